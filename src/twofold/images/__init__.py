@@ -1,0 +1,1 @@
+"""The images wing: photographs and other still pictures."""

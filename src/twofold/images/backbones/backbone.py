@@ -1,0 +1,124 @@
+"""One backbone: a network by name, with its features, its width and the recipe that makes it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+from twofold.images.backbones import small
+from twofold.images.backbones.built import Built
+from twofold.images.backbones.names import find
+from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
+from twofold.images.backbones.weights import fill, read_metadata, read_state
+from twofold.nets.features import Features
+
+
+class Backbone(nn.Module):
+    """A network without classifier.
+
+    network: the library's own module with its own key names. width: channels of the pooled feature. map_width:
+    channels of the map, or None. stem: "imagenet", "stl", "cifar", or "own" where the network has no such stem.
+    """
+
+    def __init__(self, built: Built, stem: str, image_size: int, notes: list[str]) -> None:
+        super().__init__()
+        self.network = built.network
+        self._features = built.features
+        self.source, self.name, self.lines = built.source, built.name, built.lines
+        self.stem, self.image_size, self.notes = stem, image_size, notes
+        features = self._dry_run()
+        self.width: int = features.pooled.shape[1]
+        self.map_width: int | None = None if features.map is None else features.map.shape[1]
+
+    def forward(self, x: Tensor) -> Features:
+        """(B, 3, H, W) normalised float -> Features."""
+        return self._features(self.network, x)
+
+    def recipe(self) -> dict[str, Any]:
+        """What `rebuild_backbone` needs: {"name", "stem", "image_size"}."""
+        name = (
+            self.name if self.source in ("own", "twofold") or self.name in small.NAMES else f"{self.source}:{self.name}"
+        )
+        return {"name": name, "stem": self.stem, "image_size": self.image_size}
+
+    def describe(self) -> str:
+        """One line for the log."""
+        millions = sum(p.numel() for p in self.parameters()) / 1e6
+        stem = f", {STEMS[self.stem]} for {self.image_size} px" if self.stem in STEMS else ""
+        origin = {"own": "your own", "twofold": "twofold"}.get(self.source, self.source)
+        return "; ".join(
+            [f"{self.name} ({origin}{stem}), {self.width} features, {millions:.1f} M parameters", *self.notes]
+        )
+
+    def _dry_run(self) -> Features:
+        training = self.network.training
+        try:
+            with torch.no_grad():
+                return self._features(self.network.eval(), torch.zeros(1, 3, self.image_size, self.image_size))
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise UserError(
+                f"The backbone {self.name} does not run on images of {self.image_size} px "
+                f"({type(error).__name__}: {reason})."
+            ) from error
+        finally:
+            self.network.train(training)
+
+
+def build_backbone(
+    name: str,
+    *,
+    image_size: int,
+    stem: str = "auto",
+    weights: str | None = None,
+    zero_init_residual: bool = False,
+) -> Backbone:
+    """A backbone by name.
+
+    name: `resnet18` (torchvision first, then timm), `torchvision:NAME`, `timm:NAME`, `resnet10`, `convnet`, or
+    `package.module:callable`. image_size: px, what the network is made and checked for. stem: auto, imagenet, stl or
+    cifar (ResNets only). weights: None or "random", "torchvision" or "timm" (their pretrained weights, downloaded), or
+    the path of a local checkpoint. zero_init_residual: the last norm of each residual block starts at zero (SimCLR,
+    SimSiam). Raises UserError for unknown names, sizes the network does not take, and weights that do not fit.
+    """
+    pretrained = weights if weights in ("torchvision", "timm") else None
+    built = find(name, image_size, pretrained)
+    chosen, notes = "own", []
+    if has_stem(built.network):
+        chosen = choose_stem(stem, image_size)
+    elif stem not in ("auto", "own", "imagenet"):
+        raise UserError(f"The stem {stem} exists for ResNets only; leave it at auto for {name}.")
+    if zero_init_residual and zero_last_norms(built.network):
+        notes.append("last norms start at zero")
+    built.lines.extend(apply_stem(built.network, chosen))
+    if built.pretrained is not None:
+        notes.append(f"pretrained: {fill(built.network, built.pretrained, f'The pretrained {name}')}")
+    elif weights not in (None, "random"):
+        notes.append(f"from {weights}: {fill(built.network, read_state(str(weights)), str(weights))}")
+    return Backbone(built, chosen, image_size, notes)
+
+
+def rebuild_backbone(recipe: dict[str, Any]) -> Backbone:
+    """The untrained backbone that `Backbone.recipe` describes."""
+    return build_backbone(recipe["name"], image_size=recipe["image_size"], stem=recipe["stem"])
+
+
+def load_backbone(path: str | Path) -> tuple[Backbone, dict[str, Any]]:
+    """A backbone that twofold wrote (`backbone.safetensors`), in evaluation mode, and what its file says about it.
+
+    The second is the file's metadata: "backbone" (the recipe), "mean", "std", "image_size", "method", "twofold".
+    Raises UserError for a file that twofold did not write.
+    """
+    about = read_metadata(path)
+    backbone = rebuild_backbone(about["backbone"])
+    state = read_state(path)
+    missing, unexpected = backbone.network.load_state_dict(state, strict=False)
+    if missing or unexpected:
+        raise UserError(
+            f"{path} does not hold the network it names ({len(missing)} weights missing, {len(unexpected)} too many)."
+        )
+    return backbone.eval(), about

@@ -1,0 +1,61 @@
+"""A backbone's name to its network: ours, torchvision's, timm's or the user's, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twofold.errors import UserError, nearest
+from twofold.images.backbones import from_timm, from_torchvision, own, small
+from twofold.images.backbones.built import Built
+
+
+def find(name: str, image_size: int, pretrained: str | None) -> Built:
+    """The network of this name; `pretrained` ("torchvision", "timm" or None) must agree with where it comes from."""
+    source, inner = resolve(name)
+    if pretrained and pretrained != source:
+        raise UserError(
+            f"{name} has no weights pretrained by {pretrained}; use random ones, a file"
+            + (f', or weights "{source}".' if source in ("torchvision", "timm") else ".")
+        )
+    if source == "twofold":
+        return small.build_convnet() if inner == "convnet" else from_torchvision.build_resnet10()
+    if source == "own":
+        return own.build(inner, image_size)
+    with _download(name):
+        module = from_torchvision if source == "torchvision" else from_timm
+        return module.build(inner, image_size, pretrained is not None)
+
+
+def resolve(name: str) -> tuple[str, str]:
+    """(source, name inside the source), source being "twofold", "torchvision", "timm" or "own"."""
+    source, _, inner = name.partition(":")
+    if name in small.NAMES:
+        return "twofold", name
+    if inner and source not in ("torchvision", "timm"):
+        return "own", name
+    bare = inner or name
+    if source == "timm" and inner:
+        if from_timm.knows(bare):
+            return "timm", bare
+        raise UserError(f'timm has no network "{bare}".{nearest(bare, from_timm.names())}')
+    known = from_torchvision.names()
+    if bare in known:
+        return "torchvision", bare
+    if inner:
+        raise UserError(f'torchvision has no network "{bare}".{nearest(bare, known)}')
+    others = from_timm.names()
+    if others and from_timm.knows(bare):
+        return "timm", bare
+    more = "" if others else " (timm has many more: pip install 'twofold[timm]')"
+    raise UserError(f'There is no backbone "{name}"{more}.{nearest(name, [*small.NAMES, *known, *others])}')
+
+
+@contextmanager
+def _download(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) or "hash" in str(error) or "client" in str(error):
+            raise UserError(f"The pretrained weights of {name} could not be downloaded: {error}.") from error
+        raise

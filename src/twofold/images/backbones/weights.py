@@ -1,0 +1,118 @@
+"""Weights from a local file into a network, whatever prefix their names carry."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+
+# A checkpoint may hold a network twice; of two equally good fits the one that learns by gradient is meant.
+_TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a file gave: names of the network that were filled, left as they were, and file entries without a place."""
+
+    matched: list[str]
+    missing: list[str]
+    unexpected: list[str]
+    prefix: str
+
+    def __str__(self) -> str:
+        text = f"{len(self.matched)} weights loaded"
+        text += f' (prefix "{self.prefix}" stripped)' if self.prefix else ""
+        for word, found in (("missing", self.missing), ("not used", self.unexpected)):
+            if found:
+                text += f", {len(found)} {word} ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''})"
+        return text
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """Every tensor in a .safetensors file or a torch checkpoint, nested names joined by dots; nothing is unpickled."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'Weights are "random", "torchvision", "timm" or a file, and there is no file {path}.')
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return dict(_flatten(torch.load(path, map_location="cpu", weights_only=True)))
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} holds Python objects besides tensors, which twofold does not run; save its state dict alone, "
+            "as safetensors or with torch.save."
+        ) from error
+    except Exception as error:
+        raise UserError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """What twofold wrote into a .safetensors file besides the tensors. Raises UserError for anybody else's file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise UserError(f"There is no file {path}.")
+    try:
+        with safe_open(path, "pt") as file:
+            found = file.metadata() or {}
+        about = {key: json.loads(value) for key, value in found.items() if key != "format"}
+        about["backbone"]["name"], about["mean"], about["std"], about["image_size"]
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not a backbone that twofold wrote; name the network and give this file as its weights instead."
+        ) from error
+    return about
+
+
+def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        return [(prefix, value)]
+    if not isinstance(value, Mapping):
+        return []
+    join = f"{prefix}." if prefix else ""
+    return [found for key, inner in value.items() for found in _flatten(inner, f"{join}{key}")]
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> Loaded:
+    """Copy what fits by name and shape into `network`, in place.
+
+    The prefix under which most of the network's names are found is stripped. Raises UserError when fewer than half of
+    the names find a place (batch counters not counted).
+    """
+    target = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    prefix = _best_prefix(state, target)
+    found = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+    fits = {k: v for k, v in found.items() if k in target and v.shape == target[k].shape}
+    if 2 * len(fits) < len(target) or not fits:
+        example = next((k for k in state), "nothing")
+        raise UserError(
+            f"{origin} does not belong to this network: {len(fits)} of {len(target)} weights have the right name and "
+            f"shape (the file holds e.g. {example}, the network {next(iter(target))})."
+        )
+    counters = {k: v for k, v in found.items() if k.endswith("num_batches_tracked")}
+    network.load_state_dict({**fits, **counters}, strict=False)
+    missing = [k for k in target if k not in fits]
+    unexpected = [k for k in found if k not in fits and k not in counters]
+    return Loaded(sorted(fits), missing, unexpected, prefix)
+
+
+def _best_prefix(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> str:
+    votes: Counter[str] = Counter()
+    for key, value in state.items():
+        parts = key.split(".")
+        for cut in range(len(parts)):
+            name = ".".join(parts[cut:])
+            if name in target and value.shape == target[name].shape:
+                votes[key[: len(key) - len(name)]] += 1
+    return min(votes, key=lambda p: (-votes[p], any(word in p for word in _TWINS), len(p)), default="")
