@@ -1,0 +1,16 @@
+"""twofold: learn representations without labels. Two views, one representation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "check", "embed", "evaluate", "export", "methods", "prepare", "pretrain", "report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from twofold import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'twofold' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Systems that need no particular kind of data, one file each."""

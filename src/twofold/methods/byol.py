@@ -1,0 +1,64 @@
+"""BYOL: Bootstrap Your Own Latent (Grill et al., NeurIPS 2020, 2006.07733)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from twofold.method import Addition, Branch, JointEmbedding, Progress, width_of
+from twofold.nets.heads import mlp
+from twofold.objectives.regression import normalised_squared_error
+
+
+class BYOL(JointEmbedding):
+    """The student predicts the EMA teacher's projection of the other view; there are no negatives.
+
+    hidden, dim: widths of projector and predictor (ImageNet 4096 and 256; small images 1024 and 64 or 128). momentum:
+    of the teacher at the start; it grows to 1 along a cosine. output_bias: of the last linear layers. target_init: the
+    teacher starts as a copy, or from random weights of its own (official code; it reports no difference).
+    """
+
+    momentum_teacher = True
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        hidden: int = 4096,
+        dim: int = 256,
+        momentum: float = 0.99,
+        output_bias: bool = False,
+        target_init: Literal["copy", "random"] = "copy",
+        additions: Sequence[Addition] = (),
+    ) -> None:
+        projector = mlp([width_of(backbone), hidden, dim], last_bias=output_bias)
+        predictor = mlp([dim, hidden, dim], last_bias=output_bias)
+        super().__init__(Branch(backbone, projector, predictor), additions)
+        self.momentum = momentum
+        self.teacher = self.twin(Branch(backbone, projector))
+        if target_init == "random":
+            self.teacher.apply(_restart)
+        self.join_additions()
+
+    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        return normalised_squared_error(student_rows, teacher_rows)
+
+    def after_step(self, progress: Progress) -> None:
+        self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
+        super().after_step(progress)
+
+
+def teacher_momentum(start: float, fraction: float) -> float:
+    """1 - (1 - start) (1 + cos(pi t/T)) / 2: from `start` to 1 along a cosine; fraction t/T in [0, 1]."""
+    return 1 - (1 - start) * (1 + math.cos(math.pi * fraction)) / 2
+
+
+@torch.no_grad()
+def _restart(module: nn.Module) -> None:
+    reset = getattr(module, "reset_parameters", None)
+    if callable(reset):
+        reset()

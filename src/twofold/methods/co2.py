@@ -1,0 +1,64 @@
+"""CO2: Consistent Contrast for Unsupervised Visual Representation Learning (Wei et al., 2010.02217), an addition."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.method import Addition, JointEmbedding, Pass, Situation, Term
+from twofold.nets.gather import gather, rank
+from twofold.objectives.consistency import similarity_distribution, symmetric_divergence
+
+
+class CO2(Addition):
+    """The query's and its key's similarities to the negatives, as two distributions, must agree.
+
+    weight: of the term (paper: 10 on MoCo v1, 0.3 on v2). temperature: of both distributions (0.04 and 0.05).
+    include_positive: the positive similarity is an entry of both, too (a third party's variant, not the paper's). ramp:
+    share of the run over which the weight grows from 0.
+    """
+
+    def __init__(
+        self, *, weight: float = 0.3, temperature: float = 0.05, include_positive: bool = False, ramp: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.weight, self.temperature = weight, temperature
+        self.include_positive, self.ramp = include_positive, ramp
+
+    def join(self, method: JointEmbedding) -> None:
+        if method.contrast == "none":
+            name = type(method).__name__
+            raise UserError(
+                f"co2 makes similarities to negatives agree, and {name} has none; use moco+co2 or simclr+co2."
+            )
+
+    def terms(self, record: Pass) -> dict[str, Term]:
+        losses = [self.divergence(record, i, j).mean() for i, j in record.directions]
+        ramped = self.weight * (min(record.progress.fraction / self.ramp, 1.0) if self.ramp else 1.0)
+        return {"co2": Term(ramped, torch.stack(losses).mean())}
+
+    def divergence(self, record: Pass, i: int, j: int) -> Tensor:
+        """The symmetric divergence of each row, (B,), for student view i and teacher view j.
+
+        With stored negatives both sides look at those; in the batch, queries look at the other keys and keys at the
+        other queries.
+        """
+        queries, keys = F.normalize(record.student[i].row, dim=1), F.normalize(record.teacher[j].row, dim=1)
+        positive = (queries * keys).sum(1) if self.include_positive else None
+        own: Tensor | None
+        if record.negatives is not None:
+            stored = record.negatives.to(queries.dtype)
+            own, sides = None, ((queries, stored), (keys, stored))
+        else:
+            own = torch.arange(len(queries), device=queries.device) + rank() * len(queries)
+            sides = ((queries, gather(keys)), (keys, gather(queries)))
+        first, second = (similarity_distribution(a, n, self.temperature, positive, own) for a, n in sides)
+        return symmetric_divergence(first, second)
+
+    def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
+        negatives = method.stored_negatives()
+        if self.weight > 1 and (negatives is None or len(negatives) < 16384):
+            return ["A co2 weight above 1 with fewer than 16,384 negatives collapsed in trials; watch spread and co2."]
+        return []

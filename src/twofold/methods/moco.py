@@ -1,0 +1,121 @@
+"""MoCo v1 (He et al., CVPR 2020, 1911.05722) and v2 (Chen et al., 2020, 2003.04297): Momentum Contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twofold.method import Addition, Branch, JointEmbedding, Look, Losses, Pass, Progress, Situation, width_of
+from twofold.nets.batch_norm import split
+from twofold.nets.gather import gather, rank
+from twofold.nets.heads import mlp
+from twofold.nets.queue import Queue
+from twofold.objectives.info_nce import info_nce
+
+
+class MoCo(JointEmbedding):
+    """The query picks its key, made by the EMA teacher, among a queue of past keys.
+
+    temperature: of the softmax over cosines (v1 0.07, v2 0.2, CIFAR 0.1). queue: past keys kept; must stay well below
+    the number of images. momentum: of the teacher. dim: width of the projection. head: "linear" (v1, CIFAR) or "mlp"
+    (v2). symmetric: both views are queries once. reduction: of the two directions, "sum" as in the official code.
+    key_bn: what keeps the keys' batch statistics from giving the answer away: "split" (each batch norm works in
+    `groups` parts of the batch, which is shuffled for the keys), "shuffle" (across devices) or "plain" (nothing).
+    """
+
+    batch_norm = "local"
+    contrast = "queue"
+    momentum_teacher = True
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        temperature: float = 0.2,
+        queue: int = 65536,
+        momentum: float = 0.999,
+        dim: int = 128,
+        head: Literal["linear", "mlp"] = "mlp",
+        symmetric: bool = False,
+        reduction: Literal["sum", "mean"] = "sum",
+        key_bn: Literal["split", "shuffle", "plain"] = "split",
+        groups: int = 8,
+        additions: Sequence[Addition] = (),
+    ) -> None:
+        width = width_of(backbone)
+        projector = nn.Linear(width, dim) if head == "linear" else mlp([width, width, dim], norm=False)
+        super().__init__(Branch(split(backbone, groups) if key_bn == "split" else backbone, projector), additions)
+        self.directions = ((0, 1), (1, 0)) if symmetric else ((0, 1),)
+        self.temperature, self.momentum, self.reduction, self.key_bn = temperature, momentum, reduction, key_bn
+        self.queue = Queue(queue, dim)
+        self.teacher = self.twin(self.student)
+        self.join_additions()
+
+    def before_step(self, progress: Progress) -> None:
+        self.move_teacher(self.momentum)
+
+    def teach(self, images: Tensor, progress: Progress) -> Look:
+        if self.key_bn == "plain":
+            return super().teach(images, progress)
+        devices = self.key_bn == "shuffle"
+        batch, first = len(images), rank() * len(images) if devices else 0
+        everyone = gather(images) if devices else images
+        drawn = progress.generator("shuffle", 0 if devices else rank())
+        order = torch.randperm(len(everyone), generator=drawn).to(images.device)
+        own = slice(first, first + batch)
+        shuffled = super().teach(everyone[order[own]], progress)
+        return shuffled.each(lambda rows: (gather(rows) if devices else rows)[order.argsort()[own]])
+
+    def stored_negatives(self) -> Tensor:
+        return self.queue.rows
+
+    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        queries, keys = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
+        return info_nce(queries, keys, self.queue.rows.to(queries.dtype), self.temperature, extra)
+
+    def combine(self, losses: list[Tensor]) -> Tensor:
+        return torch.stack(losses).sum() if self.reduction == "sum" else torch.stack(losses).mean()
+
+    def judge(self, record: Pass) -> Losses:
+        self.fresh = [F.normalize(look.row, dim=1) for look in record.teacher.values()]
+        return super().judge(record)
+
+    @torch.no_grad()
+    def scalars(self, record: Pass) -> dict[str, Tensor]:
+        """Share of queries for which no stored key is nearer than their own (the pretext task's top-1 accuracy)."""
+        i, j = record.directions[0]
+        queries = F.normalize(record.student[i].row, dim=1)
+        positive = (queries * F.normalize(record.teacher[j].row, dim=1)).sum(1)
+        return {"pretext_top1": ((queries @ self.queue.rows.to(queries.dtype).T).amax(1) < positive).float().mean()}
+
+    def after_step(self, progress: Progress) -> None:
+        for keys in self.fresh:
+            self.queue.enqueue(gather(keys))
+        super().after_step(progress)
+
+    @classmethod
+    def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
+        """A queue of at most a quarter of the images; split batch norm where a device's batch is 64 or more."""
+        batch, local = situation.batch_size, situation.batch_size // situation.devices
+        quarter = max(situation.images // 4 // batch * batch, batch)
+        groups = next(g for g in (8, 4, 2, 1) if local % g == 0)
+        return {
+            "queue": min(settings.get("queue", 65536), quarter),
+            "key_bn": "split" if local >= 64 and groups > 1 else "shuffle" if situation.devices > 1 else "plain",
+            "groups": groups,
+        }
+
+    def notes(self, situation: Situation) -> list[str]:
+        length, images = len(self.queue.rows), situation.images
+        steps = -(-length // situation.batch_size)
+        said = [f"The loss rises during the first {steps} steps, while the queue of {length:,} fills; that is normal."]
+        if length > images // 2:
+            said.append(
+                f"A queue of {length:,} on {images:,} images holds each image's own older keys as negatives; "
+                f"a quarter of the images is a good length."
+            )
+        return said + super().notes(situation)

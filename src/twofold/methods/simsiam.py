@@ -1,0 +1,63 @@
+"""SimSiam: Exploring Simple Siamese Representation Learning (Chen & He, CVPR 2021, 2011.10566)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from twofold.method import Addition, Branch, JointEmbedding, Look, Progress, width_of
+from twofold.nets.heads import mlp
+from twofold.objectives.regression import negative_cosine
+
+
+class SimSiam(JointEmbedding):
+    """A small predictor guesses one view's projection from the other; the target's gradient is stopped.
+
+    dim: width of the projection; 2048 for backbones of 512 channels or more, 512 for smaller ones where None. hidden:
+    width inside the predictor, a quarter of dim where None. layers: linear layers of the projector (ImageNet 3, CIFAR
+    2). fix_predictor_rate: the predictor keeps the initial learning rate (the released results do).
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        dim: int | None = None,
+        hidden: int | None = None,
+        layers: int = 3,
+        fix_predictor_rate: bool = True,
+        additions: Sequence[Addition] = (),
+    ) -> None:
+        width = width_of(backbone)
+        dim = dim or (2048 if width >= 512 else 512)
+        projector = mlp([width] * layers + [dim], bias=False, last_bias=True, last_norm="plain")
+        projector.get_parameter(f"{len(projector) - 2}.bias").requires_grad_(False)
+        predictor = mlp([dim, hidden or dim // 4, dim], bias=False, last_bias=True)
+        super().__init__(Branch(backbone, projector, predictor), additions)
+        self.fix_predictor_rate = fix_predictor_rate
+        self.join_additions()
+
+    def teach_all(
+        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
+    ) -> dict[int, Look]:
+        return {j: self._target(student[j]) for j in wanted}
+
+    def teach(self, images: Tensor, progress: Progress) -> Look:
+        with torch.no_grad():
+            return self._target(self.student(images))
+
+    @staticmethod
+    def _target(look: Look) -> Look:
+        return Look(look.map, look.feature, look.projection).each(Tensor.detach)
+
+    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        return negative_cosine(student_rows, teacher_rows)
+
+    def combine(self, losses: list[Tensor]) -> Tensor:
+        return torch.stack(losses).mean()
+
+    def constant_rate(self) -> Sequence[nn.Parameter]:
+        predictor = self.student.predictor
+        return list(predictor.parameters()) if self.fix_predictor_rate and predictor is not None else ()

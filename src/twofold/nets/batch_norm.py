@@ -1,0 +1,106 @@
+"""Batch norm over a part of the batch (split) or over the batches of all processes (global)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twofold.nets.gather import total, world
+
+
+class SplitBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm whose batch is cut into groups with statistics of their own (what MoCo does on one device).
+
+    Sample n belongs to group n mod `groups`; running statistics move by the mean over groups. A batch that the groups
+    do not divide is taken as one. Evaluation is plain batch norm.
+    """
+
+    def __init__(self, features: int, groups: int, **settings: float) -> None:
+        super().__init__(features, **settings)
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or len(x) % self.groups or len(x) == self.groups:
+            return super().forward(x)
+        momentum, means, variances, parts = self.momentum, [], [], []
+        for group in range(self.groups):
+            mean, variance = self.running_mean.clone(), self.running_var.clone()
+            part = x[group :: self.groups].contiguous(memory_format=torch.channels_last)
+            parts.append(F.batch_norm(part, mean, variance, self.weight, self.bias, True, momentum, self.eps))
+            means.append(mean)
+            variances.append(variance)
+        self.running_mean.copy_(torch.stack(means).mean(0))
+        self.running_var.copy_(torch.stack(variances).mean(0))
+        self.num_batches_tracked.add_(1)
+        return torch.stack(parts, 1).flatten(0, 1)
+
+
+class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over the batches of all processes, on any device (torch's SyncBatchNorm runs on GPUs only)."""
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        if x.dim() < 2:
+            raise ValueError(f"expected at least 2 dimensions, got {x.dim()}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or world() == 1:
+            return super().forward(x)
+        axes = [0, *range(2, x.dim())]
+        shape = [1, -1] + [1] * (x.dim() - 2)
+        values = x.double() if x.dtype == torch.float64 else x.float()
+        count = values.numel() // values.shape[1] * world()
+        mean = total(values.sum(axes)) / count
+        centred = values - mean.view(shape)
+        variance = total((centred * centred).sum(axes)) / count
+        if self.running_mean is not None and self.running_var is not None and self.momentum is not None:
+            with torch.no_grad():
+                self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+                unbiased = variance * count / (count - 1)
+                self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
+                self.num_batches_tracked.add_(1)
+        y = centred * (variance.view(shape) + self.eps).rsqrt()
+        if self.affine:
+            y = y * self.weight.view(shape) + self.bias.view(shape)
+        return y.to(x.dtype)
+
+
+def replace_batch_norm(module: nn.Module, make: Callable[[nn.Module], nn.Module | None]) -> nn.Module:
+    """Put `make(layer)` in the place of every batch norm below `module`, with the very same weights and statistics.
+
+    A layer for which `make` gives None stays. Returns the module (or its replacement, where it is a batch norm itself).
+    """
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        made = make(module)
+        if made is None:
+            return module
+        made._parameters, made._buffers = module._parameters, module._buffers
+        return made.train(module.training)
+    for name, child in module.named_children():
+        setattr(module, name, replace_batch_norm(child, make))
+    return module
+
+
+def split(module: nn.Module, groups: int) -> nn.Module:
+    """Every 2-D batch norm of the module with its batch cut into `groups`."""
+
+    def make(layer: nn.Module) -> nn.Module | None:
+        if type(layer) is not nn.BatchNorm2d:
+            return None
+        return SplitBatchNorm2d(layer.num_features, groups, eps=layer.eps, momentum=layer.momentum)
+
+    return replace_batch_norm(module, make)
+
+
+def synchronise(module: nn.Module) -> nn.Module:
+    """Every plain batch norm of the module over the batches of all processes."""
+
+    def make(layer: nn.Module) -> nn.Module | None:
+        if type(layer) not in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
+            return None
+        kind = nn.SyncBatchNorm if next(layer.buffers()).is_cuda else GlobalBatchNorm
+        return kind(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=layer.affine)
+
+    return replace_batch_norm(module, make)
