@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint clean peers
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -45,3 +45,9 @@ clean: ## remove everything that can be made again; runs/ stays
 	@echo "Installing twofold and its development tools into .venv; the first time brings PyTorch, a few minutes."
 	$(PIP) -e ".[dev]"
 	@touch $@ .venv/.ready-demo
+
+peers: .venv-peers/.ready ## set up the environment that the benchmarks compare with
+.venv-peers/.ready: benchmarks/peers.txt constraints.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -r benchmarks/peers.txt
+	@touch $@

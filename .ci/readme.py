@@ -17,7 +17,9 @@ FENCE = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 def blocks(text: str) -> list[str]:
     """The shell blocks of a Markdown text, without the lines that fetch the project."""
-    kept = ("\n".join(ln for ln in b.splitlines() if not ln.startswith(("git clone ", "cd "))) for b in FENCE.findall(text))
+    kept = (
+        "\n".join(ln for ln in b.splitlines() if not ln.startswith(("git clone ", "cd "))) for b in FENCE.findall(text)
+    )
     return [b for b in kept if b.strip()]
 
 
