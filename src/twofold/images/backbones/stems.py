@@ -52,12 +52,9 @@ def zero_last_norms(network: nn.Module) -> int:
     """Set the scale of the last norm of each residual block to zero, in place; returns how many there were."""
     count = 0
     for block in network.modules():
-        last = getattr(block, "bn3", None) or getattr(block, "bn2", None)
-        if (
-            hasattr(block, "conv2")
-            and hasattr(block, "bn2")
-            and isinstance(getattr(last, "weight", None), nn.Parameter)
-        ):
-            nn.init.zeros_(last.weight)
+        last = getattr(block, "bn3", getattr(block, "bn2", None))
+        weight = getattr(last, "weight", None)
+        if hasattr(block, "conv2") and isinstance(weight, nn.Parameter):
+            nn.init.zeros_(weight)
             count += 1
     return count
