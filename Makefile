@@ -33,7 +33,7 @@ clean: ## remove everything that can be made again; runs/ stays
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "twofold needs Python 3.10 or newer: make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 # Stamps: an install is repeated only when what it was made from has changed.
 .venv/.ready-demo: .venv/bin/python pyproject.toml constraints.txt
