@@ -1,0 +1,178 @@
+"""Every system by name: its paper, what it is built from, and the published settings. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Published settings for one size of images. source: where the values stand.
+
+    views: a name of the wing's recipes. method: settings of the base and its additions. plan: optimizer, base_lr,
+    scaling, weight_decay, warmup_epochs, schedule, epochs, batch_size.
+    """
+
+    views: str
+    plan: Mapping[str, Any]
+    method: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class System:
+    """One entry. base and additions are import paths `module:Class`; verified says by what, in a few words."""
+
+    title: str
+    paper: str
+    kind: str
+    base: str
+    recipes: Mapping[str, Recipe]
+    additions: tuple[str, ...] = ()
+    verified: str = ""
+
+
+_SGD = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine-epoch", "warmup_epochs": 0.0}
+_LARS = {"optimizer": "lars", "scaling": "linear", "schedule": "cosine", "warmup_epochs": 10.0}
+_ADAM = {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "warmup_epochs": 5.0}
+
+_SIMCLR = {
+    "imagenet": Recipe(
+        "simclr-imagenet",
+        {**_LARS, "scaling": "sqrt", "base_lr": 0.075, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {"temperature": 0.1},
+        "official repository; sqrt scaling is its advice for small batches",
+    ),
+    "cifar": Recipe(
+        "simclr-cifar",
+        {**_LARS, "base_lr": 1.0, "weight_decay": 1e-4, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.5},
+        "official repository, CIFAR-10 command",
+    ),
+}
+_MOCO_V1 = {
+    "imagenet": Recipe(
+        "moco-v1",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "schedule": "step", "epochs": 200, "batch_size": 256},
+        {"temperature": 0.07, "head": "linear", "queue": 65536, "momentum": 0.999},
+        "official repository",
+    ),
+    "cifar": Recipe(
+        "moco-v1",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.07, "head": "linear", "queue": 4096, "momentum": 0.99},
+        "v1's views, head and temperature under the CIFAR demo's schedule (no published CIFAR recipe)",
+    ),
+}
+_MOCO_V2 = {
+    "imagenet": Recipe(
+        "moco-v2",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {"temperature": 0.2, "head": "mlp", "queue": 65536, "momentum": 0.999},
+        "official repository",
+    ),
+    "cifar": Recipe(
+        "moco-cifar",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.1, "head": "linear", "queue": 4096, "momentum": 0.99},
+        "official CIFAR-10 demo",
+    ),
+}
+_SIMSIAM = {
+    "imagenet": Recipe(
+        "moco-v2",
+        {**_SGD, "base_lr": 0.05, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {"layers": 3},
+        "official repository",
+    ),
+    "cifar": Recipe(
+        "simsiam-cifar",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 800, "batch_size": 512},
+        {"layers": 2},
+        "the paper's appendix, as re-implementations have it",
+    ),
+}
+_BYOL = {
+    "imagenet": Recipe(
+        "byol",
+        {**_LARS, "base_lr": 0.3, "weight_decay": 1e-6, "epochs": 300, "batch_size": 4096},
+        {"hidden": 4096, "dim": 256, "momentum": 0.99},
+        "official repository, 300 epochs",
+    ),
+    "cifar": Recipe(
+        "wmse",
+        {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
+        {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True},
+        "the W-MSE repository's BYOL baseline, with a cosine in the place of its two drops",
+    ),
+}
+
+
+def _with(recipes: Mapping[str, Recipe], **settings: Any) -> dict[str, Recipe]:
+    return {k: Recipe(r.views, r.plan, {**r.method, **settings}, r.source) for k, r in recipes.items()}
+
+
+_MOCO, _CO2 = "twofold.methods.moco:MoCo", "twofold.methods.co2:CO2"
+
+SYSTEMS: dict[str, System] = {
+    "simclr": System(
+        "SimCLR",
+        "A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, arXiv 2002.05709",
+        "images",
+        "twofold.methods.simclr:SimCLR",
+        _SIMCLR,
+        verified="official loss and gradient (golden), naive loop, two ranks, exact resume",
+    ),
+    "moco": System(
+        "MoCo v2",
+        "Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297",
+        "images",
+        _MOCO,
+        _MOCO_V2,
+        verified="official step, queue and split batch norm (golden), naive loop, two ranks, exact resume",
+    ),
+    "moco-symmetric": System(
+        "MoCo v2, symmetric",
+        "Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297 (CIFAR demo's option)",
+        "images",
+        _MOCO,
+        _with(_MOCO_V2, symmetric=True),
+        verified="as moco; both directions against two asymmetric steps",
+    ),
+    "moco-v1": System(
+        "MoCo v1",
+        "Momentum Contrast for Unsupervised Visual Representation Learning, CVPR 2020, arXiv 1911.05722",
+        "images",
+        _MOCO,
+        _MOCO_V1,
+        verified="official step, queue and split batch norm (golden), naive loop, two ranks, exact resume",
+    ),
+    "simsiam": System(
+        "SimSiam",
+        "Exploring Simple Siamese Representation Learning, CVPR 2021, arXiv 2011.10566",
+        "images",
+        "twofold.methods.simsiam:SimSiam",
+        _SIMSIAM,
+        verified="official pass of the whole network with gradients and buffers (golden), two ranks, exact resume",
+    ),
+    "byol": System(
+        "BYOL",
+        "Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning, NeurIPS 2020, arXiv 2006.07733",
+        "images",
+        "twofold.methods.byol:BYOL",
+        _BYOL,
+        verified="official loss and schedules, a third party's whole step (golden), two ranks, exact resume",
+    ),
+    "co2": System(
+        "CO2 on MoCo v2",
+        "CO2: Consistent Contrast for Unsupervised Visual Representation Learning, arXiv 2010.02217",
+        "images",
+        _MOCO,
+        _MOCO_V2,
+        (_CO2,),
+        verified="a third party's loss and gradient (golden), naive loop, two ranks, exact resume",
+    ),
+}
+ADDITIONS: dict[str, str] = {"co2": _CO2}
