@@ -1,0 +1,153 @@
+"""What a run's numbers mean, in words: how it ended, whether it collapsed, how it stands against its floors."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from twofold.report.curves import WARN_SPREAD, Rows
+from twofold.report.read import Run
+
+_SPACE = "\u00a0"  # Keeps a number and its unit on one line.
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`level` is good, warn, bad or unknown; `text` says it in a sentence; `word` in one or two words."""
+
+    level: str
+    word: str
+    text: str
+
+
+def number(value: float) -> str:
+    """Four digits at most, no needless zeros: 1,234; 12.3; 0.0456."""
+    if not math.isfinite(value):
+        return "not finite"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def percent(value: float) -> str:
+    """A share (0..1) as percent with one decimal."""
+    return f"{100 * value:.1f}{_SPACE}%" if math.isfinite(value) else "not finite"
+
+
+def points(difference: float) -> str:
+    """A difference of two shares, in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}".replace("-", "−") + f"{_SPACE}points"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as the two largest units: 2 h 05 min; 3 min 20 s; 45 s."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "unknown"
+    whole = round(seconds)
+    for name, size, minor, minor_size in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size}{_SPACE}{name} {whole % size // minor_size:02d}{_SPACE}{minor}"
+    return f"{whole}{_SPACE}s"
+
+
+def last(rows: Rows, column: str) -> float | None:
+    """The last logged value of `column`, or None."""
+    return next((row[column] for row in reversed(rows) if column in row), None)
+
+
+def outcome(run: Run) -> Verdict:
+    """How the run ended, from the last logged row, the settings and whether the backbone was written."""
+    if not run.metrics:
+        return Verdict("bad", "no steps", "Nothing was logged: the run ended before its first step was written down.")
+    loss, step, epoch = last(run.metrics, "loss"), last(run.metrics, "step"), last(run.metrics, "epoch")
+    reached = f"step {step:,.0f}" + (f", epoch {number(epoch)}" if epoch is not None else "")
+    if loss is not None and not math.isfinite(loss):
+        return Verdict("bad", "diverged", f"The loss stopped being a number by {reached}.")
+    if run.exported:
+        return Verdict("good", "finished", f"Finished at {reached}.")
+    planned = next((f" of {run.config[key]} {key}" for key in ("epochs", "steps") if run.config.get(key)), "")
+    return Verdict(
+        "warn", "stopped", f"Stopped at {reached}{planned}, unfinished; the same command goes on from there."
+    )
+
+
+def collapse(run: Run) -> Verdict:
+    """Whether the features collapsed, from the last spread (1 is healthy) and effective rank."""
+    spread, rank = last(run.metrics, "spread"), last(run.metrics, "effective_rank")
+    width = run.gallery.features.shape[1] if run.gallery else None
+    if spread is None and rank is None:
+        return Verdict(
+            "unknown", "not watched", "Neither spread nor effective rank was logged, so collapse was not watched."
+        )
+    measured = " and ".join(
+        ([f"spread {number(spread)} of 1"] if spread is not None else [])
+        + ([f"effective rank {number(rank)}" + (f" of {width}" if width else "")] if rank is not None else [])
+    )
+    if not all(math.isfinite(value) for value in (spread, rank) if value is not None):
+        return Verdict("bad", "broken", f"The features are not finite numbers any more ({measured}).")
+    if spread is not None and spread < 0.1:
+        return Verdict("bad", "collapsed", f"Collapsed: nearly every image gets the same vector ({measured}).")
+    if rank is not None and rank < 2:
+        return Verdict("bad", "collapsed", f"Collapsed: the features lie along a line ({measured}).")
+    if spread is not None and spread < WARN_SPREAD:
+        return Verdict("warn", "crowded", f"Close to collapse: the features crowd together ({measured}).")
+    if rank is not None and rank < 5:
+        return Verdict("warn", "thin", f"The features use very few directions ({measured}).")
+    return Verdict("good", "healthy", f"No collapse: {measured}.")
+
+
+def knn_floors(evaluation: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The kNN floors by name (pixels, random network, ...), in 0..1."""
+    return {
+        str(entry.get("name", "floor")): float(entry["value"])
+        for entry in evaluation
+        if entry.get("floor") and "knn" in str(entry.get("protocol", "")).lower() and is_value(entry.get("value"))
+    }
+
+
+def is_value(value: Any) -> bool:
+    """Whether `value` is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def evaluation_rows(run: Run) -> list[dict[str, Any]]:
+    """One row a measured number: `protocol`, `metric`, `data`, `settings`, `value` (text), `share` (0..100 for a bar,
+    or None) and `floors`, each {name, value, gain, good, share}, of the same protocol, metric and data."""
+    rows = []
+    floors = [entry for entry in run.evaluation if entry.get("floor") and is_value(entry.get("value"))]
+    for entry in run.evaluation:
+        if entry.get("floor"):
+            continue
+        value = float(entry["value"]) if is_value(entry.get("value")) else math.nan
+        as_share = 0 <= value <= 1
+        same = [f for f in floors if all(f.get(key) == entry.get(key) for key in ("protocol", "metric", "data"))]
+        settings = entry.get("settings") or {}
+        rows.append(
+            {
+                "protocol": re.sub(r"\bknn\b", "kNN", str(entry.get("protocol", "")).replace("_", " ")),
+                "metric": str(entry.get("metric", "")),
+                "data": str(entry.get("data", "")),
+                "settings": ", ".join(f"{key} {setting}" for key, setting in settings.items())
+                if isinstance(settings, Mapping)
+                else str(settings),
+                "value": (percent(value) if as_share else number(value)) if math.isfinite(value) else "not measured",
+                "share": 100 * value if as_share else None,
+                "floors": [_floor(floor, value, as_share) for floor in same],
+            }
+        )
+    return rows
+
+
+def _floor(floor: Mapping[str, Any], value: float, as_share: bool) -> dict[str, Any]:
+    height = float(floor["value"])
+    gain = (points(value - height) if as_share else f"{value - height:+.3g}") if math.isfinite(value) else ""
+    return {
+        "name": str(floor.get("name", "floor")),
+        "value": percent(height) if 0 <= height <= 1 else number(height),
+        "gain": gain,
+        "good": value > height,
+        "share": 100 * height if 0 <= height <= 1 else None,
+    }

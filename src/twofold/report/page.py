@@ -1,0 +1,147 @@
+"""Runs -> one self-contained HTML page: no request leaves it, and no name in a run can become markup or script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twofold.errors import UserError
+from twofold.report import facts
+from twofold.report.curves import POINTS, overlay_charts
+from twofold.report.read import Run, read_run
+from twofold.report.run_view import headline_knn, median, run_view, started, subtitle
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HERE = Path(__file__).parent
+_MAP_POINTS = 1000
+
+
+def build(runs: Sequence[str | Path], out: str | Path) -> Path:
+    """Writes the report of `runs` (run folders) to the file `out` (into it as report.html where it is a folder).
+
+    Returns the file written; it replaces an older one only when it is whole. Needs the extra `report`. Raises UserError
+    where that is missing, no run is given, a folder is no run, or `out` cannot be written.
+    """
+    environment, plotly = _libraries()
+    if not runs:
+        raise UserError("There is nothing to report: give at least one run folder.")
+    loaded = [read_run(run) for run in runs]
+    names = _distinct(loaded)
+    share = min(1.0, 2 / len(loaded))  # Many runs share what two may have, or the page would grow too heavy to send.
+    dots, points = max(150, int(share * _MAP_POINTS)), max(200, int(share * POINTS))
+    views = [run_view(run, index, dots, points) | {"name": names[index]} for index, run in enumerate(loaded)]
+    overview = _overview(loaded, names, points) if len(loaded) > 1 else None
+    data = {
+        "charts": {
+            chart["id"]: chart for part in [*views, *([overview] if overview else [])] for chart in part["charts"]
+        },
+        "maps": {view["index"]: view["map"]["points"] for view in views if view["map"]},
+    }
+    scripts = [(_HERE / "errors.js").read_text("utf-8"), plotly]
+    scripts += [(_HERE / name).read_text("utf-8") for name in ("script.js", "map.js")]
+    page = environment.get_template("template.html").render(
+        title=names[0] if len(names) == 1 else f"{len(names)} runs",
+        style=(_HERE / "style.css").read_text("utf-8"),
+        scripts=scripts,
+        hashes=[_hash(script) for script in scripts],
+        runs=views,
+        overview=overview,
+        data=data,
+    )
+    return _write(page, Path(out))
+
+
+def _libraries() -> tuple[Environment, str]:
+    try:
+        import sklearn.manifold  # noqa: F401
+        from jinja2 import Environment, FileSystemLoader
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise UserError(
+            f'The report needs {error.name}, which is not installed: pip install "twofold[report]".'
+        ) from error
+    loader = FileSystemLoader(_HERE)
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}  # The browser's JSON has no NaN.
+    return environment, get_plotlyjs().replace("</script", "<\\/script")
+
+
+def _hash(script: str) -> str:
+    # The page's policy lets these scripts run and no other, so nothing a run's files say can.
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _distinct(runs: Sequence[Run]) -> list[str]:
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = ["/".join(run.path.resolve().parts[-2:]) for run in runs]
+    return [name if names.count(name) == 1 else f"{name} ({index + 1})" for index, name in enumerate(names)]
+
+
+def _overview(runs: Sequence[Run], names: Sequence[str], points: int) -> dict[str, Any]:
+    """The table of all runs, the settings in which they differ, and the curves laid over one another."""
+    floors: dict[str, set[float]] = {}
+    for run in runs:
+        for name, value in facts.knn_floors(run.evaluation).items():
+            floors.setdefault(name, set()).add(round(value, 4))
+    # A floor holds for one data set: it is drawn only where all runs that measured it agree.
+    shared = {name: values.pop() for name, values in floors.items() if len(values) == 1}
+    charts = overlay_charts({name: run.metrics for name, run in zip(names, runs, strict=True)}, shared, points)
+    for chart in charts:
+        chart["id"] = f"all-{chart['column']}"
+    return {"rows": _overview_rows(runs, names), "differences": _differences(runs), "charts": charts}
+
+
+def _overview_rows(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
+    scores = [headline_knn(run) for run in runs]
+    best = max((score for score in scores if score is not None), default=None)
+    rows = []
+    for index, (run, name, score) in enumerate(zip(runs, names, scores, strict=True)):
+        floors = facts.knn_floors(run.evaluation)
+        speed, seconds = median(run, "images_per_second"), facts.last(run.metrics, "seconds")
+        loss, spread, rank = (facts.last(run.metrics, column) for column in ("loss", "spread", "effective_rank"))
+        rows.append(
+            {
+                "index": index,
+                "name": name,
+                "subtitle": subtitle(run),
+                "started": started(run),
+                "outcome": facts.outcome(run),
+                "collapse": facts.collapse(run),
+                "knn": "—" if score is None else facts.percent(score),
+                "best": score is not None and score == best,
+                "gain": facts.points(score - max(floors.values())) if score is not None and floors else "",
+                "loss": "—" if loss is None else facts.number(loss),
+                "spread": "—" if spread is None else facts.number(spread),
+                "rank": "—" if rank is None else facts.number(rank),
+                "speed": "—" if speed is None else facts.number(speed),
+                "duration": "—" if seconds is None else facts.duration(seconds),
+            }
+        )
+    return rows
+
+
+def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+    keys = list(dict.fromkeys(key for run in runs for key in run.config if key != "out"))
+    table = [(key, [str(run.config.get(key, "—")) for run in runs]) for key in keys]
+    return [(key, values) for key, values in table if len(set(values)) > 1]
+
+
+def _write(page: str, out: Path) -> Path:
+    if out.is_dir():
+        out = out / "report.html"
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+        os.replace(part, out)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"The report cannot be written to {out} ({error.strerror or error}).") from error
+    return out

@@ -1,0 +1,156 @@
+"""All that the page shows of one run, ready for the template; what is missing is said in a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twofold.report import facts
+from twofold.report.curves import run_charts
+from twofold.report.gallery import gallery_view
+from twofold.report.read import Run
+from twofold.report.sprites import picture
+
+_SHOWN_UNREADABLE = 200
+_VIEW_ROWS, _VIEWS, _VIEW_SIDE = 8, 6, 128
+
+
+def run_view(run: Run, index: int, map_points: int, curve_points: int) -> dict[str, Any]:
+    """The template's context of `run`, the page's `index`-th; its embedding map holds at most `map_points` images,
+    a curve `curve_points` points.
+
+    `charts` and `map.points` are the parts that the script draws; all else is words, numbers and picture addresses.
+    """
+    floors = facts.knn_floors(run.evaluation)
+    charts = run_charts(run.metrics, floors, curve_points)
+    for chart in charts:
+        chart["id"] = f"run{index}-{chart['column']}"
+    view: dict[str, Any] = {
+        "index": index,
+        "name": run.name,
+        "subtitle": subtitle(run),
+        "started": started(run),
+        "outcome": facts.outcome(run),
+        "collapse": facts.collapse(run),
+        "tiles": _tiles(run, floors),
+        "notes": run.notes,
+        "charts": charts,
+        "unmeasured": _unmeasured(run, charts, floors),
+        "evaluation": facts.evaluation_rows(run),
+        "config": [(key, _setting(value)) for key, value in run.config.items()],
+        "environment": [(key, _setting(value)) for key, value in run.environment.items()],
+        "unreadable": run.unreadable[:_SHOWN_UNREADABLE],
+        "unreadable_count": len(run.unreadable),
+        "views": _views(run),
+    }
+    return view | gallery_view(run.gallery, map_points)
+
+
+def subtitle(run: Run) -> str:
+    """Method, data and scale of the run, as far as the settings name them."""
+    config = run.config
+    scale = [
+        str(config["backbone"]) if config.get("backbone") else "",
+        f"{config['image_size']} px" if config.get("image_size") else "",
+        next((f"{config[key]} {key}" for key in ("epochs", "steps") if config.get(key)), ""),
+        f"batch {config['batch_size']}" if config.get("batch_size") else "",
+    ]
+    head = f"{config.get('method', 'unnamed method')} on {config.get('data', 'unnamed data')}"
+    return " · ".join([head, *(part for part in scale if part)])
+
+
+def started(run: Run) -> str:
+    """When the run was started as its environment tells, or else when its settings were written."""
+    told = next((str(run.environment[key]) for key in ("started", "date", "time") if run.environment.get(key)), None)
+    return (told or run.written.isoformat(sep=" ", timespec="minutes"))[:16].replace("T", " ")
+
+
+def headline_knn(run: Run) -> float | None:
+    """The kNN accuracy to show first: the evaluation's, else the last one of the online check."""
+    for entry in run.evaluation:
+        if (
+            "knn" in str(entry.get("protocol", "")).lower()
+            and not entry.get("floor")
+            and facts.is_value(entry.get("value"))
+        ):
+            return float(entry["value"])
+    return facts.last(run.metrics, "knn")
+
+
+def median(run: Run, column: str) -> float | None:
+    """The middle of the logged values of `column`, or None where none is finite."""
+    values = [row[column] for row in run.metrics if column in row and np.isfinite(row[column])]
+    return float(np.median(values)) if values else None
+
+
+def _tiles(run: Run, floors: dict[str, float]) -> list[dict[str, str]]:
+    tiles = []
+    knn = headline_knn(run)
+    if knn is not None:
+        best = max(floors, key=lambda name: floors[name], default=None)
+        beside = f"{facts.points(knn - floors[best])} over {best}" if best else "no floor was measured"
+        tiles.append({"label": "kNN accuracy", "value": facts.percent(knn), "beside": beside})
+    for column, label, beside in (
+        ("loss", "Last loss", "the total"),
+        ("spread", "Feature spread", "1 is healthy"),
+        (
+            "effective_rank",
+            "Effective rank",
+            f"of {run.gallery.features.shape[1]} directions" if run.gallery else "directions in use",
+        ),
+    ):
+        value = facts.last(run.metrics, column)
+        if value is not None:
+            tiles.append({"label": label, "value": facts.number(value), "beside": beside})
+    speed, wait, seconds = (
+        median(run, "images_per_second"),
+        median(run, "wait_share"),
+        facts.last(run.metrics, "seconds"),
+    )
+    if speed is not None:
+        waited = f"{facts.percent(wait)} waiting for data" if wait is not None else "median over the run"
+        tiles.append({"label": "Images a second", "value": facts.number(speed), "beside": waited})
+    if seconds is not None:
+        step = facts.last(run.metrics, "step") or 0
+        tiles.append({"label": "Duration", "value": facts.duration(seconds), "beside": f"{step:,.0f} steps"})
+    return tiles
+
+
+def _unmeasured(run: Run, charts: list[dict[str, Any]], floors: dict[str, float]) -> list[str]:
+    drawn = {chart["column"] for chart in charts}
+    if not run.metrics:
+        return ["No metrics were logged: there are no curves to draw."]
+    labelled = run.gallery is not None and run.gallery.labels is not None
+    said = {
+        "loss": "The loss was not logged.",
+        "knn": "kNN was not measured in this run." if labelled else "No labels: kNN was not measured.",
+        "spread": "The feature spread was not logged.",
+        "effective_rank": "The effective rank was not logged.",
+        "lr": "The learning rate was not logged.",
+        "images_per_second": "The speed was not logged.",
+        "wait_share": "The share of time spent waiting for data was not logged.",
+    }
+    lines = [sentence for column, sentence in said.items() if column not in drawn]
+    if "knn" in drawn and not floors:
+        lines.append("No kNN floors (pixels, random network) were measured to hold the curve against.")
+    return lines
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return "—"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _views(run: Run) -> list[dict[str, Any]]:
+    if run.views is None:
+        return []
+    return [
+        {
+            "name": run.views.names[row],
+            "source": picture(run.views.sources[row], _VIEW_SIDE),
+            "views": [picture(view, _VIEW_SIDE) for view in run.views.views[row][:_VIEWS]],
+        }
+        for row in range(min(_VIEW_ROWS, len(run.views.sources)))
+    ]
