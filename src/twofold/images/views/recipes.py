@@ -1,0 +1,194 @@
+"""Augmentation recipes as data: which operations make a view, in which order, with which settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from twofold.errors import UserError, nearest
+
+Range: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Cut a random box and resize it to the view: share of the area, width / height, and the resampling kernel."""
+
+    area: Range = (0.08, 1.0)
+    ratio: Range = (3 / 4, 4 / 3)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror left to right with probability p."""
+
+    p: float = 0.5
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Brightness, contrast and saturation by a factor in max(0, 1 - x)..1 + x, hue by -x..x turns, clipped after each.
+
+    order "random" draws one of the 24 orders for each view; "fixed" is brightness, contrast, saturation, hue.
+    """
+
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    p: float = 1.0
+    order: Literal["random", "fixed"] = "random"
+
+
+@dataclass(frozen=True)
+class Grey:
+    """Replace the three channels by their luma with probability p."""
+
+    p: float
+
+
+@dataclass(frozen=True)
+class Blur:
+    """Gaussian blur with probability p, sigma in pixels of the view; the kernel is size // 10 made odd, at least 3."""
+
+    p: float
+    sigma: Range = (0.1, 2.0)
+
+
+@dataclass(frozen=True)
+class Solarise:
+    """Invert the values at or above the threshold with probability p."""
+
+    p: float
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Clip to 0..1."""
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """Subtract the mean and divide by the deviation of the data set's channels (see STATISTICS)."""
+
+
+Operation: TypeAlias = Crop | Flip | Jitter | Grey | Blur | Solarise | Clip | Normalise
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The operations of each view, in order. View v takes entry v modulo the number of entries.
+
+    A view has exactly one Crop; Flip and Blur come after it, Normalise comes last. Raises UserError otherwise.
+    """
+
+    views: tuple[tuple[Operation, ...], ...]
+
+    def __post_init__(self) -> None:
+        if not self.views:
+            raise UserError("A recipe needs at least one view; give it a tuple of operations.")
+        for ops in self.views:
+            kinds = [type(op) for op in ops]
+            if kinds.count(Crop) != 1 or kinds.count(Flip) > 1:
+                raise UserError("Each view of a recipe needs exactly one Crop and at most one Flip.")
+            if any(kind in (Flip, Blur) for kind in kinds[: kinds.index(Crop)]):
+                raise UserError("In a recipe, Flip and Blur come after the Crop; move the Crop before them.")
+            if Normalise in kinds[:-1]:
+                raise UserError("In a recipe, Normalise comes last and once; move it to the end.")
+
+    def view(self, number: int) -> tuple[Operation, ...]:
+        """The operations of view `number`, counted from 0."""
+        return self.views[number % len(self.views)]
+
+    @property
+    def normalises(self) -> bool:
+        """Whether the views leave the 0..1 range by Normalise."""
+        return any(isinstance(op, Normalise) for op in self.views[0])
+
+
+def _alike(*ops: Operation) -> Recipe:
+    return Recipe((ops,))
+
+
+def _byol(blur: float, solarise: float) -> tuple[Operation, ...]:
+    return (
+        Crop((0.08, 1.0), interpolation="bicubic"),
+        Flip(0.5),
+        Jitter(0.4, 0.4, 0.2, 0.1, p=0.8),
+        Grey(0.2),
+        Blur(blur),
+        Solarise(solarise),
+        Clip(),
+        Normalise(),
+    )
+
+
+_MOCO_V2 = _alike(
+    Crop((0.2, 1.0)),
+    Jitter(0.4, 0.4, 0.4, 0.1, p=0.8),
+    Grey(0.2),
+    # MoCo's own code blurs with Pillow, which approximates this Gaussian by boxes and does not cut it at the kernel.
+    Blur(0.5),
+    Flip(0.5),
+    Normalise(),
+)
+
+# The order of the operations is that of the authors' code.
+RECIPES: dict[str, Recipe] = {
+    "simclr-imagenet": _alike(
+        Crop((0.08, 1.0), interpolation="bicubic"), Flip(0.5), Jitter(0.8, 0.8, 0.8, 0.2, p=0.8), Grey(0.2), Blur(0.5)
+    ),
+    "simclr-cifar": _alike(
+        Crop((0.08, 1.0), interpolation="bicubic"), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2)
+    ),
+    "moco-v1": _alike(Crop((0.2, 1.0)), Grey(0.2), Jitter(0.4, 0.4, 0.4, 0.4), Flip(0.5), Normalise()),
+    "moco-v2": _MOCO_V2,
+    "moco-cifar": _alike(
+        Crop((0.08, 1.0)), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Normalise()
+    ),
+    "simsiam-imagenet": _MOCO_V2,
+    "simsiam-cifar": _alike(
+        Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()
+    ),
+    "byol": Recipe((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
+    "wmse": _alike(
+        Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.1), Crop((0.2, 1.0), interpolation="bicubic"), Flip(0.5), Normalise()
+    ),
+    "wmse-imagenet100": _alike(
+        Jitter(0.8, 0.8, 0.8, 0.2, p=0.8),
+        Grey(0.2),
+        Crop((0.08, 1.0), interpolation="bicubic"),
+        Flip(0.5),
+        Blur(0.5),
+        Normalise(),
+    ),
+}
+
+Statistics: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+# Mean and deviation of the channels, in 0..1, as in the authors' code.
+STATISTICS: dict[str, Statistics] = {
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+    "stl10": ((0.43, 0.42, 0.39), (0.27, 0.26, 0.27)),
+    "tiny-imagenet": ((0.480, 0.448, 0.398), (0.277, 0.269, 0.282)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of that name; UserError with the nearest known name otherwise."""
+    if name not in RECIPES:
+        raise UserError(f'There is no recipe "{name}"; known: {", ".join(RECIPES)}.{nearest(name, RECIPES)}')
+    return RECIPES[name]
+
+
+def statistics_named(name: str) -> Statistics:
+    """The channel statistics of that name; UserError with the nearest known name otherwise."""
+    if name not in STATISTICS:
+        known = ", ".join(STATISTICS)
+        raise UserError(f'There are no channel statistics "{name}"; known: {known}.{nearest(name, STATISTICS)}')
+    return STATISTICS[name]

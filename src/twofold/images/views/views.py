@@ -1,0 +1,84 @@
+"""Views of a batch: a recipe applied to all images together, on the device of the batch."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.images.views.apply import render
+from twofold.images.views.draw import Drawn, Plan, draw, geometry
+from twofold.images.views.recipes import Crop, Recipe, Statistics, recipe_named, statistics_named
+from twofold.images.views.resample import apply_weights, resize_weights
+from twofold.views import Batch, Views
+
+
+class ImageViews:
+    """Makes the views of a batch.
+
+    recipe: a Recipe or its name. size: pixels of the square views. statistics: name or (mean, deviation), for recipes
+    that normalise. count: views of each image. colour: "exact" is torchvision's jitter; "linear" makes it one affine
+    map of the colours, without clips in between and with the hue turned in YIQ. Raises UserError for unknown names.
+
+    mean, std: what the views are normalised with (0 and 1 where the recipe does not), for evaluation_view.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe | str,
+        size: int,
+        *,
+        seed: int,
+        statistics: str | Statistics = "imagenet",
+        count: int = 2,
+        colour: Literal["exact", "linear"] = "exact",
+    ) -> None:
+        if colour not in ("exact", "linear"):
+            raise UserError(f'Colour is "exact" or "linear", not "{colour}".')
+        self.recipe = recipe_named(recipe) if isinstance(recipe, str) else recipe
+        self.size, self.seed, self.count, self.colour = size, seed, count, colour
+        chosen = statistics_named(statistics) if isinstance(statistics, str) else statistics
+        self.mean, self.std = chosen if self.recipe.normalises else statistics_named("none")
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch, epoch: int) -> Views:
+        """The views: float32 (B, 3, size, size) each; for one (seed, epoch, index) the same in any batch."""
+        plans = draw(self.recipe, batch.index, batch.size, self.seed, epoch, self.count)
+        tensors: list[Tensor] = []
+        with torch.autocast(batch.pixels.device.type, enabled=False):
+            for _, alike in groupby(plans, key=_kinds):
+                steps = tuple(Drawn.joined(step) for step in zip(*alike, strict=True))
+                linear = self.colour == "linear"
+                made = render(batch.pixels, batch.size, steps, self.size, (self.mean, self.std), linear)
+                tensors += made.split(len(batch))
+        return Views(tensors, [geometry(plan, batch.size) for plan in plans], batch.index)
+
+
+@torch.no_grad()
+def evaluation_view(batch: Batch, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """The one view that evaluation sees: float32 (B, 3, size, size), normalised.
+
+    The short side is resized (antialiased bilinear) to size * 8 / 7 from 96 px on (224 from 256), to size below; then
+    the centre is cut out. As torchvision's Resize and CenterCrop.
+    """
+    short = round(size * 8 / 7) if size >= 96 else size
+    high, wide = batch.size.unbind(1)
+    shortest = torch.minimum(high, wide)
+    x = batch.pixels.float().div_(255)
+
+    def matrix(length: Tensor, source: int) -> Tensor:
+        resized = short * length // shortest
+        start = ((resized - size) / 2).round()
+        place = torch.arange(size, device=x.device) + start[:, None]
+        return resize_weights(place, torch.zeros_like(length), length, length / resized, source, "bilinear")
+
+    with torch.autocast(x.device.type, enabled=False):
+        x = apply_weights(x, matrix(high, x.shape[2]), matrix(wide, x.shape[3])).clamp_(0, 1)
+    return x.sub_(x.new_tensor(mean)[:, None, None]).div_(x.new_tensor(std)[:, None, None])
+
+
+def _kinds(plan: Plan) -> list[object]:
+    return [(type(step.op), step.op.interpolation if isinstance(step.op, Crop) else None) for step in plan]
