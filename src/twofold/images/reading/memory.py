@@ -1,0 +1,117 @@
+"""Where decoded images are kept: in the memory of the machine, or on the device where they are used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CHUNK = 1 << 24  # positions gathered at once, which bounds the index tensor to 128 MB
+
+
+class HostMemory:
+    """Decoded images as arrays, kept while they fit a budget in bytes; what does not fit is not kept."""
+
+    def __init__(self, count: int, budget: int) -> None:
+        self.budget = budget
+        self.used = 0
+        self._kept: list[np.ndarray | None] = [None] * count
+        self._lock = threading.Lock()
+
+    def get(self, i: int) -> np.ndarray | None:
+        """The image, or None."""
+        return self._kept[i]
+
+    def put(self, i: int, image: np.ndarray) -> None:
+        """Keep an image if there is room. Safe to call from threads."""
+        with self._lock:
+            if self._kept[i] is None and self.used + image.nbytes <= self.budget:
+                self.used += image.nbytes
+                self._kept[i] = image
+
+
+class DeviceMemory:
+    """Decoded images one after another in one buffer on a device, gathered into batches there.
+
+    Not for several threads.
+    """
+
+    def __init__(self, count: int, capacity: int, device: torch.device) -> None:
+        self.flat = torch.zeros(capacity, dtype=torch.uint8, device=device)
+        self.used = 0
+        self.full = False
+        self.held = np.zeros(count, bool)
+        self.size = np.zeros((count, 2), np.int64)
+        self._start = np.zeros(count, np.int64)
+
+    def put(self, indices: Sequence[int], images: Sequence[np.ndarray]) -> None:
+        """Copy images to the device in one transfer. From the first that does not fit, none is kept."""
+        fresh = {i: image for i, image in zip(indices, images, strict=True) if not self.held[i]}
+        if self.full or self.used + sum(image.nbytes for image in fresh.values()) > len(self.flat):
+            self.full = self.full or bool(fresh)
+            return
+        if not fresh:
+            return
+        packed = pack(list(fresh.values()), self.flat.device)
+        self.flat[self.used : self.used + len(packed)] = packed
+        for i, image in fresh.items():
+            self.held[i], self.size[i], self._start[i] = True, image.shape[1:], self.used
+            self.used += image.nbytes
+
+    def batch(self, indices: Sequence[int], height: int, width: int) -> Tensor:
+        """Images that are held, as uint8 (B, 3, height, width) on the device, zeros right of and below each."""
+        start, size = torch.from_numpy(self._start[indices]), torch.from_numpy(self.size[indices])
+        return gather(self.flat, to_device(start, self.flat.device), to_device(size, self.flat.device), height, width)
+
+
+def gather(flat: Tensor, start: Tensor, size: Tensor, height: int, width: int) -> Tensor:
+    """Images of different sizes out of one buffer, as a padded block.
+
+    flat: uint8 (bytes,), each image as contiguous (3, h, w). start: int64 (B,), where each begins. size: int64 (B, 2),
+    its h and w. Returns uint8 (B, 3, height, width), zeros outside each image.
+    """
+    y = torch.arange(height, device=flat.device)[None, :, None]
+    x = torch.arange(width, device=flat.device)[None, None, :]
+    out = flat.new_empty((len(start), 3, height, width))
+    rows = max(1, CHUNK // (height * width))
+    for a in range(0, len(start), rows):
+        h, w = size[a : a + rows, 0, None, None], size[a : a + rows, 1, None, None]
+        inside = (y < h) & (x < w)
+        where = (start[a : a + rows, None, None] + y * w + x) * inside  # outside: byte 0, blanked below
+        plane = h * w * inside
+        for c in range(3):
+            out[a : a + rows, c] = flat[where + c * plane] * inside
+    return out
+
+
+def pad(images: Sequence[np.ndarray], height: int, width: int, pinned: bool) -> Tensor:
+    """Images (3, h, w) as one uint8 block (B, 3, height, width), zeros right of and below each; numpy does the copying,
+    for in a thread beside training torch's copies would start a team of threads of their own."""
+    same = all(image.shape[1:] == (height, width) for image in images)
+    if not pinned:
+        block = (np.empty if same else np.zeros)((len(images), 3, height, width), np.uint8)
+        tensor = torch.from_numpy(block)
+    else:
+        tensor = torch.empty((len(images), 3, height, width), dtype=torch.uint8, pin_memory=True)
+        block = tensor.numpy()
+        if not same:
+            block[:] = 0
+    if same:
+        np.stack(images, out=block)
+    else:
+        for row, image in zip(block, images, strict=True):
+            row[:, : image.shape[1], : image.shape[2]] = image
+    return tensor
+
+
+def pack(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    """The bytes of some images one after another, on the device."""
+    return to_device(torch.from_numpy(np.concatenate([image.reshape(-1) for image in images])), device)
+
+
+def to_device(x: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device; to a GPU by way of pinned memory, so that the host need not wait."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)

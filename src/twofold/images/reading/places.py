@@ -1,0 +1,169 @@
+"""A path, local or behind an fsspec URL, with the few operations that reading needs."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from twofold.errors import UserError, nearest
+from twofold.images.reading.source import DecodeError
+
+ATTEMPTS = 3  # a remote read is tried again after 0.5 s and 1 s
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or a folder. fs is None for the local disk; prefix is what messages put before the path."""
+
+    path: str
+    fs: Any = None
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return self.prefix + self.path
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return posixpath.basename(self.path.replace(os.sep, "/").rstrip("/"))
+
+    def at(self, path: str) -> Place:
+        """Another path of the same file system."""
+        return Place(path, self.fs, self.prefix)
+
+    def join(self, name: str) -> Place:
+        """A path below (or, where `name` is absolute, `name` itself)."""
+        return self.at(os.path.join(self.path, name) if self.fs is None else posixpath.join(self.path, name))
+
+    def parent(self) -> Place:
+        """The folder above."""
+        split = os.path.split if self.fs is None else posixpath.split
+        return self.at(split(self.path.rstrip("/"))[0])
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        return os.path.isdir(self.path) if self.fs is None else bool(self.fs.isdir(self.path))
+
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+        return os.path.isfile(self.path) if self.fs is None else bool(self.fs.isfile(self.path))
+
+    def children(self) -> list[str]:
+        """Names in a folder, sorted."""
+        if self.fs is None:
+            return sorted(os.listdir(self.path))
+        return sorted(posixpath.basename(p.rstrip("/")) for p in self.fs.ls(self.path, detail=False))
+
+    def glob(self) -> list[Place]:
+        """The files that a pattern with * or ? matches, sorted."""
+        if self.fs is None:
+            import glob
+
+            found = [p for p in glob.glob(self.path, recursive=True) if os.path.isfile(p)]
+        else:
+            found = self.fs.glob(self.path)
+        return [self.at(p) for p in sorted(found)]
+
+    def open(self) -> BinaryIO:
+        """The file, for reading bytes."""
+        return open(self.path, "rb") if self.fs is None else self.fs.open(self.path, "rb")
+
+    def read(self) -> bytes:
+        """The whole file."""
+        if self.fs is None:
+            with open(self.path, "rb") as f:
+                return f.read()
+        return self._try(lambda: self.fs.cat_file(self.path))
+
+    def read_range(self, start: int, size: int) -> bytes:
+        """Some bytes of the file; fewer where the file ends."""
+        if self.fs is None:
+            with open(self.path, "rb", buffering=0) as f:
+                f.seek(start)
+                return f.read(size)
+        return self._try(lambda: self.fs.cat_file(self.path, start=start, end=start + size))
+
+    def stamp(self) -> tuple[int, str]:
+        """Size in bytes and a mark that changes when the file does."""
+        if self.fs is None:
+            stat = os.stat(self.path)
+            return stat.st_size, str(stat.st_mtime_ns)
+        return remote_stamp(self.fs.info(self.path))
+
+    def _try(self, read: Any) -> bytes:
+        for attempt in range(ATTEMPTS):
+            try:
+                return read()
+            except FileNotFoundError:
+                raise
+            except Exception as error:  # each file system has its own errors
+                if attempt == ATTEMPTS - 1:
+                    raise DecodeError(f"cannot be fetched ({type(error).__name__}: {error})") from error
+                time.sleep(0.5 * 2**attempt)
+        raise AssertionError
+
+
+def remote_stamp(info: dict[str, Any]) -> tuple[int, str]:
+    """Size and mark of change from what an fsspec file system says of a file."""
+    marks = [
+        info[k] for k in ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created") if info.get(k)
+    ]
+    return int(info.get("size") or 0), str(marks[0]) if marks else ""
+
+
+def place(path: str) -> Place:
+    """A Place from what the user typed:
+
+    a path (with ~) or a URL. UserError where the URL's file system is not installed.
+    """
+    if "://" not in path:
+        return Place(os.path.expanduser(path))
+    if path.startswith("file://"):
+        return Place(path[len("file://") :])
+    import fsspec
+
+    scheme = path.split("://", 1)[0]
+    try:
+        fs, inner = fsspec.core.url_to_fs(path)
+    except ImportError as error:
+        raise UserError(f"{path}: {scheme}:// needs another package ({error})") from error
+    except ValueError as error:
+        known = ", ".join(sorted(fsspec.available_protocols())[:12])
+        raise UserError(f"{path}: {scheme}:// is no file system that fsspec knows ({known}, ...)") from error
+    return Place(inner, fs, "" if "://" in inner else f"{scheme}://")
+
+
+def missing(where: Place) -> UserError:
+    """The error for a path that is not there, with the nearest name in the nearest folder that is."""
+    below, above = where, where.parent()
+    try:
+        while above.path not in ("", "/", below.path) and not above.is_dir():
+            below, above = above, above.parent()
+        folder = above if above.path else above.at(".") if above.fs is None else above
+        hint = nearest(below.name, folder.children())
+        told = below if below != where else None
+    except Exception:  # a hint must not hide the message
+        hint, told = "", None
+    where_it_ends = f" (already {told} does not)" if told else ""
+    return UserError(f"{where} does not exist{where_it_ends}.{hint}")
+
+
+def braces(pattern: str) -> Iterator[str]:
+    """The names that {000..009} and {a,b} stand for, in order; one name where there are no braces."""
+    start = pattern.find("{")
+    end = pattern.find("}", start)
+    if start < 0 or end < 0:
+        yield pattern
+        return
+    inside = pattern[start + 1 : end]
+    first, dots, last = inside.partition("..")
+    if dots and first.isdigit() and last.isdigit():
+        options = [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
+    else:
+        options = inside.split(",")
+    for option in options:
+        yield from braces(pattern[:start] + option + pattern[end + 1 :])

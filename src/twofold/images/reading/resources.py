@@ -1,0 +1,90 @@
+"""What this process may use: cores and memory, with container limits counted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
+
+
+def usable_cores() -> int:
+    """Cores this process may use:
+
+    affinity mask and cgroup quota, shared among the local ranks of a distributed run; >= 1.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for folder in _cgroups("cpu"):
+        quota = _words(folder / "cpu.max") or [
+            *_words(folder / "cpu.cfs_quota_us"),
+            *_words(folder / "cpu.cfs_period_us"),
+        ]
+        if len(quota) == 2 and quota[0].isdigit() and int(quota[0]) > 0 and int(quota[1]) > 0:
+            cores = min(cores, -(-int(quota[0]) // int(quota[1])))
+    return max(1, cores // local_ranks())
+
+
+def free_memory() -> int:
+    """Bytes of memory this process may still take:
+
+    free in the machine and under its cgroup's limit, whichever is less.
+    """
+    free = _machine_free()
+    for folder in _cgroups("memory"):
+        for limit_name, used_name in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            limit, used = _words(folder / limit_name), _words(folder / used_name)
+            if limit and used and limit[0].isdigit():
+                free = min(free, max(0, int(limit[0]) - int(used[0]) + _reclaimable(folder)))
+    return free
+
+
+def local_ranks() -> int:
+    """How many processes of this run share the machine (torchrun's LOCAL_WORLD_SIZE), 1 by default."""
+    value = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return max(1, int(value)) if value.isdigit() else 1
+
+
+def _machine_free() -> int:
+    meminfo = dict(line.split(":", 1) for line in _text(PROC / "meminfo").splitlines() if ":" in line)
+    if "MemAvailable" in meminfo:
+        return int(meminfo["MemAvailable"].split()[0]) * 1024
+    if sys.platform != "win32":  # no MemAvailable (macOS): half of what is built in
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return 4 << 30
+
+
+def _cgroups(controller: str) -> Iterator[Path]:
+    """Folders that may hold this process's limits:
+
+    of its own group and of the root (what a container sees), v1 and v2.
+    """
+    for line in _text(PROC / "self" / "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        base = CGROUP if not controllers else CGROUP / controller
+        if not controllers or controller in controllers.split(","):
+            yield base / path.strip("/")
+            if path.strip("/"):
+                yield base
+
+
+def _reclaimable(folder: Path) -> int:
+    """Page cache counted as used, which the kernel gives back when asked."""
+    stat = dict(line.split(" ", 1) for line in _text(folder / "memory.stat").splitlines() if " " in line)
+    return int(stat.get("total_inactive_file", stat.get("inactive_file", "0")))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _words(path: Path) -> list[str]:
+    return _text(path).split()
