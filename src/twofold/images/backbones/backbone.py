@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.images.backbones import small
 from twofold.images.backbones.built import Built
-from twofold.images.backbones.names import find
+from twofold.images.backbones.names import find, in_other_library, resolve
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
 from twofold.images.backbones.weights import fill, read_metadata, read_state
 from twofold.nets.features import Features
@@ -44,6 +44,23 @@ class Backbone(nn.Module):
             self.name if self.source in ("own", "twofold") or self.name in small.NAMES else f"{self.source}:{self.name}"
         )
         return {"name": name, "stem": self.stem, "image_size": self.image_size}
+
+    def lines_for(self, library: str) -> list[str]:
+        """Python that makes this network, untrained and without classifier, as `model` in "torchvision" or "timm".
+
+        The ResNets exist in both with the same key names. Raises UserError where the library has no such network.
+        """
+        if library == self.source:
+            return self.lines
+        make = in_other_library(self.network, self.name, library)
+        if make is None:
+            raise UserError(
+                f"{library} has no network {self.name} with the same weights; "
+                + (f"export it to {self.source}, " if self.source in ("torchvision", "timm") else "export it to ")
+                + "safetensors or onnx."
+            )
+        stem = [line for line in self.lines if line.startswith(("model.conv1", "model.maxpool"))]
+        return [*make, *stem]
 
     def describe(self) -> str:
         """One line for the log."""
@@ -107,13 +124,17 @@ def rebuild_backbone(recipe: dict[str, Any]) -> Backbone:
     return build_backbone(recipe["name"], image_size=recipe["image_size"], stem=recipe["stem"])
 
 
-def load_backbone(path: str | Path) -> tuple[Backbone, dict[str, Any]]:
+def load_backbone(path: str | Path, *, own: bool = False) -> tuple[Backbone, dict[str, Any]]:
     """A backbone that twofold wrote (`backbone.safetensors`), in evaluation mode, and what its file says about it.
 
     The second is the file's metadata: "backbone" (the recipe), "mean", "std", "image_size", "method", "twofold".
-    Raises UserError for a file that twofold did not write.
+    own: allow a file that names a module by import path, which is then imported and called; a file from a stranger
+    should not choose what runs. Raises UserError for a file that twofold did not write.
     """
     about = read_metadata(path)
+    name = about["backbone"]["name"]
+    if not own and resolve(name)[0] == "own":
+        raise UserError(f"{path} asks to import and call {name}; allow that with own=True if the code is yours.")
     backbone = rebuild_backbone(about["backbone"])
     state = read_state(path)
     missing, unexpected = backbone.network.load_state_dict(state, strict=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from torch import nn
+
 from twofold.errors import UserError, nearest
 from twofold.images.backbones import from_timm, from_torchvision, own, small
 from twofold.images.backbones.built import Built
@@ -49,6 +51,21 @@ def resolve(name: str) -> tuple[str, str]:
         return "timm", bare
     more = "" if others else " (timm has many more: pip install 'twofold[timm]')"
     raise UserError(f'There is no backbone "{name}"{more}.{nearest(name, [*small.NAMES, *known, *others])}')
+
+
+def in_other_library(network: nn.Module, name: str, library: str) -> list[str] | None:
+    """Lines that make the same ResNet in "torchvision" or "timm", or None: the two share classes, names and keys."""
+    if type(network).__name__ != "ResNet" or library not in ("torchvision", "timm"):
+        return None
+    if library == "torchvision" and name in from_torchvision.names():
+        made = f"model = torchvision.models.{name}()"
+        return ["import torch, torchvision", made, "model.fc = torch.nn.Identity()"]
+    if library == "timm" and name == "resnet10":
+        made = "model = timm.models.resnet.ResNet(timm.models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=0)"
+        return ["import torch, timm", made]
+    if library == "timm" and from_timm.knows(name):
+        return ["import torch, timm", f"model = timm.create_model({name!r}, num_classes=0)"]
+    return None
 
 
 @contextmanager
