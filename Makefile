@@ -15,7 +15,7 @@ help: ## what can be made
 demo: .venv/.ready-demo ## learn from the bundled pictures of blood cells, evaluate, and write a report (minutes)
 	$(BIN)/twofold pretrain simclr examples/cells/train.parquet --val examples/cells/test.parquet \
 	  --out $(DEMO) --backbone resnet10 --image-size 48 --batch-size 128 --epochs 40
-	$(BIN)/twofold evaluate $(DEMO) --val examples/cells/test.parquet
+	$(BIN)/twofold evaluate $(DEMO) examples/cells/train.parquet --test examples/cells/test.parquet
 	@echo "The report: $(DEMO)/report.html"
 
 test: .venv/.ready-dev ## run the tests
