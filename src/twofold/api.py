@@ -1,0 +1,347 @@
+"""The verbs: what twofold does, in Python and, with the same names, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from twofold.errors import UserError
+
+
+def pretrain(
+    method: str,
+    data: str,
+    *,
+    out: str | None = None,
+    val: str | None = None,
+    recipe: Literal["auto", "cifar", "imagenet"] = "auto",
+    backbone: str = "auto",
+    stem: Literal["auto", "cifar", "stl", "imagenet"] = "auto",
+    weights: str = "random",
+    epochs: int | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    image_size: int | None = None,
+    views: str = "auto",
+    statistics: str = "auto",
+    colour: Literal["exact", "linear"] = "exact",
+    optimizer: Literal["auto", "sgd", "lars", "adam", "adamw"] = "auto",
+    base_lr: float | None = None,
+    lr: float | None = None,
+    weight_decay: float | None = None,
+    warmup_epochs: float | None = None,
+    schedule: Literal["auto", "cosine", "cosine-epoch", "step", "constant"] = "auto",
+    accumulate: int = 1,
+    seed: int = 0,
+    devices: int | None = None,
+    nodes: int = 1,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    workers: int | None = None,
+    memory_gb: float | None = None,
+    compile: bool = False,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    max_unreadable: float = 0.05,
+    knn_every: int | None = None,
+    save_every: float = 120.0,
+    log_every: int | None = None,
+    report: bool = True,
+    quiet: bool = False,
+    method_options: dict[str, Any] | None = None,
+) -> Path:
+    """Learn a representation from unlabelled images.
+
+    The same command again goes on where it stopped. Labels, where the data has them, are read by the online kNN alone.
+
+    Examples:
+        twofold pretrain simclr photos/ --out runs/photos
+        twofold pretrain moco+co2 photos/ --epochs 100 --batch-size 256 --method.temperature 0.15
+        twofold pretrain byol train.parquet --val test.parquet --backbone timm:convnext_tiny --image-size 128
+        twofold pretrain --config runs/photos/config.yaml --out runs/again
+
+    Args:
+        method: A name of `twofold methods`, a composition such as moco+co2, or an import path (moco+mypackage.MyIdea).
+        data: A folder, a text list, a parquet file, tar shards, .npz or idx arrays, or an fsspec URL of one of these.
+        out: The run folder; runs/METHOD-DATA where not given.
+        val: Labelled images that the online kNN is asked about; without it, it asks the training images one by one.
+        recipe: Published settings for small images (cifar) or large ones (imagenet); auto goes by the image size.
+        backbone: A torchvision or timm name, resnet10, convnet, or module:callable of your own.
+        stem: The first layers; auto fits them to the image size.
+        weights: random, torchvision, or a checkpoint file to start from.
+        epochs: Passes over the data (or give steps).
+        steps: Optimizer steps (or give epochs).
+        batch_size: Images a step, over all devices.
+        image_size: Side of the views in pixels; auto goes by the data.
+        views: The augmentation recipe; auto takes the method's.
+        statistics: Normalisation of the pixels: imagenet, cifar10, cifar100, stl10, tiny-imagenet or none.
+        colour: Colour jitter exactly as torchvision's, or linear (faster, a little different).
+        optimizer: The recipe's where auto.
+        base_lr: Learning rate that is scaled with the batch size by the recipe's rule.
+        lr: The final learning rate, not scaled.
+        weight_decay: The recipe's where not given.
+        warmup_epochs: Epochs of linear warm-up.
+        schedule: The recipe's where auto.
+        accumulate: Chunks that a batch is cut into to save memory; losses still see the whole batch.
+        seed: Of everything random.
+        devices: GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given.
+        nodes: Machines (start by torchrun or SLURM).
+        precision: bf16 or fp32; auto takes bf16 where the hardware has it.
+        workers: Processes or threads that decode; from the usable cores where not given.
+        memory_gb: Memory for decoded images; a share of what is free where not given, 0 to decode every time.
+        compile: Use torch.compile; goes on without it where that fails.
+        image_column: The image column of a parquet file.
+        label_column: The label column of a parquet file.
+        max_unreadable: Share of unreadable images past which the run ends.
+        knn_every: Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never.
+        save_every: Seconds between checkpoints.
+        log_every: Steps between rows of metrics.csv.
+        report: Write report.html at the end.
+        quiet: Print warnings and the result only.
+        method_options: Settings of the method and its additions; on the command line --method.NAME VALUE.
+    """
+    from twofold.composition import compose, resolve_options
+
+    given = dict(locals())
+    composition = compose(method)
+    resolve_options(composition, method_options or {})
+    _check_numbers(given)
+    if composition.kind != "images":
+        raise UserError(f'"{method}" learns from {composition.kind}, which this version does not read yet.')
+    from twofold.images.jobs.pretrain import run
+
+    return run(composition, given)
+
+
+def evaluate(
+    model: str,
+    data: str,
+    *,
+    test: str | None = None,
+    protocols: str = "knn,linear",
+    labels: float = 1.0,
+    epochs: int | None = None,
+    image_size: int | None = None,
+    floors: bool = True,
+    seed: int = 0,
+    batch_size: int = 256,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    workers: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    out: str | None = None,
+    quiet: bool = False,
+) -> list[dict[str, Any]]:
+    """Measure a representation with labels: kNN, linear probes, fine-tuning, few labels.
+
+    Prints a table with the floors (raw pixels, an untrained network) beside each number; a run folder keeps it.
+
+    Examples:
+        twofold evaluate runs/photos train/ --test test/
+        twofold evaluate runs/photos train.parquet --test test.parquet --protocols knn,5nn,linear,linear-sgd
+        twofold evaluate backbone.safetensors train/ --test test/ --protocols finetune --labels 0.1
+
+    Args:
+        model: A run folder, an exported backbone (.safetensors), or random:NAME for an untrained network.
+        data: Labelled images to learn from.
+        test: Labelled images to be asked about; a fifth of the data, class by class, where not given.
+        protocols: Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, finetune; commas between.
+        labels: Share of the training labels to use (0.01 and 0.1 are customary), at least one a class.
+        epochs: Of linear-* and finetune; the published number where not given.
+        image_size: Side in pixels; as in pretraining where not given.
+        floors: Measure the floors, too.
+        seed: Of the split, the probes and the few labels.
+        batch_size: Images a forward pass.
+        precision: bf16 or fp32; auto takes bf16 where the hardware has it.
+        workers: Processes or threads that decode.
+        image_column: The image column of a parquet file.
+        label_column: The label column of a parquet file.
+        out: A JSON file for the results, beside what the run folder keeps.
+        quiet: Print the table only.
+    """
+    given = dict(locals())
+    _check_numbers(given)
+    from twofold.images.jobs.evaluate import run
+
+    return run(given)
+
+
+def embed(
+    model: str,
+    data: str,
+    *,
+    out: str | None = None,
+    image_size: int | None = None,
+    batch_size: int = 256,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    workers: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Write a vector for every image: a parquet file with name, label and embedding.
+
+    Examples:
+        twofold embed runs/photos photos/ --out photos-embeddings.parquet
+
+    Args:
+        model: A run folder or an exported backbone (.safetensors).
+        data: Images, as for pretrain.
+        out: The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given.
+        image_size: Side in pixels; as in pretraining where not given.
+        batch_size: Images a forward pass.
+        precision: bf16 or fp32; auto takes bf16 where the hardware has it.
+        workers: Processes or threads that decode.
+        image_column: The image column of a parquet file.
+        label_column: The label column of a parquet file.
+        quiet: Print the result only.
+    """
+    given = dict(locals())
+    _check_numbers(given)
+    from twofold.images.jobs.embed import run
+
+    return run(given)
+
+
+def export(
+    model: str,
+    *,
+    format: Literal["safetensors", "torchvision", "timm", "onnx"] = "torchvision",
+    out: str | None = None,
+) -> Path:
+    """Write the backbone as a file for other libraries, check it by loading it, and print the lines that load it.
+
+    Examples:
+        twofold export runs/photos --format torchvision
+        twofold export runs/photos --format onnx --out photos.onnx
+
+    Args:
+        model: A run folder or an exported backbone (.safetensors).
+        format: Whose names the weights get; torchvision and timm for backbones that come from there.
+        out: The file; backbone-FORMAT beside the model where not given.
+    """
+    from twofold.images.jobs.export import run
+
+    return run(dict(locals()))
+
+
+def report(runs: list[str], *, out: str | None = None) -> Path:
+    """One self-contained HTML page for a run or several: curves, accuracy, embedding map, neighbours, views.
+
+    Examples:
+        twofold report runs/photos
+        twofold report runs/a runs/b --out compare.html
+
+    Args:
+        runs: Run folders.
+        out: The page; report.html in the run folder, or here for several runs, where not given.
+    """
+    from twofold.report import build
+
+    folders = [Path(run) for run in ([runs] if isinstance(runs, str) else runs)]
+    if not folders:
+        raise UserError("report needs at least one run folder.")
+    page = Path(out) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
+    build(folders, page)
+    print(f"Report: {page}")
+    return page
+
+
+def check(
+    data: str,
+    *,
+    method: str | None = None,
+    batch_size: int | None = None,
+    image_size: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> dict[str, Any]:
+    """Look at the data, and at what a method would do with it, in seconds: counts, unreadable files, sizes.
+
+    Examples:
+        twofold check photos/
+        twofold check photos/ --method moco --batch-size 256
+
+    Args:
+        data: Images, as for pretrain.
+        method: Also say what this method would do with them.
+        batch_size: As for pretrain.
+        image_size: As for pretrain.
+        image_column: The image column of a parquet file.
+        label_column: The label column of a parquet file.
+    """
+    given = dict(locals())
+    _check_numbers(given)
+    from twofold.images.jobs.check import run
+
+    return run(given)
+
+
+def prepare(
+    data: str,
+    out: str,
+    *,
+    short_side: int = 256,
+    workers: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> Path:
+    """Shrink large images once, so that later runs read them fast; the same command again goes on where it stopped.
+
+    Examples:
+        twofold prepare photos/ photos-256 --short-side 256
+
+    Args:
+        data: Images, as for pretrain.
+        out: A new folder; give it as data from then on.
+        short_side: Pixels of the short side; smaller images stay as they are.
+        workers: Processes or threads that decode.
+        image_column: The image column of a parquet file.
+        label_column: The label column of a parquet file.
+    """
+    given = dict(locals())
+    _check_numbers(given)
+    from twofold.images.jobs.prepare import run
+
+    return run(given)
+
+
+def methods(name: str | None = None) -> None:
+    """What there is: every method with its paper and how well it is verified; or one method with its settings.
+
+    Examples:
+        twofold methods
+        twofold methods moco+co2
+
+    Args:
+        name: A method or a composition to describe.
+    """
+    from twofold.describe import describe_all, describe_one
+
+    print(describe_one(name) if name else describe_all())
+
+
+VERBS = (pretrain, evaluate, embed, export, report, check, prepare, methods)
+
+_AT_LEAST: dict[str, float] = {
+    "epochs": 1, "steps": 1, "batch_size": 1, "image_size": 8, "accumulate": 1, "devices": 1, "nodes": 1, "workers": 0,
+    "memory_gb": 0, "max_unreadable": 0, "knn_every": 0, "save_every": 0, "log_every": 1, "weight_decay": 0,
+    "warmup_epochs": 0, "short_side": 8,
+}  # fmt: skip
+_ABOVE_ZERO = ("base_lr", "lr", "labels")
+
+
+def _check_numbers(given: dict[str, Any]) -> None:
+    """Refuse numbers that cannot be meant, before any work."""
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is None or isinstance(value, str):
+            continue
+        if name in _AT_LEAST and not value >= _AT_LEAST[name]:
+            raise UserError(f"{option} must be at least {_AT_LEAST[name]:g}, not {value}.")
+        if name in _ABOVE_ZERO and not 0 < value < float("inf"):
+            raise UserError(f"{option} must be above 0, not {value}.")
+        if name in ("labels", "max_unreadable") and value > 1:
+            raise UserError(f"{option} is a share: at most 1, not {value}.")
+    for one, other in (("epochs", "steps"), ("base_lr", "lr")):
+        if given.get(one) is not None and given.get(other) is not None:
+            raise UserError(f"Give --{one.replace('_', '-')} or --{other.replace('_', '-')}, not both.")
