@@ -1,7 +1,7 @@
 // The embedding map: dots or pictures, and a card that shows the image under the pointer, the finger or the arrow keys.
 "use strict";
 (() => {
-  const { page, css, colour, font, touch, opened } = window.twofold;
+  const { page, css, colour, font, touch, closed, opened } = window.twofold;
   const REACH = 28; // Pixels between the pointer and an image's point at which the card still opens.
   const hue = (label, classes) => (label < 0 ? css("--soft") : classes <= 10 ? colour(label)
     : `hsl(${(label * 137.508) % 360} 62% ${label % 2 ? 44 : 60}%)`);
@@ -16,7 +16,7 @@
     let drawn = false, pictures = data.classes.length === 0, current = -1, pinned = false;
 
     const draw = () => {
-      if (plot.offsetParent === null) return;
+      if (closed(plot)) return;
       const traces = groups.map((label) => {
         const of = data.label.flatMap((other, i) => (other === label || groups.length === 1 ? [i] : []));
         return { type: "scatter", mode: "markers", x: of.map((i) => data.x[i]), y: of.map((i) => data.y[i]), hoverinfo: "none",

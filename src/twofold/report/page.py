@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,7 @@ def _write(page: str, out: Path) -> Path:
         part.write_text(page, encoding="utf-8", errors="replace", newline="\n")
         os.replace(part, out)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise UserError(f"The report cannot be written to {out} ({error.strerror or error}).") from error
     return out

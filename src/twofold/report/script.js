@@ -69,8 +69,8 @@ window.twofold = (() => {
     const chart = page.charts[div.dataset.chart];
     return Plotly.react(div, curves(chart, axis), layout(chart, axis), { displayModeBar: false, responsive: true });
   };
-  const shown = () => [...document.querySelectorAll(".plot")].filter((div) => div.offsetParent !== null);
-  const drawAll = () => shown().forEach(draw);
+  const closed = (node) => node.closest("details:not([open])") !== null;
+  const drawAll = () => [...document.querySelectorAll(".plot")].filter((div) => !closed(div)).forEach(draw);
 
   const chartList = Object.values(page.charts);
   const known = (name) => chartList.some((chart) => chart.series.some((series) => series.x[name]));
@@ -92,13 +92,13 @@ window.twofold = (() => {
   document.querySelectorAll("details.run").forEach((details) => details.addEventListener("toggle", () => details.open && refresh()));
   const follow = () => {
     const target = location.hash && document.getElementById(location.hash.slice(1));
-    const closed = target && target.closest("details");
-    if (closed && !closed.open) { closed.open = true; target.scrollIntoView(); }
+    const around = target && target.closest("details");
+    if (around && !around.open) { around.open = true; target.scrollIntoView(); }
   };
   window.addEventListener("hashchange", follow);
   window.addEventListener("beforeprint", () => { document.querySelectorAll("details").forEach((d) => { d.open = true; }); refresh(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
   drawAll();
   follow();
-  return { page, css, plain, colour, font, touch, opened };
+  return { page, css, plain, colour, font, touch, closed, opened };
 })();
