@@ -7,7 +7,6 @@ JPEG 1.28 against 1.36; only 32x32 JPEGs, which always fit the memory, are slowe
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,12 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twofold.errors import UserError
 from twofold.images.reading.decode import decode, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
 from twofold.images.reading.resources import free_memory, local_ranks, usable_cores
 from twofold.images.reading.source import DecodeError, Source
-from twofold.randomness import derive
+from twofold.images.reading.unreadable import Unreadable, stand_ins
 from twofold.views import Batch
 
 AHEAD = 3  # batches under way at once: one in use, two being read
@@ -31,7 +29,6 @@ HOST_SHARE = 0.5  # of the free memory may hold decoded images, all local ranks 
 DEVICE_SHARE = 0.25  # of the free GPU memory
 MOST_WORKERS = 16  # beyond that the interpreter's lock is the limit
 TASK = 16  # images decoded by one task
-DRAWS = 100  # replacements tried for an unreadable image
 SAMPLED = 16  # headers read to estimate the size of the set
 
 
@@ -66,14 +63,12 @@ class Images:
     ) -> None:
         self.source = source
         self.short_side = short_side
-        self.max_unreadable = max_unreadable
         self.seed = seed
         self.device = torch.device(device)
         self.workers = max(1, min(usable_cores(), MOST_WORKERS) if workers is None else workers)
         self.waited = 0.0
         self.replaced: dict[int, int] = {}
-        self._unreadable: dict[int, str] = {}
-        self._lock = threading.Lock()
+        self._unreadable = Unreadable(source, max_unreadable)
         self._decoders = ThreadPoolExecutor(self.workers, thread_name_prefix="decode")
         self._assembler = ThreadPoolExecutor(1, thread_name_prefix="assemble")
         self.expected_bytes = self._expected_bytes()
@@ -89,8 +84,7 @@ class Images:
     @property
     def unreadable(self) -> dict[str, str]:
         """Names of the images that could not be read so far, with the reason, in the order of the set."""
-        with self._lock:
-            return {self.source.names[i]: self._unreadable[i] for i in sorted(self._unreadable)}
+        return self._unreadable.named()
 
     def describe(self) -> str:
         """One line: how large the decoded set is, where it is kept, how many threads decode."""
@@ -143,36 +137,20 @@ class Images:
 
     def _image(self, i: int) -> np.ndarray:
         """Image `i` decoded, or what stands in for it. Keeps it."""
-        for draw in range(DRAWS):
-            j = i if draw == 0 else derive(self.seed, "replacement", i, draw) % len(self)
+        for j in stand_ins(i, len(self), self.seed):
             if j in self._unreadable:
                 continue
             try:
                 image = decode(self.source.fetch(j), self.short_side).numpy()
             except DecodeError as error:
-                self._record(j, error.reason)
+                self._unreadable.record(j, error.reason)
                 continue
             if j != i:
                 self.replaced[i] = j
             if self._on_device is None or self._on_device.full:
                 self._host.put(i, image)
             return image
-        raise self._too_many()
-
-    def _record(self, i: int, reason: str) -> None:
-        with self._lock:
-            self._unreadable[i] = reason
-        if len(self._unreadable) > self.max_unreadable * len(self):
-            raise self._too_many()
-
-    def _too_many(self) -> UserError:
-        found = self.unreadable
-        first = ", ".join(f"{name} ({reason})" for name, reason in list(found.items())[:3])
-        allowed = f", and max_unreadable allows {self.max_unreadable:.3g} of them" if self.max_unreadable < 1 else ""
-        return UserError(
-            f"{len(found):,} of the {len(self):,} images in {self.source.path} cannot be read{allowed}: "
-            f"{first}{', ...' if len(found) > 3 else ''}"
-        )
+        raise self._unreadable.too_many()
 
     def _assemble(
         self, rows: list[int], loads: list[Future[dict[int, np.ndarray]]]

@@ -42,21 +42,20 @@ class Parquet(Source):
     memory."""
 
     def __init__(self, path: str, places: Sequence[Place], image_column: str | None, label_column: str | None) -> None:
-        import pyarrow.parquet as pq
-
         self.path = path
         self.places = places
         self.skipped = {}
-        self._files = [_opened(where) for where in places]
-        schema = self._files[0].schema_arrow
-        for where, file in zip(places, self._files, strict=True):
-            if file.schema_arrow.names != schema.names:
-                raise UserError(
-                    f"{where} has other columns ({_listed(file.schema_arrow)}) than {places[0]} ({_listed(schema)})"
-                )
+        self._metadata: list[Any] = [None] * len(places)
+        schema = None
+        for f, where in enumerate(places):
+            with self._file(f) as file:
+                self._metadata[f], theirs = file.metadata, file.schema_arrow
+            schema = schema or theirs
+            if theirs.names != schema.names:
+                raise UserError(f"{where} has other columns ({_listed(theirs)}) than {places[0]} ({_listed(schema)})")
         self.column = _image_column(path, schema, image_column)
-        counts = [f.metadata.row_group(g).num_rows for f in self._files for g in range(f.num_row_groups)]
-        self._groups = [(f, g) for f, file in enumerate(self._files) for g in range(file.num_row_groups)]
+        counts = [m.row_group(g).num_rows for m in self._metadata for g in range(m.num_row_groups)]
+        self._groups = [(f, g) for f, m in enumerate(self._metadata) for g in range(m.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
         if not self._starts[-1]:
             raise UserError(f"{path} has no rows")
@@ -66,8 +65,7 @@ class Parquet(Source):
         self._kept_bytes = 0
         self._budget = max(1 << 28, int(SHARE * free_memory()))
         self._lock = threading.Lock()
-        self._reading = [threading.Lock() for _ in places]  # a ParquetFile is not made for several threads at once
-        self._pq = pq
+        self._reading = [threading.Lock() for _ in places]  # so that two threads do not read the same group
 
     def read(self, i: int) -> bytes:
         """The encoded bytes of row `i`."""
@@ -88,7 +86,8 @@ class Parquet(Source):
                 if group in self._kept:  # another thread was faster
                     return self._kept[group]
             try:
-                column = self._files[file].read_row_group(row_group, columns=[self.column]).column(0).combine_chunks()
+                with self._file(file) as opened:
+                    column = opened.read_row_group(row_group, columns=[self.column]).column(0).combine_chunks()
             except Exception as error:  # whatever is broken in this row group
                 raise DecodeError(f"row group {row_group} of {self.places[file]} cannot be read ({error})") from error
             column = column.field("bytes") if column.type.num_fields else column
@@ -100,13 +99,30 @@ class Parquet(Source):
         return column
 
     def _column(self, name: str) -> list[Any]:
-        return [value for file in self._files for value in file.read(columns=[name]).column(0).to_pylist()]
+        values: list[Any] = []
+        for f in range(len(self.places)):
+            with self._file(f) as file:
+                values += file.read(columns=[name]).column(0).to_pylist()
+        return values
+
+    def _file(self, f: int) -> Any:
+        """The file, opened for a moment: there may be more of them than a process may hold open."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        where = self.places[f]
+        try:
+            return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=self._metadata[f])
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{where} is not a whole parquet file ({str(error).splitlines()[0]})") from error
+        except OSError as error:
+            raise UserError(f"{where} cannot be read ({error})") from error
 
     def _read_names(self, schema: Any) -> Sequence[str]:
         for name in NAME_COLUMNS:
             if name in schema.names and str(schema.field(name).type) in ("string", "large_string"):
                 return [str(v) for v in self._column(name)]
-        bounds = np.cumsum([0] + [f.metadata.num_rows for f in self._files]).tolist()
+        bounds = np.cumsum([0] + [m.num_rows for m in self._metadata]).tolist()
         return RowNames([where.name for where in self.places], bounds)
 
     def _read_labels(self, schema: Any, wanted: str | None) -> tuple[np.ndarray | None, list[str] | None]:
@@ -167,18 +183,6 @@ class RowNames(Sequence[str]):
         i = range(len(self))[i]
         file = bisect_right(self.bounds, i) - 1
         return f"{self.files[file]}[{i - self.bounds[file]}]"
-
-
-def _opened(where: Place) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(where.path if where.fs is None else where.open())
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{where} is not a whole parquet file ({str(error).splitlines()[0]})") from error
-    except OSError as error:
-        raise UserError(f"{where} cannot be read ({error})") from error
 
 
 def _image_column(path: str, schema: Any, wanted: str | None) -> str:

@@ -1,0 +1,195 @@
+"""Shrunk copies of large images as parquet shards, which `open_source` reads like any other data."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from twofold.errors import UserError
+from twofold.images.reading.decode import ORIENTATION, decode, image_size, open_header
+from twofold.images.reading.opening import MANIFEST, open_source
+from twofold.images.reading.outfolder import claim, disk_errors, sweep, write_whole
+from twofold.images.reading.parquet import METADATA
+from twofold.images.reading.resources import usable_cores
+from twofold.images.reading.source import DecodeError, Source, digest
+from twofold.images.reading.unreadable import Unreadable
+
+SHARD = 1024  # images in a shard: what a kill can cost
+GROUP = 32  # images in a row group: what reading one image costs
+UNREADABLE = "unreadable.txt"
+VERSION = 1  # of what is written; another makes older results unfit to go on with
+
+
+def prepare(
+    path: str,
+    out: str,
+    *,
+    short_side: int,
+    workers: int | None = None,
+    quality: int = 95,
+    max_unreadable: float = 0.05,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    progress: bool = True,
+) -> str:
+    """Write the images of `path` into the folder `out`, shrunk to `short_side` pixels, with names and labels; returns
+    `out`.
+
+    Shrunk images are JPEG of the given quality (1 to 95) with full colour resolution. JPEG, PNG and WebP images that
+    need no change keep their bytes; others that need no shrinking become PNG. Unreadable images are left out and listed
+    in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one returns at
+    once. Raises UserError where `out` holds anything else, also what was made from other data or settings, where more
+    than max_unreadable (share) cannot be read, and where the disk is full.
+    """
+    if not 1 <= quality <= 95:
+        raise UserError(f"quality is {quality}; choose 1 to 95")
+    if short_side < 1:
+        raise UserError(f"short_side is {short_side} pixels; choose at least 1")
+    if "://" in out:
+        raise UserError(f"{out} is a URL; prepared images are written to a local folder")
+    source = open_source(path, image_column=image_column, label_column=label_column)
+    manifest = {
+        "key": digest([VERSION, source.fingerprint(), short_side, quality]),
+        "source": path,
+        "short_side": short_side,
+        "quality": quality,
+        "images": len(source),
+        "done": False,
+    }
+    folder = Path(out)
+    with disk_errors(out):
+        if claim(folder, manifest)["done"]:
+            return out
+        sweep(folder)
+        unreadable = _write_shards(source, folder, manifest, workers or usable_cores(), max_unreadable, progress)
+        lines = "".join(f"{name}\t{reason}\n" for name, reason in unreadable.items())
+        write_whole(folder / UNREADABLE, lines.encode())
+        write_whole(folder / MANIFEST, json.dumps(manifest | {"done": True, "unreadable": len(unreadable)}).encode())
+    return out
+
+
+def shrunk_bytes(data: Any, short_side: int, quality: int) -> bytes:
+    """One image shrunk and encoded: see `prepare`. Raises DecodeError."""
+    pixels = decode(data, short_side)
+    image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    out = io.BytesIO()
+    if isinstance(data, bytes):
+        header = open_header(io.BytesIO(data))
+        shrunk = header.size not in (image.size, image.size[::-1])
+        if not shrunk and header.format in ("JPEG", "PNG", "WEBP") and header.getexif().get(ORIENTATION, 1) == 1:
+            return data
+    else:
+        shrunk = image_size(data) != (image.height, image.width)
+    if shrunk:
+        image.save(out, "JPEG", quality=quality, subsampling=0)
+    else:
+        image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _write_shards(
+    source: Source, folder: Path, manifest: dict[str, Any], workers: int, max_unreadable: float, progress: bool
+) -> dict[str, str]:
+    """Write the shards that are missing, images of the next under way meanwhile; returns the unreadable of all."""
+    unreadable = Unreadable(source, max_unreadable)
+    missing = []
+    for number, rows in enumerate(range(a, min(a + SHARD, len(source))) for a in range(0, len(source), SHARD)):
+        notes = _finished(folder / _shard_name(number), manifest["key"])
+        if notes is None:
+            missing.append((number, rows))
+        else:
+            for i, reason in notes["unreadable"]:
+                unreadable.record(i, reason)
+    done = len(source) - sum(len(rows) for _, rows in missing)
+    with ThreadPoolExecutor(workers) as pool, _bar(f"preparing {source.path}", len(source), done, progress) as advance:
+
+        def start(rows: range) -> list[Future[bytes | DecodeError]]:
+            return [pool.submit(_encoded, source, i, manifest["short_side"], manifest["quality"]) for i in rows]
+
+        try:
+            under_way = [start(rows) for _, rows in missing[:1]]
+            for k, (number, rows) in enumerate(missing):
+                under_way += [start(following) for _, following in missing[k + 1 : k + 2]]
+                images: dict[int, bytes] = {}
+                broken: list[tuple[int, str]] = []
+                for i, future in zip(rows, under_way.pop(0), strict=True):
+                    result = future.result()
+                    if isinstance(result, DecodeError):
+                        broken.append((i, result.reason))
+                        unreadable.record(i, result.reason)
+                    else:
+                        images[i] = result
+                    advance()
+                notes = {"classes": source.classes, "key": manifest["key"], "unreadable": broken}
+                write_whole(folder / _shard_name(number), _shard(source, images, notes))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return unreadable.named()
+
+
+def _encoded(source: Source, i: int, short_side: int, quality: int) -> bytes | DecodeError:
+    try:
+        return shrunk_bytes(source.fetch(i), short_side, quality)
+    except DecodeError as error:
+        return error
+
+
+def _shard(source: Source, images: dict[int, bytes], notes: dict[str, Any]) -> bytes:
+    """A parquet file with the columns image, name and, where there are labels, label."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "image": pa.array(images.values(), pa.binary()),
+        "name": pa.array([_plain(source.names[i]) for i in images], pa.string()),
+    }
+    if source.labels is not None:
+        columns["label"] = pa.array([int(source.labels[i]) for i in images], pa.int64())
+    table = pa.table(columns).replace_schema_metadata({METADATA: json.dumps(notes)})
+    out = io.BytesIO()
+    pq.write_table(table, out, row_group_size=GROUP, compression="none", use_dictionary=False, write_statistics=False)
+    return out.getvalue()
+
+
+def _finished(shard: Path, key: str) -> dict[str, Any] | None:
+    """What a shard says of itself if it is there, whole and of this key."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        notes = json.loads((pq.read_schema(shard).metadata or {}).get(METADATA, b"{}"))
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    return notes if notes.get("key") == key else None
+
+
+def _shard_name(number: int) -> str:
+    return f"images-{number:05d}.parquet"
+
+
+def _plain(name: str) -> str:
+    """A file name that is no UTF-8 as text that is."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@contextmanager
+def _bar(title: str, total: int, done: int, shown: bool) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns: Iterable[Any] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task = bar.add_task(title, total=total, completed=done)
+        yield lambda: bar.advance(task)

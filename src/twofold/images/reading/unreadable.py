@@ -1,0 +1,57 @@
+"""Images that cannot be read: counted, named, refused past a share, and what stands in for each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from twofold.errors import UserError
+from twofold.images.reading.source import Source
+from twofold.randomness import derive
+
+DRAWS = 100  # replacements tried
+
+
+class Unreadable:
+    """The images of a source that could not be read, with the reasons. Safe to use from threads."""
+
+    def __init__(self, source: Source, most: float) -> None:
+        self.source = source
+        self.most = most
+        self._reasons: dict[int, str] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, i: int) -> bool:
+        return i in self._reasons
+
+    def record(self, i: int, reason: str) -> None:
+        """Note an image. UserError once there are more than `most` (share of the set)."""
+        with self._lock:
+            self._reasons[i] = reason
+            found = len(self._reasons)
+        if found > self.most * len(self.source) or found == len(self.source):
+            raise self.too_many()
+
+    def named(self) -> dict[str, str]:
+        """Name to reason, in the order of the set."""
+        with self._lock:
+            return {self.source.names[i]: self._reasons[i] for i in sorted(self._reasons)}
+
+    def too_many(self) -> UserError:
+        """The error that names how many and the first of them."""
+        found, total = self.named(), len(self.source)
+        first = ", ".join(f"{name} ({reason})" for name, reason in list(found.items())[:3])
+        more = ", ..." if len(found) > 3 else ""
+        if len(found) == total:
+            return UserError(f"none of the {total:,} images in {self.source.path} can be read: {first}{more}")
+        return UserError(
+            f"{len(found):,} of the {total:,} images in {self.source.path} cannot be read, more than the share of "
+            f"{self.most:.3g} that max_unreadable allows: {first}{more}"
+        )
+
+
+def stand_ins(i: int, count: int, seed: int) -> Iterator[int]:
+    """Image `i` itself, then others to try in its place: a function of (seed, i), never of what was read before."""
+    yield i
+    for draw in range(DRAWS):
+        yield derive(seed, "stand-in", i, draw) % count
