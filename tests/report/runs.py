@@ -53,7 +53,7 @@ def write_metrics(folder: Path, *, steps: int = 240, labelled: bool = True, spre
 
 def write_evaluation(folder: Path) -> None:
     def entry(protocol, value, floor, name):
-        known = {"metric": "accuracy", "data": "cells/test", "settings": {"k": 200}}
+        known = {"metric": "top1", "data": "cells/test", "settings": {"k": 200}}
         return known | {"protocol": protocol, "value": value, "floor": floor, "name": name}
 
     entries = [
@@ -77,13 +77,19 @@ def make_run(folder: Path, *, labelled: bool = True, spread: float = 0.95, **con
     settings = {"method": "simclr", "data": "cells/train.parquet", "out": str(folder), "backbone": "resnet10"}
     settings |= {"epochs": 10, "batch_size": 128, "image_size": 48, "seed": 0, "optimizer": {"name": "sgd", "lr": 0.06}}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings | config, sort_keys=False))
-    environment = {"torch": "2.14.1", "started": "2026-02-03T10:21:05", "device": {"name": "cpu", "cores": 2}}
+    environment = {
+        "images": 990,
+        "versions": {"torch": "2.14.1"},
+        "started": "2026-02-03T10:21:05",
+        "device": {"name": "cpu", "cores": 2},
+    }
     (folder / "environment.json").write_text(json.dumps(environment))
     write_metrics(folder, labelled=labelled, spread=spread)
     write_gallery(folder, labelled=labelled)
     write_views(folder)
     if labelled:
         write_evaluation(folder)
+    (folder / "log.txt").write_text("2026-02-03 10:21:05 optimiser: sgd\n")
     (folder / "unreadable.txt").write_text("cells/broken.jpg\ttruncated\ncells/empty.png\tempty file\n")
     (folder / "backbone.safetensors").write_bytes(b"")
     return folder

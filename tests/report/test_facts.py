@@ -6,7 +6,7 @@ import math
 import pytest
 
 from twofold.report import read_run
-from twofold.report.facts import collapse, duration, evaluation_rows, knn_floors, number, outcome, percent, points
+from twofold.report.facts import collapse, duration, evaluation_rows, knn, number, outcome, percent, points
 
 from .runs import make_run
 
@@ -68,14 +68,35 @@ def test_outcome(bare):
 
 def test_numbers_stand_beside_their_own_floors(tmp_path):
     run = read_run(make_run(tmp_path / "run"))
-    knn, linear = evaluation_rows(run)
-    assert knn["protocol"] == "kNN" and knn["value"].replace(NBSP, " ") == "98.3 %" and knn["settings"] == "k 200"
-    assert [(f["name"], f["gain"].replace(NBSP, " "), f["good"]) for f in knn["floors"]] == [
+    nearest, linear = evaluation_rows(run)
+    assert (nearest["protocol"], nearest["metric"], nearest["settings"]) == ("kNN", "top-1", "k 200")
+    assert nearest["value"].replace(NBSP, " ") == "98.3 %"
+    assert [(f["name"], f["gain"].replace(NBSP, " "), f["good"]) for f in nearest["floors"]] == [
         ("pixels", "+9.5 points", True),
         ("random network", "+11.6 points", True),
     ]
     assert linear["floors"] == []
-    assert knn_floors(run.evaluation) == {"pixels": 0.888, "random network": 0.867}
+    assert knn(run) == (0.983, {"pixels": 0.888, "random network": 0.867})
+
+
+def test_knn_keeps_to_one_data_set(bare):
+    def entry(value, data, name="moco", floor=False):
+        return {"protocol": "knn", "metric": "top1", "value": value, "data": data, "name": name, "floor": floor}
+
+    run = bare(["step,knn", "1,0.5", "2,0.6", "3,"])
+    assert knn(run) == (0.6, {})
+    run.evaluation.extend(
+        [entry(0.61, "a"), entry(0.3, "a", "pixels", True), entry(0.7, "b"), entry(0.4, "b", "x", True)]
+    )
+    assert knn(run, online=True) == (0.6, {"pixels": 0.3})
+    assert knn(run) == (0.7, {"x": 0.4})
+
+
+def test_two_results_of_one_protocol_say_whose_they_are(bare):
+    run = bare(["step"])
+    same = {"protocol": "linear", "metric": "top1", "data": "a", "value": 0.5}
+    run.evaluation.extend([same | {"name": "moco", "settings": "seed 0"}, same | {"name": "byol"}])
+    assert [row["settings"] for row in evaluation_rows(run)] == ["moco, seed 0", "byol"]
 
 
 def test_odd_entries(tmp_path):

@@ -59,7 +59,12 @@ def test_one_run(one):
     seen = Seen(one)
     assert len(seen.ids) == len(set(seen.ids))
     assert {"curves0", "evaluation0", "map0", "neighbours0", "views0", "settings0"} <= set(seen.ids)
-    for said in ("simclr on cells/train.parquet", "2026-02-03 10:21", "No collapse: spread 0.95 of 1", "98.3 %"):
+    for said in (
+        "simclr on cells/train.parquet · 990 images",
+        "2026-02-03 10:21",
+        "No collapse: spread 0.95 of 1",
+        "98.3 %",
+    ):
         assert said in seen.text
     for said in (
         "+9.5 points",
@@ -99,6 +104,7 @@ def test_strangers_names_stay_text(tmp_path):
     count = 90
     write_gallery(folder, names=np.array([f"{i}{EVIL}.jpg" for i in range(count)]), classes=np.array([EVIL] * 3))
     (folder / "unreadable.txt").write_text(EVIL + "\n")
+    (folder / "log.txt").write_text(EVIL + "\n")
     (folder / "environment.json").write_text(json.dumps({EVIL: EVIL}))
     entry = {"protocol": EVIL, "metric": EVIL, "data": EVIL, "name": EVIL, "settings": {EVIL: EVIL}}
     (folder / "evaluation.json").write_text(json.dumps([entry | {"value": 0.5}, entry | {"value": 0.4, "floor": True}]))

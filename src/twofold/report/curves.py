@@ -20,14 +20,14 @@ _SINGLE = {
     "knn": (
         "kNN accuracy",
         "percent",
-        "Nearest-neighbour accuracy of the frozen features: the online check that it learns.",
+        "Nearest-neighbour accuracy of the features: the check that it learns.",
     ),
     "spread": (
         "Feature spread",
         "number",
-        "1 is healthy: features fill the sphere. Near 0 every image gets the same vector.",
+        "Of the compared vectors: 1 is healthy, they fill the sphere; near 0 every image gets the same.",
     ),
-    "effective_rank": ("Effective rank", "number", "How many directions the features really use."),
+    "effective_rank": ("Effective rank", "number", "How many directions the compared vectors really use."),
     "lr": ("Learning rate", "number", "The schedule as it was applied."),
     "images_per_second": ("Images a second", "number", "Training speed, all devices together."),
     "wait_share": ("Waiting for data", "percent", "Share of the time in which the model waited for images."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,35 +77,42 @@ def outcome(run: Run) -> Verdict:
 def collapse(run: Run) -> Verdict:
     """Whether the features collapsed, from the last spread (1 is healthy) and effective rank."""
     spread, rank = last(run.metrics, "spread"), last(run.metrics, "effective_rank")
-    width = run.gallery.features.shape[1] if run.gallery else None
     if spread is None and rank is None:
         return Verdict(
             "unknown", "not watched", "Neither spread nor effective rank was logged, so collapse was not watched."
         )
     measured = " and ".join(
         ([f"spread {number(spread)} of 1"] if spread is not None else [])
-        + ([f"effective rank {number(rank)}" + (f" of {width}" if width else "")] if rank is not None else [])
+        + ([f"effective rank {number(rank)}"] if rank is not None else [])
     )
     if not all(math.isfinite(value) for value in (spread, rank) if value is not None):
-        return Verdict("bad", "broken", f"The features are not finite numbers any more ({measured}).")
+        return Verdict("bad", "broken", f"The representation is not made of finite numbers any more ({measured}).")
     if spread is not None and spread < 0.1:
         return Verdict("bad", "collapsed", f"Collapsed: nearly every image gets the same vector ({measured}).")
     if rank is not None and rank < 2:
-        return Verdict("bad", "collapsed", f"Collapsed: the features lie along a line ({measured}).")
+        return Verdict("bad", "collapsed", f"Collapsed: the representation lies along a line ({measured}).")
     if spread is not None and spread < WARN_SPREAD:
-        return Verdict("warn", "crowded", f"Close to collapse: the features crowd together ({measured}).")
+        return Verdict("warn", "crowded", f"Close to collapse: the images crowd together ({measured}).")
     if rank is not None and rank < 5:
-        return Verdict("warn", "thin", f"The features use very few directions ({measured}).")
+        return Verdict("warn", "thin", f"The representation uses very few directions ({measured}).")
     return Verdict("good", "healthy", f"No collapse: {measured}.")
 
 
-def knn_floors(evaluation: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """The kNN floors by name (pixels, random network, ...), in 0..1."""
-    return {
-        str(entry.get("name", "floor")): float(entry["value"])
-        for entry in evaluation
-        if entry.get("floor") and "knn" in str(entry.get("protocol", "")).lower() and is_value(entry.get("value"))
-    }
+def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, float]]:
+    """The kNN accuracy of the run in 0..1, or None, and the floors measured with it (same metric and data) by name.
+
+    That of the last evaluation; with `online` that of the training's own check, whose entry is the first.
+    """
+    entries = [e for e in run.evaluation if "knn" in str(e.get("protocol", "")).lower() and is_value(e.get("value"))]
+    results = [entry for entry in entries if not entry.get("floor")]
+    asked = (results or entries or [{}])[0 if online else -1]
+    floors = {str(e.get("name", "floor")): float(e["value"]) for e in entries if e.get("floor") and _same(e, asked)}
+    value = last(run.metrics, "knn") if online or not results else float(asked["value"])
+    return value, floors
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one.get(key) == other.get(key) for key in ("protocol", "metric", "data"))
 
 
 def is_value(value: Any) -> bool:
@@ -117,28 +124,37 @@ def evaluation_rows(run: Run) -> list[dict[str, Any]]:
     """One row a measured number: `protocol`, `metric`, `data`, `settings`, `value` (text), `share` (0..100 for a bar,
     or None) and `floors`, each {name, value, gain, good, share}, of the same protocol, metric and data."""
     rows = []
+    results = [entry for entry in run.evaluation if not entry.get("floor")]
     floors = [entry for entry in run.evaluation if entry.get("floor") and is_value(entry.get("value"))]
-    for entry in run.evaluation:
-        if entry.get("floor"):
-            continue
+    for entry in results:
         value = float(entry["value"]) if is_value(entry.get("value")) else math.nan
         as_share = 0 <= value <= 1
-        same = [f for f in floors if all(f.get(key) == entry.get(key) for key in ("protocol", "metric", "data"))]
-        settings = entry.get("settings") or {}
+        same = [floor for floor in floors if _same(floor, entry)]
+        rivals = {str(other.get("name")) for other in results if _same(other, entry)}
+        details = [str(entry.get("name"))] if len(rivals) > 1 else []
         rows.append(
             {
-                "protocol": re.sub(r"\bknn\b", "kNN", str(entry.get("protocol", "")).replace("_", " ")),
-                "metric": str(entry.get("metric", "")),
+                "protocol": _readable(entry.get("protocol", "")),
+                "metric": _readable(entry.get("metric", "")),
                 "data": str(entry.get("data", "")),
-                "settings": ", ".join(f"{key} {setting}" for key, setting in settings.items())
-                if isinstance(settings, Mapping)
-                else str(settings),
+                "settings": ", ".join(details + _settings(entry.get("settings"))),
                 "value": (percent(value) if as_share else number(value)) if math.isfinite(value) else "not measured",
                 "share": 100 * value if as_share else None,
                 "floors": [_floor(floor, value, as_share) for floor in same],
             }
         )
     return rows
+
+
+def _readable(name: Any) -> str:
+    words = re.sub(r"nn\b", "NN", str(name).replace("_", " "))
+    return re.sub(r"\btop(\d)", r"top-\1", words)
+
+
+def _settings(settings: Any) -> list[str]:
+    if isinstance(settings, Mapping):
+        return [f"{key} {value}" for key, value in settings.items()]
+    return [str(settings)] if settings else []
 
 
 def _floor(floor: Mapping[str, Any], value: float, as_share: bool) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from twofold.errors import UserError
 from twofold.report import facts
 from twofold.report.curves import POINTS, overlay_charts
 from twofold.report.read import Run, read_run
-from twofold.report.run_view import headline_knn, median, run_view, started, subtitle
+from twofold.report.run_view import median, run_view, started, subtitle
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,7 +89,7 @@ def _overview(runs: Sequence[Run], names: Sequence[str], points: int) -> dict[st
     """The table of all runs, the settings in which they differ, and the curves laid over one another."""
     floors: dict[str, set[float]] = {}
     for run in runs:
-        for name, value in facts.knn_floors(run.evaluation).items():
+        for name, value in facts.knn(run, online=True)[1].items():
             floors.setdefault(name, set()).add(round(value, 4))
     # A floor holds for one data set: it is drawn only where all runs that measured it agree.
     shared = {name: values.pop() for name, values in floors.items() if len(values) == 1}
@@ -100,11 +100,10 @@ def _overview(runs: Sequence[Run], names: Sequence[str], points: int) -> dict[st
 
 
 def _overview_rows(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
-    scores = [headline_knn(run) for run in runs]
-    best = max((score for score in scores if score is not None), default=None)
+    measured = [facts.knn(run) for run in runs]
+    best = max((score for score, _ in measured if score is not None), default=None)
     rows = []
-    for index, (run, name, score) in enumerate(zip(runs, names, scores, strict=True)):
-        floors = facts.knn_floors(run.evaluation)
+    for index, (run, name, (score, floors)) in enumerate(zip(runs, names, measured, strict=True)):
         speed, seconds = median(run, "images_per_second"), facts.last(run.metrics, "seconds")
         loss, spread, rank = (facts.last(run.metrics, column) for column in ("loss", "spread", "effective_rank"))
         rows.append(

@@ -53,6 +53,7 @@ class Run:
     gallery: Gallery | None
     views: ViewSamples | None
     unreadable: list[str]
+    log: list[str]
     exported: bool
     written: datetime
     notes: list[str] = field(default_factory=list)
@@ -89,6 +90,7 @@ def read_run(path: str | Path) -> Run:
         gallery=_attempt(path / "gallery.npz", _gallery, None, notes),
         views=_attempt(path / "views.npz", _views, None, notes),
         unreadable=_attempt(path / "unreadable.txt", _lines, [], notes),
+        log=_attempt(path / "log.txt", _lines, [], notes),
         exported=(path / "backbone.safetensors").is_file(),
         written=datetime.fromtimestamp(config_file.stat().st_mtime),
         notes=notes,

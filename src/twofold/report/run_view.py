@@ -12,7 +12,7 @@ from twofold.report.gallery import gallery_view
 from twofold.report.read import Run
 from twofold.report.sprites import picture
 
-_SHOWN_UNREADABLE = 200
+_SHOWN_UNREADABLE, _SHOWN_LOG = 200, 200
 _VIEW_ROWS, _VIEWS, _VIEW_SIDE = 8, 6, 128
 
 
@@ -22,7 +22,7 @@ def run_view(run: Run, index: int, map_points: int, curve_points: int) -> dict[s
 
     `charts` and `map.points` are the parts that the script draws; all else is words, numbers and picture addresses.
     """
-    floors = facts.knn_floors(run.evaluation)
+    floors = facts.knn(run, online=True)[1]
     charts = run_charts(run.metrics, floors, curve_points)
     for chart in charts:
         chart["id"] = f"run{index}-{chart['column']}"
@@ -33,13 +33,14 @@ def run_view(run: Run, index: int, map_points: int, curve_points: int) -> dict[s
         "started": started(run),
         "outcome": facts.outcome(run),
         "collapse": facts.collapse(run),
-        "tiles": _tiles(run, floors),
+        "tiles": _tiles(run),
         "notes": run.notes,
         "charts": charts,
         "unmeasured": _unmeasured(run, charts, floors),
         "evaluation": facts.evaluation_rows(run),
         "config": [(key, _setting(value)) for key, value in run.config.items()],
         "environment": [(key, _setting(value)) for key, value in run.environment.items()],
+        "log": run.log[-_SHOWN_LOG:],
         "unreadable": run.unreadable[:_SHOWN_UNREADABLE],
         "unreadable_count": len(run.unreadable),
         "views": _views(run),
@@ -50,7 +51,9 @@ def run_view(run: Run, index: int, map_points: int, curve_points: int) -> dict[s
 def subtitle(run: Run) -> str:
     """Method, data and scale of the run, as far as the settings name them."""
     config = run.config
+    images = run.environment.get("images")
     scale = [
+        f"{images:,} images" if facts.is_value(images) else "",
         str(config["backbone"]) if config.get("backbone") else "",
         f"{config['image_size']} px" if config.get("image_size") else "",
         next((f"{config[key]} {key}" for key in ("epochs", "steps") if config.get(key)), ""),
@@ -66,39 +69,23 @@ def started(run: Run) -> str:
     return (told or run.written.isoformat(sep=" ", timespec="minutes"))[:16].replace("T", " ")
 
 
-def headline_knn(run: Run) -> float | None:
-    """The kNN accuracy to show first: the evaluation's, else the last one of the online check."""
-    for entry in run.evaluation:
-        if (
-            "knn" in str(entry.get("protocol", "")).lower()
-            and not entry.get("floor")
-            and facts.is_value(entry.get("value"))
-        ):
-            return float(entry["value"])
-    return facts.last(run.metrics, "knn")
-
-
 def median(run: Run, column: str) -> float | None:
     """The middle of the logged values of `column`, or None where none is finite."""
     values = [row[column] for row in run.metrics if column in row and np.isfinite(row[column])]
     return float(np.median(values)) if values else None
 
 
-def _tiles(run: Run, floors: dict[str, float]) -> list[dict[str, str]]:
+def _tiles(run: Run) -> list[dict[str, str]]:
     tiles = []
-    knn = headline_knn(run)
+    knn, floors = facts.knn(run)
     if knn is not None:
         best = max(floors, key=lambda name: floors[name], default=None)
         beside = f"{facts.points(knn - floors[best])} over {best}" if best else "no floor was measured"
         tiles.append({"label": "kNN accuracy", "value": facts.percent(knn), "beside": beside})
     for column, label, beside in (
         ("loss", "Last loss", "the total"),
-        ("spread", "Feature spread", "1 is healthy"),
-        (
-            "effective_rank",
-            "Effective rank",
-            f"of {run.gallery.features.shape[1]} directions" if run.gallery else "directions in use",
-        ),
+        ("spread", "Spread", "1 is healthy"),
+        ("effective_rank", "Effective rank", "directions in use"),
     ):
         value = facts.last(run.metrics, column)
         if value is not None:
@@ -140,6 +127,8 @@ def _unmeasured(run: Run, charts: list[dict[str, Any]], floors: dict[str, float]
 def _setting(value: Any) -> str:
     if value is None:
         return "—"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "—"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
