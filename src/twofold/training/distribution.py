@@ -1,0 +1,120 @@
+"""Devices: Lightning Fabric as the engine, precision, and the method made ready for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+import torch
+from torch import nn
+
+from twofold.errors import UserError
+from twofold.nets.batch_norm import synchronise
+from twofold.training.sampler import check_shares
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+T = TypeVar("T")
+
+
+def first_process() -> bool:
+    """Whether this process is the one that writes, known before any device is touched (torchrun, SLURM, Fabric)."""
+    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    rank = next((os.environ[name] for name in names if name in os.environ), "0")
+    return rank == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def make_fabric(
+    devices: int | Literal["auto"] = "auto",
+    *,
+    num_nodes: int = 1,
+    accelerator: str = "auto",
+    strategy: str = "auto",
+) -> Fabric:
+    """The engine: one process a device, joined by DDP where there are several. Call `.launch()` before training.
+
+    devices: of each node; "auto" is every GPU, or one process on a CPU. torchrun and SLURM are recognised; otherwise
+    the command starts its own processes. Raises UserError for devices that are not there.
+    """
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    present = torch.cuda.device_count() if accelerator == "cuda" else None
+    if accelerator == "cuda" and not present:
+        raise UserError("There is no GPU that torch can use here: leave --accelerator away, or give cpu.")
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    count = (present or local) if devices == "auto" else devices
+    if count < 1 or (present is not None and count > present):
+        raise UserError(f"{count} devices were asked for, but {present or 'at least 1'} can be used here.")
+    chosen: Any = strategy
+    if strategy in ("auto", "ddp", "ddp_spawn") and (count > 1 or num_nodes > 1):
+        # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
+        start: Literal["popen", "spawn"] = "spawn" if strategy == "ddp_spawn" else "popen"
+        chosen = DDPStrategy(
+            start_method=start,
+            find_unused_parameters=True,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
+            process_group_backend=None if accelerator == "cuda" else "gloo",
+        )
+    return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
+
+
+def choose_precision(asked: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:
+    """bf16 where "auto" and the device has arithmetic for it: GPUs from Ampere on, CPUs with avx512_bf16 or AMX."""
+    if asked != "auto":
+        return asked
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32"
+
+
+def _cpu_has_bf16() -> bool:
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.backends.cpu.get_cpu_capability() in (
+            "AVX512",
+            "AVX512_BF16",
+            "AMX",
+        )
+    except (AttributeError, RuntimeError):
+        return False
+
+
+class Carrier(nn.Module):
+    """What data parallelism wraps: a forward pass that runs any piece of work on the method's networks.
+
+    So the method keeps its own signature, and a pass over a part of a batch goes through the same door as a whole step.
+    """
+
+    def __init__(self, method: nn.Module) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, work: Callable[[], T]) -> T:
+        return work()
+
+
+def make_ready(method: nn.Module, fabric: Fabric, batch_size: int, accumulate: int) -> nn.Module:
+    """Move a method to the device, weights as channels_last, batch norm global where it asks for that and can be."""
+    check_shares(batch_size, fabric.world_size, accumulate)
+    method.to(fabric.device)
+    if fabric.world_size > 1 and getattr(method, "batch_norm", "global") == "global":
+        method = synchronise(method)
+    for parameter in method.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    if fabric.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+    return method
+
+
+def stop_others(fabric: Fabric) -> None:
+    """End the processes that this one launched; they would wait for it for ever."""
+    launcher = cast(Any, fabric.strategy).launcher
+    for process in getattr(launcher, "procs", []):
+        if hasattr(process, "kill"):
+            process.kill()

@@ -1,0 +1,203 @@
+"""What a run remembers: metrics, checkpoints, the display, the alarms."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from twofold.errors import UserError
+from twofold.method import Losses, Progress
+from twofold.training.checkpoint import Checkpoint, all_finite
+from twofold.training.environment import versions
+from twofold.training.events import Events
+from twofold.training.interrupt import Interrupt
+from twofold.training.meter import Meter
+from twofold.training.plan import Length, Plan
+from twofold.training.progress import Display
+from twofold.training.run_folder import RunFolder, print_plainly
+from twofold.training.seam import Monitor, Outcome, Stream, TrainingStopped
+from twofold.training.watch import Watch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class Journal:
+    """Takes in each step; at the interval it reads the numbers, writes them, looks for trouble, and saves when due."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        method: nn.Module,
+        optimiser: Optimizer,
+        images: Stream,
+        plan: Plan,
+        length: Length,
+        fabric: Fabric,
+    ) -> None:
+        self.run, self.method, self.optimiser, self.images = run, method, optimiser, images
+        self.plan, self.length, self.fabric = plan, length, fabric
+        self.meter, self.watch = Meter(fabric.device), Watch(method, plan)
+        self.display: Display | None = None
+        self.events: Events | None = None
+        self.row: dict[str, float] = {}
+        self.first = self.saved = self.done = 0
+        self.earlier = 0.0
+        self.begun = self.marked = self.saved_at = time.monotonic()
+        self.marked_step, self.marked_waited, self.waited_before = 0, 0.0, 0.0
+
+    def resume(self) -> int:
+        """Load the last checkpoint, where there is one, into method, optimiser and metrics; the steps that are done."""
+        found = self.run.load()
+        if found is not None:
+            if (found.steps, found.images) != (self.length.steps, len(self.images)):
+                raise UserError(
+                    f"{self.run.path} holds a run of {found.steps:,} steps on {found.images:,} images, and this one "
+                    f"has {self.length.steps:,} on {len(self.images):,}: give a new --out, or the same data."
+                )
+            self.method.load_state_dict(found.method)
+            self.optimiser.load_state_dict(found.optimiser)
+            self.meter.load_state_dict(found.meter)
+            self.first, self.earlier = found.step, found.seconds
+            self.row = dict(found.row)
+        if self.run.writer and self.first < self.length.steps:
+            self.run.metrics.restore(self.first)
+            self.events = Events(self.run.path / "tensorboard", self.first + 1)
+        self.done = self.saved = self.marked_step = self.first
+        self.begun = self.marked = self.saved_at = time.monotonic()
+        self.marked_waited = self.waited_before = self.images.waited
+        return self.first
+
+    def show(self, display: Display | None) -> None:
+        """Speak through this display from now on."""
+        self.display = display
+        if display is not None:
+            self.run.echo = display.say
+
+    def record(self, done: int, losses: Losses, monitors: Sequence[Monitor], interrupt: Interrupt) -> int:
+        """Take in the step that makes `done` steps. Returns the signal that ends the run early, or 0."""
+        self.done = done
+        self.meter.add(losses, done)
+        last, (epoch, inside) = done == self.length.steps, divmod(done, self.length.steps_per_epoch)
+        due = [m for m in monitors if last or (inside == 0 and epoch % m.every_epochs == 0)]
+        logged = last or bool(due) or done % self.plan.log_every == 0
+        if logged:
+            self._log(losses, due)
+        if self.display is not None:
+            self.display.step(done, self.row)
+        late = time.monotonic() - self.saved_at >= self.plan.save_every_seconds
+        signal, save = self._agree(interrupt.signal, late, logged)
+        if last or signal or save:
+            self._save()
+        return 0 if last else signal
+
+    def outcome(self, finished_before: bool = False) -> Outcome:
+        """How the run ended."""
+        seconds = max(time.monotonic() - self.begun, 1e-9) if not finished_before else math.inf
+        return Outcome(
+            steps=self.length.steps,
+            epochs=self.length.epochs,
+            seconds=self.earlier + (0.0 if finished_before else seconds),
+            images_per_second=(self.done - self.first) * self.plan.batch_size / seconds,
+            wait_share=(self.images.waited - self.waited_before) / seconds,
+            metrics=self.row,
+            resumed_from=self.first,
+            finished_before=finished_before,
+        )
+
+    def last_good(self) -> str:
+        """Where the last good checkpoint is, as half a sentence."""
+        if not self.run.checkpoint_file.exists():
+            return "no checkpoint had been saved yet"
+        return f"the last good checkpoint, of step {self.saved:,}, is in {self.run.checkpoint_file}"
+
+    def close(self) -> None:
+        """Leave the terminal and the files in order."""
+        if self.display is not None:
+            self.display.close()
+            self.run.echo = print_plainly
+        with contextlib.suppress(OSError):
+            self.run.list_unreadable(getattr(self.images, "unreadable", {}))
+        if self.events is not None:
+            self.events.close()
+
+    def _log(self, losses: Losses, due: Sequence[Monitor]) -> None:
+        means = self.meter.read()
+        if not all(math.isfinite(means[name]) for name in means if name.startswith("loss")):
+            raise TrainingStopped(
+                f"The loss is not finite from step {max(int(self.meter.first_bad), 1):,} on; {self.last_good()}: "
+                f"lower the learning rate (now up to {self.plan.peak_lr:.4g}), lengthen the warm-up or try "
+                f"--precision fp32, in a new folder."
+            )
+        now, waited = time.monotonic(), self.images.waited
+        span = max(now - self.marked, 1e-9)
+        row: dict[str, float] = {
+            "step": self.done,
+            "epoch": self.done / self.length.steps_per_epoch,
+            "seconds": self.earlier + now - self.begun,
+            "loss": means["loss"],
+            "lr": self.plan.rate(self.done - 1, self.length),
+            "images_per_second": (self.done - self.marked_step) * self.plan.batch_size / span,
+            "wait_share": min((waited - self.marked_waited) / span, 1.0),
+        }
+        row |= means
+        if self.run.writer:
+            measured, warning = self.watch(losses.rows, self.done, self.length.steps)
+            row |= measured
+            if warning:
+                self.run.warn(warning)
+            behind = Progress(
+                self.done, self.length.steps, self.length.epoch(self.done), self.length.epochs, self.plan.seed
+            )
+            for monitor in due:
+                row |= monitor(self.method, behind)
+            self.method.train()
+            self.run.metrics.append(row)
+            if self.events is not None:
+                self.events.add(row)
+        self.row |= row
+        self.meter.reset()
+        self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.images.waited
+
+    def _agree(self, signal: int, late: bool, logged: bool) -> tuple[int, bool]:
+        # One process looks after every step; several agree at the interval, since each look would hold all of them up.
+        if self.fabric.world_size == 1:
+            return signal, late
+        if not logged:
+            return 0, False
+        late = late and self.fabric.is_global_zero
+        flags = torch.tensor([signal, int(late)], device=self.fabric.device)
+        torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
+        agreed, save = flags.tolist()
+        return agreed, bool(save)
+
+    def _save(self) -> None:
+        if self.run.writer:
+            state = self.method.state_dict()
+            if not all_finite(state):
+                raise TrainingStopped(
+                    f"The weights are not finite after step {self.done:,}; {self.last_good()}: "
+                    f"lower the learning rate (now up to {self.plan.peak_lr:.4g}), in a new folder."
+                )
+            self.run.save(
+                Checkpoint(
+                    method=state,
+                    optimiser=self.optimiser.state_dict(),
+                    step=self.done,
+                    steps=self.length.steps,
+                    images=len(self.images),
+                    seconds=self.earlier + time.monotonic() - self.begun,
+                    meter=self.meter.state_dict(),
+                    row=self.row,
+                    versions=versions(),
+                )
+            )
+            self.run.list_unreadable(getattr(self.images, "unreadable", {}))
+        self.saved, self.saved_at = self.done, time.monotonic()

@@ -1,0 +1,98 @@
+"""The loop: stream -> device -> views -> losses -> gradients -> optimiser -> after_step; nothing else happens in it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+from twofold.errors import UserError
+from twofold.method import Method, Progress
+from twofold.randomness import derive
+from twofold.training.distribution import make_ready, stop_others
+from twofold.training.files import is_disk_full
+from twofold.training.interrupt import Interrupt, name_of
+from twofold.training.journal import Journal
+from twofold.training.optimiser import build_optimiser, set_rate
+from twofold.training.plan import Plan
+from twofold.training.progress import Display
+from twofold.training.run_folder import RunFolder
+from twofold.training.sampler import batches
+from twofold.training.seam import Monitor, Outcome, Stream, TrainingStopped
+from twofold.training.step import Gradients
+from twofold.views import Batch, Views
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def train(
+    method: nn.Module,
+    images: Stream,
+    make_views: Callable[[Batch, int], Views],
+    plan: Plan,
+    run: RunFolder,
+    fabric: Fabric,
+    monitors: Sequence[Monitor] = (),
+    *,
+    quiet: bool = False,
+) -> Outcome:
+    """Train a method to the end of the plan, from the run folder's last checkpoint where there is one.
+
+    The method is changed in place (moved to the device, trained). fabric must have been launched. Raises
+    TrainingStopped where the loss is not finite or the disk is full, with the last good checkpoint intact; SystemExit
+    (130, 143) after Ctrl-C and SIGTERM, with everything saved.
+    """
+    length = plan.length(len(images))
+    method = make_ready(method, fabric, plan.batch_size, plan.accumulate)
+    optimiser = build_optimiser(method, plan)
+    gradients = Gradients(method, optimiser, plan, fabric, say=run.say)
+    journal = Journal(run, method, optimiser, images, plan, length, fabric)
+    first = journal.resume()
+    if first >= length.steps:
+        run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
+        return journal.outcome(finished_before=True)
+    display = Display(length.steps, first=first, quiet=quiet) if fabric.is_global_zero else None
+    journal.show(display)
+    if first:
+        run.say(f"Going on from step {first:,} of {length.steps:,}.")
+    indices = batches(
+        len(images), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size
+    )
+    method.train()
+    stepped = cast(Method, method)
+    try:
+        with Interrupt() as interrupt:
+            for step, batch in enumerate(images.stream(indices), start=first):
+                progress = Progress(step, length.steps, length.epoch(step), length.epochs, plan.seed)
+                # The state of torch's own generator is a function of the step too, so resuming replays nothing.
+                torch.manual_seed(derive(plan.seed, "step", step, fabric.global_rank))
+                views = make_views(batch.to(fabric.device), progress.epoch)
+                stepped.before_step(progress)
+                losses = gradients(views, progress)
+                set_rate(optimiser.param_groups, plan.rate(step, length), plan.peak_lr)
+                gradients.apply()
+                stepped.after_step(progress)
+                stop = journal.record(step + 1, losses, monitors, interrupt)
+                if stop:
+                    run.say(
+                        f"Stopped by {name_of(stop)} after step {step + 1:,} of {length.steps:,}; everything is saved, "
+                        f"and the same command goes on from there."
+                    )
+                    raise SystemExit(128 + stop)
+        return journal.outcome()
+    except Exception as error:
+        stop_others(fabric)
+        if is_disk_full(error):
+            raise TrainingStopped(
+                f"The disk that holds {run.path} is full; {journal.last_good()}: make room and give the same command."
+            ) from error
+        if isinstance(error, UserError):
+            with contextlib.suppress(OSError):
+                run.note(str(error))
+        raise
+    finally:
+        journal.close()

@@ -1,0 +1,51 @@
+"""The optimiser of a plan: which parameters decay, which keep their rate, and the rate of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from twofold.training.lars import LARS
+from twofold.training.plan import Plan
+
+
+def build_optimiser(method: nn.Module, plan: Plan) -> Optimizer:
+    """The plan's optimiser over the trainable parameters of a method, on the device where they lie.
+
+    SGD and Adam decay every parameter, as the official code does; LARS and AdamW spare biases and norm layers, which
+    under LARS also take a trust ratio of 1. Groups marked "constant" keep the peak rate (`method.constant_rate()`).
+    """
+    held = {id(p) for p in getattr(method, "constant_rate", tuple)()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in method.parameters():
+        if parameter.requires_grad:
+            spared = plan.optimiser in ("lars", "adamw") and parameter.ndim <= 1
+            groups.setdefault((spared, id(parameter) in held), []).append(parameter)
+    if not groups:
+        raise ValueError("the method has no trainable parameter")
+    described: list[dict[str, Any]] = []
+    for (spared, constant), parameters in groups.items():
+        group: dict[str, Any] = {"params": parameters, "constant": constant}
+        if spared:
+            group["weight_decay"] = 0.0
+        if plan.optimiser == "lars":
+            group["adapt"] = not spared
+        described.append(group)
+    lr, decay = plan.peak_lr, plan.weight_decay
+    if plan.optimiser == "lars":
+        return LARS(described, lr, momentum=plan.momentum, weight_decay=decay, eta=plan.eta)
+    fused = all(p.device.type in ("cpu", "cuda") for group in groups.values() for p in group)
+    if plan.optimiser == "sgd":
+        return torch.optim.SGD(described, lr, momentum=plan.momentum, weight_decay=decay, fused=fused)
+    kind = torch.optim.Adam if plan.optimiser == "adam" else torch.optim.AdamW
+    return kind(described, lr, weight_decay=decay, fused=fused)
+
+
+def set_rate(groups: Iterable[dict[str, Any]], rate: float, peak: float) -> None:
+    """Give every parameter group the rate of this step; a constant one the peak."""
+    for group in groups:
+        group["lr"] = peak if group["constant"] else rate

@@ -1,0 +1,136 @@
+"""The plan: everything about a training run that is a number or a choice, checked before any work."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from twofold.errors import UserError
+from twofold.training.schedule import Kind, factor, peak_rate
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a run is: optimiser steps in all, and in one pass over the images."""
+
+    steps: int
+    steps_per_epoch: int
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the images, a begun one counted."""
+        return -(-self.steps // self.steps_per_epoch)
+
+    def epoch(self, step: int) -> int:
+        """The epoch, from 0, that a step (from 0) belongs to."""
+        return step // self.steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. Exactly one of epochs and steps, and exactly one of base_lr and lr, is given.
+
+    batch_size: over all devices. scaling of base_lr: "linear" x B/256, "sqrt" x sqrt(B), "none". warmup_epochs and
+    warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. eta: trust coefficient of
+    LARS. accumulate: in how many parts a batch goes through the networks (the loss still sees it whole). clip: largest
+    norm of the gradient, or None. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every:
+    steps between two rows of metrics. save_every_seconds: between two checkpoints.
+    """
+
+    batch_size: int
+    epochs: int | None = None
+    steps: int | None = None
+    seed: int = 0
+    optimiser: Literal["lars", "sgd", "adam", "adamw"] = "sgd"
+    base_lr: float | None = None
+    lr: float | None = None
+    scaling: Literal["linear", "sqrt", "none"] = "linear"
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    eta: float = 0.001
+    schedule: Kind = "cosine"
+    warmup_epochs: float = 0.0
+    warmup_steps: int = 0
+    milestones: tuple[int, ...] = ()
+    drop: float = 0.1
+    clip: float | None = None
+    accumulate: int = 1
+    precision: Literal["bf16", "fp32"] = "fp32"
+    compile: bool = False
+    log_every: int = 10
+    save_every_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.steps is None):
+            raise UserError("Give either epochs or steps, one of the two.")
+        if (self.base_lr is None) == (self.lr is None):
+            raise UserError("Give either base_lr (scaled with the batch size) or lr (as it is), one of the two.")
+        if self.batch_size < 2:
+            raise UserError(f"A batch of {self.batch_size} has nothing to compare an image with: give at least 2.")
+        for name in ("epochs", "steps", "accumulate", "log_every", "eta", "clip", "drop"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UserError(f"{name} is {value}, but must be above 0.")
+        for name in ("base_lr", "lr", "weight_decay", "momentum", "warmup_epochs", "warmup_steps"):
+            value = getattr(self, name)
+            if value is not None and not (value >= 0 and math.isfinite(value)):
+                raise UserError(f"{name} is {value}, but must be a number of at least 0.")
+
+    def length(self, images: int) -> Length:
+        """The length of the run on so many images; the incomplete batch at the end of an epoch is left out."""
+        per_epoch = images // self.batch_size
+        if per_epoch == 0:
+            raise UserError(
+                f"A batch of {self.batch_size} is larger than the data, {images:,} images: "
+                f"give a batch size of at most {max(images, 2)}."
+                if images >= 2
+                else f"The data holds {images} image{'s' * (images != 1)}, too few to train on."
+            )
+        return Length(self.steps if self.steps is not None else (self.epochs or 0) * per_epoch, per_epoch)
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate after warm-up."""
+        return peak_rate(self.batch_size, base_lr=self.base_lr, lr=self.lr, scaling=self.scaling)[0]
+
+    def rate(self, step: int, length: Length) -> float:
+        """The learning rate at a step (from 0)."""
+        return self.peak_lr * factor(
+            step,
+            steps=length.steps,
+            steps_per_epoch=length.steps_per_epoch,
+            schedule=self.schedule,
+            warmup_steps=self._warmup(length),
+            milestones=self.milestones,
+            drop=self.drop,
+        )
+
+    def describe(self, images: int) -> list[str]:
+        """The plan in sentences: the length of the run, the learning rate as arithmetic, the optimiser."""
+        length = self.length(images)
+        passes = length.steps / length.steps_per_epoch
+        left = images - length.steps_per_epoch * self.batch_size
+        lines = [
+            f"{length.steps:,} steps of {self.batch_size} images = {passes:.4g} epochs of {length.steps_per_epoch:,} "
+            f"steps over {images:,} images" + (f" ({left:,} sit out each epoch, others each time)" if left else "")
+        ]
+        text = peak_rate(self.batch_size, base_lr=self.base_lr, lr=self.lr, scaling=self.scaling)[1]
+        warmup = self._warmup(length)
+        text += f", warm-up over {warmup:,.0f} steps" if warmup else ""
+        if self.schedule == "step":
+            marks = ", ".join(str(m if m >= 0 else length.epochs + m) for m in self.milestones)
+            text += f", then x {self.drop:g} at epochs {marks}"
+        else:
+            rules = {"cosine": "then along a cosine to 0", "cosine-epoch": "then along a cosine to 0, epoch by epoch"}
+            text += ", " + rules.get(self.schedule, "then constant")
+        if warmup >= length.steps:
+            text += " (the whole run is warm-up; give a shorter one)"
+        lines.append(text)
+        kind = {"lars": "LARS", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimiser]
+        momentum = f", momentum {self.momentum:g}" if self.optimiser in ("lars", "sgd") else ""
+        lines.append(f"{kind}{momentum}, weight decay {self.weight_decay:g}")
+        return lines
+
+    def _warmup(self, length: Length) -> float:
+        return self.warmup_epochs * length.steps_per_epoch + self.warmup_steps

@@ -1,0 +1,132 @@
+"""A small world for the tests of training: images in memory, two plain views, a tiny network, one call that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from twofold.method import JointEmbedding
+from twofold.methods.byol import BYOL
+from twofold.methods.co2 import CO2
+from twofold.methods.moco import MoCo
+from twofold.methods.simclr import SimCLR
+from twofold.methods.simsiam import SimSiam
+from twofold.nets.features import Features
+from twofold.randomness import generator, uniforms
+from twofold.training.distribution import make_fabric
+from twofold.training.loop import train
+from twofold.training.plan import Plan
+from twofold.training.run_folder import RunFolder
+from twofold.training.seam import Outcome
+from twofold.views import Batch, Views
+
+IMAGES, SIZE = 40, 8
+
+
+class Pictures:
+    """Images in memory, with the interface that the loop asks for."""
+
+    def __init__(self, count: int = IMAGES) -> None:
+        self.pixels = torch.randint(0, 256, (count, 3, SIZE, SIZE), generator=generator(0, "pictures")).to(torch.uint8)
+        self.waited = 0.0
+        self.unreadable: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+        for index in index_batches:
+            yield Batch(self.pixels[index], torch.full((len(index), 2), SIZE), index)
+
+
+def two_views(batch: Batch, epoch: int) -> Views:
+    """Each view: its own brightness and contrast for every image, a function of (epoch, index, view)."""
+    tensors = []
+    for view in range(2):
+        drawn = uniforms(batch.index, 2, 0, "view", epoch, view)[:, :, None, None, None]
+        tensors.append((batch.pixels / 255 - 0.5) * (0.5 + drawn[:, 0]) + drawn[:, 1])
+    return Views(tensors, [], batch.index)
+
+
+class Net(nn.Module):
+    """Two convolutions, with or without batch norm."""
+
+    width = 8
+
+    def __init__(self, norm: bool = True) -> None:
+        super().__init__()
+        norms = [nn.BatchNorm2d(8) if norm else nn.Identity() for _ in range(2)]
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1, bias=not norm),
+            norms[0],
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, stride=2, padding=1, bias=not norm),
+            norms[1],
+            nn.ReLU(),
+        )
+
+    def forward(self, x: Tensor) -> Features:
+        features = self.layers(x)
+        return Features(features, features.mean((2, 3)))
+
+
+def without_norm(module: nn.Module) -> nn.Module:
+    """The module with every batch norm an identity."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            setattr(module, name, nn.Identity())
+        else:
+            without_norm(child)
+    return module
+
+
+def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding:
+    """A method by a short name ("moco", "moco-symmetric", "simclr+co2"), small, from seed 0."""
+    torch.manual_seed(0)
+    base, *rest = name.split("+")
+    additions = [CO2(ramp=0.5, include_positive=True) for _ in rest]
+    kinds: dict[str, tuple[type[JointEmbedding], dict[str, Any]]] = {
+        "simclr": (SimCLR, {"dim": 6}),
+        "moco": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "plain"}),
+        "moco-symmetric": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "plain", "symmetric": True}),
+        "moco-shuffle": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "shuffle"}),
+        "moco-split": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "split", "groups": 2}),
+        "simsiam": (SimSiam, {"dim": 8, "layers": 2}),
+        "byol": (BYOL, {"hidden": 12, "dim": 6, "momentum": 0.9}),
+    }
+    kind, defaults = kinds[base]
+    method = kind(Net(norm), additions=additions, **(defaults | settings))
+    if not norm:
+        pairs = [(without_norm(a), without_norm(b)) for a, b in method.pairs]
+        method = without_norm(method)  # type: ignore[assignment]
+        method.pairs = pairs
+    return method
+
+
+def make_plan(**settings: Any) -> Plan:
+    """A short plan: 3 epochs of 5 steps."""
+    return Plan(**({"batch_size": 8, "epochs": 3, "lr": 0.1, "log_every": 2, "save_every_seconds": 0.0} | settings))
+
+
+def make_run(folder: Path, plan: Plan, **config: Any) -> RunFolder:
+    """The run folder of a plan."""
+    return RunFolder.open(folder, {"method": "moco", **vars(plan), **config})
+
+
+def run_training(
+    folder: Path, name: str = "moco+co2", images: Any = None, fabric: Fabric | None = None, **settings: Any
+) -> tuple[JointEmbedding, Outcome]:
+    """Train in a folder; the method and the outcome."""
+    plan, method = make_plan(**settings), make_method(name)
+    fabric = fabric or make_fabric(1, accelerator="cpu")
+    fabric.launch()
+    run = make_run(folder, plan)
+    try:
+        return method, train(method, images or Pictures(), two_views, plan, run, fabric)
+    finally:
+        run.close()

@@ -1,0 +1,92 @@
+"""A run that was killed goes on to exactly the numbers of one that was not."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from twofold.training.metrics import TIME_COLUMNS
+
+from .small import run_training
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "moco+co2": ("moco+co2", {"precision": "bf16", "momentum": 0.8}),
+    "moco-symmetric": ("moco-symmetric", {"schedule": "cosine-epoch"}),
+    "moco-split, in parts": ("moco-split", {"accumulate": 2, "precision": "bf16"}),
+    "simclr, adam": ("simclr+co2", {"optimiser": "adam", "lr": 1e-3}),
+    "simsiam, clipped": ("simsiam", {"clip": 0.5, "log_every": 4}),
+    "byol, lars": ("byol", {"optimiser": "lars", "lr": 1.0, "warmup_epochs": 1}),
+}
+
+
+def child(folder: Path, case: str) -> None:
+    torch.set_num_threads(1)
+    name, settings = CASES[case]
+    run_training(folder, name, epochs=4, **settings)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    # Each child is a process of its own, forked from one that has imported everything.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["twofold.training.loop", "lightning_fabric", child.__module__])
+    return context
+
+
+def wait_for_a_save(file: Path, process: Any) -> None:
+    before = file.stat().st_mtime_ns if file.exists() else 0
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.is_alive():
+        if file.exists() and file.stat().st_mtime_ns != before:
+            return
+        time.sleep(0.002)
+
+
+def state(folder: Path) -> dict[str, torch.Tensor]:
+    held = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert held["step"] == held["steps"]
+    tensors = {f"method.{name}": value for name, value in held["method"].items()}
+    for index, entry in held["optimiser"]["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in entry.items() if torch.is_tensor(value)}
+    return tensors
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as handle:
+        return [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in csv.DictReader(handle)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_killed_and_resumed_equals_unbroken(tmp_path, processes, case):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    unbroken = processes.Process(target=child, args=(straight, case))
+    unbroken.start()
+    draw, killed = random.Random(os.getpid()), 0
+    for _ in range(2):
+        process = processes.Process(target=child, args=(broken, case))
+        process.start()
+        wait_for_a_save(broken / "checkpoints" / "last.ckpt", process)
+        time.sleep(draw.uniform(0, 0.15))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -9
+    assert killed
+    last = processes.Process(target=child, args=(broken, case))
+    last.start()
+    for process in (last, unbroken):
+        process.join(timeout=60)
+        assert process.exitcode == 0
+    ours, theirs = state(broken), state(straight)
+    assert ours.keys() == theirs.keys()
+    assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+    assert rows(broken) == rows(straight)
+    assert "Going on from step" in (broken / "log.txt").read_text()
+    assert list(broken.rglob("*.tmp")) == []
