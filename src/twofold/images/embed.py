@@ -1,0 +1,113 @@
+"""A vector for every image, in one parquet file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.images.backbones import Backbone
+from twofold.images.evaluation.features import InputSettings, Progress, readable, stream_features
+from twofold.images.reading import Images
+
+ROW_GROUP = 8192
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """path: the file. count, width: its rows and the length of each vector. left_out: name -> why it was not read."""
+
+    path: Path
+    count: int
+    width: int
+    left_out: dict[str, str]
+
+    def describe(self) -> str:
+        """One line for the terminal."""
+        text = f"{self.count:,} vectors of {self.width} numbers in {self.path}"
+        if self.left_out:
+            first = ", ".join(list(self.left_out)[:5])
+            text += f"; left out {len(self.left_out):,} unreadable images: {first}{', ...' * (len(self.left_out) > 5)}"
+        return text
+
+
+def embed(
+    backbone: Backbone,
+    images: Images,
+    out: str | Path,
+    settings: InputSettings,
+    *,
+    progress: Progress | None = None,
+) -> Embedded:
+    """Write `out`, a parquet file with the columns name (string), label (int64) and class (string) where the data have
+    them, and embedding (fixed-size list of float32, the backbone's pooled features, not normalised).
+
+    Rows come in the order of the data; images that cannot be read have none and are listed in the result. The file's
+    metadata hold, under "twofold", JSON with the backbone's recipe, mean, std and image_size. The file appears whole
+    or not at all. Raises UserError for a name without .parquet, or where no image can be read.
+    """
+    import pyarrow.parquet as parquet
+
+    out = Path(out)
+    if out.suffix != ".parquet":
+        raise UserError(f"Vectors go to a .parquet file, which {out} is not; name it {out.name}.parquet.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    schema, count, done = _schema(backbone, images, settings), 0, 0
+    try:
+        with parquet.ParquetWriter(part, schema, compression="zstd") as writer:
+            kept: list[tuple[Tensor, Tensor]] = []
+            for indices, features in stream_features(backbone, images, settings):
+                good = readable(images, indices)
+                kept.append((indices[good], features[good]))
+                done += len(indices)
+                if sum(len(i) for i, _ in kept) >= ROW_GROUP or done == len(images):
+                    count += _write(writer, schema, images, kept)
+                    kept = []
+                if progress:
+                    progress(done, len(images))
+        if not count:
+            raise UserError(f"No image of {images.source.path} can be read, so there are no vectors to write.")
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return Embedded(out, count, backbone.width, images.unreadable)
+
+
+def _schema(backbone: Backbone, images: Images, settings: InputSettings) -> Any:
+    import pyarrow as pa
+
+    fields = [("name", pa.string())]
+    fields += [("label", pa.int64())] if images.source.labels is not None else []
+    fields += [("class", pa.string())] if _named(images) else []
+    fields += [("embedding", pa.list_(pa.float32(), backbone.width))]
+    about = {"backbone": backbone.recipe(), "image_size": settings.size, "mean": settings.mean, "std": settings.std}
+    return pa.schema(fields, metadata={"twofold": json.dumps(about)})
+
+
+def _named(images: Images) -> bool:
+    return images.source.labels is not None and images.source.classes is not None
+
+
+def _write(writer: Any, schema: Any, images: Images, kept: list[tuple[Tensor, Tensor]]) -> int:
+    import pyarrow as pa
+
+    rows = [i for indices, _ in kept for i in indices.tolist()]
+    values = np.concatenate([features.numpy() for _, features in kept]).astype(np.float32, copy=False)
+    source = images.source
+    columns: list[Any] = [pa.array([source.names[i] for i in rows], pa.string())]
+    if source.labels is not None:
+        labels = [int(source.labels[i]) if source.labels[i] >= 0 else None for i in rows]
+        columns.append(pa.array(labels, pa.int64()))
+        if source.classes is not None:
+            columns.append(pa.array([None if v is None else source.classes[v] for v in labels], pa.string()))
+    columns.append(pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1]))
+    if rows:
+        writer.write_table(pa.table(columns, schema=schema))
+    return len(rows)

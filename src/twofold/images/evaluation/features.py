@@ -1,0 +1,94 @@
+"""Images through a backbone: features in the order asked for, and which of them to trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from twofold.images.reading import Images
+from twofold.images.views import evaluation_view
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """How images reach a backbone in evaluation.
+
+    size: px of the square input. mean, std: its normalisation, for RGB in [0, 1]. precision: "fp32" or "bf16"
+    (autocast). batch_size: images at a time where nothing is learned.
+    """
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    device: torch.device | str = "cpu"
+    precision: str = "fp32"
+    batch_size: int = 256
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the backbone runs."""
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def stream_features(
+    backbone: nn.Module, images: Images, settings: InputSettings, indices: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """(indices, features) batch by batch: int64 (b,) and float32 (b, width), on the CPU, in the order of `indices`.
+
+    Each image is seen once, as its centre crop (views.evaluation_view), by the backbone in evaluation mode, which is
+    put back into its own mode at the end. indices: default all images.
+    """
+    order = torch.arange(len(images)) if indices is None else indices
+    parts = order.split(settings.batch_size)
+    training = backbone.training
+    backbone.eval()
+    try:
+        for part, batch in zip(parts, images.stream(parts), strict=True):
+            view = evaluation_view(batch.to(settings.device), settings.size, settings.mean, settings.std)
+            with torch.no_grad(), settings.autocast():
+                pooled = backbone(view.contiguous(memory_format=torch.channels_last)).pooled
+            yield part, pooled.float().cpu()
+    finally:
+        backbone.train(training)
+
+
+def extract(
+    backbone: nn.Module,
+    images: Images,
+    size: int,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    *,
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    batch_size: int = 256,
+    indices: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """All features as one float32 (n, width) tensor on the CPU, n = len(indices) or len(images).
+
+    The other arguments are those of InputSettings. progress(done, total) is called after each batch. An unreadable
+    image has the feature of its replacement: see `readable`.
+    """
+    settings = InputSettings(size, mean, std, device, precision, batch_size)
+    total = len(images) if indices is None else len(indices)
+    rows: list[Tensor] = []
+    done = 0
+    for _, part in stream_features(backbone, images, settings, indices):
+        rows.append(part)
+        done += len(part)
+        if progress:
+            progress(done, total)
+    return torch.cat(rows)
+
+
+def readable(images: Images, indices: Tensor) -> Tensor:
+    """bool (n,): False where the image turned out unreadable, so that its row belongs to a replacement.
+
+    Known only once the images have been read.
+    """
+    return torch.tensor([i not in images.replaced for i in indices.tolist()], dtype=torch.bool)

@@ -1,0 +1,58 @@
+"""Floors: what raw pixels and an untrained network reach, so that a trained one has something to beat."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from twofold.images.backbones import Backbone, rebuild_backbone
+from twofold.images.evaluation.features import InputSettings
+from twofold.images.evaluation.splits import Split
+from twofold.images.reading import Images
+from twofold.images.views import evaluation_view
+from twofold.randomness import derive
+
+CALIBRATION_BATCHES = 4
+
+
+def pixels(images: Images, indices: Tensor, *, side: int = 32, batch_size: int = 512) -> Tensor:
+    """Centre crops shrunk to side x side as vectors: float32 (n, 3 * side * side) in [0, 1], on the CPU."""
+    parts = indices.split(batch_size)
+    plain = (0.0,) * 3, (1.0,) * 3
+    return torch.cat([evaluation_view(b, side, *plain).flatten(1).cpu() for b in images.stream(parts)])
+
+
+def pixel_features(split: Split, side: int) -> tuple[Tensor, Tensor]:
+    """(pixels, labels) of the images that can be read."""
+    found = pixels(split.images, split.indices, side=side)
+    keep = split.readable()
+    return found[keep], split.labels[keep]
+
+
+def centred(bank: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """All minus the mean row of `bank`: the cosine of vectors without a negative entry says little before."""
+    mean = bank.mean(0)
+    return (bank - mean, *(other - mean for other in others))
+
+
+def random_network(backbone: Backbone, split: Split, settings: InputSettings, seed: int = 0) -> Backbone:
+    """The same network with new random weights, its batch norms set to the statistics of a few batches.
+
+    With the statistics of an untrained network (0, 1) evaluation mode would not normalise at all, and the floor would
+    be too low; so up to 4 batches pass in training mode first and their plain average is kept.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "random network"))
+        network = rebuild_backbone(backbone.recipe())
+    network.to(settings.device).eval()
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return network
+    for norm in norms:
+        norm.train().momentum = None  # a plain average over the batches
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(derive(seed, "calibration")))
+    parts = split.indices[order].split(settings.batch_size)[:CALIBRATION_BATCHES]
+    for batch in split.images.stream([p for p in parts if len(p) > 1]):
+        with torch.no_grad():
+            network(evaluation_view(batch.to(settings.device), settings.size, settings.mean, settings.std))
+    return network.eval()

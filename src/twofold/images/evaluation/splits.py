@@ -1,0 +1,93 @@
+"""Labelled images for evaluation: which images, with which labels, to learn from and to test on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+from twofold.images.evaluation.features import InputSettings, Progress, extract, readable
+from twofold.images.reading import Images
+from twofold.randomness import generator
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some labelled images of a set: indices and labels, int64 (n,)."""
+
+    images: Images
+    indices: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def take(self, rows: Tensor) -> Split:
+        """Those rows (int64 or bool)."""
+        return Split(self.images, self.indices[rows], self.labels[rows])
+
+    def readable(self) -> Tensor:
+        """bool (n,): see features.readable."""
+        return readable(self.images, self.indices)
+
+    def features(
+        self, backbone: nn.Module, settings: InputSettings, progress: Progress | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(features, labels) of the images that can be read: float32 (m, width), int64 (m,)."""
+        found = extract(backbone, self.images, **vars(settings), indices=self.indices, progress=progress)
+        keep = self.readable()
+        return found[keep], self.labels[keep]
+
+
+def labelled(images: Images, classes: Sequence[str] | None = None) -> Split:
+    """The images of a set that have a label (0 and up).
+
+    classes: the class names of the training set; labels are then renumbered by name, so that a test set in which a
+    class has no image keeps the right numbers. Raises UserError where nothing is labelled or a class is unknown.
+    """
+    source = images.source
+    if source.labels is None or not (np.asarray(source.labels) >= 0).any():
+        raise UserError(f"{source.path} has no labels; sort the images into a folder for each class, or name a column.")
+    labels = torch.as_tensor(np.asarray(source.labels), dtype=torch.int64)
+    indices = torch.nonzero(labels >= 0)[:, 0]
+    labels = labels[indices]
+    if classes is not None and source.classes is not None and list(source.classes) != list(classes):
+        number = {name: i for i, name in enumerate(classes)}
+        new = [number.get(name, -1) for name in source.classes]
+        strange = [source.classes[c] for c in labels.unique().tolist() if new[c] < 0]
+        if strange:
+            raise UserError(f'{source.path} has the class "{strange[0]}", which the training images do not have.')
+        labels = torch.tensor(new)[labels]
+    return Split(images, indices, labels)
+
+
+def hold_out(split: Split, share: float = 0.2, seed: int = 0) -> tuple[Split, Split]:
+    """(train, test): `share` of each class held out, at least one image where the class has two."""
+    test = torch.zeros(len(split), dtype=torch.bool)
+    for label in split.labels.unique().tolist():
+        rows = _shuffled(split.labels, label, seed)
+        test[rows[: min(max(1, round(share * len(rows))), len(rows) - 1)]] = True
+    return split.take(~test), split.take(test)
+
+
+def few_labels(split: Split, share: float, seed: int = 0) -> Split:
+    """A class-balanced share (0..1) of a split: round(share * n_c) images of class c, at least one.
+
+    With the same seed a smaller share is part of a larger one.
+    """
+    if not 0 < share <= 1:
+        raise UserError(f"A share of the labels lies in (0, 1], and {share} does not.")
+    rows = [
+        _shuffled(split.labels, label, seed)[: max(1, round(share * int((split.labels == label).sum())))]
+        for label in split.labels.unique().tolist()
+    ]
+    return split.take(torch.cat(rows).sort().values)
+
+
+def _shuffled(labels: Tensor, label: int, seed: int) -> Tensor:
+    rows = torch.nonzero(labels == label)[:, 0]
+    return rows[torch.randperm(len(rows), generator=generator(seed, "split", label))]

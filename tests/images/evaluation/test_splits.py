@@ -1,0 +1,53 @@
+"""Labelled images: which ones, numbered how, balanced and nested."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from twofold.errors import UserError
+from twofold.images.evaluation import few_labels, hold_out, labelled
+
+from .trees import opened, write
+
+
+def test_images_without_a_label_are_left_out(tmp_path):
+    folder = write(tmp_path / "set", 3, 0)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "loose.png")
+    split = labelled(opened(folder))
+    assert len(split) == 9 and split.labels.min() == 0
+    assert all("loose" not in split.images.source.names[i] for i in split.indices)
+
+
+def test_a_flat_folder_is_refused(tmp_path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "one.png")
+    with pytest.raises(UserError, match="no labels"):
+        labelled(opened(tmp_path))
+
+
+def test_classes_are_matched_by_name(tmp_path, train_images):
+    classes = train_images.source.classes
+    part = labelled(opened(write(tmp_path / "part", 2, 0, classes=("elm", "oak"))), classes)
+    assert part.labels.tolist() == [1, 1, 2, 2]
+    odd = write(tmp_path / "odd", 2, 0, classes=("elm", "oak"))
+    (odd / "oak").rename(odd / "yew")
+    with pytest.raises(UserError, match='"yew"'):
+        labelled(opened(odd), classes)
+
+
+def test_hold_out_takes_a_share_of_each_class(train_images):
+    split = labelled(train_images)
+    train, test = hold_out(split, 0.2, seed=3)
+    assert test.labels.bincount().tolist() == [4, 4, 4] and train.labels.bincount().tolist() == [16, 16, 16]
+    assert sorted([*train.indices.tolist(), *test.indices.tolist()]) == split.indices.tolist()
+    assert hold_out(split, 0.2, seed=4)[1].indices.tolist() != test.indices.tolist()
+
+
+def test_few_labels_are_balanced_nested_and_at_least_one_a_class(train_images):
+    split = labelled(train_images)
+    tenth, half = few_labels(split, 0.1, seed=1), few_labels(split, 0.5, seed=1)
+    assert tenth.labels.bincount().tolist() == [2, 2, 2] and half.labels.bincount().tolist() == [10, 10, 10]
+    assert set(tenth.indices.tolist()) < set(half.indices.tolist())
+    assert few_labels(split, 0.001).labels.tolist() == [0, 1, 2]
+    assert all(split.labels[split.indices == i] == label for i, label in zip(tenth.indices, tenth.labels, strict=True))
+    with pytest.raises(UserError, match="share"):
+        few_labels(split, 1.5)
