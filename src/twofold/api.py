@@ -30,7 +30,9 @@ def pretrain(
     lr: float | None = None,
     weight_decay: float | None = None,
     warmup_epochs: float | None = None,
+    scaling: Literal["auto", "linear", "sqrt", "none"] = "auto",
     schedule: Literal["auto", "cosine", "cosine-epoch", "step", "constant"] = "auto",
+    milestones: list[int] | None = None,
     accumulate: int = 1,
     seed: int = 0,
     devices: int | None = None,
@@ -80,7 +82,9 @@ def pretrain(
         lr: The final learning rate, not scaled.
         weight_decay: The recipe's where not given.
         warmup_epochs: Epochs of linear warm-up.
+        scaling: How base_lr grows with the batch: times B/256 (linear), times the root of B (sqrt), or not at all.
         schedule: The recipe's where auto.
+        milestones: Epochs at which the schedule "step" drops the rate tenfold; 60 and 80 % of the run where not given.
         accumulate: Chunks that a batch is cut into to save memory; losses still see the whole batch.
         seed: Of everything random.
         devices: GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given.
@@ -99,9 +103,9 @@ def pretrain(
         quiet: Print warnings and the result only.
         method_options: Settings of the method and its additions; on the command line --method.NAME VALUE.
     """
+    given = dict(locals())
     from twofold.composition import compose, resolve_options
 
-    given = dict(locals())
     composition = compose(method)
     resolve_options(composition, method_options or {})
     _check_numbers(given)

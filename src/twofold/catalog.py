@@ -23,7 +23,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class System:
-    """One entry. base and additions are import paths `module:Class`; verified says by what, in a few words."""
+    """One entry. base and additions are import paths `module:Class`; verified says by what, in a few words.
+
+    zero_init_residual: the last batch norm of each residual block starts at scale 0, as in the authors' code.
+    """
 
     title: str
     paper: str
@@ -32,6 +35,7 @@ class System:
     recipes: Mapping[str, Recipe]
     additions: tuple[str, ...] = ()
     verified: str = ""
+    zero_init_residual: bool = False
 
 
 _SGD = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine-epoch", "warmup_epochs": 0.0}
@@ -123,6 +127,7 @@ SYSTEMS: dict[str, System] = {
         "images",
         "twofold.methods.simclr:SimCLR",
         _SIMCLR,
+        zero_init_residual=True,
         verified="official loss and gradient (golden), naive loop, two ranks, exact resume",
     ),
     "moco": System(
@@ -155,6 +160,7 @@ SYSTEMS: dict[str, System] = {
         "images",
         "twofold.methods.simsiam:SimSiam",
         _SIMSIAM,
+        zero_init_residual=True,
         verified="official pass of the whole network with gradients and buffers (golden), two ranks, exact resume",
     ),
     "byol": System(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twofold.catalog import ADDITIONS, SYSTEMS, Recipe
@@ -26,6 +26,7 @@ class Composition:
     base: str
     additions: tuple[str, ...]
     recipes: Mapping[str, Recipe]
+    zero_init_residual: bool = False
 
     def settings(self) -> dict[str, list[Setting]]:
         """The settings of every part, by the part's short name."""
@@ -38,12 +39,10 @@ def compose(name: str) -> Composition:
     Raises UserError where a part is unknown or an addition comes twice.
     """
     first, *rest = name.split("+")
-    additions: tuple[str, ...] = ()
     if first in SYSTEMS:
         system = SYSTEMS[first]
-        kind, base, additions, recipes = system.kind, system.base, system.additions, system.recipes
     elif "." in first:
-        kind, base, recipes = "images", _path(first), SYSTEMS["moco"].recipes
+        system = replace(SYSTEMS["moco"], base=_path(first))
     elif first in ADDITIONS:
         raise UserError(f'"{first}" is an addition: lay it over a base, as in moco+{first}.')
     else:
@@ -51,6 +50,7 @@ def compose(name: str) -> Composition:
         raise UserError(
             f'There is no method "{first}".{nearest(first, SYSTEMS)} Known: {known}; see `twofold methods`.'
         )
+    additions = system.additions
     for part in rest:
         if part not in ADDITIONS and "." not in part:
             hint = " It is a base: put it first." if part in SYSTEMS else nearest(part, ADDITIONS)
@@ -58,7 +58,7 @@ def compose(name: str) -> Composition:
         additions += (ADDITIONS.get(part) or _path(part),)
     if len(set(additions)) < len(additions):
         raise UserError(f'"{name}" lays the same addition over the base twice.')
-    return Composition(name, kind, base, additions, recipes)
+    return Composition(name, system.kind, system.base, additions, system.recipes, system.zero_init_residual)
 
 
 def resolve_options(composition: Composition, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

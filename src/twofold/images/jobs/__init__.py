@@ -1,0 +1,1 @@
+"""The verbs for images: reading, views, backbone, method and training put together."""

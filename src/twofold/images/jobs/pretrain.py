@@ -1,0 +1,183 @@
+"""`pretrain`: data, views, backbone, method, plan and run folder put together, and what is written at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from twofold import __version__
+from twofold.composition import Composition, build
+from twofold.errors import UserError
+from twofold.images.backbones import build_backbone
+from twofold.images.evaluation.features import InputSettings
+from twofold.images.jobs.model import BACKBONE_FILE, open_images
+from twofold.images.jobs.online import OnlineKNN
+from twofold.images.jobs.samples import gallery, view_samples
+from twofold.images.jobs.settle import settle
+from twofold.images.reading import Images, open_source
+from twofold.images.views import ImageViews
+from twofold.method import Situation
+from twofold.randomness import derive
+from twofold.training.distribution import choose_precision, make_fabric
+from twofold.training.environment import environment
+from twofold.training.export import save_backbone
+from twofold.training.loop import train
+from twofold.training.plan import Plan
+from twofold.training.run_folder import RunFolder
+
+HARMLESS = ("workers", "memory_gb", "log_every", "save_every", "quiet", "report", "compile", "out")
+EVALUATIONS = 20
+FEW_IMAGES = 1000
+
+
+def run(composition: Composition, given: Mapping[str, Any]) -> Path:
+    """Train to the end of the plan and write the results; see `api.pretrain`. Returns the run folder."""
+    source = open_source(given["data"], image_column=given["image_column"], label_column=given["label_column"])
+    settled = settle(given, composition, source, torch.cuda.is_available())
+    fabric = make_fabric(given["devices"] or "auto", num_nodes=given["nodes"])
+    fabric.launch()
+    settled["precision"] = choose_precision(given["precision"], fabric.device)
+    plan = make_plan(settled)
+    length = plan.length(len(source))
+
+    size, seed = settled["image_size"], settled["seed"]
+    images, val = (
+        _open(path, settled, size, fabric.device) if path else None for path in (given["data"], given["val"])
+    )
+    assert images is not None
+    torch.manual_seed(derive(seed, "weights"))
+    backbone = build_backbone(
+        settled["backbone"],
+        image_size=size,
+        stem=settled["stem"],
+        weights=settled["weights"],
+        zero_init_residual=composition.zero_init_residual and settled["weights"] == "random",
+    )
+    situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
+    recipe = composition.recipes[settled["recipe"]]
+    method, settled["method_options"] = build(composition, backbone, situation, recipe, given["method_options"] or {})
+    views = ImageViews(
+        settled["views"],
+        size,
+        seed=seed,
+        statistics=settled["statistics"],
+        count=method.view_count,  # type: ignore[arg-type]
+        colour=settled["colour"],
+    )
+    inputs = InputSettings(size, views.mean, views.std, fabric.device, settled["precision"], 256)
+    monitors = []
+    if images.source.labels is not None and settled["knn_every"] != 0 and length.steps > 1:
+        every = settled["knn_every"] or -(-length.epochs // EVALUATIONS)
+        monitors = [OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)]
+
+    folder = Path(settled["out"])
+    _same_data(folder, source.fingerprint())
+    about = {**environment(), "images": len(source), "fingerprint": source.fingerprint(), "data": source.describe()}
+    out = RunFolder.open(folder, settled, environment=about, writer=fabric.is_global_zero, harmless=HARMLESS)
+    if not settled["quiet"] or not fabric.is_global_zero:
+        for line in (
+            f"twofold {__version__}: {settled['method']} on {settled['data']} -> {folder}",
+            f"data: {source.describe()}; {images.describe()}",
+            f"backbone: {backbone.describe()}",
+            f"views: {method.view_count} of {size} px by {settled['views']}",
+            f"engine: {fabric.world_size} x {fabric.device.type}, {settled['precision']}",
+            *plan.describe(len(source)),
+            *method.notes(situation),  # type: ignore[operator]
+            *(
+                [f"{len(source):,} images are few; from about 1,000 on it gets worth it."]
+                if len(source) < FEW_IMAGES
+                else []
+            ),
+            *(["no labels found: no kNN during the run."] if images.source.labels is None else []),
+        ):
+            out.say(line)
+    if fabric.is_global_zero and not (folder / "views.npz").exists():
+        out.save_arrays("views", **view_samples(images, views, seed))
+
+    outcome = train(method, images, views, plan, out, fabric, monitors, quiet=settled["quiet"])
+    out.list_unreadable(images.unreadable)
+    if fabric.is_global_zero and not (outcome.finished_before and (folder / BACKBONE_FILE).exists()):
+        save_backbone(backbone, folder / BACKBONE_FILE, mean=views.mean, std=views.std, method=settled["method"])
+        out.save_arrays("gallery", **gallery(backbone, images, inputs, seed))
+        _measure(out, monitors, backbone, settled)
+        _report(out, settled)
+    out.close()
+    return folder
+
+
+def make_plan(settled: Mapping[str, Any]) -> Plan:
+    """The training plan of settled settings."""
+    per_log = 10 if settled["log_every"] is None else settled["log_every"]
+    return Plan(
+        batch_size=settled["batch_size"],
+        epochs=settled["epochs"],
+        steps=settled["steps"],
+        seed=settled["seed"],
+        optimiser=settled["optimizer"],
+        base_lr=settled["base_lr"],
+        lr=settled["lr"],
+        scaling=settled["scaling"],
+        weight_decay=settled["weight_decay"],
+        schedule=settled["schedule"],
+        warmup_epochs=settled["warmup_epochs"],
+        milestones=tuple(settled["milestones"] or ()),
+        accumulate=settled["accumulate"],
+        precision=settled["precision"],
+        compile=settled["compile"],
+        log_every=per_log,
+        save_every_seconds=settled["save_every"],
+    )
+
+
+def _open(path: str, settled: Mapping[str, Any], size: int, device: torch.device) -> Images:
+    memory = settled["memory_gb"]
+    return open_images(
+        path,
+        dict(settled),
+        size,
+        device,
+        memory_bytes=None if memory is None else int(memory * 1e9),
+        max_unreadable=settled["max_unreadable"],
+        seed=settled["seed"],
+    )
+
+
+def _same_data(folder: Path, fingerprint: str) -> None:
+    """Refuse to go on with a run whose data has changed."""
+    try:
+        before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if before.get("fingerprint", fingerprint) != fingerprint:
+        raise UserError(
+            f"The data has changed since the run in {folder} began ({before.get('data', 'then')}): give a new --out."
+        )
+
+
+def _measure(out: RunFolder, monitors: list[OnlineKNN], backbone: Any, settled: Mapping[str, Any]) -> None:
+    """kNN of the finished backbone beside its floors, printed and kept."""
+    for monitor in monitors:
+        asked = monitor.queries or monitor.bank
+        how = "" if monitor.queries else ", each image against the others"
+        numbers = {settled["method"]: monitor.accuracy(*monitor.features(backbone)), **monitor.floors(backbone)}
+        entry = {"protocol": "knn", "metric": "top1", "data": asked.images.source.path, "settings": "k 200, T 0.1"}
+        out.add_evaluation(
+            {**entry, "name": name, "value": value, "floor": i > 0} for i, (name, value) in enumerate(numbers.items())
+        )
+        shown = ", ".join(f"{name} {value:.1%}" for name, value in numbers.items())
+        out.say(f"kNN on {len(asked):,} images of {asked.images.source.path}{how}: {shown}")
+
+
+def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
+    if settled["report"]:
+        try:
+            from twofold.report import build as build_report
+
+            out.say(f"report: {build_report([out.path], out.path / 'report.html')}")
+        except UserError as error:
+            out.say(f"No report: {error}")
+    out.say(f"backbone: {out.path / BACKBONE_FILE}; use it with: twofold embed {out.path} DATA")
