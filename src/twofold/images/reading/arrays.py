@@ -98,11 +98,11 @@ def _read_idx(path: str, where: Place) -> np.ndarray:
     try:
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         zero, kind, ndim = struct.unpack_from(">HBB", data)
+        if zero or kind != 8:
+            raise UserError(f"{path} is not an idx file of uint8 values")
         shape = struct.unpack_from(f">{ndim}I", data, 4)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError(f"{path} is not a whole idx file ({error})") from error
-    if zero or kind != 8:
-        raise UserError(f"{path} is not an idx file of uint8 values")
     start, count = 4 + 4 * ndim, int(np.prod(shape, dtype=np.int64))
     if len(data) - start < count:
         raise UserError(f"{path} is cut short: {len(data) - start:,} of {count:,} values")

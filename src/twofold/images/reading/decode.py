@@ -27,6 +27,8 @@ ORIENTATION = 0x0112
 
 # Images beyond Pillow's warning (89 megapixels) are photographs of good cameras; twice that is its error, and ours.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Odd metadata (EXIF, TIFF tags, palettes) in images that can be read all the same: millions of lines in a long run.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def decode(data: bytes | np.ndarray, short_side: int | None) -> Tensor:

@@ -56,7 +56,7 @@ def prepare(
         raise UserError(f"{out} is a URL; prepared images are written to a local folder")
     source = open_source(path, image_column=image_column, label_column=label_column)
     manifest = {
-        "key": digest([VERSION, source.fingerprint(), short_side, quality]),
+        "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality]),
         "source": path,
         "short_side": short_side,
         "quality": quality,
@@ -69,7 +69,7 @@ def prepare(
             return out
         sweep(folder)
         unreadable = _write_shards(source, folder, manifest, workers or usable_cores(), max_unreadable, progress)
-        lines = "".join(f"{name}\t{reason}\n" for name, reason in unreadable.items())
+        lines = "".join(f"{_plain(name)}\t{reason}\n" for name, reason in unreadable.items())
         write_whole(folder / UNREADABLE, lines.encode())
         write_whole(folder / MANIFEST, json.dumps(manifest | {"done": True, "unreadable": len(unreadable)}).encode())
     return out

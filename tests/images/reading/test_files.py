@@ -1,0 +1,190 @@
+"""Folders and lists: what is found, what is passed over, what the labels are, what is refused."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+from reading_samples import album, encoded, picture, write
+
+from twofold.errors import UserError
+from twofold.images.reading import open_source
+from twofold.images.reading.source import labels_from_folders, labels_from_values
+
+
+def test_a_flat_folder_has_no_labels(tmp_path):
+    album(tmp_path, 5)
+    source = open_source(str(tmp_path))
+    assert len(source) == 5 and list(source.names) == [f"{i:03d}.jpg" for i in range(5)]
+    assert source.labels is None and source.classes is None and source.skipped == {}
+    assert source.read(3) == (tmp_path / "003.jpg").read_bytes()
+    assert str(tmp_path) in source.describe() and "5 image files" in source.describe()
+
+
+def test_nested_folders_are_labels(tmp_path):
+    write(tmp_path / "dog" / "a.jpg")
+    write(tmp_path / "cat" / "deep" / "er" / "b.PNG")
+    write(tmp_path / "cat" / "c.webp")
+    write(tmp_path / "loose.bmp")
+    source = open_source(str(tmp_path))
+    assert source.names == ["cat/c.webp", "cat/deep/er/b.PNG", "dog/a.jpg", "loose.bmp"]
+    assert source.classes == ["cat", "dog"] and source.labels.tolist() == [0, 0, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "labels"),
+    [
+        (["a/1.jpg", "a/2.jpg"], None, None),
+        (["a/x/1.jpg", "a/y/2.jpg"], ["x", "y"], [0, 1]),
+        (["train/x/1.jpg", "val/y/2.jpg", "val/x/3.jpg"], ["x", "y"], [0, 1, 0]),
+        (["data/train/x/1.jpg", "data/test/y/2.jpg"], ["x", "y"], [0, 1]),
+        (["train/1.jpg", "val/2.jpg"], ["train", "val"], [0, 1]),
+        (["1.jpg", "a/2.jpg"], None, None),
+        (["1.jpg"], None, None),
+    ],
+)
+def test_which_level_of_folders_counts(names, classes, labels):
+    found, found_classes = labels_from_folders(names)
+    assert found_classes == classes and (found is None if labels is None else found.tolist() == labels)
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "labels"),
+    [
+        ([2, 0, None, -1], ["0", "1", "2"], [2, 0, -1, -1]),
+        (["b", "a", None], ["a", "b"], [1, 0, -1]),
+        ([5000, 10, 5000], ["10", "5000"], [1, 0, 1]),
+        ([True, False], ["0", "1"], [1, 0]),
+        ([None, -1], None, None),
+    ],
+)
+def test_labels_from_a_column(values, classes, labels):
+    found, found_classes = labels_from_values(values)
+    assert found_classes == classes and (found is None if labels is None else found.tolist() == labels)
+    assert found is None or found.dtype == np.int64
+
+
+def test_what_is_no_image_is_counted(tmp_path):
+    album(tmp_path / "in", 3)
+    for name in ("notes.txt", "more.TXT", "README", ".DS_Store", ".hidden.jpg", "film.mp4", "photo.heic"):
+        (tmp_path / name).write_text("x")
+    write(tmp_path / ".git" / "a.jpg")
+    write(tmp_path / "UPPER.JPG")
+    source = open_source(str(tmp_path))
+    assert len(source) == 4
+    assert source.skipped == {".txt": 2, "no extension": 1, "hidden": 3, ".mp4": 1, ".heic": 1}
+    assert "hidden 3" in source.describe() and ".txt 2" in source.describe()
+
+
+def test_links_do_not_loop_and_count_once(tmp_path):
+    album(tmp_path / "real", 3)
+    (tmp_path / "real" / "up").symlink_to(tmp_path)
+    (tmp_path / "again").symlink_to(tmp_path / "real")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "linked.jpg").symlink_to(tmp_path / "real" / "000.jpg")
+    source = open_source(str(tmp_path))
+    assert len(source) == 4 and "linked.jpg" in source.names
+    assert source.skipped["folders seen before (links)"] == 2 and source.skipped["broken links"] == 1
+
+
+def test_strange_names(tmp_path):
+    names = sorted(
+        ["with space.jpg", "ünïcödé.png", "数字/画像.jpg", "a.b.c.jpg", "#1.jpg", "100%.jpg", "new\nline.jpg"]
+    )
+    for name in names:
+        write(tmp_path / name)
+    bytes_name = os.fsencode(str(tmp_path)) + b"/\xff\xfe.jpg"  # no UTF-8
+    with open(bytes_name, "wb") as f:
+        f.write(encoded(picture()))
+    source = open_source(str(tmp_path))
+    assert sorted(source.names)[: len(names)] == names and len(source) == len(names) + 1
+    assert all(isinstance(source.read(i), bytes) for i in range(len(source)))
+    assert len(source.fingerprint()) == 32
+
+
+def test_the_fingerprint_follows_names_sizes_and_times(tmp_path):
+    album(tmp_path, 3)
+    marks = [open_source(str(tmp_path)).fingerprint()]
+    assert open_source(str(tmp_path)).fingerprint() == marks[0]
+    write(tmp_path / "new.jpg")
+    marks.append(open_source(str(tmp_path)).fingerprint())
+    os.utime(tmp_path / "new.jpg", (time.time(), 1.0))
+    marks.append(open_source(str(tmp_path)).fingerprint())
+    (tmp_path / "new.jpg").rename(tmp_path / "other.jpg")
+    marks.append(open_source(str(tmp_path)).fingerprint())
+    assert len(set(marks)) == 4
+
+
+def test_a_list(tmp_path):
+    album(tmp_path / "photos", 4)
+    outside = write(tmp_path / "else where.png")
+    lines = ["photos/002.jpg", "", "  photos/000.jpg  ", str(outside), "photos/missing.jpg"]
+    listing = tmp_path / "list.txt"
+    listing.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    source = open_source(str(listing))
+    assert source.names == ["photos/002.jpg", "photos/000.jpg", str(outside), "photos/missing.jpg"]
+    assert source.read(0) == (tmp_path / "photos" / "002.jpg").read_bytes()
+    assert source.read(2) == outside.read_bytes()
+    with pytest.raises(FileNotFoundError):
+        source.read(3)
+
+
+def test_a_list_in_sub_folders_has_labels(tmp_path):
+    write(tmp_path / "a" / "1.jpg")
+    write(tmp_path / "b" / "1.jpg")
+    (tmp_path / "l.txt").write_text("b/1.jpg\na/1.jpg\n")
+    source = open_source(str(tmp_path / "l.txt"))
+    assert source.classes == ["a", "b"] and source.labels.tolist() == [1, 0]
+
+
+def refusal(path) -> str:
+    with pytest.raises(UserError) as caught:
+        open_source(str(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_refused_says_what_was_found(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "nothing" in refusal(tmp_path / "empty") and ".jpg" in refusal(tmp_path / "empty")
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "notes.txt").write_text("x")
+    assert "only .txt 1" in refusal(tmp_path / "text")
+    write(tmp_path / "one.jpg")
+    assert "one image" in refusal(tmp_path / "one.jpg")
+    (tmp_path / "table.csv").write_text("x")
+    assert "no known kind" in refusal(tmp_path / "table.csv")
+    (tmp_path / "empty.txt").write_text("\n")
+    assert "empty list" in refusal(tmp_path / "empty.txt")
+    (tmp_path / "wrong.txt").write_text("a.jpg\nb.jpg\n")
+    assert "a.jpg" in refusal(tmp_path / "wrong.txt")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in refusal(tmp_path / "binary.txt")
+    assert "empty" in refusal("")
+
+
+def test_a_missing_path_names_the_nearest(tmp_path):
+    album(tmp_path / "photos" / "train", 2)
+    assert 'Did you mean "train"' in refusal(tmp_path / "photos" / "tarin")
+    assert 'Did you mean "photos"' in refusal(tmp_path / "photo" / "train" / "x")
+    assert "does not exist" in refusal("nowhere/at/all")
+
+
+def test_columns_are_refused_for_folders(tmp_path):
+    album(tmp_path, 2)
+    with pytest.raises(UserError, match=r"species.*parquet"):
+        open_source(str(tmp_path), label_column="species")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_folders_that_may_not_be_read_are_counted(tmp_path):
+    album(tmp_path / "a", 2)
+    album(tmp_path / "b", 2)
+    (tmp_path / "b").chmod(0)
+    try:
+        assert open_source(str(tmp_path)).skipped == {"unreadable folders": 1}
+    finally:
+        (tmp_path / "b").chmod(0o700)
