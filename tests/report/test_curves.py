@@ -63,6 +63,12 @@ def test_charts_of_a_run():
     assert charts["spread"]["warn"] == 0.3 and charts["spread"]["lines"][0]["y"] == 1
 
 
+def test_a_lone_term_is_not_drawn_twice():
+    rows = [{"step": float(s), "loss": 3.0 - s, "loss/base": 3.0 - s} for s in range(3)]
+    (chart,) = run_charts(rows, {})
+    assert [curve["name"] for curve in chart["series"]] == ["total"]
+
+
 def test_overlay_leaves_out_runs_without_the_column():
     runs = {"a": [{"step": 1.0, "loss": 1.0, "knn": 0.3}], "b": [{"step": 1.0, "loss": math.nan}], "c": []}
     charts = {chart["column"]: chart for chart in overlay_charts(runs, {}, 100)}

@@ -6,7 +6,18 @@ import math
 import pytest
 
 from twofold.report import read_run
-from twofold.report.facts import collapse, duration, evaluation_rows, knn, number, outcome, percent, points
+from twofold.report.facts import (
+    against,
+    collapse,
+    duration,
+    evaluation_rows,
+    gain,
+    knn,
+    number,
+    outcome,
+    percent,
+    points,
+)
 
 from .runs import make_run
 
@@ -90,6 +101,19 @@ def test_knn_keeps_to_one_data_set(bare):
     )
     assert knn(run, online=True) == (0.6, {"pixels": 0.3})
     assert knn(run) == (0.7, {"x": 0.4})
+
+
+def test_gain_over_the_floors(bare):
+    run = bare(["step"])
+    same = {"protocol": "knn", "metric": "top1", "data": "a"}
+    run.evaluation.append(same | {"name": "moco", "value": 0.9})
+    assert gain(run) is None
+    run.evaluation.append(same | {"name": "pixels", "value": 0.85, "floor": True})
+    assert gain(run) is None
+    run.evaluation.append(same | {"name": "random network", "value": 0.92, "floor": True})
+    assert "does not beat random network (90.0 % against 92.0 %)" in gain(run).text.replace(NBSP, " ")
+    assert against(0.9, "x", 0.92).replace(NBSP, " ") == "2.0 points below x"
+    assert against(0.9, "x", 0.85).replace(NBSP, " ") == "5.0 points over x"
 
 
 def test_two_results_of_one_protocol_say_whose_they_are(bare):

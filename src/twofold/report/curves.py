@@ -23,7 +23,7 @@ _SINGLE = {
         "Nearest-neighbour accuracy of the features: the check that it learns.",
     ),
     "spread": (
-        "Feature spread",
+        "Spread",
         "number",
         "Of the compared vectors: 1 is healthy, they fill the sphere; near 0 every image gets the same.",
     ),
@@ -87,11 +87,11 @@ def series(rows: Rows, column: str, name: str, limit: int = POINTS) -> dict[str,
 def run_charts(rows: Rows, floors: Mapping[str, float], limit: int = POINTS) -> list[dict[str, Any]]:
     """The charts of one run, at most `limit` points a curve; `floors` (name -> accuracy, 0..1) cross the kNN chart."""
     terms = sorted({column for row in rows for column in row if column.startswith("loss/")})
-    loss = [
-        series(rows, "loss", "total", limit),
-        *(series(rows, term, term.removeprefix("loss/"), limit) for term in terms),
-    ]
-    charts = [_chart("loss", "Loss", "number", "The total that is minimised, and each of its named terms.", loss)]
+    reading, shown = "The total that is minimised, and each of its named terms.", terms
+    if all(row.get(term) == row.get("loss") for row in rows for term in terms):
+        reading, shown = "What is minimised.", []  # A lone term is the total over again.
+    loss = [series(rows, "loss", "total", limit), *(series(rows, t, t.removeprefix("loss/"), limit) for t in shown)]
+    charts = [_chart("loss", "Loss", "number", reading, loss)]
     charts += [_single(column, [series(rows, column, _SINGLE[column][0], limit)], floors) for column in _SINGLE]
     known = _BOOKKEEPING | set(_SINGLE) | set(terms)
     others = sorted({column for row in rows for column in row} - known)

@@ -22,7 +22,7 @@ def sample(count: int, limit: int) -> np.ndarray:
 
 
 def flat_map(unit: np.ndarray) -> np.ndarray | None:
-    """t-SNE of unit rows (n, d) from a PCA start with a fixed seed: (n, 2) float32, each axis within -1..1.
+    """t-SNE of unit rows (n, d) from a PCA start with a fixed seed: (n, 2) float32, each axis stretched to -1..1.
 
     None where there is nothing to lay out: fewer than 5 rows, or all rows equal. (van der Maaten and Hinton, 2008.)
     """
@@ -36,7 +36,7 @@ def flat_map(unit: np.ndarray) -> np.ndarray | None:
     tsne = TSNE(2, init="pca", perplexity=min(30.0, (len(unit) - 1) / 3), random_state=0)
     points = tsne.fit_transform(unit)
     points = points - (points.max(axis=0) + points.min(axis=0)) / 2
-    return (points / max(float(np.abs(points).max()), 1e-12)).astype(np.float32)
+    return (points / np.maximum(np.abs(points).max(axis=0), 1e-12)).astype(np.float32)
 
 
 def nearest(unit: np.ndarray, rows: np.ndarray, count: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:

@@ -42,6 +42,11 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f}".replace("-", "−") + f"{_SPACE}points"
 
 
+def against(value: float, name: str, floor: float) -> str:
+    """How a share stands against a floor, in words."""
+    return f"{100 * abs(value - floor):.1f}{_SPACE}points {'over' if value >= floor else 'below'} {name}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as the two largest units: 2 h 05 min; 3 min 20 s; 45 s."""
     if not math.isfinite(seconds) or seconds < 0:
@@ -113,6 +118,16 @@ def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, floa
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(key) == other.get(key) for key in ("protocol", "metric", "data"))
+
+
+def gain(run: Run) -> Verdict | None:
+    """A warning where the kNN accuracy does not beat its floors; None where it does or either is missing."""
+    value, floors = knn(run)
+    highest = max(floors, key=lambda name: floors[name], default=None)
+    if value is None or highest is None or value > floors[highest]:
+        return None
+    stands = f"{percent(value)} against {percent(floors[highest])}"
+    return Verdict("warn", "no gain", f"kNN does not beat {highest} ({stands}): nothing that helps was learned yet.")
 
 
 def is_value(value: Any) -> bool:

@@ -37,6 +37,8 @@ def gallery_view(gallery: Gallery | None, map_points: int) -> dict[str, Any]:
         chosen = chosen[:0]
     tiles = sheet(gallery.thumbnails[usable], np.unique(np.concatenate([chosen, asked, found.ravel()])))
 
+    digits = 3 if cosines.size and cosines.min() > 0.9 else 2  # Features that all point one way differ late.
+
     def item(row: int) -> dict[str, Any]:
         label = -1 if labels is None else int(labels[row])
         column, line = tiles.place[row]
@@ -45,7 +47,7 @@ def gallery_view(gallery: Gallery | None, map_points: int) -> dict[str, Any]:
 
     def neighbour(query: int, row: int, cosine: float) -> dict[str, Any]:
         same = None if labels is None or labels[row] < 0 else bool(labels[row] == labels[query])
-        return item(row) | {"cosine": f"{cosine:.2f}", "same": same}
+        return item(row) | {"cosine": f"{cosine:.{digits}f}", "same": same}
 
     rows = [
         item(q) | {"found": [neighbour(q, int(n), float(c)) for n, c in zip(ns, cs, strict=True)]}

@@ -33,6 +33,7 @@ def run_view(run: Run, index: int, map_points: int, curve_points: int) -> dict[s
         "started": started(run),
         "outcome": facts.outcome(run),
         "collapse": facts.collapse(run),
+        "gain": facts.gain(run),
         "tiles": _tiles(run),
         "notes": run.notes,
         "charts": charts,
@@ -80,7 +81,7 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     knn, floors = facts.knn(run)
     if knn is not None:
         best = max(floors, key=lambda name: floors[name], default=None)
-        beside = f"{facts.points(knn - floors[best])} over {best}" if best else "no floor was measured"
+        beside = facts.against(knn, best, floors[best]) if best else "no floor was measured"
         tiles.append({"label": "kNN accuracy", "value": facts.percent(knn), "beside": beside})
     for column, label, beside in (
         ("loss", "Last loss", "the total"),
