@@ -109,6 +109,20 @@ def test_exif_orientation(kind, orientation):
     assert decode(data, 12).shape[1:] == shrunk_size(upright.height, upright.width, 12)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("block", [b"Exif\0\0", b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"\xff" * 40])
+def test_damaged_exif_does_not_matter(block):
+    plain = encoded(picture())
+    data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + plain[2:]
+    assert torch.equal(decode(data, 20), decode(plain, 20))
+
+
+def test_an_unknown_orientation_does_not_matter():
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    assert torch.equal(decode(encoded(picture(), exif=exif), 20), decode(encoded(picture()), 20))
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize(("height", "width"), [(600, 800), (801, 533), (256, 256)])
 def test_shrinking_is_near_an_exact_one(kind, height, width):

@@ -45,8 +45,11 @@ def test_the_struct_of_the_datasets_library(tmp_path):
     source = open_source(str(tmp_path / "hf.parquet"))
     assert [source.read(i) for i in range(3)] == DATA[:3]
     assert source.classes == ["cat", "dog"] and source.labels.tolist() == [1, 0, 1, -1]
+    assert source.names == ["0.jpg", "1.jpg", "2.jpg", "x"]
     with pytest.raises(DecodeError, match="no image bytes"):
         source.fetch(3)
+    pq.write_table(pa.table({"image": pa.array([{"bytes": DATA[0], "path": None}])}), tmp_path / "unnamed.parquet")
+    assert open_source(str(tmp_path / "unnamed.parquet")).names[0] == "unnamed.parquet[0]"
 
 
 def test_names_string_labels_and_chosen_columns(tmp_path):

@@ -77,6 +77,23 @@ def test_what_is_refused(tmp_path, remote):
             open_source(url)
 
 
+def test_a_file_system_that_fails_is_a_user_error(tmp_path, remote, monkeypatch):
+    url = remote(album(tmp_path / "p", 2), "p")
+    monkeypatch.setattr(places.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "find", lambda *a, **k: 1 / 0)
+    with pytest.raises(UserError, match=r"cannot be read .ZeroDivisionError"):
+        open_source(url)
+
+
+def test_a_server_that_ignores_ranges(tmp_path, remote, monkeypatch):
+    data = {f"{i}.jpg": encoded(picture(seed=i)) for i in range(3)}
+    tar(tmp_path / "a.tar", data)
+    source = open_source(remote(tmp_path / "a.tar", "a.tar"))
+    whole = (tmp_path / "a.tar").read_bytes()
+    monkeypatch.setattr(type(source.places[0].fs), "cat_file", lambda self, path, **options: whole)
+    assert [source.read(i) for i in range(3)] == list(data.values())
+
+
 def test_a_file_url_is_local(tmp_path):
     album(tmp_path, 2)
     assert open_source(f"file://{tmp_path}").read(0) == (tmp_path / "000.jpg").read_bytes()

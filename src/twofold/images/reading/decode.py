@@ -72,6 +72,15 @@ def image_size(file: BinaryIO | np.ndarray) -> tuple[int, int]:
         return image.height, image.width
 
 
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where it is missing, unknown or the EXIF block is damaged."""
+    try:
+        turn = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # a damaged block in a whole image: Pillow raises what it happens to meet
+        return 1
+    return turn if turn in range(2, 9) else 1
+
+
 def shrunk_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
     """Height and width after shrinking, at least 1 each: see `decode`."""
     if short_side is None:
@@ -93,7 +102,7 @@ def _pixels(data: bytes, short_side: int | None) -> tuple[np.ndarray, int]:
         height, width = shrunk_size(image.height, image.width, short_side)
         image.draft(None, (width, height))
     image.load()
-    turn = image.getexif().get(ORIENTATION, 1)  # after load: TIFF turns itself there and says so
+    turn = orientation(image)  # after load: TIFF turns itself there and says so
     if image.mode in ("RGB", "L") and "transparency" not in image.info:
         return np.asarray(image), turn
     return _converted(image), turn

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from twofold.images.reading.decode import LONGEST, ORIENTATION, decode, explain, open_header
+from twofold.images.reading.decode import LONGEST, decode, explain, open_header, orientation
 from twofold.images.reading.files import Files
 from twofold.images.reading.findings import Findings
 from twofold.images.reading.opening import open_source
@@ -67,7 +68,7 @@ def examine(
     good = [look for look in looks if not look.reason]
     counts = Counter(source.labels.tolist() if source.labels is not None else [])
     return Findings(
-        path=path,
+        path=str(path),
         total=len(source),
         examined=len(rows),
         formats=dict(Counter(look.format for look in good)),
@@ -115,20 +116,27 @@ def _look_into(file: BinaryIO, name: str, stored: int, mark: bytes | None) -> _L
     odd = []
     if image.mode != "RGB":
         odd.append(_colour(image.mode))
-    if getattr(image, "is_animated", False) and kind != "MPO":
+    if _animated(image):
         odd.append("animated, first frame used")
     known = USUAL.get("JPEG" if kind == "MPO" else kind)
     if known and name and extension(name) not in known:
         odd.append("named as another format")
     unread = kind == "PNG" and "exif" not in image.info  # Pillow would decode the whole image to look for more
-    turn = 1 if unread else image.getexif().get(ORIENTATION, 1)
-    if turn not in (0, 1):
+    turn = 1 if unread else orientation(image)
+    if turn != 1:
         odd.append("turned by EXIF")
     width, height = image.size if turn not in (5, 6, 7, 8) else image.size[::-1]
     if not _whole(file, kind, stored):
         file.seek(0)
         decode(file.read(), 32)
     return _Look(kind, (*odd, *_peculiar(height, width)), height, width, stored, mark)
+
+
+def _animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+    except Exception:  # damage after the first frame, which is the one that counts
+        return False
 
 
 def _peculiar(height: int, width: int) -> tuple[str, ...]:

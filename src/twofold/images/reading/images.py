@@ -27,6 +27,7 @@ from twofold.views import Batch
 AHEAD = 3  # batches under way at once: one in use, two being read
 HOST_SHARE = 0.5  # of the free memory may hold decoded images, all local ranks together
 DEVICE_SHARE = 0.25  # of the free GPU memory
+DEVICE_MOST = 0.8  # of it, whatever memory_bytes says
 MOST_WORKERS = 16  # beyond that the interpreter's lock is the limit
 TASK = 16  # images decoded by one task
 SAMPLED = 16  # headers read to estimate the size of the set
@@ -214,4 +215,5 @@ def _device_budget(device: torch.device, memory_bytes: int | None) -> int:
     """Bytes of decoded images that may lie on the device; -1 where images stay in the machine's memory."""
     if device.type != "cuda":
         return -1
-    return int(DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]) if memory_bytes is None else memory_bytes
+    free = torch.cuda.mem_get_info(device)[0]
+    return int(DEVICE_SHARE * free) if memory_bytes is None else min(memory_bytes, int(DEVICE_MOST * free))

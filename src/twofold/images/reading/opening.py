@@ -13,6 +13,9 @@ from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import Source, is_image
 
 MANIFEST = "prepared.json"  # what `prepare` leaves in its folder
+TABLES = (".parquet", ".parq", ".pq")
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+LISTS = (".txt", ".lst", ".list")
 KINDS = (
     "a folder of images, a .txt list, .parquet, .tar shards, .npz, .npy or idx arrays, or an fsspec URL of one of these"
 )
@@ -27,29 +30,35 @@ def open_source(path: str, *, image_column: str | None = None, label_column: str
     names are not used. Raises UserError for whatever is missing, empty or of no known kind.
     """
     path = str(path)
-    places = _places(path)
-    first = places[0]
-    name = first.name.lower()
     try:
-        if len(places) == 1 and first.is_dir():
+        places = _places(path)
+        first = places[0]
+        name = first.name.lower()
+        if len(places) == 1 and _is_folder(first):
             shards = _shards_in(first)
             if not shards:
                 return _no_columns(open_folder(path, first), image_column, label_column)
             places, name = shards, shards[0].name.lower()
-        if name.endswith((".parquet", ".parq", ".pq")):
+        if name.endswith(TABLES):
             return Parquet(path, places, image_column, label_column)
         return _no_columns(_open_files(path, places, name), image_column, label_column)
+    except UserError:
+        raise
     except PermissionError as error:
         raise UserError(f"{error.filename or path} may not be read (permission denied)") from error
+    except Exception as error:
+        if "://" not in path:
+            raise
+        raise UserError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _open_files(path: str, places: list[Place], name: str) -> Source:
-    if name.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
+    if name.endswith(TARS):
         return Shards(path, places)
     if len(places) > 1:
         raise UserError(f"{path} stands for {len(places)} files, which only .parquet and .tar may be")
     where = places[0]
-    if name.endswith((".txt", ".lst", ".list")):
+    if name.endswith(LISTS):
         return open_list(path, where)
     if name.endswith(".npz"):
         return open_npz(path, where)
@@ -70,7 +79,7 @@ def _places(path: str) -> list[Place]:
     if not path:
         raise UserError(f"the path to the data is empty; data is {KINDS}")
     where = place(path)
-    if where.is_dir() or where.is_file():
+    if _is_folder(where) or where.is_file():
         return [where]
     found: list[Place] = []
     for one in braces(path):
@@ -82,6 +91,13 @@ def _places(path: str) -> list[Place]:
         else:
             raise missing(where)
     return found
+
+
+def _is_folder(where: Place) -> bool:
+    """Whether it is a folder. Over http asking means fetching the whole file, so there a file's name is believed."""
+    if where.fs is not None and where.name.lower().endswith((*TABLES, *TARS, *LISTS, ".npz", ".npy")):
+        return False
+    return where.is_dir()
 
 
 def _shards_in(folder: Place) -> list[Place]:

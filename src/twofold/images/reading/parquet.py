@@ -122,6 +122,11 @@ class Parquet(Source):
         for name in NAME_COLUMNS:
             if name in schema.names and str(schema.field(name).type) in ("string", "large_string"):
                 return [str(v) for v in self._column(name)]
+        kind = schema.field(self.column).type
+        if any(kind.field(k).name == "path" for k in range(kind.num_fields)):
+            paths = [value and value["path"] for value in self._column(f"{self.column}.path")]
+            if all(paths):
+                return paths
         bounds = np.cumsum([0] + [m.num_rows for m in self._metadata]).tolist()
         return RowNames([where.name for where in self.places], bounds)
 

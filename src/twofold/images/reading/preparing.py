@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from twofold.errors import UserError
-from twofold.images.reading.decode import ORIENTATION, decode, image_size, open_header
+from twofold.images.reading.decode import decode, image_size, open_header, orientation
 from twofold.images.reading.opening import MANIFEST, open_source
 from twofold.images.reading.outfolder import claim, disk_errors, sweep, write_whole
 from twofold.images.reading.parquet import METADATA
@@ -48,6 +48,7 @@ def prepare(
     once. Raises UserError where `out` holds anything else, also what was made from other data or settings, where more
     than max_unreadable (share) cannot be read, and where the disk is full.
     """
+    path, out = str(path), str(out)
     if not 1 <= quality <= 95:
         raise UserError(f"quality is {quality}; choose 1 to 95")
     if short_side < 1:
@@ -83,7 +84,7 @@ def shrunk_bytes(data: Any, short_side: int, quality: int) -> bytes:
     if isinstance(data, bytes):
         header = open_header(io.BytesIO(data))
         shrunk = header.size not in (image.size, image.size[::-1])
-        if not shrunk and header.format in ("JPEG", "PNG", "WEBP") and header.getexif().get(ORIENTATION, 1) == 1:
+        if not shrunk and header.format in ("JPEG", "PNG", "WEBP") and orientation(header) == 1:
             return data
     else:
         shrunk = image_size(data) != (image.height, image.width)

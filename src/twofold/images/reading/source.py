@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
@@ -90,7 +90,7 @@ def is_image(name: str) -> bool:
 
 def extension(name: str) -> str:
     """The extension in lower case with its dot, '' where there is none."""
-    return PurePosixPath(name).suffix.lower()
+    return posixpath.splitext(name)[1].lower()
 
 
 def count_list(counts: dict[str, int], most: int = 6) -> str:
