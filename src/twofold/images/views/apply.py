@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from twofold.images.views.blur import blur, kernel_size
-from twofold.images.views.colour import grey_, jitter_by_order_, jitter_by_slot_, jitter_linear_, solarise_
+from twofold.images.views.colour import (
+    grey_,
+    jitter_by_order_,
+    jitter_by_slot_,
+    linear_maps,
+    map_linear_,
+    normalise_,
+    solarise_,
+)
 from twofold.images.views.draw import ORDERS, Drawn, Plan, flips
 from twofold.images.views.recipes import Blur, Clip, Crop, Grey, Jitter, Normalise, Solarise, Statistics
 from twofold.images.views.resample import crop_bytes, crop_floats
@@ -16,9 +24,6 @@ from twofold.images.views.resample import crop_bytes, crop_floats
 # Images are worked in chunks whose pixels (float32) take about this much: on a CPU they stay in the second-level cache.
 _CHUNK_BYTES_CPU = 800_000
 _CHUNK_BYTES = 256_000_000
-# From this view size on, a CPU crops the stored bytes image by image; below, matrices are quicker. It depends on
-# nothing that varies from batch to batch, so that a view is the same in any batch.
-_BYTES_FROM = 48
 
 
 def render(pixels: Tensor, size: Tensor, steps: Plan, view_size: int, statistics: Statistics, linear: bool) -> Tensor:
@@ -27,34 +32,55 @@ def render(pixels: Tensor, size: Tensor, steps: Plan, view_size: int, statistics
     pixels: uint8 (B, 3, H, W). size: (B, 2). steps: records of V * B images, view after view. Returns float32
     (V * B, 3, view_size, view_size).
     """
-    on_cpu, first = pixels.device.type == "cpu", isinstance(steps[0].op, Crop)
-    bytewise = on_cpu and first and view_size >= _BYTES_FROM
+    bytewise = on_host(pixels) and isinstance(steps[0].op, Crop)
     if bytewise:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
+    if linear:
+        steps = tuple(_with_maps(step) if isinstance(step.op, Jitter) else step for step in steps)
     area = view_size**2 if bytewise else max(view_size**2, pixels.shape[2] * pixels.shape[3])
-    chunk = max(1, (_CHUNK_BYTES_CPU if on_cpu else _CHUNK_BYTES) // (12 * area))
-    jitter_ = jitter_linear_ if linear else jitter_by_order_ if on_cpu else jitter_by_slot_
+    chunk = chunk_images(pixels, area)
     count = len(steps[0].applied)
     out = torch.empty(count, 3, view_size, view_size, device=pixels.device)
-    for images in (_by_order(steps) if on_cpu else torch.arange(count, device=pixels.device)).split(chunk):
-        rows = images % len(pixels)
-        part = tuple(step.rows(images) for step in steps)
-        x = None if bytewise else pixels[rows].float().div_(255)
-        inside = None if first else _inside(size[rows], pixels)
-        for step in part:
+    by_order = on_host(pixels) and not linear
+    for images in _by_order(steps, chunk) if by_order else torch.arange(count, device=pixels.device).split(chunk):
+        rows, plan = images % len(pixels), tuple(step.rows(images) for step in steps)
+        todo, inside = plan, None
+        if bytewise:
+            x = crop_bytes(pixels, rows, plan[0].values, flips(plan), view_size, _kernel(plan[0]))
+            todo = plan[1:]
+        else:
+            x = floats(pixels[rows])
+            inside = None if isinstance(plan[0].op, Crop) else _inside(size[rows], pixels)
+        for step in todo:
             if isinstance(step.op, Crop):
-                kernel = step.op.interpolation
-                if x is None:
-                    x = crop_bytes(pixels, rows, step.values, flips(part), view_size, kernel)
-                else:
-                    x = crop_floats(x, step.values, flips(part), view_size, kernel)
-                inside = None
+                x, inside = crop_floats(x, step.values, flips(plan), view_size, _kernel(step)), None
             elif isinstance(step.op, Jitter):
-                x = jitter_(x, step.applied, step.values, inside)
+                x = _jitter(x, step, inside, linear)
             else:
                 x = _change(x, step, view_size, statistics)
         out.index_copy_(0, images, x)
     return out
+
+
+def on_host(x: Tensor) -> bool:
+    """Whether reading a value of x is free; elsewhere the host would wait for the device."""
+    return x.device.type == "cpu"
+
+
+def chunk_images(pixels: Tensor, area: int) -> int:
+    """How many images of `area` pixels are worked together."""
+    return max(1, (_CHUNK_BYTES_CPU if on_host(pixels) else _CHUNK_BYTES) // (12 * area))
+
+
+def floats(pixels: Tensor) -> Tensor:
+    """uint8 (n, 3, H, W) of any layout as float32 in 0..1, planes one after the other."""
+    return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+
+def _jitter(x: Tensor, step: Drawn, inside: Tensor | None, linear: bool) -> Tensor:
+    if linear:
+        return map_linear_(x, step.values, inside)
+    return (jitter_by_order_ if on_host(x) else jitter_by_slot_)(x, step.applied, step.values, inside)
 
 
 def _change(x: Tensor, step: Drawn, view_size: int, statistics: Statistics) -> Tensor:
@@ -68,16 +94,14 @@ def _change(x: Tensor, step: Drawn, view_size: int, statistics: Statistics) -> T
     if isinstance(op, Clip):
         return x.clamp_(0, 1)
     if isinstance(op, Normalise):
-        mean, std = (x.new_tensor(values)[:, None, None] for values in statistics)
-        return x.sub_(mean).div_(std)
-    return x  # a flip is done by the crop's resampling, which commutes with every operation after the crop
+        return normalise_(x, statistics)
+    return x  # the flip: the crop has done it, and it commutes with every operation after the crop
 
 
 def _where_applied(x: Tensor, step: Drawn, change: Callable[[Tensor, Tensor], Tensor], neutral: float) -> Tensor:
-    """change(x, value) for the images it was drawn for. Off the CPU for all, with a value that changes nothing for the
-    others: choosing them would make the host wait for the device."""
+    """change(x, value) for the images it was drawn for; off the host for all, with a neutral value for the others."""
     value = step.values[:, 0]
-    if x.device.type != "cpu":
+    if not on_host(x):
         return change(x, torch.where(step.applied, value, neutral))
     rows = step.applied.nonzero().squeeze(1)
     if len(rows) == len(x):
@@ -85,12 +109,30 @@ def _where_applied(x: Tensor, step: Drawn, change: Callable[[Tensor, Tensor], Te
     return x.index_copy_(0, rows, change(x.index_select(0, rows), value[rows])) if len(rows) else x
 
 
-def _by_order(steps: Plan) -> Tensor:
-    """The images sorted by the drawn order of their first jitter, so that each order is one run; those without last."""
-    for step in steps:
-        if isinstance(step.op, Jitter):
-            return torch.where(step.applied, step.values[:, 4], len(ORDERS)).argsort(stable=True)
-    return torch.arange(len(steps[0].applied))
+def _by_order(steps: Plan, chunk: int) -> list[Tensor]:
+    """Chunks of at least `chunk` images, sorted by the drawn order of their first jitter so that each order is one run.
+
+    A run is kept whole unless that makes the chunk twice as large.
+    """
+    drawn = next((step for step in steps if isinstance(step.op, Jitter)), None)
+    if drawn is None:
+        return list(torch.arange(len(steps[0].applied)).split(chunk))
+    key, images = torch.where(drawn.applied, drawn.values[:, 4], len(ORDERS)).sort(stable=True)
+    ends, start = [], 0
+    for end, changes in enumerate((key.diff() != 0).tolist(), 1):
+        if end - start >= (chunk if changes else 2 * chunk):
+            ends.append(end)
+            start = end
+    return list(images.tensor_split(ends))
+
+
+def _kernel(step: Drawn) -> str:
+    assert isinstance(step.op, Crop)
+    return step.op.interpolation
+
+
+def _with_maps(step: Drawn) -> Drawn:
+    return Drawn(step.op, step.applied, linear_maps(step.applied, step.values))
 
 
 def _inside(size: Tensor, pixels: Tensor) -> Tensor:

@@ -6,14 +6,18 @@ x is float32 (n, 3, H, W) in 0..1, parameters are float32 (n,), and each functio
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from twofold.images.views.draw import ORDERS
+from twofold.images.views.recipes import Statistics
 
 LUMA = (0.2989, 0.587, 0.114)
+# The factors of brightness, contrast and saturation and the hue shift that leave an image as it is.
+NEUTRAL = (1.0, 1.0, 1.0, 0.0)
 
 
 def brightness_(x: Tensor, factor: Tensor) -> Tensor:
@@ -23,7 +27,7 @@ def brightness_(x: Tensor, factor: Tensor) -> Tensor:
 
 def contrast_(x: Tensor, factor: Tensor, inside: Tensor | None = None) -> Tensor:
     """Blend with the mean luma of the image, clipped. inside: (n, 1, H, W), 1 on real pixels and 0 on padding."""
-    rest = mean_colour(x, inside) @ x.new_tensor(LUMA) * (1 - factor)
+    rest = mean_colour(x, inside) @ constant(LUMA, x.device) * (1 - factor)
     return x.mul_(_wide(factor)).add_(_wide(rest)).clamp_(0, 1)
 
 
@@ -36,20 +40,27 @@ def saturation_(x: Tensor, factor: Tensor) -> Tensor:
 def hue_(x: Tensor, shift: Tensor) -> Tensor:
     """Turn the hue in HSV space by `shift` turns, -0.5..0.5; value and saturation stay.
 
-    With M, m the largest and smallest channel and C = M - m, the distance of the hue from a channel's own hue, in sixths
-    of a turn, is (M - 2m + r + g + b - 2 channel) / C; the difference of the two other channels gives its side. So each
-    new channel is M - C clip(distance after the turn - 1, 0, 1), without division, branch or sextant.
+    With M, m the largest and smallest channel, C = M - m, and angles in sixths of a turn times C (so that nothing is
+    divided): the hue lies M + g + b - r - 2m away from red, on the side of g - b. A channel at distance d from the
+    turned hue becomes M - clip(d - C, 0, C).
     """
     red, green, blue = x.unbind(1)
-    high = torch.maximum(torch.maximum(red, green), blue)
-    low = torch.minimum(torch.minimum(red, green), blue)
+    high = torch.maximum(red, green)
+    high = torch.maximum(high, blue, out=high)
+    low = torch.minimum(red, green)
+    low = torch.minimum(low, blue, out=low)
     chroma = high - low
-    side = torch.stack([green - blue, blue - red, red - green], 1)
-    total = (red + green).add_(blue).add_(high).sub_(low, alpha=2)
-    angle = torch.sub(total[:, None], x, alpha=2).copysign_(side).add_((chroma * (6 * shift)[:, None, None])[:, None])
-    # 3C - | |angle| - 3C | is the distance on the circle; clipping to low..high is the clip to 0..1 above.
-    angle.abs_().sub_((3 * chroma)[:, None]).abs_().add_(high.sub(chroma, alpha=2)[:, None])
-    return torch.clamp(angle, low[:, None], high[:, None], out=x)
+    angle = torch.add(green, blue).sub_(red).add_(high).sub_(low, alpha=2).copysign_(green - blue)
+    turn = _flat(6 * shift)
+    angle.addcmul_(chroma, turn)
+    # Angles to red, green and blue, taken the way round that keeps them within 7 sixths.
+    forward = torch.copysign(torch.ones_like(turn), turn)
+    x[:, 0] = angle
+    torch.addcmul(angle, chroma, 1 - 3 * forward, out=x[:, 1])
+    torch.addcmul(angle, chroma, -1 - 3 * forward, out=x[:, 2])
+    # d = 3C - | |angle| - 3C | for angles up to 6 sixths; up to 7 it is negative, which the clip makes 0 too.
+    x.abs_().sub_((3 * chroma)[:, None]).abs_().add_(high.sub(chroma, alpha=2)[:, None])
+    return torch.clamp(x, low[:, None], high[:, None], out=x)
 
 
 def grey_(x: Tensor, amount: Tensor) -> Tensor:
@@ -60,6 +71,12 @@ def grey_(x: Tensor, amount: Tensor) -> Tensor:
 def solarise_(x: Tensor, threshold: Tensor) -> Tensor:
     """1 - x for the values at or above the threshold."""
     return x.copy_(torch.where(x >= _wide(threshold), 1 - x, x))
+
+
+def normalise_(x: Tensor, statistics: Statistics) -> Tensor:
+    """Minus the mean, over the deviation, for each channel."""
+    mean, std = (constant(values, x.device)[:, None, None] for values in statistics)
+    return x.sub_(mean).div_(std)
 
 
 def jitter_by_order_(x: Tensor, applied: Tensor, values: Tensor, inside: Tensor | None = None) -> Tensor:
@@ -78,28 +95,35 @@ def jitter_by_order_(x: Tensor, applied: Tensor, values: Tensor, inside: Tensor 
 
 def jitter_by_slot_(x: Tensor, applied: Tensor, values: Tensor, inside: Tensor | None = None) -> Tensor:
     """The same without reading anything on the host (for CUDA): every operation in every place, neutral if not due."""
-    due = torch.tensor(ORDERS, device=x.device)[values[:, 4].long()]
+    due = constant(ORDERS, x.device)[values[:, 4].long()]
     for place in range(4):
-        for op, neutral in enumerate((1.0, 1.0, 1.0, 0.0)):
+        for op, neutral in enumerate(NEUTRAL):
             now = applied & (due[:, place] == op)
             _adjust(op, x, torch.where(now, values[:, op], neutral), inside)
     return x
 
 
-def jitter_linear_(x: Tensor, applied: Tensor, values: Tensor, inside: Tensor | None = None) -> Tensor:
-    """The four operations as one affine map of the colours: no clip between them, hue turned in YIQ instead of HSV."""
-    mean, luma, one = mean_colour(x, inside)[:, :, None], x.new_tensor(LUMA), torch.eye(3, device=x.device)
-    due = torch.tensor(ORDERS, device=x.device)[values[:, 4].long()]
-    matrix, offset = one.repeat(len(x), 1, 1), torch.zeros_like(mean)
-    neutral = x.new_tensor((1.0, 1.0, 1.0, 0.0))
+def linear_maps(applied: Tensor, values: Tensor) -> Tensor:
+    """Each image's four operations as one map of colours, (n, 6, 3): new = maps[:3] colour + maps[3:] mean colour.
+
+    The operations keep their drawn order; nothing is clipped between them, and hue is turned in YIQ instead of HSV.
+    """
+    luma, one = constant(LUMA, values.device), torch.eye(3, device=values.device)
+    due = constant(ORDERS, values.device)[values[:, 4].long()]
+    colour, mean = one.repeat(len(values), 1, 1), values.new_zeros(len(values), 3, 3)
     for place in range(4):
-        now = applied[:, None] & (due[:, place, None] == torch.arange(4, device=x.device))
-        b, c, s, h = torch.where(now, values[:, :4], neutral)[:, :, None, None].unbind(1)
+        now = applied[:, None] & (due[:, place, None] == torch.arange(4, device=values.device))
+        b, c, s, h = torch.where(now, values[:, :4], constant(NEUTRAL, values.device))[:, :, None, None].unbind(1)
         step = (s * one + (1 - s) * luma) @ _turn(h) * (b * c)
-        offset = step @ offset + (1 - c) * (luma @ (matrix @ mean + offset))[:, None]
-        matrix = step @ matrix
-    flat = x.view(len(x), 3, -1)
-    return x.copy_(torch.baddbmm(offset, matrix, flat).view_as(x)).clamp_(0, 1)
+        mean = step @ mean + (1 - c) * (luma @ (colour + mean))[:, None]
+        colour = step @ colour
+    return torch.cat([colour, mean], 1)
+
+
+def map_linear_(x: Tensor, maps: Tensor, inside: Tensor | None = None) -> Tensor:
+    """Apply linear_maps, clipped."""
+    offset = maps[:, 3:] @ mean_colour(x, inside)[:, :, None]
+    return x.copy_(torch.baddbmm(offset, maps[:, :3], x.flatten(2)).view_as(x)).clamp_(0, 1)
 
 
 def mean_colour(x: Tensor, inside: Tensor | None = None) -> Tensor:
@@ -107,6 +131,12 @@ def mean_colour(x: Tensor, inside: Tensor | None = None) -> Tensor:
     if inside is None:
         return x.flatten(2).mean(2)
     return (x * inside).flatten(2).sum(2) / inside.flatten(1).sum(1, keepdim=True)
+
+
+@cache
+def constant(values: tuple, device: torch.device) -> Tensor:
+    """float32 tensor of fixed numbers, copied once: a copy to a device makes the host wait."""
+    return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 def _adjust(op: int, x: Tensor, value: Tensor, inside: Tensor | None) -> None:
@@ -118,7 +148,7 @@ def _adjust(op: int, x: Tensor, value: Tensor, inside: Tensor | None) -> None:
 
 def _turn(shift: Tensor) -> Tensor:
     """(n, 1, 1) turns to (n, 3, 3): the rotation of the chroma plane of YIQ, in RGB; the luma weights stay."""
-    yiq = torch.tensor([LUMA, (0.596, -0.274, -0.321), (0.211, -0.523, 0.311)], device=shift.device)
+    yiq = constant((LUMA, (0.596, -0.274, -0.321), (0.211, -0.523, 0.311)), shift.device)
     i, q = yiq[1:2], yiq[2:3]
     back = torch.linalg.inv(yiq)
     cos, sin = torch.cos(2 * math.pi * shift), torch.sin(2 * math.pi * shift)
@@ -128,6 +158,10 @@ def _turn(shift: Tensor) -> Tensor:
 def _luma(x: Tensor) -> Tensor:
     red, green, blue = x.split(1, 1)
     return torch.mul(red, LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+
+
+def _flat(value: Tensor) -> Tensor:
+    return value[:, None, None]
 
 
 def _wide(value: Tensor) -> Tensor:

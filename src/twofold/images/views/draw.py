@@ -15,6 +15,8 @@ from twofold.randomness import uniforms
 from twofold.views import Geometry
 
 TRIES = 10
+# Uniform draws of each operation for one image; the first decides whether it is applied (but for the crop).
+_DRAWS = {Crop: 2 * TRIES + 2, Flip: 1, Jitter: 6, Grey: 1, Blur: 2, Solarise: 1}
 # The 24 orders of brightness 0, contrast 1, saturation 2, hue 3; entry 0 is the fixed one.
 ORDERS: tuple[tuple[int, ...], ...] = tuple(itertools.permutations(range(4)))
 
@@ -54,8 +56,11 @@ def draw(recipe: Recipe, index: Tensor, size: Tensor, seed: int, epoch: int, cou
     """
     plans = []
     for view in range(count):
-        ops = enumerate(recipe.view(view))
-        plans.append(tuple(_draw(op, index, size, (seed, "views", epoch, view, place)) for place, op in ops))
+        ops = recipe.view(view)
+        needs = [_DRAWS.get(type(op), 0) for op in ops]
+        # One call for all operations: its cost hardly depends on the number of draws.
+        draws = uniforms(index, sum(needs), seed, "views", epoch, view).split(needs, 1)
+        plans.append(tuple(_draw(op, size, own) for op, own in zip(ops, draws, strict=True)))
     return plans
 
 
@@ -74,31 +79,26 @@ def flips(plan: Plan) -> Tensor:
     return torch.zeros_like(plan[0].applied)
 
 
-def _draw(op: Operation, index: Tensor, size: Tensor, keys: tuple) -> Drawn:
-    def u(count: int) -> Tensor:
-        return uniforms(index, count, *keys)
-
-    everywhere = torch.ones_like(index, dtype=torch.bool)
-    nothing = torch.empty(len(index), 0, device=index.device)
+def _draw(op: Operation, size: Tensor, draws: Tensor) -> Drawn:
+    everywhere = torch.ones(len(draws), dtype=torch.bool, device=draws.device)
+    nothing = draws[:, :0]
     if isinstance(op, Crop):
-        return Drawn(op, everywhere, _box(op, size, u(2 * TRIES + 2)))
+        return Drawn(op, everywhere, _box(op, size, draws))
+    if isinstance(op, (Clip, Normalise)):
+        return Drawn(op, everywhere, nothing)
+    applied = draws[:, 0] < op.p
     if isinstance(op, Jitter):
-        draws = u(6)
         spans = [(max(0.0, 1 - x), 1 + x) for x in (op.brightness, op.contrast, op.saturation)] + [(-op.hue, op.hue)]
         factors = [low + (high - low) * draws[:, 1 + i] for i, (low, high) in enumerate(spans)]
         order = (draws[:, 5] * len(ORDERS)).floor() * (op.order == "random")
-        return Drawn(op, draws[:, 0] < op.p, torch.stack([*factors, order], 1))
+        return Drawn(op, applied, torch.stack([*factors, order], 1))
     if isinstance(op, Blur):
-        draws = u(2)
-        return Drawn(op, draws[:, 0] < op.p, op.sigma[0] + (op.sigma[1] - op.sigma[0]) * draws[:, 1:])
+        return Drawn(op, applied, op.sigma[0] + (op.sigma[1] - op.sigma[0]) * draws[:, 1:])
     if isinstance(op, Solarise):
-        return Drawn(op, u(1)[:, 0] < op.p, nothing.new_full((len(index), 1), op.threshold))
+        return Drawn(op, applied, torch.full_like(draws, op.threshold))
     if isinstance(op, Grey):
-        return Drawn(op, u(1)[:, 0] < op.p, nothing.new_ones(len(index), 1))
-    if isinstance(op, Flip):
-        return Drawn(op, u(1)[:, 0] < op.p, nothing)
-    assert isinstance(op, (Clip, Normalise))
-    return Drawn(op, everywhere, nothing)
+        return Drawn(op, applied, torch.ones_like(draws))
+    return Drawn(op, applied, nothing)
 
 
 def _box(op: Crop, size: Tensor, draws: Tensor) -> Tensor:

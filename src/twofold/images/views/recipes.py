@@ -145,13 +145,9 @@ RECIPES: dict[str, Recipe] = {
     ),
     "moco-v1": _alike(Crop((0.2, 1.0)), Grey(0.2), Jitter(0.4, 0.4, 0.4, 0.4), Flip(0.5), Normalise()),
     "moco-v2": _MOCO_V2,
-    "moco-cifar": _alike(
-        Crop((0.08, 1.0)), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Normalise()
-    ),
+    "moco-cifar": _alike(Crop((0.08, 1.0)), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Normalise()),
     "simsiam-imagenet": _MOCO_V2,
-    "simsiam-cifar": _alike(
-        Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()
-    ),
+    "simsiam-cifar": _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
     "byol": Recipe((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
     "wmse": _alike(
         Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.1), Crop((0.2, 1.0), interpolation="bicubic"), Flip(0.5), Normalise()
@@ -166,7 +162,8 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 
-Statistics: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
+Channels: TypeAlias = tuple[float, float, float]
+Statistics: TypeAlias = tuple[Channels, Channels]
 
 # Mean and deviation of the channels, in 0..1, as in the authors' code.
 STATISTICS: dict[str, Statistics] = {

@@ -1,4 +1,4 @@
-"""Crop, flip and resize in one resampling: as two matrix products for a batch, or by torch's 8-bit kernel image by image.
+"""Crop, flip and resize in one resampling: two matrix products for a batch, or torch's 8-bit kernel image by image.
 
 Both are the antialiased resizing of torchvision and Pillow: each output pixel is a weighted mean over a window that
 widens with the reduction (triangle for bilinear, Keys' cubic with a = -0.5 for bicubic).
@@ -67,12 +67,10 @@ def crop_bytes(pixels: Tensor, rows: Tensor, box: Tensor, flip: Tensor, size: in
     """
     _, _, high, wide = pixels.shape
     views = []
-    for row, left, top, width, height in torch.column_stack([rows, box.long()]).tolist():
+    for row, left, top, width, height, mirror in torch.column_stack([rows, box.long(), flip]).tolist():
         offset = pixels.storage_offset() + ((row * high + top) * wide + left) * 3
         # The first stride makes torch see a channels_last image and keep to its fast kernel.
         cut = pixels.as_strided((1, 3, height, width), (3 * high * wide, 1, 3 * wide, 3), offset)
-        views.append(F.interpolate(cut, (size, size), mode=interpolation, antialias=True))
-    x = torch.cat(views).contiguous()
-    mirrored = flip.nonzero().squeeze(1)
-    x[mirrored] = x[mirrored].flip(3)
-    return x.float().div_(255)
+        view = F.interpolate(cut, (size, size), mode=interpolation, antialias=True)
+        views.append(view.flip(3) if mirror else view)
+    return torch.cat(views).contiguous().float().div_(255)

@@ -1,0 +1,62 @@
+"""The exact path: one image at a time with torchvision's own functions, following the same plans as the fast path.
+
+Slow, and meant for tests and for looking at what a recipe does. A crop that comes first works on the stored bytes, as
+torchvision does with uint8 tensors; everything else is float32 in 0..1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from twofold.images.views.blur import kernel_size
+from twofold.images.views.draw import ORDERS, Drawn, Plan, draw
+from twofold.images.views.recipes import Blur, Clip, Crop, Flip, Grey, Jitter, Normalise, Recipe, Solarise, Statistics
+from twofold.views import Batch
+
+
+def reference_views(
+    batch: Batch, recipe: Recipe, size: int, *, seed: int, epoch: int, statistics: Statistics, count: int = 2
+) -> list[Tensor]:
+    """What ImageViews makes of a batch, image by image: `count` tensors float32 (B, 3, size, size)."""
+    plans = draw(recipe, batch.index, batch.size, seed, epoch, count)
+    return [torch.stack([_view(batch, i, plan, size, statistics) for i in range(len(batch))]) for plan in plans]
+
+
+def _view(batch: Batch, row: int, plan: Plan, size: int, statistics: Statistics) -> Tensor:
+    high, wide = batch.size[row].tolist()
+    image = batch.pixels[row, :, :high, :wide].contiguous()
+    if not isinstance(plan[0].op, Crop):
+        image = F.to_dtype(image, torch.float32, scale=True)
+    for step in plan:
+        if bool(step.applied[row]):
+            image = reference_step(image, step.rows(slice(row, row + 1)), size, statistics)
+    return image
+
+
+def reference_step(image: Tensor, step: Drawn, size: int, statistics: Statistics) -> Tensor:
+    """One drawn operation on one image (3, h, w): stored bytes or float32 in 0..1."""
+    op, values = step.op, step.values[0].tolist()
+    if isinstance(op, Crop):
+        left, top, width, height = (int(value) for value in values)
+        cut = F.resized_crop(image, top, left, height, width, [size, size], op.interpolation, antialias=True)
+        return F.to_dtype(cut, torch.float32, scale=True).clamp(0, 1)
+    image = F.to_dtype(image, torch.float32, scale=True)
+    if isinstance(op, Jitter):
+        adjust = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+        for number in ORDERS[int(values[4])]:
+            image = adjust[number](image, values[number])
+        return image
+    if isinstance(op, Flip):
+        return F.horizontal_flip(image)
+    if isinstance(op, Grey):
+        return F.rgb_to_grayscale(image, num_output_channels=3)
+    if isinstance(op, Blur):
+        return F.gaussian_blur(image, [kernel_size(size)] * 2, [values[0]] * 2)
+    if isinstance(op, Solarise):
+        return F.solarize(image, values[0])
+    if isinstance(op, Normalise):
+        return F.normalize(image, *map(list, statistics))
+    assert isinstance(op, Clip)
+    return image.clamp(0, 1)

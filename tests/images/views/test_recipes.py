@@ -1,0 +1,98 @@
+"""Recipes are the authors' operations in the authors' order, and a recipe that cannot work is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from twofold.errors import UserError
+from twofold.images.views.recipes import (
+    RECIPES,
+    STATISTICS,
+    Blur,
+    Clip,
+    Crop,
+    Flip,
+    Grey,
+    Jitter,
+    Normalise,
+    Recipe,
+    Solarise,
+    recipe_named,
+    statistics_named,
+)
+
+ORDER = {
+    "simclr-imagenet": [Crop, Flip, Jitter, Grey, Blur],
+    "simclr-cifar": [Crop, Flip, Jitter, Grey],
+    "moco-v1": [Crop, Grey, Jitter, Flip, Normalise],
+    "moco-v2": [Crop, Jitter, Grey, Blur, Flip, Normalise],
+    "moco-cifar": [Crop, Flip, Jitter, Grey, Normalise],
+    "simsiam-imagenet": [Crop, Jitter, Grey, Blur, Flip, Normalise],
+    "simsiam-cifar": [Crop, Jitter, Grey, Flip, Normalise],
+    "byol": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
+    "wmse": [Jitter, Grey, Crop, Flip, Normalise],
+    "wmse-imagenet100": [Jitter, Grey, Crop, Flip, Blur, Normalise],
+}
+# Least area, kernel, jitter (b, c, s, h, p), grey.
+SETTINGS = {
+    "simclr-imagenet": (0.08, "bicubic", (0.8, 0.8, 0.8, 0.2, 0.8), 0.2),
+    "simclr-cifar": (0.08, "bicubic", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
+    "moco-v1": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.4, 1.0), 0.2),
+    "moco-v2": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
+    "moco-cifar": (0.08, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
+    "simsiam-imagenet": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
+    "simsiam-cifar": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
+    "byol": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "wmse": (0.2, "bicubic", (0.4, 0.4, 0.4, 0.1, 0.8), 0.1),
+    "wmse-imagenet100": (0.08, "bicubic", (0.8, 0.8, 0.8, 0.2, 0.8), 0.2),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_what_its_authors_ran(name: str) -> None:
+    for ops in RECIPES[name].views:
+        assert [type(op) for op in ops] == ORDER[name]
+        (crop,) = (op for op in ops if isinstance(op, Crop))
+        (jitter,) = (op for op in ops if isinstance(op, Jitter))
+        (grey,) = (op for op in ops if isinstance(op, Grey))
+        strength = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue, jitter.p)
+        assert (crop.area[0], crop.interpolation, strength, grey.p) == SETTINGS[name]
+        assert crop.area[1] == 1 and crop.ratio == (3 / 4, 4 / 3) and jitter.order == "random"
+        assert all(op.p == 0.5 for op in ops if isinstance(op, Flip))
+
+
+def test_byol_blurs_and_solarises_its_two_views_differently() -> None:
+    chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in RECIPES["byol"].views]
+    assert chances == [[1.0, 0.0], [0.1, 0.2]]
+    assert RECIPES["byol"].view(2) == RECIPES["byol"].view(0) != RECIPES["byol"].view(1)
+
+
+def test_only_simclr_leaves_its_views_in_0_to_1() -> None:
+    assert [name for name, recipe in RECIPES.items() if not recipe.normalises] == ["simclr-imagenet", "simclr-cifar"]
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        (),
+        (Flip(),),
+        (Crop(), Crop()),
+        (Crop(), Flip(), Flip()),
+        (Flip(), Crop()),
+        (Blur(1.0), Crop()),
+        (Crop(), Normalise(), Clip()),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused(ops: tuple) -> None:
+    with pytest.raises(UserError):
+        Recipe((ops,))
+    with pytest.raises(UserError):
+        Recipe(())
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    assert statistics_named("stl10") == STATISTICS["stl10"]
+    with pytest.raises(UserError, match='Did you mean "moco-v2"'):
+        recipe_named("moco_v2")
+    with pytest.raises(UserError, match='Did you mean "cifar10"'):
+        statistics_named("cifar-10")

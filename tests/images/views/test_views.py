@@ -1,0 +1,152 @@
+"""Whole recipes: the fast path is the exact one, its geometry is true, and a view does not depend on the batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from tests.images.views.pictures import cells, image, mixed, square
+from twofold.errors import UserError
+from twofold.images.views import RECIPES, STATISTICS, ImageViews, Recipe, apply, evaluation_view
+from twofold.images.views.recipes import Crop, Flip, Grey, Jitter, Solarise
+from twofold.images.views.reference import reference_views
+from twofold.views import Batch
+
+
+def levels(views: ImageViews, made: list[Tensor], expected: list[Tensor]) -> Tensor:
+    """Absolute differences in levels of 1/255, normalisation undone."""
+    std = torch.tensor(views.std)[:, None, None]
+    return torch.stack([(a - b).mul(std).abs() * 255 for a, b in zip(made, expected, strict=True)])
+
+
+def both(views: ImageViews, batch: Batch, epoch: int = 2) -> Tensor:
+    statistics = views.mean, views.std
+    settings = {"seed": views.seed, "epoch": epoch, "statistics": statistics, "count": views.count}
+    expected = reference_views(batch, views.recipe, views.size, **settings)  # type: ignore[arg-type]
+    return levels(views, views(batch, epoch).tensors, expected)
+
+
+@pytest.mark.parametrize("batch", [square, mixed])
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_what_torchvision_makes_of_it_image_by_image(name: str, batch: object) -> None:
+    away = both(ImageViews(name, 32, seed=5), batch())  # type: ignore[operator]
+    # Float rounding through the jitter; 1 level is 1/255.
+    assert away.max() < 0.02 and away.mean() < 2e-4
+
+
+@pytest.mark.parametrize("name", ["simclr-imagenet", "byol", "wmse"])
+def test_larger_views_too(name: str) -> None:
+    away = both(ImageViews(name, 70, seed=5), mixed(20))
+    assert away.max() < 0.02 and away.mean() < 2e-4
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_path_of_other_devices_differs_by_the_rounding_of_8_bits(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "on_host", lambda x: False)
+    away = both(ImageViews(name, 32, seed=5), mixed())
+    colour_first = not isinstance(RECIPES[name].view(0)[0], Crop)
+    # A crop of stored bytes is rounded to 1/255 on a CPU; the jitter stretches that.
+    assert (away.max() < 0.02) if colour_first else (away.max() < 8 and away.mean() < 0.35)
+
+
+@pytest.mark.parametrize(("name", "mean"), [("simclr-imagenet", 20), ("moco-v2", 14), ("wmse", 14)])
+def test_linear_colour_stays_within_its_stated_distance(name: str, mean: float) -> None:
+    views = ImageViews(name, 32, seed=5, colour="linear")
+    away = both(views, square())
+    assert 0.5 < away.mean() < mean
+    assert both(ImageViews(Recipe(((Crop(), Flip(), Grey(0.5)),)), 32, seed=5, colour="linear"), square()).max() < 0.02
+
+
+@pytest.mark.parametrize("colour", ["exact", "linear"])
+@pytest.mark.parametrize("name", ["simclr-imagenet", "byol", "wmse"])
+def test_a_view_does_not_depend_on_the_batch(name: str, colour: str) -> None:
+    batch, views = mixed(), ImageViews(name, 32, seed=1, colour=colour)  # type: ignore[arg-type]
+    whole = views(batch, 4)
+    pick = torch.tensor([31, 2, 17, 20, 3])
+    tight = batch.size[pick].amax(0).tolist()
+    part = Batch(batch.pixels[pick, :, : tight[0], : tight[1]], batch.size[pick], batch.index[pick])
+    some = views(part, 4)
+    for a, b in zip(whole.tensors, some.tensors, strict=True):
+        assert (a[pick] - b).abs().max() < 1e-4
+    again = views(batch, 4)
+    assert all(torch.equal(a, b) for a, b in zip(whole.tensors, again.tensors, strict=True))
+    assert not torch.equal(views(batch, 5).tensors[0], whole.tensors[0])
+    assert not torch.equal(whole.tensors[0], whole.tensors[1])
+
+
+@pytest.mark.parametrize("batch", [square, mixed])
+def test_the_geometry_says_where_a_view_lies(batch: object) -> None:
+    views = ImageViews(Recipe(((Crop(), Flip()),)), 24, seed=3)
+    data: Batch = batch()  # type: ignore[operator]
+    made = views(data, 0)
+    for view, where in zip(made.tensors, made.geometry, strict=True):
+        for row in range(len(data)):
+            left, top, right, bottom = (int(value) for value in where.box[row])
+            cut = F.resize(image(data, row)[:, top:bottom, left:right], [24, 24], antialias=True)
+            expected = F.horizontal_flip(cut) if where.flip[row] else cut
+            assert torch.equal(view[row], expected.float() / 255)
+            assert where.source[row].tolist() == data.size[row].tolist()
+
+
+def test_four_views_and_views_with_unlike_operations() -> None:
+    four = ImageViews("wmse", 16, seed=0, count=4)(square(8), 0)
+    assert len(four) == len(four.geometry) == 4
+    unlike = Recipe(
+        ((Crop(), Solarise(0.5), Flip()), (Crop(), Jitter(0.4, 0.4, 0.4, 0.1)), (Crop(interpolation="bicubic"),))
+    )
+    assert both(ImageViews(unlike, 16, seed=0, count=4), mixed()).max() < 0.02
+
+
+def test_one_image_and_any_layout_of_the_block() -> None:
+    batch, views = square(9), ImageViews("moco-v2", 32, seed=0)
+    made = views(batch, 0).tensors
+    other = Batch(batch.pixels.contiguous(memory_format=torch.channels_last), batch.size, batch.index)
+    assert all(torch.equal(a, b) for a, b in zip(made, views(other, 0).tensors, strict=True))
+    alone = views(Batch(batch.pixels[4:5], batch.size[4:5], batch.index[4:5]), 0).tensors
+    assert all((a[4:5] - b).abs().max() < 1e-5 for a, b in zip(made, alone, strict=True))
+    assert made[0].is_contiguous() and made[0].dtype == torch.float32
+
+
+def test_the_surroundings_do_not_matter() -> None:
+    batch, views = square(9), ImageViews("wmse", 32, seed=0)
+    expected, threads = views(batch, 0).tensors, torch.get_num_threads()
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        made = views(batch, 0).tensors
+    assert all(torch.equal(a, b) for a, b in zip(expected, made, strict=True))
+    assert torch.get_num_threads() == threads
+    before = batch.pixels.clone()
+    views(batch, 1)
+    assert torch.equal(batch.pixels, before)
+
+
+def test_statistics_are_used_where_the_recipe_normalises() -> None:
+    assert ImageViews("simclr-cifar", 32, seed=0, statistics="cifar10").mean == (0, 0, 0)
+    views = ImageViews("moco-cifar", 32, seed=0, statistics="cifar10")
+    assert (views.mean, views.std) == STATISTICS["cifar10"]
+    with pytest.raises(UserError, match="recipe"):
+        ImageViews("mocov9", 32, seed=0)
+    with pytest.raises(UserError, match="Colour"):
+        ImageViews("moco-v2", 32, seed=0, colour="fast")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("size", "short"), [(32, 32), (96, 110), (112, 128)])
+def test_evaluation_sees_torchvisions_resize_and_centre_crop(size: int, short: int) -> None:
+    batch = mixed(20)
+    mean, std = STATISTICS["imagenet"]
+    steps = [v2.Resize(short), v2.CenterCrop(size), v2.Normalize(mean, std)]
+    made = evaluation_view(batch, size, mean, std)
+    assert made.shape == (20, 3, size, size)
+    for row in range(20):
+        expected = v2.Compose(steps)(image(batch, row).float() / 255)
+        assert (made[row] - expected).abs().max() < 2e-5
+
+
+def test_evaluation_of_a_tight_batch_is_the_image_itself() -> None:
+    pixels = cells(8)
+    batch = Batch(pixels, torch.full((8, 2), 64), torch.arange(8))
+    assert torch.allclose(evaluation_view(batch, 64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), pixels / 255, atol=1e-6)
