@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any, Literal
 
@@ -253,7 +254,7 @@ def report(runs: list[str], *, out: str | None = None) -> Path:
 def check(
     data: str,
     *,
-    method: str | None = None,
+    method: str = "simclr",
     batch_size: int | None = None,
     image_size: int | None = None,
     image_column: str | None = None,
@@ -275,9 +276,12 @@ def check(
     """
     given = dict(locals())
     _check_numbers(given)
+    from twofold.composition import compose
+
+    composition = compose(method)
     from twofold.images.jobs.check import run
 
-    return run(given)
+    return run(composition, {**inspect.getfullargspec(pretrain).kwonlydefaults, **given})  # type: ignore[dict-item]
 
 
 def prepare(

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from twofold import __version__
 from twofold.composition import Composition, build
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone
@@ -23,7 +22,7 @@ from twofold.images.views import ImageViews
 from twofold.method import Situation
 from twofold.randomness import derive
 from twofold.training.distribution import choose_precision, make_fabric
-from twofold.training.environment import environment
+from twofold.training.environment import environment, versions
 from twofold.training.export import save_backbone
 from twofold.training.loop import train
 from twofold.training.plan import Plan
@@ -80,7 +79,7 @@ def run(composition: Composition, given: Mapping[str, Any]) -> Path:
     out = RunFolder.open(folder, settled, environment=about, writer=fabric.is_global_zero, harmless=HARMLESS)
     if not settled["quiet"] or not fabric.is_global_zero:
         for line in (
-            f"twofold {__version__}: {settled['method']} on {settled['data']} -> {folder}",
+            f"twofold {versions()['twofold']}: {settled['method']} on {settled['data']} -> {folder}",
             f"data: {source.describe()}; {images.describe()}",
             f"backbone: {backbone.describe()}",
             f"views: {method.view_count} of {size} px by {settled['views']}",
