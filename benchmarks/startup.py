@@ -89,6 +89,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     cpu: dict[str, list[float]] = {}
     for name, (command, code) in commands().items():
+        measure.quiet()
         costs = [measure.run(command) for _ in range(rounds + 1)]
         if costs[0].code != code:
             print(f"{name}: exit code {costs[0].code}, not {code}:\n{costs[0].output[-500:]}")
