@@ -60,8 +60,11 @@ def save_backbone(
         for k, v in backbone.network.state_dict().items()
     }
     part = path.with_name(f".{path.name}.part")
-    save_file(state, part, {"format": "pt", **_about(backbone, mean, std, method)})
-    os.replace(part, path)
+    try:
+        save_file(state, part, {"format": "pt", **_about(backbone, mean, std, method)})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 

@@ -72,6 +72,10 @@ def test_stem_follows_the_image_size(size, stem):
     assert f"{size} px" in backbone.describe()
 
 
+def test_a_stem_that_stays_is_said():
+    assert "its own stem, unchanged at 32 px" in build_backbone("mobilenet_v3_small", image_size=32).describe()
+
+
 def test_recipe_rebuilds_the_same_keys():
     for name in ("resnet10", "resnet18", "timm:resnet18", "convnet"):
         backbone = build_backbone(name, image_size=32)

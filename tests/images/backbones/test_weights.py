@@ -77,6 +77,17 @@ def test_bad_files_get_one_sentence(tmp_path, state, monkeypatch):
             build_backbone("convnet", image_size=16, weights=str(tmp_path / name))
         assert name in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "pwned").exists()
-    for name in ("empty.safetensors", "other.safetensors", "none.safetensors", "text.pth"):
+    about = {"backbone": '{"name": "convnet", "stem": "own", "image_size": 16}', "mean": "[0]", "std": "[1]"}
+    save_file({"layers.0.weight": torch.zeros(1)}, tmp_path / "mine.safetensors", {**about, "image_size": "16"})
+    odd = {**about, "image_size": "16", "backbone": '{"name": "convnet"}'}
+    save_file({"layers.0.weight": torch.zeros(1)}, tmp_path / "odd.safetensors", odd)
+    for name in (
+        "mine.safetensors",
+        "odd.safetensors",
+        "empty.safetensors",
+        "other.safetensors",
+        "none.safetensors",
+        "text.pth",
+    ):
         with pytest.raises(UserError, match=name):
             load_backbone(tmp_path / name)

@@ -109,6 +109,8 @@ def build_backbone(
         chosen = choose_stem(stem, image_size)
     elif stem not in ("auto", "own", "imagenet"):
         raise UserError(f"The stem {stem} exists for ResNets only; leave it at auto for {name}.")
+    elif built.source in ("torchvision", "timm") and image_size <= 72:
+        notes.append(f"its own stem, unchanged at {image_size} px")
     if zero_init_residual and zero_last_norms(built.network):
         notes.append("last norms start at zero")
     built.lines.extend(apply_stem(built.network, chosen))
@@ -136,10 +138,8 @@ def load_backbone(path: str | Path, *, own: bool = False) -> tuple[Backbone, dic
     if not own and resolve(name)[0] == "own":
         raise UserError(f"{path} asks to import and call {name}; allow that with own=True if the code is yours.")
     backbone = rebuild_backbone(about["backbone"])
-    state = read_state(path)
-    missing, unexpected = backbone.network.load_state_dict(state, strict=False)
-    if missing or unexpected:
-        raise UserError(
-            f"{path} does not hold the network it names ({len(missing)} weights missing, {len(unexpected)} too many)."
-        )
+    try:
+        backbone.network.load_state_dict(read_state(path))
+    except RuntimeError as error:
+        raise UserError(f"{path} does not hold the weights of the network it names, {backbone.name}.") from error
     return backbone.eval(), about

@@ -67,7 +67,12 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         with safe_open(path, "pt") as file:
             found = file.metadata() or {}
         about = {key: json.loads(value) for key, value in found.items() if key != "format"}
-        about["backbone"]["name"], about["mean"], about["std"], about["image_size"]
+        (
+            about["mean"],
+            about["std"],
+            about["image_size"],
+            *(about["backbone"][k] for k in ("name", "stem", "image_size")),
+        )
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} is not a backbone that twofold wrote; name the network and give this file as its weights instead."
