@@ -29,7 +29,7 @@ SIZES = [
     ("timm:vit_tiny_patch16_224", 32),
     ("timm:convnext_atto", 32),
     ("timm:mobilenetv3_small_050", 32),
-    ("timm:swinv2_cr_tiny_ns_224", 224),
+    ("timm:swin_tiny_patch4_window7_224", 56),
 ]
 
 
