@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-SIZE, MARGIN, TOTAL, QUALITY = 64, 0.25, 1400, 90
+SIZE, MARGIN, TOTAL, QUALITY = 64, 1.0, 1400, 90
 SMALLEST = 12  # pixels; a box narrower than this is an annotation slip, not a cell
 CLASSES = ["RBC", "WBC", "Platelets"]
 SPLITS = ["train", "val", "test"]
