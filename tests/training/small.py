@@ -119,13 +119,18 @@ def make_run(folder: Path, plan: Plan, **config: Any) -> RunFolder:
 
 
 def run_training(
-    folder: Path, name: str = "moco+co2", images: Any = None, fabric: Fabric | None = None, **settings: Any
+    folder: Path,
+    name: str = "moco+co2",
+    images: Any = None,
+    fabric: Fabric | None = None,
+    norm: bool = True,
+    **settings: Any,
 ) -> tuple[JointEmbedding, Outcome]:
     """Train in a folder; the method and the outcome."""
-    plan, method = make_plan(**settings), make_method(name)
+    plan, method = make_plan(**settings), make_method(name, norm)
     fabric = fabric or make_fabric(1, accelerator="cpu")
     fabric.launch()
-    run = make_run(folder, plan)
+    run = RunFolder.open(folder, {"method": name, **vars(plan)}, writer=fabric.is_global_zero)
     try:
         return method, train(method, images or Pictures(), two_views, plan, run, fabric)
     finally:

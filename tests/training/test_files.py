@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 
 import pytest
@@ -33,12 +32,11 @@ def save_much(file, answers):
         answers.put((type(error).__name__, is_disk_full(error)))
 
 
-def test_torch_save_on_a_full_disk_is_told_as_such(tmp_path):
+def test_torch_save_on_a_full_disk_is_told_as_such(tmp_path, processes):
     file = tmp_path / "last.ckpt"
     write_text(file, "old")
-    context = multiprocessing.get_context("forkserver")
-    answers = context.Queue()
-    process = context.Process(target=save_much, args=(file, answers))
+    answers = processes.Queue()
+    process = processes.Process(target=save_much, args=(file, answers))
     process.start()
     assert answers.get(timeout=60)[1] is True
     process.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import os
 import resource
 import signal
@@ -19,11 +18,6 @@ from twofold.training.loop import train
 from twofold.training.seam import TrainingStopped
 
 from .small import Pictures, make_method, make_plan, make_run, run_training, two_views
-
-
-@pytest.fixture(scope="module")
-def processes():
-    return multiprocessing.get_context("forkserver")
 
 
 def rows(folder):

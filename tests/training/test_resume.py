@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import os
 import random
 import time
@@ -31,14 +30,6 @@ def child(folder: Path, case: str) -> None:
     torch.set_num_threads(1)
     name, settings = CASES[case]
     run_training(folder, name, epochs=4, **settings)
-
-
-@pytest.fixture(scope="module")
-def processes():
-    # Each child is a process of its own, forked from one that has imported everything.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["twofold.training.loop", "lightning_fabric", child.__module__])
-    return context
 
 
 def wait_for_a_save(file: Path, process: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +83,11 @@ def other_process(path: Path, answers) -> None:
         answers.put(str(error))
 
 
-def test_two_processes_cannot_write_at_once(tmp_path):
-    context = multiprocessing.get_context("forkserver")
-    answers = context.Queue()
+def test_two_processes_cannot_write_at_once(tmp_path, processes):
+    answers = processes.Queue()
 
     def ask():
-        process = context.Process(target=other_process, args=(tmp_path, answers))
+        process = processes.Process(target=other_process, args=(tmp_path, answers))
         process.start()
         process.join()
         return answers.get(timeout=30)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from twofold.errors import UserError
 from twofold.nets.batch_norm import synchronise
@@ -40,6 +44,8 @@ def make_fabric(
     """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
@@ -90,9 +96,12 @@ class Carrier(nn.Module):
     So the method keeps its own signature, and a pass over a part of a batch goes through the same door as a whole step.
     """
 
-    def __init__(self, method: nn.Module) -> None:
+    def __init__(self, method: nn.Module, shared: bool = False) -> None:
         super().__init__()
         self.method = method
+        if shared:
+            # DDP looks for parameters that a step leaves out, and complains for ever where it finds none: here is one.
+            self.left_out = nn.Parameter(torch.zeros(1))
 
     def forward(self, work: Callable[[], T]) -> T:
         return work()
@@ -112,8 +121,25 @@ def make_ready(method: nn.Module, fabric: Fabric, batch_size: int, accumulate: i
     return method
 
 
-def stop_others(fabric: Fabric) -> None:
-    """End the processes that this one launched; they would wait for it for ever."""
+def join(method: nn.Module, optimiser: Optimizer, fabric: Fabric) -> tuple[Any, Any]:
+    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimiser."""
+    with warnings.catch_warnings():
+        # broadcast_buffers has a new name in the newest torch alone.
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers")
+        return fabric.setup(Carrier(method, shared=fabric.world_size > 1), optimiser)
+
+
+@contextmanager
+def together(fabric: Fabric) -> Iterator[None]:
+    """Where this process fails, end those that it launched: they would wait for it for ever."""
+    try:
+        yield
+    except Exception:
+        _stop_others(fabric)
+        raise
+
+
+def _stop_others(fabric: Fabric) -> None:
     launcher = cast(Any, fabric.strategy).launcher
     for process in getattr(launcher, "procs", []):
         if hasattr(process, "kill"):

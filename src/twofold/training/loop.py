@@ -12,7 +12,7 @@ from torch import nn
 from twofold.errors import UserError
 from twofold.method import Method, Progress
 from twofold.randomness import derive
-from twofold.training.distribution import make_ready, stop_others
+from twofold.training.distribution import make_ready, together
 from twofold.training.files import is_disk_full
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
@@ -65,7 +65,7 @@ def train(
     method.train()
     stepped = cast(Method, method)
     try:
-        with Interrupt() as interrupt:
+        with together(fabric), Interrupt() as interrupt:
             for step, batch in enumerate(images.stream(indices), start=first):
                 progress = Progress(step, length.steps, length.epoch(step), length.epochs, plan.seed)
                 # The state of torch's own generator is a function of the step too, so resuming replays nothing.
@@ -85,7 +85,6 @@ def train(
                     raise SystemExit(128 + stop)
         return journal.outcome()
     except Exception as error:
-        stop_others(fabric)
         if is_disk_full(error):
             raise TrainingStopped(
                 f"The disk that holds {run.path} is full; {journal.last_good()}: make room and give the same command."

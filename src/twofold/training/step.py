@@ -14,7 +14,7 @@ from twofold.method import JointEmbedding, Losses, Method, Progress
 from twofold.randomness import derive
 from twofold.training.accumulate import accumulate, check_accumulation
 from twofold.training.compilation import Compilation
-from twofold.training.distribution import Carrier
+from twofold.training.distribution import join
 from twofold.training.plan import Plan
 from twofold.views import Views
 
@@ -31,7 +31,7 @@ class Gradients:
         if plan.accumulate > 1:
             check_accumulation(method)
         self.method, self.plan, self.fabric = method, plan, fabric
-        self.carrier, self.optimiser = fabric.setup(Carrier(method), optimiser)
+        self.carrier, self.optimiser = join(method, optimiser, fabric)
         self.compiled: Callable[[Callable[[], Losses]], Losses] = (
             Compilation(method, say) if plan.compile else lambda work: work()
         )
