@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from tests.images.views.pictures import square
 from twofold.images.views import colour
 from twofold.images.views.apply import floats
 from twofold.images.views.draw import ORDERS, draw
 from twofold.images.views.recipes import Crop, Jitter, Recipe
+
+from .pictures import square
 
 ADJUST = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
 OURS = (colour.brightness_, colour.contrast_, colour.saturation_, colour.hue_)

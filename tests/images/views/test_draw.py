@@ -44,6 +44,14 @@ def test_boxes_lie_inside_thin_and_tiny_images(size: tuple[int, int]) -> None:
     assert ((top >= 0) & (height >= 1) & (top + height <= size[0])).all()
 
 
+def test_every_place_a_box_fits_in_is_as_likely() -> None:
+    left, top, width, height = drawn(Crop((0.4, 0.5)), (3, 4), torch.arange(20000)).values.long().unbind(1)
+    for start, length, whole in ((left, width, 4), (top, height, 3)):
+        for short in length.unique().tolist():
+            places = torch.bincount(start[length == short])
+            assert len(places) == whole - short + 1 and places.min() > 0.85 * places.max()
+
+
 @pytest.mark.parametrize("size", [(20, 200), (200, 20)])
 def test_where_no_try_fits_the_box_is_the_central_one(size: tuple[int, int]) -> None:
     transform, blank = v2.RandomResizedCrop(8, scale=(0.99, 1.0)), torch.zeros(3, *size)
@@ -60,6 +68,8 @@ def test_jitter_is_distributed_as_torchvisions() -> None:
     for column, name in enumerate(("brightness_factor", "contrast_factor", "saturation_factor", "hue_factor")):
         assert ks_2samp(record.values[:, column].numpy(), [p[name] for p in theirs]).pvalue > 0.01, name
     assert chisquare(torch.bincount(record.values[:, 4].long(), minlength=24).numpy()).pvalue > 0.01
+    columns = torch.corrcoef(torch.cat([record.applied.float()[:, None], record.values], 1).T)
+    assert (columns - torch.eye(6)).abs().max() < 4 / math.sqrt(len(MANY))
     assert {tuple(p["fn_idx"].tolist()) for p in theirs} == set(ORDERS)
     assert abs(record.applied.float().mean() - 0.8) < 0.03
     assert (drawn(Jitter(0.8, 0.4, 1.5, 0.2, order="fixed")).values[:, 4] == 0).all() and ORDERS[0] == (0, 1, 2, 3)

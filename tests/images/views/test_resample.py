@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from tests.images.views.pictures import image, mixed, square
 from twofold.images.views.apply import floats
 from twofold.images.views.draw import draw
 from twofold.images.views.recipes import Crop, Recipe
 from twofold.images.views.resample import crop_bytes, crop_floats, resize_weights
 from twofold.views import Batch
+
+from .pictures import image, mixed, square
 
 
 def boxes(batch: Batch) -> Tensor:

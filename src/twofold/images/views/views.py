@@ -23,8 +23,11 @@ class ImageViews:
     """Makes the views of a batch.
 
     recipe: a Recipe or its name. size: pixels of the square views. statistics: name or (mean, deviation), for recipes
-    that normalise. count: views of each image. colour: "exact" is torchvision's jitter; "linear" makes it one affine
-    map of the colours, without clips in between and with the hue turned in YIQ. Raises UserError for unknown names.
+    that normalise. count: views of each image. Raises UserError for unknown names.
+
+    colour: "exact" is torchvision's jitter. "linear" makes it one affine map of the colours, without clips in between
+    and with the hue turned in YIQ: a sixth to a fifth cheaper on a CPU, less work for a GPU, and a visibly different
+    jitter (on photographs a mean of 6 levels of 255 away for the CIFAR recipes, 9 for SimCLR's, 15 for MoCo v1's).
 
     mean, std: what the views are normalised with (0 and 1 where the recipe does not), for evaluation_view.
     """
