@@ -1,0 +1,180 @@
+"""The verbs on real files: from a folder of pictures to a run, and from the run to everything made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from twofold.cli import main
+from twofold.images.jobs.model import open_model
+
+CELLS = Path(__file__).parents[3] / "examples" / "cells"
+SMALL = ["--backbone", "convnet", "--image-size", "32", "--batch-size", "16", "--log-every", "2"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two classes of 24 pictures: red-ish and blue-ish noise, in JPEG and PNG, of several sizes."""
+    folder = tmp_path_factory.mktemp("photos")
+    drawn = np.random.default_rng(0)
+    for name, channel in (("red", 0), ("blue", 2)):
+        (folder / name).mkdir()
+        for i in range(24):
+            pixels = drawn.integers(0, 120, (int(drawn.integers(20, 60)), int(drawn.integers(20, 60)), 3), np.uint8)
+            pixels[..., channel] += 120
+            Image.fromarray(pixels).save(folder / name / f"{i}.{'png' if i % 2 else 'jpg'}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    """A finished run of two epochs."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["pretrain", "moco+co2", str(photos), "--out", str(out), "--epochs", "2", *SMALL]) == 0
+    return out
+
+
+def test_a_run_folder_holds_what_it_should(run):
+    held = {path.name for path in run.iterdir()}
+    assert held >= {
+        "config.yaml", "environment.json", "metrics.csv", "checkpoints", "backbone.safetensors",
+        "views.npz", "gallery.npz", "evaluation.json", "report.html", "log.txt", "tensorboard",
+    }  # fmt: skip
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["recipe"] == "cifar" and config["views"] == "moco-cifar" and config["base_lr"] == 0.03
+    assert config["method_options"]["moco.queue"] == 16 and config["method_options"]["moco.key_bn"] == "plain"
+    rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
+    assert len(set(rows[0])) == len(rows[0])
+    assert {"step", "loss", "loss/base", "loss/co2", "lr", "spread", "effective_rank", "knn", "pretext_top1"} <= set(
+        rows[0]
+    )
+    assert rows[-1][rows[0].index("step")] == "6"
+    with np.load(run / "views.npz", allow_pickle=False) as views:
+        assert views["views"].shape == (8, 2, 32, 32, 3) and views["views"].std() > 0
+    with np.load(run / "gallery.npz", allow_pickle=False) as gallery:
+        assert len(gallery["features"]) == len(gallery["thumbnails"]) == 48
+        assert sorted(gallery["classes"]) == ["blue", "red"]
+    names = {row["name"]: row["floor"] for row in json.loads((run / "evaluation.json").read_text())}
+    assert names == {"moco+co2": False, "raw pixels": True, "untrained network": True}
+
+
+def test_the_same_command_again_says_that_it_is_finished(run, photos, capsys):
+    before = (run / "backbone.safetensors").read_bytes()
+    assert main(["pretrain", "moco+co2", str(photos), "--out", str(run), "--epochs", "2", *SMALL]) == 0
+    assert "is finished" in capsys.readouterr().out
+    assert (run / "backbone.safetensors").read_bytes() == before
+
+
+def test_other_settings_or_other_data_are_refused(run, photos, tmp_path, capsys):
+    assert main(["pretrain", "moco+co2", str(photos), "--out", str(run), "--epochs", "3", *SMALL]) == 2
+    assert "epochs was 2 and is now 3" in capsys.readouterr().err
+    grown = tmp_path / "photos"
+    grown.symlink_to(photos)
+    Image.new("RGB", (30, 30)).save(photos / "red" / "new.png")
+    try:
+        assert main(["pretrain", "moco+co2", str(photos), "--out", str(run), "--epochs", "2", *SMALL]) == 2
+    finally:
+        (photos / "red" / "new.png").unlink()
+    assert "data has changed" in capsys.readouterr().err
+
+
+def test_a_configuration_makes_the_same_run(run, tmp_path):
+    again = tmp_path / "again"
+    assert main(["pretrain", "--config", str(run / "config.yaml"), "--out", str(again), "--no-report"]) == 0
+    one, other = (open_model(str(folder)).backbone.state_dict() for folder in (run, again))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_evaluate_prints_every_number_beside_its_floors(run, photos, capsys):
+    protocols = "knn,5nn,linear,linear-simclr-cifar,finetune"
+    arguments = ["--protocols", protocols, "--epochs", "2", "--labels", "0.5"]
+    assert main(["evaluate", str(run), str(photos), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in (*protocols.split(","), "raw pixels", "untrained network"))
+    kept = json.loads((run / "evaluation.json").read_text())
+    assert {row["protocol"] for row in kept} == set(protocols.split(","))
+    assert all(0 <= row["value"] <= 1 for row in kept)
+    assert main(["evaluate", str(run), str(photos), "--protocols", "kn"]) == 2
+    assert 'no protocol "kn". Did you mean "knn"' in capsys.readouterr().err
+
+
+def test_embed_writes_a_vector_for_every_image(run, photos, tmp_path, capsys):
+    out = tmp_path / "vectors.parquet"
+    assert main(["embed", str(run), str(photos), "--out", str(out)]) == 0
+    table = parquet.read_table(out)
+    assert table.num_rows == 48 and len(table["embedding"][0]) == open_model(str(run)).backbone.width
+    assert "48 vectors" in capsys.readouterr().out
+
+
+def test_export_prints_lines_that_load_the_file(run, tmp_path, capsys):
+    assert main(["export", str(run), "--format", "safetensors", "--out", str(tmp_path / "b.safetensors")]) == 0
+    printed = capsys.readouterr().out
+    lines = printed.split("It loads with:\n")[1]
+    scope = {"x": torch.zeros(2, 3, 32, 32)}
+    exec(lines, scope)
+    assert scope["features"].shape == (2, open_model(str(run)).backbone.width)
+
+
+def test_check_says_what_would_happen(photos, capsys):
+    (photos / "red" / "broken.jpg").write_bytes(b"no picture")
+    try:
+        assert main(["check", str(photos), "--method", "byol", "--batch-size", "16"]) == 0
+    finally:
+        (photos / "red" / "broken.jpg").unlink()
+    printed = capsys.readouterr().out
+    assert "broken: 1" in printed and "broken.jpg" in printed
+    assert "by byol at 32 px" in printed and "steps of 16 images" in printed
+
+
+def test_prepared_images_are_data(photos, tmp_path, capsys):
+    out = tmp_path / "small"
+    assert main(["prepare", str(photos), str(out), "--short-side", "24"]) == 0
+    assert main(["check", str(out)]) == 0
+    assert "48 images examined" in capsys.readouterr().out
+
+
+def test_unreadable_images_are_counted_listed_and_replaced(photos, tmp_path, capsys):
+    (photos / "red" / "cut.jpg").write_bytes((photos / "red" / "0.jpg").read_bytes()[:300])
+    out = tmp_path / "run"
+    try:
+        arguments = ["pretrain", "simclr", str(photos), "--out", str(out), "--epochs", "2", "--no-report", *SMALL]
+        assert main(arguments) == 0
+        assert "cut.jpg" in (out / "unreadable.txt").read_text()
+        assert main([*arguments[:4], str(tmp_path / "strict"), *arguments[5:], "--max-unreadable", "0"]) == 2
+    finally:
+        (photos / "red" / "cut.jpg").unlink()
+    error = capsys.readouterr().err
+    assert "cut.jpg" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--batch-size", "1"], "nothing to compare"),
+        (["--batch-size", "500"], "at most 48"),
+        (["--image-size", "4"], "--image-size must be at least 8"),
+        (["--backbone", "resnet19"], 'Did you mean "resnet18"'),
+        (["--views", "simclr-cifer"], "simclr-cifar"),
+        (["--optimizer", "adam"], "needs --lr or --base-lr"),
+        (["--method.temperature", "warm"], "takes a number"),
+        (["--accumulate", "3"], "accumulate"),
+        (["--weights", "nowhere.pt"], "nowhere.pt"),
+        (["--lr", "0.1", "--base-lr", "0.1"], "not both"),
+    ],
+)
+def test_mistakes_are_answered_in_one_sentence(photos, tmp_path, capsys, arguments, said):
+    small = SMALL if "--batch-size" not in arguments else [*SMALL[:4], *SMALL[6:]]
+    code = main(
+        ["pretrain", "simclr", str(photos), "--out", str(tmp_path / "out"), "--epochs", "1", *small, *arguments]
+    )
+    error = capsys.readouterr().err
+    assert code == 2 and error.startswith("twofold: ") and error.count("\n") == 1
+    assert said in error
+    assert not (tmp_path / "out" / "checkpoints").exists()
