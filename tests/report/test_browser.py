@@ -4,12 +4,13 @@ import html
 import json
 import re
 
+import numpy as np
 import pytest
 
 from twofold.report import build
 
 from .browser import opened, with_script
-from .runs import make_run
+from .runs import make_run, write_gallery
 
 LIGHT, DARK = "--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"
 HAND = """
@@ -139,21 +140,32 @@ def test_nothing_is_wider_than_a_phone(page, tmp_path):
     assert 'data-wide="390"' in opened(tmp_path / "outer.html", tmp_path / "profile")
 
 
-def test_closed_runs_draw_when_opened(tmp_path):
-    runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b", labelled=False)]
-    _, result, errors = ask(
-        build(runs, tmp_path / "page.html"),
+def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
+    evil = "<img src=x onerror=alert(1)><a href='https:&sol;&sol;example.org'>&amp;"
+    strange = make_run(tmp_path / evil, method=evil)
+    write_gallery(strange, names=np.array([f"{i} {evil}" for i in range(90)]), classes=np.array([evil] * 3))
+    table = (strange / "metrics.csv").read_text()
+    (strange / "metrics.csv").write_text(table.replace("loss/contrast,", f"loss/{evil},").replace("queue_age", evil))
+    entries = json.loads((strange / "evaluation.json").read_text())
+    (strange / "evaluation.json").write_text(json.dumps([entry | {"name": evil} for entry in entries]))
+    _, told, errors = ask(
+        build([make_run(tmp_path / "a", labelled=False), strange], tmp_path / "page.html"),
         """
-        const drawn = () => document.querySelectorAll("#run1 .js-line").length;
-        const closed = drawn(), above = document.querySelectorAll(".js-line").length;
+        const count = (what) => document.querySelectorAll(what).length;
+        const closed = count("#run1 .js-line"), above = count(".js-line");
         location.hash = "#run1";
-        const dots = () => document.querySelectorAll("#run1 .point").length;
-        setTimeout(() => tell({ closed, above, opened: drawn(), dots: dots() }), 400);
+        setTimeout(() => {
+          const legend = [...document.querySelectorAll(".plot .legendtext")].map((text) => text.textContent);
+          tell({ closed, above, opened: count("#run1 .js-line"), dots: count("#run1 .point"), legend,
+            made: count("img[src=x], [onerror], a[href^=http], svg a"),
+            chip: document.querySelector("#run1 .legend button").textContent });
+        }, 400);
         """,
         tmp_path,
     )
-    assert errors is None and result["closed"] == 0 and result["above"] >= 10
-    assert result["opened"] >= 7 and result["dots"] >= 90
+    assert errors is None and told["made"] == 0
+    assert told["closed"] == 0 and told["above"] >= 10 and told["opened"] >= 7 and told["dots"] >= 90
+    assert evil in told["legend"] and told["chip"] == evil
 
 
 def test_the_page_tells_on_errors_and_requests(page, tmp_path):

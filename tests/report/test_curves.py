@@ -71,7 +71,7 @@ def test_a_lone_term_is_not_drawn_twice():
 
 def test_overlay_leaves_out_runs_without_the_column():
     runs = {"a": [{"step": 1.0, "loss": 1.0, "knn": 0.3}], "b": [{"step": 1.0, "loss": math.nan}], "c": []}
-    charts = {chart["column"]: chart for chart in overlay_charts(runs, {}, 100)}
+    charts = {chart["column"]: chart for chart in overlay_charts(runs, {}, 1.0)}
     assert [curve["name"] for curve in charts["loss"]["series"]] == ["a", "b"]
     assert [curve["name"] for curve in charts["knn"]["series"]] == ["a"]
     assert "1 logged value was not a finite number" in charts["loss"]["reading"]

@@ -84,8 +84,10 @@ def series(rows: Rows, column: str, name: str, limit: int = POINTS) -> dict[str,
     return curve if raw is None else curve | {"raw": _list(raw[kept])}
 
 
-def run_charts(rows: Rows, floors: Mapping[str, float], limit: int = POINTS) -> list[dict[str, Any]]:
-    """The charts of one run, at most `limit` points a curve; `floors` (name -> accuracy, 0..1) cross the kNN chart."""
+def run_charts(rows: Rows, floors: Mapping[str, float], share: float = 1.0) -> list[dict[str, Any]]:
+    """The charts of one run, its curves of at most `share` of 1,000 points (but 150); `floors` (name -> accuracy, 0..1)
+    cross the kNN chart."""
+    limit = _limit(share)
     terms = sorted({column for row in rows for column in row if column.startswith("loss/")})
     reading, shown = "The total that is minimised, and each of its named terms.", terms
     if all(row.get(term) == row.get("loss") for row in rows for term in terms):
@@ -99,13 +101,18 @@ def run_charts(rows: Rows, floors: Mapping[str, float], limit: int = POINTS) -> 
     return [chart for chart in charts if chart["series"]]
 
 
-def overlay_charts(runs: Mapping[str, Rows], floors: Mapping[str, float], limit: int) -> list[dict[str, Any]]:
-    """The charts that hold one curve for each run (name -> rows), each of at most `limit` points."""
+def overlay_charts(runs: Mapping[str, Rows], floors: Mapping[str, float], share: float) -> list[dict[str, Any]]:
+    """The charts that hold one curve for each run (name -> rows); `floors` and `share` as for `run_charts`."""
+    limit = _limit(share)
     reading = "Totals of different methods are different quantities: compare shapes, not heights."
     charts = [_chart("loss", "Loss", "number", reading, [series(r, "loss", n, limit) for n, r in runs.items()])]
     for column in _SINGLE:
         charts.append(_single(column, [series(r, column, n, limit) for n, r in runs.items()], floors))
     return [chart for chart in charts if chart["series"]]
+
+
+def _limit(share: float) -> int:
+    return max(150, int(share * POINTS))
 
 
 def _single(column: str, curves: Sequence[dict[str, Any] | None], floors: Mapping[str, float]) -> dict[str, Any]:

@@ -30,11 +30,13 @@ def flat_map(unit: np.ndarray) -> np.ndarray | None:
         return None
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     if min(unit.shape) > 50:  # Fifty directions keep what neighbours depend on and cost a fraction.
         unit = PCA(50, svd_solver="randomized", random_state=0).fit_transform(unit)
     tsne = TSNE(2, init="pca", perplexity=min(30.0, (len(unit) - 1) / 3), random_state=0)
-    points = tsne.fit_transform(unit)
+    with threadpool_limits(1):  # More threads gain little on so few points, and spin for minutes on a busy machine.
+        points = tsne.fit_transform(unit)
     points = points - (points.max(axis=0) + points.min(axis=0)) / 2
     return (points / np.maximum(np.abs(points).max(axis=0), 1e-12)).astype(np.float32)
 

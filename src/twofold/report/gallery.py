@@ -11,10 +11,12 @@ from twofold.report.embedding import agreement, flat_map, nearest, queries, samp
 from twofold.report.read import Gallery
 from twofold.report.sprites import Sheet, sheet
 
+_MAP_POINTS = 1000
 
-def gallery_view(gallery: Gallery | None, map_points: int) -> dict[str, Any]:
-    """The template's `map` (at most `map_points` images), `neighbours`, `agreement`, `sheet`, and `gallery_said`, the
-    sentence for what is missing; the first four are None where there is nothing to show."""
+
+def gallery_view(gallery: Gallery | None, share: float = 1.0) -> dict[str, Any]:
+    """The template's `map` (at most `share` of 1,000 images, but 100), `neighbours`, `agreement`, `sheet`, each None
+    where there is nothing to show, and `gallery_said`, the sentence for what is missing."""
     nothing: dict[str, Any] = {"map": None, "neighbours": None, "agreement": None, "sheet": None, "gallery_said": ""}
     if gallery is None:
         return nothing | {
@@ -30,7 +32,7 @@ def gallery_view(gallery: Gallery | None, map_points: int) -> dict[str, Any]:
 
     asked = queries(labels, len(usable))
     found, cosines = nearest(unit, asked)
-    chosen = sample(len(usable), map_points)
+    chosen = sample(len(usable), max(100, int(share * _MAP_POINTS)))
     points = flat_map(unit[chosen])
     if points is None:
         said += " The images are too few or their features all equal: there is no map to draw."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twofold.errors import UserError
 from twofold.report import facts
-from twofold.report.curves import POINTS, overlay_charts
+from twofold.report.curves import overlay_charts
 from twofold.report.read import Run, read_run
 from twofold.report.run_view import median, run_view, started, subtitle
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HERE = Path(__file__).parent
-_MAP_POINTS = 1000
 
 
 def build(runs: Sequence[str | Path], out: str | Path) -> Path:
@@ -34,10 +33,9 @@ def build(runs: Sequence[str | Path], out: str | Path) -> Path:
         raise UserError("There is nothing to report: give at least one run folder.")
     loaded = [read_run(run) for run in runs]
     names = _distinct(loaded)
-    share = min(1.0, 2 / len(loaded))  # Many runs share what two may have, or the page would grow too heavy to send.
-    dots, points = max(150, int(share * _MAP_POINTS)), max(200, int(share * POINTS))
-    views = [run_view(run, index, dots, points) | {"name": names[index]} for index, run in enumerate(loaded)]
-    overview = _overview(loaded, names, points) if len(loaded) > 1 else None
+    share = min(1.0, 1.5 / len(loaded))  # Several share what one and a half may have: a page too heavy is not sent.
+    views = [run_view(run, index, share) | {"name": names[index]} for index, run in enumerate(loaded)]
+    overview = _overview(loaded, names, share) if len(loaded) > 1 else None
     data = {
         "charts": {
             chart["id"]: chart for part in [*views, *([overview] if overview else [])] for chart in part["charts"]
@@ -85,7 +83,7 @@ def _distinct(runs: Sequence[Run]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} ({index + 1})" for index, name in enumerate(names)]
 
 
-def _overview(runs: Sequence[Run], names: Sequence[str], points: int) -> dict[str, Any]:
+def _overview(runs: Sequence[Run], names: Sequence[str], share: float) -> dict[str, Any]:
     """The table of all runs, the settings in which they differ, and the curves laid over one another."""
     floors: dict[str, set[float]] = {}
     for run in runs:
@@ -93,7 +91,7 @@ def _overview(runs: Sequence[Run], names: Sequence[str], points: int) -> dict[st
             floors.setdefault(name, set()).add(round(value, 4))
     # A floor holds for one data set: it is drawn only where all runs that measured it agree.
     shared = {name: values.pop() for name, values in floors.items() if len(values) == 1}
-    charts = overlay_charts({name: run.metrics for name, run in zip(names, runs, strict=True)}, shared, points)
+    charts = overlay_charts({name: run.metrics for name, run in zip(names, runs, strict=True)}, shared, share)
     for chart in charts:
         chart["id"] = f"all-{chart['column']}"
     return {"rows": _overview_rows(runs, names), "differences": _differences(runs), "charts": charts}

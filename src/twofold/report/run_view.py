@@ -13,17 +13,17 @@ from twofold.report.read import Run
 from twofold.report.sprites import picture
 
 _SHOWN_UNREADABLE, _SHOWN_LOG = 200, 200
-_VIEW_ROWS, _VIEWS, _VIEW_SIDE = 8, 6, 128
+_VIEW_ROWS, _VIEWS, _VIEW_SIDE = 8, 6, 112
 
 
-def run_view(run: Run, index: int, map_points: int, curve_points: int) -> dict[str, Any]:
-    """The template's context of `run`, the page's `index`-th; its embedding map holds at most `map_points` images,
-    a curve `curve_points` points.
+def run_view(run: Run, index: int, share: float) -> dict[str, Any]:
+    """The template's context of `run`, the page's `index`-th; in a page where each run may have `share`
+    (0..1] of the points and pictures of a page of its own.
 
     `charts` and `map.points` are the parts that the script draws; all else is words, numbers and picture addresses.
     """
     floors = facts.knn(run, online=True)[1]
-    charts = run_charts(run.metrics, floors, curve_points)
+    charts = run_charts(run.metrics, floors, share)
     for chart in charts:
         chart["id"] = f"run{index}-{chart['column']}"
     view: dict[str, Any] = {
@@ -44,9 +44,9 @@ def run_view(run: Run, index: int, map_points: int, curve_points: int) -> dict[s
         "log": run.log[-_SHOWN_LOG:],
         "unreadable": run.unreadable[:_SHOWN_UNREADABLE],
         "unreadable_count": len(run.unreadable),
-        "views": _views(run),
+        "views": _views(run, share),
     }
-    return view | gallery_view(run.gallery, map_points)
+    return view | gallery_view(run.gallery, share)
 
 
 def subtitle(run: Run) -> str:
@@ -133,14 +133,15 @@ def _setting(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _views(run: Run) -> list[dict[str, Any]]:
+def _views(run: Run, share: float) -> list[dict[str, Any]]:
     if run.views is None:
         return []
+    rows = max(3, round(share * _VIEW_ROWS))
     return [
         {
             "name": run.views.names[row],
             "source": picture(run.views.sources[row], _VIEW_SIDE),
             "views": [picture(view, _VIEW_SIDE) for view in run.views.views[row][:_VIEWS]],
         }
-        for row in range(min(_VIEW_ROWS, len(run.views.sources)))
+        for row in range(min(rows, len(run.views.sources)))
     ]

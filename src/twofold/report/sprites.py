@@ -23,7 +23,7 @@ class Sheet:
     place: dict[int, tuple[int, int]]
 
 
-def picture(image: np.ndarray, side: int, quality: int = 82) -> str:
+def picture(image: np.ndarray, side: int, quality: int = 78) -> str:
     """`image` (h, w, 3) uint8 as a data address, shrunk (never enlarged) to a longer side of at most `side` px."""
     shown = Image.fromarray(np.ascontiguousarray(image))
     scale = side / max(shown.size)
@@ -31,11 +31,11 @@ def picture(image: np.ndarray, side: int, quality: int = 82) -> str:
         size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))
         shown = shown.resize(size, Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    shown.save(file, "WEBP", quality=quality, method=4)
+    shown.save(file, "WEBP", quality=quality, method=6)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def sheet(thumbnails: np.ndarray, chosen: np.ndarray, quality: int = 78) -> Sheet:
+def sheet(thumbnails: np.ndarray, chosen: np.ndarray, quality: int = 72) -> Sheet:
     """The `chosen` rows of `thumbnails` (n, h, w, 3) uint8 on one near-square sheet, at most 64 px each."""
     height, width = thumbnails.shape[1:3]
     columns = max(1, math.ceil(math.sqrt(len(chosen))))
