@@ -1,0 +1,115 @@
+"""small_images.py TRAIN TEST OUT: methods on a subset of small images, beside floors and a supervised ceiling.
+
+Every (method, seed) is one run and one JSON file in OUT, so the command can be stopped, repeated, and shared between
+processes (--seeds 0 in one, --seeds 1 in another; OMP_NUM_THREADS=1 then). The last lines are the table of all that
+OUT holds. The subset is the first --images rows of TRAIN, which must be interleaved over the classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+import twofold
+
+PROTOCOLS = "knn,5nn,linear"
+CEILING = "supervised"
+
+
+def subset(path: Path, rows: int, out: Path) -> Path:
+    """The first rows of a parquet file as another, with the class names beside it."""
+    target = out / f"{path.stem}-{rows}.parquet"
+    if not target.exists():
+        pq.write_table(pq.read_table(path, columns=["image", "label"]).slice(0, rows), target)
+    return target
+
+
+def one(method: str, seed: int, train: Path, test: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Pretrain and evaluate; the ceiling is the same network, trained with all labels for as many epochs."""
+    began = time.monotonic()
+    shape = {"backbone": options.backbone, "image_size": options.image_size}
+    with tempfile.TemporaryDirectory() as folder:
+        if method == CEILING:
+            results = twofold.evaluate(
+                f"random:{options.backbone}", str(train), test=str(test), protocols="finetune", epochs=options.epochs,
+                image_size=options.image_size, floors=False, seed=seed, quiet=True,
+            )  # fmt: skip
+        else:
+            run = twofold.pretrain(
+                method, str(train), out=f"{folder}/run", epochs=options.epochs, batch_size=options.batch_size,
+                seed=seed, knn_every=0, report=False, quiet=True, **shape,
+            )  # fmt: skip
+            results = twofold.evaluate(
+                str(run), str(train), test=str(test), protocols=PROTOCOLS, seed=seed, quiet=True,
+                floors=options.floors,
+            )  # fmt: skip
+    return {
+        "method": method,
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+        "date": datetime.date.today().isoformat(),
+        "machine": platform.platform(),
+        "settings": {k: str(v) for k, v in vars(options).items() if k not in ("methods", "seeds")},
+        "results": [{k: row[k] for k in ("protocol", "metric", "name", "value", "floor")} for row in results],
+    }
+
+
+def table(folder: Path) -> str:
+    """Mean and standard deviation over seeds, in percent, a row a method or floor."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for file in sorted(folder.glob("*.json")):
+        held = json.loads(file.read_text())
+        for row in held["results"]:
+            name = f"({row['name']})" if row["floor"] else held["method"]
+            values.setdefault(name, {}).setdefault(f"{row['protocol']} {row['metric']}", []).append(100 * row["value"])
+    columns = sorted({column for row in values.values() for column in row if column.endswith("top1")})
+    lines = ["| | " + " | ".join(columns) + " | seeds |", "|" + "---|" * (len(columns) + 2)]
+    for name, row in values.items():
+        cells = [
+            f"{statistics.mean(v):.1f} ± {statistics.stdev(v) if len(v) > 1 else 0:.1f}" if (v := row.get(c)) else "-"
+            for c in columns
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {max(map(len, row.values()))} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is not there yet, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--methods", nargs="+", default=["simclr", "moco", "simsiam", "byol", CEILING])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--test-images", type=int, default=2000)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--backbone", default="convnet")
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--floors", action="store_true", help="measure the floors beside every run")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        train = subset(options.train, options.images, Path(folder))
+        test = subset(options.test, options.test_images, Path(folder))
+        for seed in options.seeds:
+            for method in options.methods:
+                file = options.out / f"{method}-{seed}.json"
+                if not file.exists():
+                    file.write_text(json.dumps(one(method, seed, train, test, options), indent=1) + "\n")
+                    print(f"{file}: done", flush=True)
+    print(table(options.out))
+
+
+if __name__ == "__main__":
+    main()
