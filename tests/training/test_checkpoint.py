@@ -29,6 +29,7 @@ class Trap:
         return (print, ("executed",))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_strangers_are_refused_and_not_executed(tmp_path, capsys):
     (tmp_path / "trap.ckpt").write_bytes(pickle.dumps({"format": 1, "a": Trap()}))
     torch.save({"format": 1, "a": Trap()}, tmp_path / "trap2.ckpt")

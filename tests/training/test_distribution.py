@@ -52,11 +52,13 @@ def test_devices_that_are_not_there_are_refused(monkeypatch):
         make_fabric(1, accelerator="cuda")
 
 
-def test_several_cpu_processes_are_joined_by_gloo_without_sharing_buffers():
+def test_several_cpu_processes_are_joined_by_gloo_without_sharing_buffers(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
     strategy = make_fabric(2, accelerator="cpu").strategy
     assert type(strategy).__name__ == "DDPStrategy"
     assert strategy.process_group_backend == "gloo"
     assert strategy._ddp_kwargs["broadcast_buffers"] is False
+    assert os.environ["LOCAL_WORLD_SIZE"] == "2"
 
 
 def test_precision_asked_for_is_taken_and_auto_follows_the_hardware(monkeypatch):

@@ -217,3 +217,40 @@ def test_a_failure_of_the_work_itself_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "set_rate", broken)
     with pytest.raises(ValueError, match="a bug"):
         run_training(tmp_path, "simclr")
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):
+    run_training(tmp_path, "moco", epochs=1)
+    file = tmp_path / "checkpoints" / "last.ckpt"
+    held = torch.load(file, weights_only=True)
+    del held["method"]["queue.rows"]
+    torch.save(held, file)
+    with pytest.raises(UserError, match=r"does not fit.*queue\.rows") as refused:
+        run_training(tmp_path, "moco", epochs=1)
+    assert "\n" not in str(refused.value)
+
+
+def test_other_versions_are_told(tmp_path, capsys):
+    run_training(tmp_path, "simclr", epochs=1)
+    file = tmp_path / "checkpoints" / "last.ckpt"
+    held = torch.load(file, weights_only=True)
+    held["versions"]["torch"] = "1.0"
+    torch.save(held, file)
+    run_training(tmp_path, "simclr", epochs=1)
+    assert "torch 1.0 -> " in capsys.readouterr().out
+
+
+def test_the_stream_is_closed_where_the_run_ends_early(tmp_path):
+    class Watched(Pictures):
+        closed = False
+
+        def stream(self, index_batches):
+            try:
+                yield from super().stream(index_batches)
+            finally:
+                self.closed = True
+
+    images = Watched()
+    with pytest.raises(TrainingStopped):
+        run_training(tmp_path, "byol", images=images, lr=1e30)
+    assert images.closed

@@ -33,7 +33,15 @@ def test_plain_lines_come_now_and_then_and_at_the_end(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert 2 <= len(lines) <= 6
     assert lines[0].startswith("step ") and lines[0].endswith("left")
+    assert lines[0].count(", ") == 5
     assert lines[-1].startswith("step 30 of 30: epoch 1.5") and "left" not in lines[-1]
+
+
+def test_before_anything_is_measured_the_time_left_is_told(capsys, monkeypatch):
+    clock = iter([0.0, *range(20, 1000, 20)])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    Display(30).step(1, {})
+    assert capsys.readouterr().out.startswith("step 1 of 30: 19 min left")
 
 
 def test_a_quiet_display_says_only_what_matters(capsys):

@@ -49,7 +49,7 @@ class Checkpoint:
     def read(cls, file: Path) -> Checkpoint:
         """Read a file; nothing in it is executed. Raises UserError where it is no checkpoint."""
         try:
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
         except (RuntimeError, pickle.UnpicklingError, BadZipFile, EOFError, ValueError, KeyError) as error:
             raise UserError(
                 f"{file} cannot be read as a checkpoint: remove it to begin again, or restore it."

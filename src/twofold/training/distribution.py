@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,12 +53,13 @@ def make_fabric(
     present = torch.cuda.device_count() if accelerator == "cuda" else None
     if accelerator == "cuda" and not present:
         raise UserError("There is no GPU that torch can use here: leave --accelerator away, or give cpu.")
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if "RANK" in os.environ else 1
     count = (present or local) if devices == "auto" else devices
     if count < 1 or (present is not None and count > present):
         raise UserError(f"{count} devices were asked for, but {present or 'at least 1'} can be used here.")
     chosen: Any = strategy
     if strategy in ("auto", "ddp", "ddp_spawn") and (count > 1 or num_nodes > 1):
+        os.environ["LOCAL_WORLD_SIZE"] = str(count)  # so that whoever shares out cores knows, also in the children
         # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
         start: Literal["popen", "spawn"] = "spawn" if strategy == "ddp_spawn" else "popen"
         chosen = DDPStrategy(
@@ -67,7 +69,10 @@ def make_fabric(
             gradient_as_bucket_view=True,
             process_group_backend=None if accelerator == "cuda" else "gloo",
         )
-    return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
+    try:
+        return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
+    except (ValueError, TypeError, RuntimeError) as error:  # what it finds wrong with SLURM's or the user's settings
+        raise UserError(f"These devices cannot be used: {' '.join(str(error).split())}") from error
 
 
 def choose_precision(asked: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:
@@ -81,11 +86,11 @@ def choose_precision(asked: Literal["auto", "bf16", "fp32"], device: torch.devic
 
 def _cpu_has_bf16() -> bool:
     try:
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.backends.cpu.get_cpu_capability() in (
-            "AVX512",
-            "AVX512_BF16",
-            "AMX",
-        )
+        possible = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        if platform.machine() not in ("x86_64", "AMD64"):
+            return possible
+        # On x86 "possible" includes processors that only imitate it, slower than float32.
+        return possible and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     except (AttributeError, RuntimeError):
         return False
 

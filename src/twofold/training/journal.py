@@ -55,15 +55,26 @@ class Journal:
 
     def resume(self) -> int:
         """Load the last checkpoint, where there is one, into method, optimiser and metrics; the steps that are done."""
-        found = self.run.load()
+        found, here = self.run.load(), versions()
         if found is not None:
             if (found.steps, found.images) != (self.length.steps, len(self.images)):
                 raise UserError(
                     f"{self.run.path} holds a run of {found.steps:,} steps on {found.images:,} images, and this one "
                     f"has {self.length.steps:,} on {len(self.images):,}: give a new --out, or the same data."
                 )
-            self.method.load_state_dict(found.method)
-            self.optimiser.load_state_dict(found.optimiser)
+            try:
+                self.method.load_state_dict(found.method)
+                self.optimiser.load_state_dict(found.optimiser)
+            except (RuntimeError, ValueError, KeyError) as error:
+                why = str(error).splitlines()[-1].strip()
+                raise UserError(
+                    f"{self.run.checkpoint_file} does not fit the method as it is now ({why}): give a new --out."
+                ) from error
+            changed = [
+                f"{name} {was} -> {now}" for name, was in found.versions.items() if (now := here.get(name)) != was
+            ]
+            if changed:
+                self.run.warn(f"Versions have changed since the checkpoint ({', '.join(changed)}); numbers may differ.")
             self.meter.load_state_dict(found.meter)
             self.first, self.earlier = found.step, found.seconds
             self.row = dict(found.row)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import nn
 
 from twofold.errors import UserError
 from twofold.method import Method, Progress
-from twofold.randomness import derive
 from twofold.training.distribution import make_ready, together
 from twofold.training.files import is_disk_full
 from twofold.training.interrupt import Interrupt, name_of
@@ -22,7 +19,7 @@ from twofold.training.progress import Display
 from twofold.training.run_folder import RunFolder
 from twofold.training.sampler import batches
 from twofold.training.seam import Monitor, Outcome, Stream, TrainingStopped
-from twofold.training.step import Gradients
+from twofold.training.step import Gradients, reseed
 from twofold.views import Batch, Views
 
 if TYPE_CHECKING:
@@ -59,17 +56,17 @@ def train(
     journal.show(display)
     if first:
         run.say(f"Going on from step {first:,} of {length.steps:,}.")
-    indices = batches(
-        len(images), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size
+    stream = images.stream(
+        batches(len(images), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size)
     )
     method.train()
     stepped = cast(Method, method)
     try:
         with together(fabric), Interrupt() as interrupt:
-            for step, batch in enumerate(images.stream(indices), start=first):
+            for step, batch in enumerate(stream, start=first):
                 progress = Progress(step, length.steps, length.epoch(step), length.epochs, plan.seed)
                 # The state of torch's own generator is a function of the step too, so resuming replays nothing.
-                torch.manual_seed(derive(plan.seed, "step", step, fabric.global_rank))
+                reseed(fabric.device, plan.seed, "step", step, fabric.global_rank)
                 views = make_views(batch.to(fabric.device), progress.epoch)
                 stepped.before_step(progress)
                 losses = gradients(views, progress)
@@ -90,8 +87,9 @@ def train(
                 f"The disk that holds {run.path} is full; {journal.last_good()}: make room and give the same command."
             ) from error
         if isinstance(error, UserError):
-            with contextlib.suppress(OSError):
-                run.note(str(error))
+            run.note(str(error))
         raise
     finally:
+        if isinstance(stream, Generator):
+            stream.close()
         journal.close()

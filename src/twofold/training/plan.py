@@ -117,7 +117,7 @@ class Plan:
         ]
         text = peak_rate(self.batch_size, base_lr=self.base_lr, lr=self.lr, scaling=self.scaling)[1]
         warmup = self._warmup(length)
-        text += f", warm-up over {warmup:,.0f} steps" if warmup else ""
+        text += f", warm-up over {warmup:,.4g} step{'s' * (warmup != 1)}" if warmup else ""
         if self.schedule == "step":
             marks = ", ".join(str(m if m >= 0 else length.epochs + m) for m in self.milestones)
             text += f", then x {self.drop:g} at epochs {marks}"

@@ -38,8 +38,9 @@ class Display:
         elif time.monotonic() - self.spoke >= PLAIN_SECONDS or done == self.steps:
             self.spoke = time.monotonic()
             left = (self.spoke - self.started) / max(done - self.first, 1) * (self.steps - done)
-            eta = f", {duration(left)} left" if done < self.steps else ""
-            print(f"step {done:,} of {self.steps:,}: {numbers(row)}{eta}", flush=True)
+            told = [numbers(row)] if row else []
+            told += [f"{duration(left)} left"] if done < self.steps else []
+            print(f"step {done:,} of {self.steps:,}: {', '.join(told)}", flush=True)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

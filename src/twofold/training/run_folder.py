@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -92,9 +93,9 @@ class RunFolder:
             self.note(text)
 
     def note(self, text: str) -> None:
-        """A sentence for log.txt alone."""
+        """A sentence for log.txt alone; the log never ends a run."""
         if self.writer:
-            with (self.path / "log.txt").open("a", encoding="utf-8") as handle:
+            with contextlib.suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as handle:
                 handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def load(self) -> Checkpoint | None:
