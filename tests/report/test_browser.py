@@ -9,7 +9,7 @@ import pytest
 
 from twofold.report import build
 
-from .browser import opened, with_script
+from .browser import opened, program, with_script
 from .runs import make_run, write_gallery
 
 LIGHT, DARK = "--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"
@@ -49,7 +49,7 @@ def ask(page, script, folder, *options):
 def visit(page, tmp_path_factory):
     """One visit in light colours: pointer, keys, pictures, classes, axes; what was seen, by name."""
     script = """
-    const told = { tick: document.querySelector(".plot .xtick text").style.fill };
+    const told = { tick: document.querySelector(".curves .xtick text").style.fill };
     told.paper = getComputedStyle(document.body).backgroundColor;
 
     stage.dispatchEvent(new PointerEvent("pointermove", where(17)));
@@ -79,10 +79,10 @@ def visit(page, tmp_path_factory):
       document.querySelector(".legend button").click();
       await wait();
       told.fewer = painted();
-      told.axis = [document.querySelector(".plot .xtitle").textContent];
+      told.axis = [document.querySelector(".curves .xtitle").textContent];
       document.querySelector('[data-axis="minutes"]').click();
       await wait();
-      told.axis.push(document.querySelector(".plot .xtitle").textContent);
+      told.axis.push(document.querySelector(".curves .xtitle").textContent);
       tell(told);
     })();
     """
@@ -119,7 +119,7 @@ def test_pictures_classes_and_axes(visit):
 
 def test_dark_follows_the_system(page, visit, tmp_path):
     script = """
-    const tick = document.querySelector(".plot .xtick text").style.fill;
+    const tick = document.querySelector(".curves .xtick text").style.fill;
     tell({ paper: getComputedStyle(document.body).backgroundColor, tick });
     """
     _, dark, errors = ask(page, script, tmp_path, DARK)
@@ -155,7 +155,7 @@ def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
         const closed = count("#run1 .js-line"), above = count(".js-line");
         location.hash = "#run1";
         setTimeout(() => {
-          const legend = [...document.querySelectorAll(".plot .legendtext")].map((text) => text.textContent);
+          const legend = [...document.querySelectorAll(".curves .legendtext")].map((text) => text.textContent);
           tell({ closed, above, opened: count("#run1 .js-line"), dots: count("#run1 .point"), legend,
             made: count("img[src=x], [onerror], a[href^=http], svg a"),
             chip: document.querySelector("#run1 .legend button").textContent });
@@ -172,3 +172,13 @@ def test_the_page_tells_on_errors_and_requests(page, tmp_path):
     script = 'new Image().src = "https://example.org/x.png"; setTimeout(() => { throw new Error("deliberate"); });'
     errors = ask(page, script, tmp_path)[2]
     assert "deliberate" in errors and "blocked img-src https://example.org/x.png" in errors
+
+
+def test_a_missing_browser_skips_here_and_fails_where_it_is_required(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("TWOFOLD_REQUIRE_BROWSER", "0")
+    with pytest.raises(pytest.skip.Exception, match="no chromium"):
+        program()
+    monkeypatch.setenv("TWOFOLD_REQUIRE_BROWSER", "1")
+    with pytest.raises(pytest.fail.Exception, match="no chromium"):
+        program()

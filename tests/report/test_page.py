@@ -74,7 +74,7 @@ def test_one_run(one):
         "device.cores",
     ):
         assert said in seen.text
-    assert seen.classed("plot") == 8 and seen.classed("query") == 8 and seen.classed("cell") == 64
+    assert seen.classed("curves") == 8 and seen.classed("query") == 8 and seen.classed("cell") == 64
     assert seen.classed("same") + seen.classed("other") == 56
     assert seen.count("img") == 15
     assert seen.count("h1") == 1
@@ -126,7 +126,7 @@ def test_almost_nothing(tmp_path):
         "No gallery was kept", "No views were kept", "The environment was not recorded",
     ):  # fmt: skip
         assert said in seen.text
-    assert seen.classed("plot") == 0 and seen.classed("map") == 0
+    assert seen.classed("curves") == 0 and seen.classed("map") == 0
 
 
 def test_no_labels(tmp_path):

@@ -70,7 +70,7 @@ window.twofold = (() => {
     return Plotly.react(div, curves(chart, axis), layout(chart, axis), { displayModeBar: false, responsive: true });
   };
   const closed = (node) => node.closest("details:not([open])") !== null;
-  const drawAll = () => [...document.querySelectorAll(".plot")].filter((div) => !closed(div)).forEach(draw);
+  const drawAll = () => [...document.querySelectorAll("[data-chart]")].filter((div) => !closed(div)).forEach(draw);
 
   const chartList = Object.values(page.charts);
   const known = (name) => chartList.some((chart) => chart.series.some((series) => series.x[name]));
