@@ -104,9 +104,10 @@ def _draw(op: Operation, size: Tensor, draws: Tensor) -> Drawn:
 def _box(op: Crop, size: Tensor, draws: Tensor) -> Tensor:
     """torchvision's RandomResizedCrop for all images at once: ten tries, the first that fits, else a central crop.
 
-    In float64, so that rounding to whole pixels does not depend on the device.
+    In float64 where the device has it, so that rounding to whole pixels does not depend on the device.
     """
-    draws, (high, wide) = draws.double(), size.double().unbind(1)
+    precise = torch.float32 if draws.device.type == "mps" else torch.float64
+    draws, (high, wide) = draws.to(precise), size.to(precise).unbind(1)
     area = (high * wide)[:, None] * (op.area[0] + (op.area[1] - op.area[0]) * draws[:, :TRIES])
     logs = math.log(op.ratio[0]), math.log(op.ratio[1])
     ratio = torch.exp(logs[0] + (logs[1] - logs[0]) * draws[:, TRIES : 2 * TRIES])
