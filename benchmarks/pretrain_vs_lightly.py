@@ -40,12 +40,12 @@ SIDES = {
 }
 
 
-def compare(method: str, rounds: int, short: int, long: int) -> dict:
+def compare(method: str, rounds: int, short: int, long: int, patience: float) -> dict:
     """All sides of one method, side after side in every round."""
     runs: dict[str, list[dict]] = {side: [] for side in SIDES}
     for number in range(rounds):
         for side, command in SIDES.items():
-            measure.quiet()
+            measure.quiet(patience)
             few = measure.must(command(method, short))
             many = measure.must(command(method, long))
             row = {
@@ -76,12 +76,13 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", default=["simclr", "moco"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, help="of OpenMP, for every side; the library's choice where not given")
+    parser.add_argument("--patience", type=float, default=120, help="seconds to wait for a quiet machine, each time")
     parser.add_argument("--short", type=int, default=2)
     parser.add_argument("--long", type=int, default=18, help="2,048 images are 16 steps")
     args = parser.parse_args()
     if args.threads:
         measure.ENVIRONMENT["OMP_NUM_THREADS"] = str(args.threads)
-    found = {m: compare(m, args.rounds, args.short, args.long) for m in args.methods}
+    found = {m: compare(m, args.rounds, args.short, args.long, args.patience) for m in args.methods}
     print("| method | side | CPU-ms per image | whole process, CPU-s | ratio to lightly |\n|---|---|---|---|---|")
     for method, result in found.items():
         for side, row in result["median"].items():
