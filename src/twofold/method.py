@@ -244,9 +244,13 @@ class JointEmbedding(nn.Module):
         with torch.no_grad():
             return self.teacher(images)
 
+    def look(self, images: Tensor) -> Look:
+        """The student's look at one view."""
+        return self.student(images)
+
     def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
         """The student's looks at some views, one pass each."""
-        return {i: self.student(shown[i]) for i in wanted}
+        return {i: self.look(shown[i]) for i in wanted}
 
     def teach_all(
         self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
@@ -281,7 +285,7 @@ class JointEmbedding(nn.Module):
             self.stored_negatives(),
             self.directions,
             progress,
-            look=self.student,
+            look=self.look,
             teach=lambda images: self.teach(images, progress),
         )
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from twofold.nets.batch_norm import GlobalBatchNorm, SplitBatchNorm2d, split, synchronise
+from twofold.nets.batch_norm import GlobalBatchNorm, SplitBatchNorm2d, deinterleave, interleave, split, synchronise
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
 from twofold.nets.twin import follow, twin_of
@@ -57,16 +57,22 @@ def test_split_batch_norm_is_one_batch_norm_a_group():
     x = torch.randn(8, 3, 2, 2, dtype=torch.float64, requires_grad=True)
     layer = SplitBatchNorm2d(3, 4).double()
     y = layer(x)
-    for group in range(4):
-        part = x[group::4]
+    for part, made in zip(x.chunk(4), y.chunk(4), strict=True):
         mean, var = part.mean((0, 2, 3), keepdim=True), part.var((0, 2, 3), unbiased=False, keepdim=True)
-        assert_close(y[group::4], (part - mean) / (var + layer.eps).sqrt())
+        assert_close(made, (part - mean) / (var + layer.eps).sqrt())
     y.square().sum().backward()
     assert torch.isfinite(x.grad).all()
     layer.eval()
     plain = nn.BatchNorm2d(3).double().eval()
     plain.load_state_dict(layer.state_dict())
     assert_close(layer(x), plain(x))
+
+
+def test_interleaving_puts_row_n_into_part_n_mod_groups():
+    rows = torch.arange(12).view(12, 1)
+    assert interleave(rows, 4).chunk(4)[1].flatten().tolist() == [1, 5, 9]
+    assert torch.equal(deinterleave(interleave(rows, 4), 4), rows)
+    assert torch.equal(interleave(rows, 1), rows)
 
 
 def test_a_batch_that_the_groups_do_not_divide_is_taken_whole():

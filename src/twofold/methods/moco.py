@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.method import Addition, Branch, JointEmbedding, Look, Losses, Pass, Progress, Situation, width_of
-from twofold.nets.batch_norm import split
+from twofold.nets.batch_norm import deinterleave, interleave, split
 from twofold.nets.gather import gather, rank
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
@@ -50,13 +50,18 @@ class MoCo(JointEmbedding):
         projector = nn.Linear(width, dim) if head == "linear" else mlp([width, width, dim], norm=False)
         super().__init__(Branch(split(backbone, groups) if key_bn == "split" else backbone, projector), additions)
         self.directions = ((0, 1), (1, 0)) if symmetric else ((0, 1),)
-        self.temperature, self.momentum, self.reduction, self.key_bn = temperature, momentum, reduction, key_bn
+        self.temperature, self.momentum, self.reduction = temperature, momentum, reduction
+        self.key_bn, self.groups = key_bn, groups
         self.queue = Queue(queue, dim)
         self.teacher = self.twin(self.student)
         self.join_additions()
 
     def before_step(self, progress: Progress) -> None:
         self.move_teacher(self.momentum)
+
+    def look(self, images: Tensor) -> Look:
+        parts = self.parts(images)
+        return super().look(interleave(images, parts)).each(lambda rows: deinterleave(rows, parts))
 
     def teach(self, images: Tensor, progress: Progress) -> Look:
         if self.key_bn == "plain":
@@ -69,6 +74,10 @@ class MoCo(JointEmbedding):
         own = slice(first, first + batch)
         shuffled = super().teach(everyone[order[own]], progress)
         return shuffled.each(lambda rows: (gather(rows) if devices else rows)[order.argsort()[own]])
+
+    def parts(self, images: Tensor) -> int:
+        """Into how many parts the batch norms cut a batch."""
+        return self.groups if self.key_bn == "split" and len(images) % self.groups == 0 else 1
 
     def stored_negatives(self) -> Tensor:
         return self.queue.rows

@@ -11,35 +11,51 @@ from torch import Tensor, nn
 from twofold.nets.gather import total, world
 
 
+def interleave(rows: Tensor, groups: int) -> Tensor:
+    """Rows (B, ...) in the order that puts row n into part n mod `groups` of the batch, the parts being contiguous."""
+    return rows.unflatten(0, (-1, groups)).transpose(0, 1).flatten(0, 1)
+
+
+def deinterleave(rows: Tensor, groups: int) -> Tensor:
+    """Rows as they were before `interleave`."""
+    return rows.unflatten(0, (groups, -1)).transpose(0, 1).flatten(0, 1)
+
+
 class SplitBatchNorm2d(nn.BatchNorm2d):
     """Batch norm whose batch is cut into groups with statistics of their own (what MoCo does on one device).
 
-    Sample n belongs to group n mod `groups`; running statistics move by the mean over groups. A batch that the groups
-    do not divide is taken as one. Evaluation is plain batch norm.
+    The groups are contiguous parts of the batch, which costs nothing; `interleave` before the network makes them the
+    official code's, where sample n belongs to group n mod `groups`. Running statistics move by the mean over groups. A
+    batch that the groups do not divide is taken as one. Evaluation is plain batch norm.
     """
 
-    def __init__(self, features: int, groups: int, **settings: float) -> None:
-        super().__init__(features, **settings)
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, features: int, groups: int, *, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
+        super().__init__(features, eps=eps, momentum=momentum)
         self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or len(x) % self.groups or len(x) == self.groups:
             return super().forward(x)
-        momentum, means, variances, parts = self.momentum, [], [], []
-        for group in range(self.groups):
-            mean, variance = self.running_mean.clone(), self.running_var.clone()
-            part = x[group :: self.groups].contiguous(memory_format=torch.channels_last)
-            parts.append(F.batch_norm(part, mean, variance, self.weight, self.bias, True, momentum, self.eps))
-            means.append(mean)
-            variances.append(variance)
-        self.running_mean.copy_(torch.stack(means).mean(0))
-        self.running_var.copy_(torch.stack(variances).mean(0))
+        means, variances = (value.repeat(self.groups, 1) for value in (self.running_mean, self.running_var))
+        rate = 0.0 if self.momentum is None else self.momentum
+        parts = [
+            F.batch_norm(part, mean, variance, self.weight, self.bias, True, rate, self.eps)
+            for part, mean, variance in zip(x.chunk(self.groups), means, variances, strict=True)
+        ]
+        self.running_mean.copy_(means.mean(0))
+        self.running_var.copy_(variances.mean(0))
         self.num_batches_tracked.add_(1)
-        return torch.stack(parts, 1).flatten(0, 1)
+        return torch.cat(parts)
 
 
 class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm over the batches of all processes, on any device (torch's SyncBatchNorm runs on GPUs only)."""
+
+    num_batches_tracked: Tensor
 
     def _check_input_dim(self, x: Tensor) -> None:
         if x.dim() < 2:
@@ -67,6 +83,9 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
         return y.to(x.dtype)
 
 
+_PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
 def replace_batch_norm(module: nn.Module, make: Callable[[nn.Module], nn.Module | None]) -> nn.Module:
     """Put `make(layer)` in the place of every batch norm below `module`, with the very same weights and statistics.
 
@@ -87,7 +106,7 @@ def split(module: nn.Module, groups: int) -> nn.Module:
     """Every 2-D batch norm of the module with its batch cut into `groups`."""
 
     def make(layer: nn.Module) -> nn.Module | None:
-        if type(layer) is not nn.BatchNorm2d:
+        if not isinstance(layer, nn.BatchNorm2d):
             return None
         return SplitBatchNorm2d(layer.num_features, groups, eps=layer.eps, momentum=layer.momentum)
 
@@ -98,7 +117,7 @@ def synchronise(module: nn.Module) -> nn.Module:
     """Every plain batch norm of the module over the batches of all processes."""
 
     def make(layer: nn.Module) -> nn.Module | None:
-        if type(layer) not in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
+        if not isinstance(layer, _PLAIN) or isinstance(layer, SplitBatchNorm2d):
             return None
         kind = nn.SyncBatchNorm if next(layer.buffers()).is_cuda else GlobalBatchNorm
         return kind(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=layer.affine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def twin_of(module: nn.Module) -> nn.Module:
@@ -19,6 +19,7 @@ def twin_of(module: nn.Module) -> nn.Module:
 @torch.no_grad()
 def follow(twin: nn.Module, original: nn.Module, momentum: float) -> None:
     """twin <- momentum * twin + (1 - momentum) * original, parameters only; buffers are never averaged."""
-    theirs, ours = list(twin.parameters()), list(original.parameters())
+    theirs: list[Tensor] = list(twin.parameters())
+    ours: list[Tensor] = list(original.parameters())
     if theirs:
         torch._foreach_lerp_(theirs, ours, 1 - momentum)

@@ -18,6 +18,7 @@ from twofold.errors import UserError
 from twofold.training.checkpoint import Checkpoint, config_hash
 from twofold.training.files import write_atomically, write_text
 from twofold.training.metrics import MetricsFile
+from twofold.training.results import add_results
 
 # What may change between two starts of one run without changing its numbers.
 HARMLESS = ("workers", "log_every", "save_every_seconds", "quiet", "memory", "out", "devices", "num_nodes", "compile")
@@ -132,13 +133,9 @@ class RunFolder:
             write_atomically(self.path / f"{name}.npz", lambda handle: np.savez_compressed(handle, **arrays))
 
     def add_evaluation(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Put results into evaluation.json; the newest of a protocol, metric, name and data stands."""
-        if not self.writer:
-            return
-        file = self.path / "evaluation.json"
-        held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        by_key = {tuple(str(e.get(k)) for k in ("protocol", "metric", "name", "data")): e for e in [*held, *entries]}
-        write_text(file, json.dumps(list(by_key.values()), indent=1) + "\n")
+        """Put results into evaluation.json; see `results.add_results`."""
+        if self.writer:
+            add_results(self.path, entries)
 
     def _compare(self, file: Path, harmless: Iterable[str]) -> None:
         try:

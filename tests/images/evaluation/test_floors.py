@@ -5,7 +5,7 @@ from torch import nn
 
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation import labelled
-from twofold.images.evaluation.floors import centred, pixel_features, pixel_knn, random_network
+from twofold.images.evaluation.floors import centred, pixel_features, random_network
 from twofold.images.views import evaluation_view
 
 
@@ -16,23 +16,6 @@ def test_pixels_are_the_shrunk_images(train_images):
     torch.testing.assert_close(found[17], view.flatten(), rtol=1e-4, atol=1e-5)
     bank, queries = centred(found, found[:2])
     assert bank.mean(0).abs().max() < 1e-5 and torch.equal(queries, bank[:2])
-
-
-def test_pixel_knn_is_the_loop(train_images, test_images):
-    train, test = labelled(train_images), labelled(test_images)
-    found = pixel_knn(train, test, 3, side=8)
-    bank, labels = pixel_features(train, 8)
-    queries, truth = pixel_features(test, 8)
-    mean = bank.double().mean(0)
-    for name, (k, t) in {"k 200, T 0.1": (60, 0.1), "k 20, T 0.07": (20, 0.07)}.items():
-        right = 0
-        for query, label in zip(queries, truth, strict=True):
-            cosines = torch.cosine_similarity((query - mean)[None], bank - mean)
-            scores = [0.0] * 3
-            for i in cosines.argsort(descending=True)[:k]:
-                scores[labels[i]] += float(torch.exp(cosines[i] / t))
-            right += scores.index(max(scores)) == label
-        assert found[name] == right / 30
 
 
 def test_random_network_has_other_weights_and_the_statistics_of_its_input(backbone, train_images, settings):

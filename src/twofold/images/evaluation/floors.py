@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from twofold.evaluation.knn import knn_accuracy
 from twofold.images.backbones import Backbone, rebuild_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.splits import Split
@@ -28,19 +27,6 @@ def pixel_features(split: Split, side: int) -> tuple[Tensor, Tensor]:
     found = pixels(split.images, split.indices, side=side)
     keep = split.readable()
     return found[keep], split.labels[keep]
-
-
-def pixel_knn(train: Split, test: Split, classes: int, *, side: int = 32) -> dict[str, float]:
-    """kNN accuracy (0..1) of centred pixels, by the networks' k 200, T 0.1 and by k 20, T 0.07, which suits pixels.
-
-    On 5,000 CIFAR-10 images and 1,000 questions 31.8 % and 38.3 %: the second is the one to beat.
-    """
-    (bank, labels), (queries, truth) = (pixel_features(split, side) for split in (train, test))
-    bank, queries = centred(bank, queries)
-    return {
-        f"k {k}, T {t:g}": knn_accuracy(queries, truth, bank, labels, k=k, temperature=t, classes=classes)
-        for k, t in ((200, 0.1), (20, 0.07))
-    }
 
 
 def centred(bank: Tensor, *others: Tensor) -> tuple[Tensor, ...]:

@@ -163,7 +163,8 @@ def _measure(out: RunFolder, monitors: list[OnlineKNN], backbone: Any, settled: 
         asked = monitor.queries or monitor.bank
         how = "" if monitor.queries else ", each image against the others"
         numbers = {settled["method"]: monitor.accuracy(*monitor.features(backbone)), **monitor.floors(backbone)}
-        entry = {"protocol": "knn", "metric": "top1", "data": asked.images.source.path, "settings": "k 200, T 0.1"}
+        entry = {"protocol": "knn", "metric": "top1", "settings": "k 200, T 0.1", "seed": settled["seed"]}
+        entry["data"] = asked.images.source.path
         out.add_evaluation(
             {**entry, "name": name, "value": value, "floor": i > 0} for i, (name, value) in enumerate(numbers.items())
         )
