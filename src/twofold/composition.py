@@ -97,7 +97,7 @@ def build(
     situation: Situation,
     recipe: Recipe,
     options: Mapping[str, Any],
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> tuple[Any, dict[str, Any]]:
     """The method, and every setting it was built with (`moco.queue`: 4096, ...).
 
     A recipe's settings go over the defaults, what the base makes of the data (`fit_to`) over those, the user's options

@@ -82,10 +82,10 @@ def run(given: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _splits(given: Mapping[str, Any], model: Model) -> tuple[Split, Split, int]:
     size, device = model.inputs.size, model.inputs.device
-    train = labelled(open_images(given["data"], dict(given), size, device, seed=given["seed"]))
+    train = labelled(open_images(given["data"], given, size, device, seed=given["seed"]))
     names = train.images.source.classes
     if given["test"]:
-        test = labelled(open_images(given["test"], dict(given), size, device, seed=given["seed"]), names)
+        test = labelled(open_images(given["test"], given, size, device, seed=given["seed"]), names)
     else:
         train, test = hold_out(train, seed=given["seed"])
     classes = max(int(train.labels.max()), int(test.labels.max())) + 1

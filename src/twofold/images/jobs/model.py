@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def open_model(given: str, *, image_size: int | None = None, precision: str = "a
     return Model(backbone, inputs, str(about["method"]), given.rstrip("/"), run)
 
 
-def open_images(data: str, given: dict[str, Any], size: int, device: torch.device | str, **settings: Any) -> Images:
+def open_images(data: str, given: Mapping[str, Any], size: int, device: torch.device | str, **settings: Any) -> Images:
     """The images of a path, for views of `size` pixels. `given`: the verb's image_column, label_column and workers.
 
     They are kept at twice the size on the short side: crops smaller than half of that are enlarged, as they are from

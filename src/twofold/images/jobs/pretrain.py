@@ -5,28 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from twofold.composition import Composition, build
 from twofold.errors import UserError
-from twofold.images.backbones import build_backbone
+from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
 from twofold.images.jobs.online import OnlineKNN
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import settle
-from twofold.images.reading import Images, open_source
+from twofold.images.reading import Images, Source, open_source
+from twofold.images.reading.resources import usable_cores
 from twofold.images.views import ImageViews
 from twofold.method import Situation
 from twofold.randomness import derive
-from twofold.training.distribution import choose_precision, make_fabric
+from twofold.training.distribution import choose_precision, make_fabric, together
 from twofold.training.environment import environment, versions
 from twofold.training.export import save_backbone
 from twofold.training.loop import train
 from twofold.training.plan import Plan
 from twofold.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 HARMLESS = ("workers", "memory_gb", "log_every", "save_every", "quiet", "report", "compile", "out")
 EVALUATIONS = 20
@@ -38,16 +42,26 @@ def run(composition: Composition, given: Mapping[str, Any]) -> Path:
     source = open_source(given["data"], image_column=given["image_column"], label_column=given["label_column"])
     settled = settle(given, composition, source, torch.cuda.is_available())
     fabric = make_fabric(given["devices"] or "auto", num_nodes=given["nodes"])
-    fabric.launch()
     settled["precision"] = choose_precision(given["precision"], fabric.device)
     plan = make_plan(settled)
-    length = plan.length(len(source))
+    plan.length(len(source))
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+    fabric.launch()
+    with together(fabric):
+        return _train(composition, given, settled, source, plan, fabric)
 
-    size, seed = settled["image_size"], settled["seed"]
-    images, val = (
-        _open(path, settled, size, fabric.device) if path else None for path in (given["data"], given["val"])
-    )
-    assert images is not None
+
+def _train(
+    composition: Composition,
+    given: Mapping[str, Any],
+    settled: dict[str, Any],
+    source: Source,
+    plan: Plan,
+    fabric: Fabric,
+) -> Path:
+    size, seed, folder = settled["image_size"], settled["seed"], Path(settled["out"])
+    images = _open(given["data"], settled, fabric.device)
+    val = _open(given["val"], settled, fabric.device) if given["val"] else None
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
         settled["backbone"],
@@ -56,6 +70,7 @@ def run(composition: Composition, given: Mapping[str, Any]) -> Path:
         weights=settled["weights"],
         zero_init_residual=composition.zero_init_residual and settled["weights"] == "random",
     )
+    length = plan.length(len(source))
     situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
     recipe = composition.recipes[settled["recipe"]]
     method, settled["method_options"] = build(composition, backbone, situation, recipe, given["method_options"] or {})
@@ -64,35 +79,20 @@ def run(composition: Composition, given: Mapping[str, Any]) -> Path:
         size,
         seed=seed,
         statistics=settled["statistics"],
-        count=method.view_count,  # type: ignore[arg-type]
+        count=method.view_count,
         colour=settled["colour"],
     )
-    inputs = InputSettings(size, views.mean, views.std, fabric.device, settled["precision"], 256)
+    inputs = InputSettings(size, views.mean, views.std, fabric.device, settled["precision"])
     monitors = []
-    if images.source.labels is not None and settled["knn_every"] != 0 and length.steps > 1:
+    if source.labels is not None and settled["knn_every"] != 0:
         every = settled["knn_every"] or -(-length.epochs // EVALUATIONS)
         monitors = [OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)]
 
-    folder = Path(settled["out"])
-    _same_data(folder, source.fingerprint())
+    _same_data(folder, source)
     about = {**environment(), "images": len(source), "fingerprint": source.fingerprint(), "data": source.describe()}
     out = RunFolder.open(folder, settled, environment=about, writer=fabric.is_global_zero, harmless=HARMLESS)
-    if not settled["quiet"] or not fabric.is_global_zero:
-        for line in (
-            f"twofold {versions()['twofold']}: {settled['method']} on {settled['data']} -> {folder}",
-            f"data: {source.describe()}; {images.describe()}",
-            f"backbone: {backbone.describe()}",
-            f"views: {method.view_count} of {size} px by {settled['views']}",
-            f"engine: {fabric.world_size} x {fabric.device.type}, {settled['precision']}",
-            *plan.describe(len(source)),
-            *method.notes(situation),  # type: ignore[operator]
-            *(
-                [f"{len(source):,} images are few; from about 1,000 on it gets worth it."]
-                if len(source) < FEW_IMAGES
-                else []
-            ),
-            *(["no labels found: no kNN during the run."] if images.source.labels is None else []),
-        ):
+    if not settled["quiet"]:
+        for line in _header(settled, images, backbone, method, plan, situation, fabric):
             out.say(line)
     if fabric.is_global_zero and not (folder / "views.npz").exists():
         out.save_arrays("views", **view_samples(images, views, seed))
@@ -100,12 +100,37 @@ def run(composition: Composition, given: Mapping[str, Any]) -> Path:
     outcome = train(method, images, views, plan, out, fabric, monitors, quiet=settled["quiet"])
     out.list_unreadable(images.unreadable)
     if fabric.is_global_zero and not (outcome.finished_before and (folder / BACKBONE_FILE).exists()):
-        save_backbone(backbone, folder / BACKBONE_FILE, mean=views.mean, std=views.std, method=settled["method"])
         out.save_arrays("gallery", **gallery(backbone, images, inputs, seed))
         _measure(out, monitors, backbone, settled)
+        save_backbone(backbone, folder / BACKBONE_FILE, mean=views.mean, std=views.std, method=settled["method"])
         _report(out, settled)
     out.close()
     return folder
+
+
+def _header(
+    settled: Mapping[str, Any],
+    images: Images,
+    backbone: Backbone,
+    method: Any,
+    plan: Plan,
+    situation: Situation,
+    fabric: Fabric,
+) -> list[str]:
+    lines = [
+        f"twofold {versions()['twofold']}: {settled['method']} on {settled['data']} -> {settled['out']}",
+        f"data: {images.source.describe()}; {images.describe()}",
+        f"backbone: {backbone.describe()}",
+        f"views: {method.view_count} of {settled['image_size']} px by {settled['views']}",
+        f"engine: {fabric.world_size} x {fabric.device.type}, {settled['precision']}",
+        *plan.describe(len(images)),
+        *method.notes(situation),
+    ]
+    if len(images) < FEW_IMAGES:
+        lines.append(f"{len(images):,} images are few: expect less than from several thousand.")
+    if images.source.labels is None:
+        lines.append("no labels found: no kNN during the run.")
+    return lines
 
 
 def make_plan(settled: Mapping[str, Any]) -> Plan:
@@ -132,12 +157,12 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
     )
 
 
-def _open(path: str, settled: Mapping[str, Any], size: int, device: torch.device) -> Images:
+def _open(path: str, settled: Mapping[str, Any], device: torch.device) -> Images:
     memory = settled["memory_gb"]
     return open_images(
         path,
-        dict(settled),
-        size,
+        settled,
+        settled["image_size"],
         device,
         memory_bytes=None if memory is None else int(memory * 1e9),
         max_unreadable=settled["max_unreadable"],
@@ -145,12 +170,13 @@ def _open(path: str, settled: Mapping[str, Any], size: int, device: torch.device
     )
 
 
-def _same_data(folder: Path, fingerprint: str) -> None:
+def _same_data(folder: Path, source: Source) -> None:
     """Refuse to go on with a run whose data has changed."""
     try:
         before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
+    fingerprint = source.fingerprint()
     if before.get("fingerprint", fingerprint) != fingerprint:
         raise UserError(
             f"The data has changed since the run in {folder} began ({before.get('data', 'then')}): give a new --out."
