@@ -153,8 +153,10 @@ class Addition(nn.Module):
     """Something laid over a base method; a subclass says only what it adds. Additions do not know each other.
 
     extra_views: how many views it asks for beyond those that are compared; they start at `first_extra_view`.
+    runs_network: whether its terms call `record.look` or `record.teach` (a batch cannot be accumulated in parts then).
     """
 
+    runs_network = False
     extra_views = 0
     first_extra_view = 0
 

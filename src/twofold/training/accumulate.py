@@ -29,7 +29,7 @@ def check_accumulation(method: object) -> None:
             f"leave accumulate at 1 and give a smaller batch."
         )
     for addition in method.additions:
-        if getattr(addition, "runs_network", False):
+        if addition.runs_network:
             _refuse(type(addition).__name__)
 
 
