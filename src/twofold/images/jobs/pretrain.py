@@ -101,7 +101,7 @@ def _train(
     out.list_unreadable(images.unreadable)
     if fabric.is_global_zero and not (outcome.finished_before and (folder / BACKBONE_FILE).exists()):
         out.save_arrays("gallery", **gallery(backbone, images, inputs, seed))
-        _measure(out, monitors, backbone, settled)
+        _measure(out, monitors, backbone, settled, outcome.metrics.get("knn"))
         save_backbone(backbone, folder / BACKBONE_FILE, mean=views.mean, std=views.std, method=settled["method"])
         _report(out, settled)
     out.close()
@@ -183,12 +183,15 @@ def _same_data(folder: Path, source: Source) -> None:
         )
 
 
-def _measure(out: RunFolder, monitors: list[OnlineKNN], backbone: Any, settled: Mapping[str, Any]) -> None:
-    """kNN of the finished backbone beside its floors, printed and kept."""
+def _measure(
+    out: RunFolder, monitors: list[OnlineKNN], backbone: Any, settled: Mapping[str, Any], last: float | None
+) -> None:
+    """kNN of the finished backbone (`last`, where the run has just measured it) beside its floors, printed and kept."""
     for monitor in monitors:
         asked = monitor.queries or monitor.bank
         how = "" if monitor.queries else ", each image against the others"
-        numbers = {settled["method"]: monitor.accuracy(*monitor.features(backbone)), **monitor.floors(backbone)}
+        reached = monitor.accuracy(*monitor.features(backbone)) if last is None else last
+        numbers = {settled["method"]: reached, **monitor.floors(backbone)}
         entry = {"protocol": "knn", "metric": "top1", "settings": "k 200, T 0.1", "seed": settled["seed"]}
         entry["data"] = asked.images.source.path
         out.add_evaluation(
