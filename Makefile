@@ -13,9 +13,10 @@ help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.ready-demo ## learn from the bundled pictures of blood cells, evaluate, and write a report (minutes)
-	$(BIN)/twofold pretrain simclr examples/cells/train.parquet --val examples/cells/test.parquet \
-	  --out $(DEMO) --backbone resnet10 --image-size 48 --batch-size 128 --epochs 40
-	$(BIN)/twofold evaluate $(DEMO) examples/cells/train.parquet --test examples/cells/test.parquet
+	$(BIN)/twofold pretrain byol examples/cells/train.parquet --val examples/cells/test.parquet --out $(DEMO) \
+	  --backbone resnet10 --stem imagenet --image-size 48 --batch-size 64 --epochs 60
+	$(BIN)/twofold evaluate $(DEMO) examples/cells/train.parquet --test examples/cells/test.parquet \
+	  --protocols knn,5nn,linear
 	@echo "The report: $(DEMO)/report.html"
 
 test: .venv/.ready-dev ## run the tests
