@@ -2,8 +2,9 @@
 
 Both train torchvision's ResNet-18 on the same 2,048 JPEGs (96..256 px sides) at 64 px, batch 128, on the CPU. Each side
 runs a SHORT and a LONG process in every round; their difference is the cost of the steps between, so start-up, export
-and report cancel. The cost of the whole LONG process is written beside it. A third side, ours in float32, tells how
-much of the ratio is the number format. CPU seconds count user and system time of a process with all its children.
+and report cancel. The cost of the whole LONG process is written beside it. lightly's side measures no kNN and writes no
+report, so ours does neither; a third side, ours in float32, tells how much of the ratio is the number format, and a
+fourth is the command as a user types it. CPU seconds count user and system time of a process with all its children.
 
 Check: `make peers .venv/.ready-demo && .venv/bin/python benchmarks/pretrain_vs_lightly.py`, nothing else running.
 """
@@ -33,10 +34,12 @@ def twofold(method: str, steps: int, *more: str) -> list[str]:
     return command + (["--method.queue", str(QUEUE)] if method == "moco" else [])
 
 
+ALONE = ("--knn-every", "0", "--no-report")
 SIDES = {
     "lightly": lightly,
-    "twofold": twofold,
-    "twofold fp32": lambda method, steps: twofold(method, steps, "--precision", "fp32"),
+    "twofold": lambda method, steps: twofold(method, steps, *ALONE),
+    "twofold fp32": lambda method, steps: twofold(method, steps, *ALONE, "--precision", "fp32"),
+    "twofold with kNN and report": twofold,
 }
 
 
