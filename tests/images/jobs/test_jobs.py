@@ -133,6 +133,26 @@ def test_check_says_what_would_happen(photos, capsys):
     assert "by byol at 32 px" in printed and "steps of 16 images" in printed
 
 
+def test_a_loss_that_is_not_finite_ends_the_run_in_words(photos, tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = [
+        "--out",
+        str(out),
+        "--epochs",
+        "3",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "1e30",
+        "--precision",
+        "fp32",
+        *SMALL,
+    ]
+    assert main(["pretrain", "simclr", str(photos), *arguments]) == 2
+    assert "not finite" in capsys.readouterr().err and "not finite" in (out / "log.txt").read_text()
+    assert not (out / "backbone.safetensors").exists()
+
+
 def test_prepared_images_are_data(photos, tmp_path, capsys):
     out = tmp_path / "small"
     assert main(["prepare", str(photos), str(out), "--short-side", "24"]) == 0
@@ -147,6 +167,7 @@ def test_unreadable_images_are_counted_listed_and_replaced(photos, tmp_path, cap
         arguments = ["pretrain", "simclr", str(photos), "--out", str(out), "--epochs", "2", "--no-report", *SMALL]
         assert main(arguments) == 0
         assert "cut.jpg" in (out / "unreadable.txt").read_text()
+        assert "1 of 49 images could not be read" in capsys.readouterr().out
         assert main([*arguments[:4], str(tmp_path / "strict"), *arguments[5:], "--max-unreadable", "0"]) == 2
     finally:
         (photos / "red" / "cut.jpg").unlink()

@@ -16,7 +16,7 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
 from twofold.images.jobs.online import OnlineKNN
 from twofold.images.jobs.samples import gallery, view_samples
-from twofold.images.jobs.settle import settle
+from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.resources import usable_cores
 from twofold.images.views import ImageViews
@@ -28,6 +28,7 @@ from twofold.training.export import save_backbone
 from twofold.training.loop import train
 from twofold.training.plan import Plan
 from twofold.training.run_folder import RunFolder
+from twofold.training.seam import TrainingStopped
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -97,8 +98,14 @@ def _train(
     if fabric.is_global_zero and not (folder / "views.npz").exists():
         out.save_arrays("views", **view_samples(images, views, seed))
 
-    outcome = train(method, images, views, plan, out, fabric, monitors, quiet=settled["quiet"])
+    try:
+        outcome = train(method, images, views, plan, out, fabric, monitors, quiet=settled["quiet"])
+    except TrainingStopped as stopped:
+        out.note(str(stopped))
+        raise
     out.list_unreadable(images.unreadable)
+    if images.unreadable:
+        out.warn(_unreadable(images, out))
     if fabric.is_global_zero and not (outcome.finished_before and (folder / BACKBONE_FILE).exists()):
         out.save_arrays("gallery", **gallery(backbone, images, inputs, seed))
         _measure(out, monitors, backbone, settled, outcome.metrics.get("knn"))
@@ -128,6 +135,10 @@ def _header(
     ]
     if len(images) < FEW_IMAGES:
         lines.append(f"{len(images):,} images are few: expect less than from several thousand.")
+    sides = sampled_sides(images.source)
+    small = sum(side < settled["image_size"] / 3 for side in sides)
+    if small:
+        lines.append(f"{small} of {len(sides)} images looked at are smaller than a third of the views: enlarged a lot.")
     if images.source.labels is None:
         lines.append("no labels found: no kNN during the run.")
     return lines
@@ -181,6 +192,16 @@ def _same_data(folder: Path, source: Source) -> None:
         raise UserError(
             f"The data has changed since the run in {folder} began ({before.get('data', 'then')}): give a new --out."
         )
+
+
+def _unreadable(images: Images, out: RunFolder) -> str:
+    broken = images.unreadable
+    first = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:3])
+    more = ", ..." if len(broken) > 3 else ""
+    return (
+        f"{len(broken):,} of {len(images):,} images could not be read and others stood in for them: {first}{more}; "
+        f"all are in {out.path / 'unreadable.txt'}."
+    )
 
 
 def _measure(

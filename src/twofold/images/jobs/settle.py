@@ -81,11 +81,15 @@ def fitting_batch(images: int, published: int) -> int:
 
 def fitting_side(source: Source, gpu: bool) -> int:
     """The largest usual side that the median image can fill; at most 96 px without a GPU, where more takes days."""
-    chosen = np.unique(np.linspace(0, len(source) - 1, min(LOOKED_AT, len(source))).astype(int))
-    shortest = [side for i in chosen if (side := _short_side(source, int(i)))]
-    median = float(np.median(shortest)) if shortest else 224.0
+    median = float(np.median(sampled_sides(source) or [SIDES[-1]]))
     usual = [side for side in SIDES if gpu or side <= CPU_SIDE]
     return max([side for side in usual if side <= median], default=usual[0])
+
+
+def sampled_sides(source: Source) -> list[int]:
+    """Short sides in pixels of up to 64 images spread over the set, from their headers."""
+    chosen = np.unique(np.linspace(0, len(source) - 1, min(LOOKED_AT, len(source))).astype(int))
+    return [side for i in chosen if (side := _short_side(source, int(i)))]
 
 
 def _short_side(source: Source, i: int) -> int:
