@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,36 @@ def _linear(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[st
 
 
 ON_FEATURES: dict[str, OnFeatures] = {"knn": _knn, "5nn": _five_nn, "linear": _linear}
-PIXELS = "raw pixels"
+PIXELS, UNTRAINED = "raw pixels", "untrained network"
 ON_NETWORK = (*(f"linear-{name}" for name in LINEAR_RECIPES), "finetune")
 DETAILS = {
     "knn": "k 200, T 0.1",
     "5nn": "Euclidean, majority",
     "linear": "Adam on cached features, 500 epochs",
 }
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured, on what: the model, the labelled images to learn from and to ask about, and how."""
+
+    model: Model
+    train: Split
+    test: Split
+    classes: int
+    seed: int
+    epochs: int | None
+    floors: bool
+    progress: Callable[[int, int], None]
+
+    @property
+    def name(self) -> str:
+        """How results call the model."""
+        return self.model.method or self.model.name
+
+    def untrained(self) -> Backbone:
+        """The same network with random weights."""
+        return random_network(self.model.backbone, self.train, self.model.inputs, self.seed)
 
 
 def run(given: dict[str, Any]) -> list[dict[str, Any]]:
@@ -66,8 +90,9 @@ def run(given: dict[str, Any]) -> list[dict[str, Any]]:
     if not given["quiet"]:
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} asked about, {classes} classes")
     with watching("evaluating", given["quiet"]) as progress:
-        rows = _on_features(protocols, model, train, test, classes, given, progress)
-        rows += _on_network(protocols, model, train, test, classes, given, progress)
+        task = Task(model, train, test, classes, given["seed"], given["epochs"], given["floors"], progress)
+        rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
+        rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
     for row in rows:
         row["data"], row["seed"] = given["test"] or given["data"], given["seed"]
         details = [
@@ -88,77 +113,62 @@ def _splits(given: Mapping[str, Any], model: Model) -> tuple[Split, Split, int]:
         test = labelled(open_images(given["test"], given, size, device, seed=given["seed"]), names)
     else:
         train, test = hold_out(train, seed=given["seed"])
+    if len(train) == 0 or len(test) == 0:
+        raise UserError(f"{given['data']} leaves {len(train)} images to learn from and {len(test)} to ask about.")
     classes = max(int(train.labels.max()), int(test.labels.max())) + 1
-    if classes < 2 or len(test) == 0:
-        raise UserError(f"{given['data']} has {classes} class and {len(test)} images to ask about: two is the least.")
+    if classes < 2:
+        raise UserError(f"{given['data']} has one class only; to be told apart, images need two.")
     if given["labels"] < 1:
         train = few_labels(train, given["labels"], given["seed"])
     return train, test, classes
 
 
-def _on_features(
-    protocols: list[str],
-    model: Model,
-    train: Split,
-    test: Split,
-    classes: int,
-    given: Mapping[str, Any],
-    progress: Callable[[int, int], None],
-) -> list[dict[str, Any]]:
-    chosen = [name for name in protocols if name in ON_FEATURES]
-    if not chosen:
+def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
+    if not protocols:
         return []
 
     def features(backbone: Backbone) -> tuple[Labelled, Labelled]:
-        return train.features(backbone, model.inputs, progress), test.features(backbone, model.inputs, progress)
+        inputs = task.model.inputs
+        return task.train.features(backbone, inputs, task.progress), task.test.features(backbone, inputs, task.progress)
 
-    sides = {model.method or model.name: features(model.backbone)}
-    if given["floors"]:
-        side = min(PIXEL_SIDE, model.inputs.size)
-        (bank, bank_labels), (asked, asked_labels) = pixel_features(train, side), pixel_features(test, side)
+    sides = {task.name: features(task.model.backbone)}
+    if task.floors:
+        side = min(PIXEL_SIDE, task.model.inputs.size)
+        (bank, bank_labels), (asked, asked_labels) = pixel_features(task.train, side), pixel_features(task.test, side)
         bank, asked = centred(bank, asked)
-        sides[PIXELS] = (bank, bank_labels), (asked, asked_labels)
-        sides["untrained network"] = features(random_network(model.backbone, train, model.inputs, given["seed"]))
+        sides |= {PIXELS: ((bank, bank_labels), (asked, asked_labels)), UNTRAINED: features(task.untrained())}
     rows = []
-    for protocol in chosen:
-        for i, (name, (bank_side, asked_side)) in enumerate(sides.items()):
-            found = ON_FEATURES[protocol](bank_side, asked_side, classes, given["seed"])
+    for protocol in protocols:
+        for name, (bank_side, asked_side) in sides.items():
+            found = ON_FEATURES[protocol](bank_side, asked_side, task.classes, task.seed)
             if protocol == "knn" and name == PIXELS:
-                found = {"top1": max(_pixel_knn(bank_side, asked_side, classes))}
-            rows += [_row(protocol, metric, name, value, i > 0) for metric, value in found.items()]
+                found = {"top1": max(_pixel_knn(bank_side, asked_side, task.classes))}
+            rows += _rows(protocol, name, found, name != task.name)
     return rows
 
 
-def _on_network(
-    protocols: list[str],
-    model: Model,
-    train: Split,
-    test: Split,
-    classes: int,
-    given: Mapping[str, Any],
-    progress: Callable[[int, int], None],
-) -> list[dict[str, Any]]:
-    chosen = [name for name in protocols if name in ON_NETWORK]
-    if not chosen:
+def _on_network(protocols: list[str], task: Task) -> list[dict[str, Any]]:
+    if not protocols:
         return []
-    sides = {model.method or model.name: model.backbone}
-    if given["floors"]:
-        sides["untrained network"] = random_network(model.backbone, train, model.inputs, given["seed"])
+    sides = {task.name: task.model.backbone} | ({UNTRAINED: task.untrained()} if task.floors else {})
+    settings: dict[str, Any] = {"seed": task.seed, "epochs": task.epochs, "progress": task.progress}
     rows = []
-    for protocol in chosen:
-        for i, (name, backbone) in enumerate(sides.items()):
-            settings = {"seed": given["seed"], "epochs": given["epochs"], "progress": progress}
+    for protocol in protocols:
+        for name, backbone in sides.items():
+            data = backbone, task.train, task.test, task.classes, task.model.inputs
             if protocol == "finetune":
-                found = finetune(backbone, train, test, classes, model.inputs, **settings)
+                found = finetune(*data, **settings)
             else:
-                recipe = LINEAR_RECIPES[protocol.removeprefix("linear-")]
-                found = sgd_linear(backbone, train, test, classes, model.inputs, recipe=recipe, **settings)
-            rows += [_row(protocol, metric, name, value, i > 0) for metric, value in found.items()]
+                found = sgd_linear(*data, recipe=LINEAR_RECIPES[protocol.removeprefix("linear-")], **settings)
+            rows += _rows(protocol, name, found, name != task.name)
     return rows
 
 
-def _row(protocol: str, metric: str, name: str, value: float, floor: bool) -> dict[str, Any]:
-    return {"protocol": protocol, "metric": metric, "name": name, "value": value, "floor": floor}
+def _rows(protocol: str, name: str, found: Mapping[str, float], floor: bool) -> list[dict[str, Any]]:
+    return [
+        {"protocol": protocol, "metric": metric, "name": name, "value": value, "floor": floor}
+        for metric, value in found.items()
+    ]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
