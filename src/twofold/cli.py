@@ -144,8 +144,11 @@ def _plain(arguments: list[str], verb: Callable[..., Any]) -> list[str]:
             plain.append("false" if switched_off else "true")
     required = [key for key, p in parameters.items() if p.default is p.empty]
     leading = next((i for i, argument in enumerate(plain) if argument.startswith("--")), len(plain))
-    if leading == 0 and "--config" in plain[:-1]:
-        plain = _from_config(plain[plain.index("--config") + 1], required) + plain
+    if "--config" in plain[:-1]:
+        # The file comes first, so that everything given on the command line goes over it.
+        at = plain.index("--config")
+        positionals = plain[:leading] or _from_config(plain[at + 1], required)
+        plain = [*plain[at : at + 2], *positionals, *plain[leading:at], *plain[at + 2 :]]
     elif leading and not required:
         plain = [f"--{next(iter(parameters))}", *plain]
     elif leading and hints[required[-1]] == list[str]:
@@ -157,8 +160,10 @@ def _from_config(path: str, required: list[str]) -> list[str]:
     try:
         with open(path, encoding="utf-8") as file:
             values = yaml.safe_load(file)
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f'The configuration "{path}" cannot be read: {str(error).splitlines()[0]}.') from None
+    except OSError as error:
+        raise UserError(f'The configuration "{path}" cannot be read: {error.strerror}.') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f'The configuration "{path}" is not YAML: {str(error).splitlines()[0]}.') from None
     if not isinstance(values, dict):
         raise UserError(f'The configuration "{path}" is not a mapping of option names to values.')
     return [str(values[key]) for key in required if key in values]
@@ -178,14 +183,16 @@ def _explain(error: str, name: str, arguments: list[str]) -> UserError:
     if found := re.search(r"arguments are required: (.*)", error):
         wanted = " and ".join(part.strip().upper() for part in found.group(1).split(","))
         return UserError(f"{name} needs {wanted}; {see}.")
+    if found := re.search(r"Option '([\w.]+)' is not accepted", error):
+        return UserError(f'The configuration has an unknown key "{found.group(1)}".{nearest(found.group(1), hints)}')
     if found := re.search(r'[Kk]ey "?\'?([\w.]+)', error):
         key = found.group(1)
         value = next((arguments[i + 1] for i, a in enumerate(arguments[:-1]) if a == f"--{key}"), None)
+        if value is None and (given := re.search(r"(?:Given|Got) value: (.*)", error)):
+            value = given.group(1)
         if key in hints and value is not None:
             try:
                 convert(f"--{key.replace('_', '-')}", value, hints[key])
             except UserError as explained:
                 return explained
-        if key not in hints:
-            return UserError(f'The configuration has an unknown key "{key}".{nearest(key, hints)}')
     return UserError(f"{' '.join(error.split())}; {see}")

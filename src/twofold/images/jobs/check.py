@@ -12,6 +12,7 @@ from twofold.images.jobs.pretrain import make_plan
 from twofold.images.jobs.settle import settle
 from twofold.images.reading import open_source
 from twofold.images.reading.examining import examine
+from twofold.images.reading.resources import bytes_in_words
 from twofold.training.distribution import choose_precision
 
 
@@ -30,7 +31,7 @@ def run(composition: Composition, pretraining: Mapping[str, Any]) -> dict[str, A
     size = settled["image_size"]
     print(f"\nA run would train {settled['backbone']} by {composition.name} at {size} px on {device.type}:")
     print("\n".join(make_plan(settled).describe(len(source))))
-    print(f"Decoded images would take {findings.decoded_bytes(2 * size) / 1e9:.2g} GB.")
+    print(f"Decoded images would take {bytes_in_words(findings.decoded_bytes(2 * size))}.")
     small = findings.smaller_than(-(-size // 3))
     if small:
         print(f"{small:,} images are smaller than a third of the {size} px views and would be enlarged a lot.")

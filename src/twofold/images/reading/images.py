@@ -19,7 +19,7 @@ from torch import Tensor
 
 from twofold.images.reading.decode import decode, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
-from twofold.images.reading.resources import free_memory, local_ranks, usable_cores
+from twofold.images.reading.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 from twofold.images.reading.source import DecodeError, Source
 from twofold.images.reading.unreadable import Unreadable, stand_ins
 from twofold.views import Batch
@@ -89,14 +89,14 @@ class Images:
 
     def describe(self) -> str:
         """One line: how large the decoded set is, where it is kept, how many threads decode."""
-        size = f"about {self.expected_bytes / 1e9:.2g} GB as uint8"
+        size = f"about {bytes_in_words(self.expected_bytes)} as uint8"
         side = "in full size" if self.short_side is None else f"short side {self.short_side} px"
         if self._on_device:
             kept = f"kept on {self.device}"
         elif self.expected_bytes <= self._host.budget:
             kept = "kept in memory"
         elif self._host.budget:
-            kept = f"{self._host.budget / 1e9:.2g} GB of it kept in memory, the rest decoded each time"
+            kept = f"{bytes_in_words(self._host.budget)} of it kept in memory, the rest decoded each time"
         else:
             kept = "decoded each time"
         return f"{len(self):,} images, {side}, {size}, {kept}; {self.workers} decoding threads"

@@ -88,3 +88,11 @@ def _text(path: Path) -> str:
 
 def _words(path: Path) -> list[str]:
     return _text(path).split()
+
+
+def bytes_in_words(count: float) -> str:
+    """A number of bytes for a person: 420 kB, 9.9 MB, 1.3 GB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.2g} {unit}" if count < 100 * size else f"{count / size:,.0f} {unit}"
+    return f"{count:.0f} bytes"
