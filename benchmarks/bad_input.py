@@ -45,7 +45,7 @@ DATA: list[tuple[str, str, int, tuple[str, ...]]] = [
     ("one zero-byte .jpg of 64", "zero-byte", 0, ("zz_zero.jpg",)),
     ("one text file named .jpg", "text-named-jpg", 0, ("zz_text.jpg",)),
     ("one PNG that claims 60000x60000 px", "bomb", 0, ("zz_bomb.png",)),
-    ("one dangling link", "dangling-link", 0, ("zz_link.jpg",)),
+    ("one dangling link", "dangling-link", 0, ("broken links 1",)),
     ("one folder named .jpg", "folder-named-jpg", 0, ()),
     ("half of 64 files zero-byte", "half-broken", 2, (".jpg",)),
     ("all 64 files broken", "all-broken", 2, (".jpg",)),

@@ -147,7 +147,8 @@ def _plain(arguments: list[str], verb: Callable[..., Any]) -> list[str]:
     if "--config" in plain[:-1]:
         # The file comes first, so that everything given on the command line goes over it.
         at = plain.index("--config")
-        positionals = plain[:leading] or _from_config(plain[at + 1], required)
+        held = _read_config(plain[at + 1])
+        positionals = plain[:leading] or [str(held[key]) for key in required if key in held]
         plain = [*plain[at : at + 2], *positionals, *plain[leading:at], *plain[at + 2 :]]
     elif leading and not required:
         plain = [f"--{next(iter(parameters))}", *plain]
@@ -156,7 +157,7 @@ def _plain(arguments: list[str], verb: Callable[..., Any]) -> list[str]:
     return plain
 
 
-def _from_config(path: str, required: list[str]) -> list[str]:
+def _read_config(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             values = yaml.safe_load(file)
@@ -166,7 +167,7 @@ def _from_config(path: str, required: list[str]) -> list[str]:
         raise UserError(f'The configuration "{path}" is not YAML: {str(error).splitlines()[0]}.') from None
     if not isinstance(values, dict):
         raise UserError(f'The configuration "{path}" is not a mapping of option names to values.')
-    return [str(values[key]) for key in required if key in values]
+    return values
 
 
 def _explain(error: str, name: str, arguments: list[str]) -> UserError:

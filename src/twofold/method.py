@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from twofold.errors import UserError
 from twofold.nets.features import Features
 from twofold.nets.twin import follow, twin_of
 from twofold.randomness import generator
@@ -106,6 +107,20 @@ class Look:
         """The same look with every tensor changed."""
         changed = [None if t is None else change(t) for t in (self.map, self.feature, self.projection, self.prediction)]
         return Look(*changed)  # type: ignore[arg-type]
+
+
+def above_zero(**settings: float) -> None:
+    """Refuse a setting that must be a number above 0, naming it."""
+    for name, value in settings.items():
+        if not 0 < value < math.inf:
+            raise UserError(f"{name} must be a number above 0, not {value}.")
+
+
+def share(**settings: float) -> None:
+    """Refuse a setting that must lie between 0 and 1, naming it."""
+    for name, value in settings.items():
+        if not 0 <= value <= 1:
+            raise UserError(f"{name} must lie between 0 and 1, not {value}.")
 
 
 def width_of(backbone: nn.Module) -> int:

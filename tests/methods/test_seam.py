@@ -205,3 +205,21 @@ def test_co2_ramp():
         method.before_step(now)
         weights.append(method(views_of(2), now).terms["co2"].weight)
     assert weights == pytest.approx([0.0, 0.8, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: SimCLR(Tiny(), temperature=0.0), "temperature must be a number above 0, not 0.0"),
+        (lambda: MoCo(Tiny(), temperature=float("nan")), "temperature must be a number above 0"),
+        (lambda: MoCo(Tiny(), momentum=1.5), "momentum must lie between 0 and 1, not 1.5"),
+        (lambda: MoCo(Tiny(), queue=0), "queue must be a number above 0"),
+        (lambda: BYOL(Tiny(), dim=0), "dim must be a number above 0"),
+        (lambda: SimSiam(Tiny(), layers=0), "layers must be a number above 0"),
+        (lambda: CO2(temperature=-1.0), "temperature must be a number above 0"),
+    ],
+)
+def test_settings_that_cannot_be_meant(make, said):
+    with pytest.raises(UserError) as caught:
+        make()
+    assert said in str(caught.value)

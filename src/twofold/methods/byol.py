@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Progress, width_of
+from twofold.method import Addition, Branch, JointEmbedding, Progress, above_zero, share, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error
 
@@ -35,6 +35,8 @@ class BYOL(JointEmbedding):
         target_init: Literal["copy", "random"] = "copy",
         additions: Sequence[Addition] = (),
     ) -> None:
+        above_zero(hidden=hidden, dim=dim)
+        share(momentum=momentum)
         projector = mlp([width_of(backbone), hidden, dim], last_bias=output_bias)
         predictor = mlp([dim, hidden, dim], last_bias=output_bias)
         super().__init__(Branch(backbone, projector, predictor), additions)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.method import Addition, JointEmbedding, Pass, Situation, Term
+from twofold.method import Addition, JointEmbedding, Pass, Situation, Term, above_zero, share
 from twofold.nets.gather import gather, rank
 from twofold.objectives.consistency import similarity_distribution, symmetric_divergence
 
@@ -24,6 +24,8 @@ class CO2(Addition):
         self, *, weight: float = 0.3, temperature: float = 0.05, include_positive: bool = False, ramp: float = 0.1
     ) -> None:
         super().__init__()
+        above_zero(temperature=temperature)
+        share(ramp=ramp)
         self.weight, self.temperature = weight, temperature
         self.include_positive, self.ramp = include_positive, ramp
 

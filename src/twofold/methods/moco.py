@@ -9,7 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Look, Losses, Pass, Progress, Situation, width_of
+from twofold.method import (
+    Addition,
+    Branch,
+    JointEmbedding,
+    Look,
+    Losses,
+    Pass,
+    Progress,
+    Situation,
+    above_zero,
+    share,
+    width_of,
+)
 from twofold.nets.batch_norm import deinterleave, interleave, split
 from twofold.nets.gather import gather, rank
 from twofold.nets.heads import mlp
@@ -46,6 +58,8 @@ class MoCo(JointEmbedding):
         groups: int = 8,
         additions: Sequence[Addition] = (),
     ) -> None:
+        above_zero(temperature=temperature, queue=queue, dim=dim, groups=groups)
+        share(momentum=momentum)
         width = width_of(backbone)
         projector = nn.Linear(width, dim) if head == "linear" else mlp([width, width, dim], norm=False)
         super().__init__(Branch(split(backbone, groups) if key_bn == "split" else backbone, projector), additions)

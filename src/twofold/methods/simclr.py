@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Look, Progress, width_of
+from twofold.method import Addition, Branch, JointEmbedding, Look, Progress, above_zero, width_of
 from twofold.nets.gather import gather, rank
 from twofold.nets.heads import mlp
 from twofold.objectives.nt_xent import nt_xent
@@ -35,6 +35,7 @@ class SimCLR(JointEmbedding):
         dim: int = 128,
         additions: Sequence[Addition] = (),
     ) -> None:
+        above_zero(temperature=temperature, layers=layers, dim=dim)
         width = width_of(backbone)
         widths = [width, *[hidden or width] * (layers - 1), dim]
         super().__init__(Branch(backbone, mlp(widths, bias=False, last_norm="scale")), additions)

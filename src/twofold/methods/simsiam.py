@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Look, Progress, width_of
+from twofold.method import Addition, Branch, JointEmbedding, Look, Progress, above_zero, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import negative_cosine
 
@@ -32,6 +32,7 @@ class SimSiam(JointEmbedding):
     ) -> None:
         width = width_of(backbone)
         dim = dim or (2048 if width >= 512 else 512)
+        above_zero(layers=layers, dim=dim, hidden=hidden or dim // 4)
         projector = mlp([width] * layers + [dim], bias=False, last_bias=True, last_norm="plain")
         projector.get_parameter(f"{len(projector) - 2}.bias").requires_grad_(False)
         predictor = mlp([dim, hidden or dim // 4, dim], bias=False, last_bias=True)

@@ -153,6 +153,14 @@ def test_a_loss_that_is_not_finite_ends_the_run_in_words(photos, tmp_path, capsy
     assert not (out / "backbone.safetensors").exists()
 
 
+def test_check_refuses_data_that_a_run_would_refuse(tmp_path, capsys):
+    for i in range(4):
+        Image.new("RGB", (40, 40), (i, 0, 0)).save(tmp_path / f"{i}.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    assert main(["check", str(tmp_path)]) == 2
+    assert "20% of the images cannot be read" in capsys.readouterr().err
+
+
 def test_prepared_images_are_data(photos, tmp_path, capsys):
     out = tmp_path / "small"
     assert main(["prepare", str(photos), str(out), "--short-side", "24"]) == 0

@@ -149,7 +149,7 @@ def refusal(path) -> str:
 
 def test_what_is_refused_says_what_was_found(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "nothing" in refusal(tmp_path / "empty") and ".jpg" in refusal(tmp_path / "empty")
+    assert "is empty" in refusal(tmp_path / "empty") and ".jpg" in refusal(tmp_path / "empty")
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "notes.txt").write_text("x")
     assert "only .txt 1" in refusal(tmp_path / "text")

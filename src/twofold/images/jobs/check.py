@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from twofold.composition import Composition
+from twofold.errors import UserError
 from twofold.images.jobs.pretrain import make_plan
 from twofold.images.jobs.settle import settle
 from twofold.images.reading import open_source
@@ -35,5 +36,11 @@ def run(composition: Composition, pretraining: Mapping[str, Any]) -> dict[str, A
     small = findings.smaller_than(-(-size // 3))
     if small:
         print(f"{small:,} images are smaller than a third of the {size} px views and would be enlarged a lot.")
+    broken, allowed = len(findings.broken) / max(findings.examined, 1), pretraining["max_unreadable"]
+    if broken > allowed:
+        raise UserError(
+            f"{broken:.0%} of the images cannot be read, and a run would end at {allowed:.0%}: mend or remove them, or "
+            f"give pretrain --max-unreadable."
+        )
     numbers = {key: getattr(findings, key) for key in ("total", "usable", "broken", "formats", "odd", "duplicates")}
     return {**numbers, "settings": settled}

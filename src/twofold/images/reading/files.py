@@ -65,9 +65,9 @@ def open_folder(path: str, root: Place) -> Files:
     """All image files below a folder. UserError where there is none, saying what was found instead."""
     names, skipped = _walk(root.path) if root.fs is None else _walk_remote(root)
     if not names:
-        held = f"only {count_list(skipped)}" if skipped else "nothing"
+        held = f"holds no images but only {count_list(skipped)}" if skipped else "is empty"
         known = " ".join(sorted(EXTENSIONS))
-        raise UserError(f"{path} holds no images but {held}; images end in {known}")
+        raise UserError(f"{path} {held}; images end in {known}")
     return Files(path, root, names, skipped)
 
 
