@@ -25,6 +25,8 @@ _METHOD = "--method."
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns 0 when done and 2 for the user's mistake (one sentence); our own mistakes raise (1)."""
+    # Threads that spin while they wait for each other cost several times the work where the machine is shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         run = parse(list(sys.argv[1:] if arguments is None else arguments))
         run()
