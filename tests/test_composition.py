@@ -23,7 +23,7 @@ def test_every_entry_names_code_and_settings_that_exist(name):
         assert recipe.source and recipe.views
 
 
-@pytest.mark.parametrize("path", [*{s.base for s in SYSTEMS.values()}, *ADDITIONS.values()])
+@pytest.mark.parametrize("path", sorted({s.base for s in SYSTEMS.values()} | set(ADDITIONS.values())))
 def test_settings_read_from_the_text_are_those_of_the_class(path):
     import inspect
 
