@@ -178,7 +178,7 @@ def test_too_many_unreadable_end_it_naming_the_first(source):
     assert data.unreadable["001.jpg"] == "the file is empty" and "does not exist" in data.unreadable["002.jpg"]
     with pytest.raises(UserError, match=r"[123] of the 23 images in .* cannot be read.*0.*00[012].jpg \("):
         Images(source, short_side=20, max_unreadable=0).batch(torch.arange(23))
-    with pytest.raises(UserError, match="[23] of the 23"):
+    with pytest.raises(UserError, match=r"[23] of the 23"):
         list(Images(source, short_side=20).stream(torch.arange(23).split(4)))
 
 
