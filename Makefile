@@ -14,7 +14,7 @@ help: ## what can be made
 
 demo: .venv/.ready-demo ## learn from the bundled pictures of blood cells, evaluate, and write a report (minutes)
 	$(BIN)/twofold pretrain byol examples/cells/train.parquet --val examples/cells/test.parquet --out $(DEMO) \
-	  --backbone resnet10 --stem imagenet --image-size 48 --batch-size 64 --epochs 60
+	  --backbone resnet10 --stem imagenet --image-size 48 --batch-size 64 --epochs 100
 	$(BIN)/twofold evaluate $(DEMO) examples/cells/train.parquet --test examples/cells/test.parquet \
 	  --protocols knn,5nn,linear
 	@echo "The report: $(DEMO)/report.html"

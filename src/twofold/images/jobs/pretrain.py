@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 HARMLESS = ("workers", "memory_gb", "log_every", "save_every", "quiet", "report", "compile", "out")
 EVALUATIONS = 20
 FEW_IMAGES = 1000
+BUSY = 0.5  # load a core from which bf16 kernels, whose threads wait for each other, crawl
 
 
 def run(composition: Composition, given: Mapping[str, Any]) -> Path:
@@ -139,6 +141,9 @@ def _header(
     small = sum(side < settled["image_size"] / 3 for side in sides)
     if small:
         lines.append(f"{small} of {len(sides)} images looked at are smaller than a third of the views: enlarged a lot.")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if fabric.device.type == "cpu" and torch.get_num_threads() > 1 and load > BUSY * usable_cores():
+        lines.append(f"other programs keep this machine busy (load {load:.1f}): if it crawls, set OMP_NUM_THREADS=1.")
     if images.source.labels is None:
         lines.append("no labels found: no kNN during the run.")
     return lines
