@@ -84,7 +84,7 @@ def test_the_search_for_foreign_strings_finds_them(line: str) -> None:
     assert FOREIGN.search(line)
 
 
-@pytest.mark.parametrize("line", ["a/work/b", "https://x.org/home/me", "{out}/root/x", "homework"])
+@pytest.mark.parametrize("line", ["a/home/b", "https://x.org/home/me", "{out}/root/x", "homework"])
 def test_the_search_for_foreign_strings_leaves_others_alone(line: str) -> None:
     assert not FOREIGN.search(line)
 
