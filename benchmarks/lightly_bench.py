@@ -10,23 +10,23 @@ import time
 
 START = time.time()
 
-import argparse  # noqa: E402
-import copy  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import resource  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import copy
+import json
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
 
-import lightly  # noqa: E402
-import torch  # noqa: E402
-import torchvision  # noqa: E402
-from lightly.data import LightlyDataset  # noqa: E402
-from lightly.loss import NTXentLoss  # noqa: E402
-from lightly.models.modules import MoCoProjectionHead, SimCLRProjectionHead  # noqa: E402
-from lightly.models.utils import deactivate_requires_grad, update_momentum  # noqa: E402
-from lightly.transforms import MoCoV2Transform, SimCLRTransform  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
+import lightly
+import torch
+import torchvision
+from lightly.data import LightlyDataset
+from lightly.loss import NTXentLoss
+from lightly.models.modules import MoCoProjectionHead, SimCLRProjectionHead
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.transforms import MoCoV2Transform, SimCLRTransform
+from torch import Tensor, nn
 
 WARM = 2
 

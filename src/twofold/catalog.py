@@ -144,7 +144,7 @@ SYSTEMS: dict[str, System] = {
         "images",
         _MOCO,
         _with(_MOCO_V2, symmetric=True),
-        verified="as moco; both directions against two asymmetric steps",
+        verified="loss and queue order against two asymmetric steps, two ranks, exact resume; no golden of its own",
     ),
     "moco-v1": System(
         "MoCo v1",
@@ -152,7 +152,7 @@ SYSTEMS: dict[str, System] = {
         "images",
         _MOCO,
         _MOCO_V1,
-        verified="official step, queue and split batch norm (golden), naive loop, two ranks, exact resume",
+        verified="official step and queue (golden), naive loop; ranks and resume only as the same class under moco",
     ),
     "simsiam": System(
         "SimSiam",

@@ -166,6 +166,29 @@ def test_the_keys_are_shuffled_for_their_batch_norm_and_come_back_in_order():
     torch.testing.assert_close(one.map, method.teacher(shown).map)
 
 
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_symmetric_moco_is_two_asymmetric_steps_with_one_ema_update(reduction):
+    torch.manual_seed(0)
+    options = {"dim": 8, "queue": 24, "key_bn": "plain"}
+    both = MoCo(Tiny(), symmetric=True, reduction=reduction, **options).double()
+    one = MoCo(Tiny(), **options).double()
+    one.load_state_dict(both.state_dict())
+    first, second = (x.double() for x in views_of(2).tensors)
+    both.before_step(NOW)
+    total = both(Views([first, second], [], torch.arange(8)), NOW).total
+    one.before_step(NOW)
+    halves, keys = [], []
+    for pair in ([first, second], [second, first]):
+        halves.append(one(Views(pair, [], torch.arange(8)), NOW).total)
+        keys.append(one.fresh[0])
+    wanted = sum(halves) if reduction == "sum" else sum(halves) / 2
+    torch.testing.assert_close(total, wanted)
+    both.after_step(NOW)
+    # The keys of view 1 come first; in the second asymmetric step view 1 is the key.
+    torch.testing.assert_close(both.queue.rows[:16], torch.cat([keys[1], keys[0]]))
+    assert both.queue.pointer == 16
+
+
 def test_a_queue_wraps_at_any_batch_size():
     method = MoCo(Tiny(), dim=8, queue=20, key_bn="plain")
     kept = []
