@@ -34,6 +34,7 @@ def pretrain(
     scaling: Literal["auto", "linear", "sqrt", "none"] = "auto",
     schedule: Literal["auto", "cosine", "cosine-epoch", "step", "constant"] = "auto",
     milestones: list[int] | None = None,
+    drop: float | None = None,
     accumulate: int = 1,
     seed: int = 0,
     devices: int | None = None,
@@ -85,7 +86,8 @@ def pretrain(
         warmup_epochs: Epochs of linear warm-up.
         scaling: How base_lr grows with the batch: times B/256 (linear), times the root of B (sqrt), or not at all.
         schedule: The recipe's where auto.
-        milestones: Epochs at which the schedule "step" drops the rate tenfold; 60 and 80 % of the run where not given.
+        milestones: Epochs at which the schedule "step" drops the rate; the recipe's, or 60 and 80 % of the run.
+        drop: What the schedule "step" multiplies the rate with; the recipe's, or 0.1.
         accumulate: Chunks that a batch is cut into to save memory; losses still see the whole batch.
         seed: Of everything random.
         devices: GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given.
@@ -335,7 +337,7 @@ _AT_LEAST: dict[str, float] = {
     "memory_gb": 0, "max_unreadable": 0, "knn_every": 0, "save_every": 0, "log_every": 1, "weight_decay": 0,
     "warmup_epochs": 0, "short_side": 8,
 }  # fmt: skip
-_ABOVE_ZERO = ("base_lr", "lr", "labels")
+_ABOVE_ZERO = ("base_lr", "lr", "labels", "drop")
 
 
 def _check_numbers(given: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ class Recipe:
     """Published settings for one size of images. source: where the values stand.
 
     views: a name of the wing's recipes. method: settings of the base and its additions. plan: optimizer, base_lr,
-    scaling, weight_decay, warmup_epochs, schedule, epochs, batch_size.
+    scaling, weight_decay, warmup_epochs or warmup_steps, schedule (for "step" with its milestones as shares of the run
+    and its drop), epochs, batch_size.
     """
 
     views: str
@@ -41,6 +42,17 @@ class System:
 _SGD = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine-epoch", "warmup_epochs": 0.0}
 _LARS = {"optimizer": "lars", "scaling": "linear", "schedule": "cosine", "warmup_epochs": 10.0}
 _ADAM = {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "warmup_epochs": 5.0}
+
+_DROPS = {
+    "optimizer": "adam",
+    "scaling": "none",
+    "weight_decay": 1e-6,
+    "warmup_steps": 500,
+    "schedule": "step",
+    "milestones": (0.95, 0.975),
+    "drop": 0.2,
+    "batch_size": 512,
+}
 
 _SIMCLR = {
     "imagenet": Recipe(
@@ -112,13 +124,34 @@ _BYOL = {
         "the W-MSE repository's BYOL baseline, with a cosine in the place of its two drops",
     ),
 }
+_WMSE = {
+    "imagenet": Recipe(
+        "wmse-imagenet100",
+        {**_DROPS, "base_lr": 2e-3, "epochs": 240, "milestones": (190 / 240, 215 / 240)},
+        {"dim": 128, "whiten_size": 256},
+        "official repository, ImageNet-100 (its drops at E - 50 and E - 25 as shares of 240 epochs)",
+    ),
+    "cifar": Recipe(
+        "wmse",
+        {**_DROPS, "base_lr": 3e-3, "epochs": 1000},
+        {"dim": 64, "whiten_size": 128},
+        "official repository, CIFAR-10 (its drops at E - 50 and E - 25 as shares of 1000 epochs)",
+    ),
+}
 
 
 def _with(recipes: Mapping[str, Recipe], **settings: Any) -> dict[str, Recipe]:
     return {k: Recipe(r.views, r.plan, {**r.method, **settings}, r.source) for k, r in recipes.items()}
 
 
-_MOCO, _CO2 = "twofold.methods.moco:MoCo", "twofold.methods.co2:CO2"
+_MOCO, _WMSE_CLASS = "twofold.methods.moco:MoCo", "twofold.methods.wmse:WMSE"
+_MIXSIAM, _MOCHI, _CO2 = "twofold.methods.mixsiam:MixSiam", "twofold.methods.mochi:MoCHi", "twofold.methods.co2:CO2"
+_TKC, _UNMIX = "twofold.methods.tkc:TKC", "twofold.methods.unmix:UnMix"
+_MOCHI_RECIPES = {
+    **_with(_MOCO_V2, **{"mochi.hardest": 1024, "mochi.mixed": 512, "mochi.with_query": 256, "mochi.warmup": 0.075}),
+    "cifar": _MOCO_V2["cifar"],
+}
+_UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, symmetric=True)["cifar"]}
 
 SYSTEMS: dict[str, System] = {
     "simclr": System(
@@ -171,6 +204,37 @@ SYSTEMS: dict[str, System] = {
         _BYOL,
         verified="official loss and schedules, a third party's whole step (golden), two ranks, exact resume",
     ),
+    "wmse": System(
+        "W-MSE with 2 views",
+        "Whitening for Self-Supervised Representation Learning, ICML 2021, arXiv 2007.06346",
+        "images",
+        _WMSE_CLASS,
+        _WMSE,
+    ),
+    "wmse4": System(
+        "W-MSE with 4 views",
+        "Whitening for Self-Supervised Representation Learning, ICML 2021, arXiv 2007.06346",
+        "images",
+        _WMSE_CLASS,
+        _with(_WMSE, views=4),
+    ),
+    "mixsiam": System(
+        "MixSiam (a reconstruction), SimSiam with mixtures",
+        "MixSiam: A Mixture-based Approach to Self-supervised Representation Learning, 2021, arXiv 2111.02679",
+        "images",
+        "twofold.methods.simsiam:SimSiam",
+        _SIMSIAM,
+        (_MIXSIAM,),
+        zero_init_residual=True,
+    ),
+    "mochi": System(
+        "MoCHi on MoCo v2",
+        "Hard Negative Mixing for Contrastive Learning, NeurIPS 2020, arXiv 2010.01028",
+        "images",
+        _MOCO,
+        _MOCHI_RECIPES,
+        (_MOCHI,),
+    ),
     "co2": System(
         "CO2 on MoCo v2",
         "CO2: Consistent Contrast for Unsupervised Visual Representation Learning, arXiv 2010.02217",
@@ -180,5 +244,22 @@ SYSTEMS: dict[str, System] = {
         (_CO2,),
         verified="a third party's loss and gradient (golden), naive loop, two ranks, exact resume",
     ),
+    "tkc": System(
+        "TKC (a reconstruction) on MoCo v2",
+        "Temporal Knowledge Consistency for Unsupervised Visual Representation Learning, ICCV 2021, arXiv 2108.10668",
+        "images",
+        _MOCO,
+        _MOCO_V2,
+        (_TKC,),
+    ),
+    "unmix": System(
+        "Un-Mix on MoCo v2",
+        "Un-Mix: Rethinking Image Mixtures for Unsupervised Visual Representation Learning, AAAI 2022, "
+        "arXiv 2003.05438",
+        "images",
+        _MOCO,
+        _UNMIX_RECIPES,
+        (_UNMIX,),
+    ),
 }
-ADDITIONS: dict[str, str] = {"co2": _CO2}
+ADDITIONS: dict[str, str] = {"mixsiam": _MIXSIAM, "mochi": _MOCHI, "co2": _CO2, "tkc": _TKC, "unmix": _UNMIX}

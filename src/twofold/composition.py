@@ -119,6 +119,9 @@ def build(
         method = load(paths[base])(backbone, **chosen[base], **({"additions": additions} if additions else {}))
     except (TypeError, ValueError) as error:
         raise UserError(f'"{composition.name}" cannot be built with these settings: {error}.') from error
+    check = getattr(method, "check", None)
+    if check is not None:
+        check(situation)
     return method, {f"{part}.{name}": value for part, values in chosen.items() for name, value in values.items()}
 
 

@@ -7,7 +7,8 @@ and the terms of every addition are functions of that record.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -149,7 +150,9 @@ class Pass:
     views: as made, with their geometry. shown: the tensors that the student saw. student, teacher: a look per view, for
     the views that this branch saw. negatives: (K, D) unit rows as they were before this step, or None where the rest of
     the batch serves. directions: pairs (student view, teacher view) that the base compares. compare: (student rows,
-    teacher rows) -> (B,), the base's own loss with all negatives in it. look, teach: run student or teacher again.
+    teacher rows) -> (B,), the base's own loss with all negatives in it. combine: the losses of several directions as
+    one, by the base's rule (sum or mean). look, teach: run student or teacher again. networks: the context in which
+    other networks must run (losses are made outside autocast; networks are not).
     """
 
     views: Views
@@ -161,6 +164,8 @@ class Pass:
     progress: Progress
     look: Callable[[Tensor], Look]
     teach: Callable[[Tensor], Look]
+    networks: Callable[[], AbstractContextManager[Any]] = nullcontext
+    combine: Callable[[list[Tensor]], Tensor] = lambda losses: torch.stack(losses).sum()
     compare: Callable[[Tensor, Tensor], Tensor] = lambda rows, targets: rows.new_zeros(len(rows))
 
 
@@ -205,6 +210,10 @@ class Addition(nn.Module):
         """What a user should know before this run starts, a sentence each."""
         return []
 
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        """What is wrong with the numbers just logged, a sentence each; the run says each once."""
+        return []
+
 
 class JointEmbedding(nn.Module):
     """A student, a teacher and a comparison. The bases differ in four choices, made in the methods below.
@@ -217,6 +226,7 @@ class JointEmbedding(nn.Module):
     contrast: Literal["none", "batch", "queue"] = "none"
     momentum_teacher = False
     teacher: nn.Module
+    dim: int
     directions: Sequence[tuple[int, int]] = ((0, 1), (1, 0))
 
     def __init__(self, student: Branch, additions: Sequence[Addition] = ()) -> None:
@@ -287,9 +297,14 @@ class JointEmbedding(nn.Module):
         """The base's term from the mean losses of its directions."""
         return torch.stack(losses).sum()
 
+    def base_loss(self, record: Pass) -> Tensor:
+        """The base's term: its directions compared row by row, averaged over the batch and combined."""
+        pairs = [(record.student[i].row, record.teacher[j].row) for i, j in record.directions]
+        return self.combine([record.compare(rows, targets).mean() for rows, targets in pairs])
+
     def observe(self, views: Views, progress: Progress) -> Pass:
         """Run student and teacher: everything of a step that needs the networks."""
-        shown = views.tensors
+        shown, networks = views.tensors, _networks(views.tensors[0].device.type)
         for addition in self.additions:
             shown = addition.show(shown, progress)
         student = self.look_at(shown, sorted({i for i, _ in self.directions}))
@@ -302,18 +317,18 @@ class JointEmbedding(nn.Module):
             self.stored_negatives(),
             self.directions,
             progress,
-            look=self.look,
-            teach=lambda images: self.teach(images, progress),
+            look=_within(networks, self.look),
+            teach=_within(networks, lambda images: self.teach(images, progress)),
+            networks=networks,
+            combine=self.combine,
         )
 
     def judge(self, record: Pass) -> Losses:
         """The losses of a record, in float32 at least; only additions run networks here, where they must."""
         with torch.autocast(record.views.tensors[0].device.type, enabled=False):
             record.compare = lambda rows, targets: self.compare(rows, targets, self._extra(record, rows, targets))
-            pairs = [(record.student[i].row, record.teacher[j].row) for i, j in record.directions]
-            base = self.combine([record.compare(rows, targets).mean() for rows, targets in pairs])
             scale = math.prod(addition.base_scale(record.progress) for addition in self.additions)
-            terms, scalars = {"base": Term(scale, base)}, self.scalars(record)
+            terms, scalars = {"base": Term(scale, self.base_loss(record))}, self.scalars(record)
             for addition in self.additions:
                 terms |= addition.terms(record)
                 scalars |= addition.scalars(record)
@@ -354,7 +369,30 @@ class JointEmbedding(nn.Module):
         """What a user should know before this run starts, a sentence each."""
         return [note for addition in self.additions for note in addition.notes(self, situation)]
 
+    def check(self, situation: Situation) -> None:
+        """Refuse, with a UserError, data or a batch that the method cannot work with."""
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        """What is wrong with the numbers just logged, a sentence each; the run says each once."""
+        return [alarm for addition in self.additions for alarm in addition.alarms(row)]
+
     def _extra(self, record: Pass, rows: Tensor, targets: Tensor) -> Tensor | None:
         found = [a.negatives(record, rows, targets) for a in self.additions]
         present = [negatives for negatives in found if negatives is not None]
         return torch.cat(present, dim=1) if present else None
+
+
+def _networks(kind: str) -> Callable[[], AbstractContextManager[Any]]:
+    """The precision in which networks compute at this moment on a device of this kind, as a context."""
+    enabled, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+    return lambda: torch.autocast(kind, dtype, enabled=enabled)
+
+
+def _within(
+    context: Callable[[], AbstractContextManager[Any]], work: Callable[[Tensor], Look]
+) -> Callable[[Tensor], Look]:
+    def again(images: Tensor) -> Look:
+        with context():
+            return work(images)
+
+    return again

@@ -59,3 +59,17 @@ def test_adam_decay_is_coupled():
     # Coupled L2 with a zero gradient is Adam on the decay alone: every entry moves by the whole rate.
     moved = (before - weight.detach()).abs()
     torch.testing.assert_close(moved, torch.full_like(moved, 0.01), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw", "lars"])
+def test_a_parameter_may_get_its_first_gradient_late(kind):
+    method = make_method("simclr")
+    optimiser = build_optimiser(method, make_plan(optimiser=kind, lr=0.01, weight_decay=0.0))
+    late, *others = (p for p in method.parameters() if p.requires_grad)
+    begun = late.detach().clone()
+    for step in range(2):
+        for parameter in others:
+            parameter.grad = torch.ones_like(parameter)
+        late.grad = torch.ones_like(late) if step else None
+        optimiser.step()
+        assert torch.equal(late, begun) == (step == 0)

@@ -44,6 +44,7 @@ class BYOL(JointEmbedding):
         self.teacher = self.twin(Branch(backbone, projector))
         if target_init == "random":
             self.teacher.apply(_restart)
+        self.dim = dim
         self.join_additions()
 
     def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:

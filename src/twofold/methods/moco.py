@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from twofold.nets.batch_norm import deinterleave, interleave, split
 from twofold.nets.gather import gather, rank
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
+from twofold.objectives.hard_negatives import uniformity
 from twofold.objectives.info_nce import info_nce
 
 
@@ -67,7 +69,9 @@ class MoCo(JointEmbedding):
         self.temperature, self.momentum, self.reduction = temperature, momentum, reduction
         self.key_bn, self.groups = key_bn, groups
         self.queue = Queue(queue, dim)
+        self.extra: Tensor | None = None
         self.teacher = self.twin(self.student)
+        self.dim = dim
         self.join_additions()
 
     def before_step(self, progress: Progress) -> None:
@@ -97,6 +101,7 @@ class MoCo(JointEmbedding):
         return self.queue.rows
 
     def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        self.extra = extra if self.extra is None else self.extra
         queries, keys = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
         return info_nce(queries, keys, self.queue.rows.to(queries.dtype), self.temperature, extra)
 
@@ -105,19 +110,34 @@ class MoCo(JointEmbedding):
 
     def judge(self, record: Pass) -> Losses:
         self.fresh = [F.normalize(look.row, dim=1) for look in record.teacher.values()]
+        self.extra = None
         return super().judge(record)
 
     @torch.no_grad()
     def scalars(self, record: Pass) -> dict[str, Tensor]:
-        """Share of queries for which no stored key is nearer than their own (the pretext task's top-1 accuracy)."""
+        """How hard the pretext task is, additions' negatives included.
+
+        pretext_top1: share of queries that are nearer to their key than to any negative. negatives_with_mass: share of
+        the negatives that get more than an even share of the softmax. uniformity: of the queries (lower is better).
+        """
         i, j = record.directions[0]
         queries = F.normalize(record.student[i].row, dim=1)
-        positive = (queries * F.normalize(record.teacher[j].row, dim=1)).sum(1)
-        return {"pretext_top1": ((queries @ self.queue.rows.to(queries.dtype).T).amax(1) < positive).float().mean()}
+        positive = (queries * F.normalize(record.teacher[j].row, dim=1)).sum(1, keepdim=True)
+        against = queries @ self.queue.rows.to(queries.dtype).T
+        if self.extra is not None:
+            against = torch.cat([against, torch.einsum("bd,bsd->bs", queries, self.extra)], dim=1)
+        even = (torch.cat([positive, against], dim=1) / self.temperature).logsumexp(1, keepdim=True)
+        even = even - math.log(1 + against.shape[1])
+        return {
+            "pretext_top1": (against.amax(1, keepdim=True) < positive).float().mean(),
+            "negatives_with_mass": (against / self.temperature > even).float().mean(),
+            "uniformity": uniformity(queries),
+        }
 
     def after_step(self, progress: Progress) -> None:
         for keys in self.fresh:
             self.queue.enqueue(gather(keys))
+        self.extra = None
         super().after_step(progress)
 
     @classmethod

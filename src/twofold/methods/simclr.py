@@ -40,6 +40,7 @@ class SimCLR(JointEmbedding):
         widths = [width, *[hidden or width] * (layers - 1), dim]
         super().__init__(Branch(backbone, mlp(widths, bias=False, last_norm="scale")), additions)
         self.temperature = temperature
+        self.dim = dim
         self.join_additions()
 
     def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:

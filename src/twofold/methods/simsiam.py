@@ -38,6 +38,7 @@ class SimSiam(JointEmbedding):
         predictor = mlp([dim, hidden or dim // 4, dim], bias=False, last_bias=True)
         super().__init__(Branch(backbone, projector, predictor), additions)
         self.fix_predictor_rate = fix_predictor_rate
+        self.dim = dim
         self.join_additions()
 
     def teach_all(

@@ -59,3 +59,36 @@ def gather(rows: Tensor) -> Tensor:
 def total(value: Tensor) -> Tensor:
     """The sum of a tensor over all processes, with gradient."""
     return value if world() == 1 else _Sum.apply(value)
+
+
+class _Mirror(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        return _exchange(rows).flip(0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _exchange(gradient).flip(0)
+
+
+def mirror(rows: Tensor) -> Tensor:
+    """The rows (B, ...) that stand here when the batch of all processes is reversed, with gradient.
+
+    Image b of N is paired with image N - 1 - b, whatever the number of processes; each exchanges its rows with one
+    other.
+    """
+    return rows.flip(0) if world() == 1 else _Mirror.apply(rows)
+
+
+def _exchange(rows: Tensor) -> Tensor:
+    """The rows of the process at the mirrored rank."""
+    partner = world() - 1 - rank()
+    if partner == rank():
+        return rows
+    rows = rows.contiguous()
+    theirs = torch.empty_like(rows)
+    for request in dist.batch_isend_irecv(
+        [dist.P2POp(dist.isend, rows, partner), dist.P2POp(dist.irecv, theirs, partner)]
+    ):
+        request.wait()
+    return theirs

@@ -1,4 +1,4 @@
-"""Regression onto a target direction: the losses of SimSiam and BYOL, without negatives."""
+"""Regression onto a target, without negatives: the losses of SimSiam, BYOL and W-MSE."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def negative_cosine(predictions: Tensor, targets: Tensor) -> Tensor:
 def normalised_squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
     """||N(p) - N(z)||^2 = 2 - 2 cos(p, z) of each row (Grill et al., NeurIPS 2020, equation 2). -> (B,) in [0, 4]."""
     return 2 + 2 * negative_cosine(predictions, targets)
+
+
+def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
+    """The squared difference of each row, averaged over its entries. (B, D), (B, D) -> (B,)."""
+    return (predictions - targets).square().mean(1)

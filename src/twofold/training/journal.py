@@ -48,6 +48,7 @@ class Journal:
         self.display: Display | None = None
         self.events: Events | None = None
         self.row: dict[str, float] = {}
+        self.said: set[str] = set()
         self.first = self.saved = self.done = 0
         self.earlier = 0.0
         self.begun = self.marked = self.saved_at = time.monotonic()
@@ -162,8 +163,11 @@ class Journal:
         if self.run.writer:
             measured, warning = self.watch(losses.rows, self.done, self.length.steps)
             row |= measured
-            if warning:
-                self.run.warn(warning)
+            alarms = getattr(self.method, "alarms", None)
+            for said in [*([warning] if warning else []), *(alarms(row) if alarms else [])]:
+                if said not in self.said:
+                    self.said.add(said)
+                    self.run.warn(said)
             behind = Progress(
                 self.done, self.length.steps, self.length.epoch(self.done), self.length.epochs, self.plan.seed
             )

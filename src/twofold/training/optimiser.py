@@ -40,7 +40,13 @@ def build_optimiser(method: nn.Module, plan: Plan) -> Optimizer:
         return LARS(described, lr, momentum=plan.momentum, weight_decay=decay, eta=plan.eta)
     fused = all(p.device.type in ("cpu", "cuda") for group in groups.values() for p in group)
     if plan.optimiser == "sgd":
-        return torch.optim.SGD(described, lr, momentum=plan.momentum, weight_decay=decay, fused=fused)
+        sgd = torch.optim.SGD(described, lr, momentum=plan.momentum, weight_decay=decay, fused=fused)
+        if plan.momentum:
+            # torch's fused step fails where some parameters get their first gradient later than others (TKC's do). A
+            # momentum of zeros is what it begins with anyway.
+            for parameter in (p for group in groups.values() for p in group):
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return sgd
     kind = torch.optim.Adam if plan.optimiser == "adam" else torch.optim.AdamW
     return kind(described, lr, weight_decay=decay, fused=fused)
 

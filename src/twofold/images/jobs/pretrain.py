@@ -14,6 +14,7 @@ from twofold.composition import Composition, build
 from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.evaluation.features import InputSettings
+from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
 from twofold.images.jobs.online import OnlineKNN
 from twofold.images.jobs.samples import gallery, view_samples
@@ -29,7 +30,7 @@ from twofold.training.export import save_backbone
 from twofold.training.loop import train
 from twofold.training.plan import Plan
 from twofold.training.run_folder import RunFolder
-from twofold.training.seam import TrainingStopped
+from twofold.training.seam import Monitor, TrainingStopped
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -86,10 +87,11 @@ def _train(
         colour=settled["colour"],
     )
     inputs = InputSettings(size, views.mean, views.std, fabric.device, settled["precision"])
-    monitors = []
+    consistency = TemporalConsistency(images, inputs, folder, epochs=length.epochs, seed=seed)
+    online = None
     if source.labels is not None and settled["knn_every"] != 0:
         every = settled["knn_every"] or -(-length.epochs // EVALUATIONS)
-        monitors = [OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)]
+        online = OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)
 
     _same_data(folder, source)
     about = {**environment(), "images": len(source), "fingerprint": source.fingerprint(), "data": source.describe()}
@@ -101,6 +103,7 @@ def _train(
         out.save_arrays("views", **view_samples(images, views, seed))
 
     try:
+        monitors: list[Monitor] = [consistency, *([online] if online else [])]
         outcome = train(method, images, views, plan, out, fabric, monitors, quiet=settled["quiet"])
     except TrainingStopped as stopped:
         out.note(str(stopped))
@@ -110,9 +113,11 @@ def _train(
         out.warn(_unreadable(images, out))
     if fabric.is_global_zero and not (outcome.finished_before and (folder / BACKBONE_FILE).exists()):
         out.save_arrays("gallery", **gallery(backbone, images, inputs, seed))
-        _measure(out, monitors, backbone, settled, outcome.metrics.get("knn"))
+        if online:
+            _measure(out, online, backbone, settled, outcome.metrics.get("knn"))
         save_backbone(backbone, folder / BACKBONE_FILE, mean=views.mean, std=views.std, method=settled["method"])
         _report(out, settled)
+        consistency.clear()
     out.close()
     return folder
 
@@ -165,6 +170,7 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
         schedule=settled["schedule"],
         warmup_epochs=settled["warmup_epochs"],
         milestones=tuple(settled["milestones"] or ()),
+        drop=settled["drop"] or 0.1,
         accumulate=settled["accumulate"],
         precision=settled["precision"],
         compile=settled["compile"],
@@ -209,22 +215,19 @@ def _unreadable(images: Images, out: RunFolder) -> str:
     )
 
 
-def _measure(
-    out: RunFolder, monitors: list[OnlineKNN], backbone: Any, settled: Mapping[str, Any], last: float | None
-) -> None:
+def _measure(out: RunFolder, online: OnlineKNN, backbone: Any, settled: Mapping[str, Any], last: float | None) -> None:
     """kNN of the finished backbone (`last`, where the run has just measured it) beside its floors, printed and kept."""
-    for monitor in monitors:
-        asked = monitor.queries or monitor.bank
-        how = "" if monitor.queries else ", each image against the others"
-        reached = monitor.accuracy(*monitor.features(backbone)) if last is None else last
-        numbers = {settled["method"]: reached, **monitor.floors(backbone)}
-        entry = {"protocol": "knn", "metric": "top1", "settings": "k 200, T 0.1", "seed": settled["seed"]}
-        entry["data"] = asked.images.source.path
-        out.add_evaluation(
-            {**entry, "name": name, "value": value, "floor": i > 0} for i, (name, value) in enumerate(numbers.items())
-        )
-        shown = ", ".join(f"{name} {value:.1%}" for name, value in numbers.items())
-        out.say(f"kNN on {len(asked):,} images of {asked.images.source.path}{how}: {shown}")
+    asked = online.queries or online.bank
+    how = "" if online.queries else ", each image against the others"
+    reached = online.accuracy(*online.features(backbone)) if last is None else last
+    numbers = {settled["method"]: reached, **online.floors(backbone)}
+    entry = {"protocol": "knn", "metric": "top1", "settings": "k 200, T 0.1", "seed": settled["seed"]}
+    entry["data"] = asked.images.source.path
+    out.add_evaluation(
+        {**entry, "name": name, "value": value, "floor": i > 0} for i, (name, value) in enumerate(numbers.items())
+    )
+    shown = ", ".join(f"{name} {value:.1%}" for name, value in numbers.items())
+    out.say(f"kNN on {len(asked):,} images of {asked.images.source.path}{how}: {shown}")
 
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:

@@ -59,10 +59,16 @@ def settle(given: Mapping[str, Any], composition: Composition, source: Source, g
         settled["schedule"] = plan["schedule"]
     if given["scaling"] == "auto":
         settled["scaling"] = plan["scaling"]
-    if given["milestones"] is None and settled["schedule"] == "step":
-        settled["milestones"] = [round(share * passes(settled, len(source))) for share in (0.6, 0.8)]
+    length = passes(settled, len(source))
+    if settled["schedule"] == "step":
+        if given["milestones"] is None:
+            settled["milestones"] = [round(share * length) for share in plan.get("milestones", (0.6, 0.8))]
+        if given["drop"] is None:
+            settled["drop"] = plan.get("drop", 0.1)
     if given["warmup_epochs"] is None:
-        settled["warmup_epochs"] = round(min(plan["warmup_epochs"], passes(settled, len(source)) / 10), 4)
+        per_epoch = max(len(source) // settled["batch_size"], 1)
+        published = plan.get("warmup_epochs", plan.get("warmup_steps", 0) / per_epoch)
+        settled["warmup_epochs"] = round(min(published, length / 10), 4)
     return settled
 
 

@@ -1,0 +1,56 @@
+"""Temporal consistency: how far the features of the same images have moved since an earlier stage of the run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twofold.images.evaluation.features import InputSettings, extract
+from twofold.images.reading import Images
+from twofold.method import Progress
+from twofold.randomness import generator
+from twofold.training.files import write_atomically
+
+IMAGES, STAGES = 256, 10
+
+
+class TemporalConsistency:
+    """Mean cosine between the backbone's features of the same un-augmented images now and one stage ago.
+
+    A stage is a tenth of the run, in whole epochs. The features of earlier stages lie in the run folder until `clear`,
+    so a run that is killed and goes on logs what an unbroken one does.
+    """
+
+    def __init__(self, images: Images, inputs: InputSettings, folder: Path, *, epochs: int, seed: int) -> None:
+        self.images, self.inputs, self.folder = images, inputs, folder / "consistency"
+        self.every_epochs = max(round(epochs / STAGES), 1)
+        drawn = torch.randperm(len(images), generator=generator(seed, "consistency"))
+        self.chosen = drawn[:IMAGES].sort().values
+
+    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]:
+        if progress.epoch % self.every_epochs:
+            return {}  # the end of a run that is no whole number of stages
+        backbone: nn.Module = method.backbone  # type: ignore[assignment]
+        features = F.normalize(extract(backbone, self.images, **vars(self.inputs), indices=self.chosen), dim=1)
+        self.folder.mkdir(exist_ok=True)
+        write_atomically(self._file(progress.epoch), lambda handle: np.save(handle, features.half().numpy()))
+        before = self._before(progress.epoch)
+        if before is None or before.shape != features.shape:
+            return {}
+        return {"temporal_consistency": (features * before).sum(1).mean().item()}
+
+    def clear(self) -> None:
+        """Remove what only the run itself needed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, epoch: int) -> Path:
+        return self.folder / f"{epoch}.npy"
+
+    def _before(self, epoch: int) -> Tensor | None:
+        file = self._file(epoch - self.every_epochs)
+        return torch.from_numpy(np.load(file, allow_pickle=False)).float() if file.exists() else None

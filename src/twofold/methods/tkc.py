@@ -1,0 +1,114 @@
+"""TKC: Temporal Knowledge Consistency for Unsupervised Visual Representation Learning (Feng et al., ICCV 2021).
+
+A reconstruction of 2108.10668: no code was released, and numbers, layers and weights below are not the paper's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+from twofold.method import Addition, JointEmbedding, Pass, Progress, Situation, Term, above_zero
+from twofold.nets.gather import gather, rank
+from twofold.nets.knowledge import KnowledgeTransformer, Snapshots
+from twofold.objectives.temporal import temporal_nce, weighted
+
+EARLY = 0.05  # of the run: networks of this age have nothing to teach
+
+
+class TKC(Addition):
+    """An addition, reconstructed: the student also agrees with teachers of earlier stages of the run.
+
+    teachers: how many, h. interval: epochs between two snapshots; a tenth of the run, one epoch at least, where None.
+    snapshot_of: the EMA "teacher" or the "student". adapter: what the knowledge transformer makes of a teacher's
+    projection: "residual", "plain" or "identity". temperature: of the temporal loss, the base's where None, 0.2 where
+    it has none. weight: of the term, which grows from 0 over the first interval after a snapshot. bonus: for the
+    entropy of the teachers' importances, so that no teacher is left alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        teachers: int = 2,
+        interval: float | None = None,
+        snapshot_of: Literal["teacher", "student"] = "teacher",
+        adapter: Literal["residual", "plain", "identity"] = "residual",
+        temperature: float | None = None,
+        weight: float = 1.0,
+        bonus: float = 0.01,
+    ) -> None:
+        super().__init__()
+        above_zero(teachers=teachers, interval=interval or 1.0, temperature=temperature or 1.0, weight=weight)
+        self.teachers, self.interval, self.snapshot_of = teachers, interval, snapshot_of
+        self.adapter, self.weight, self.bonus = adapter, weight, bonus
+        self.temperature = temperature or 0.0
+        self.importance: Tensor | None = None
+
+    def join(self, method: JointEmbedding) -> None:
+        name = type(method).__name__
+        if not method.momentum_teacher:
+            raise UserError(f"tkc keeps old EMA teachers, and {name} has no EMA teacher; use moco+tkc or byol+tkc.")
+        self.source = [method.teacher if self.snapshot_of == "teacher" else method.student]  # not a part of this module
+        self.snapshots = Snapshots(self.source[0], self.teachers)
+        self.transformer = KnowledgeTransformer(self.teachers, method.dim, self.adapter)
+        self.temperature = self.temperature or getattr(method, "temperature", 0.2)
+
+    def terms(self, record: Pass) -> dict[str, Term]:
+        every, first = self.calendar(record.progress)
+        age = record.progress.step - first
+        if age < 0:
+            return {}
+        present = list(self.snapshots.ring)[: age // every + 1]
+        losses = [self.direction(record, present, i, j).mean() for i, j in record.directions]
+        return {"tkc": Term(self.weight * min(age / every, 1.0), torch.stack(losses).mean())}
+
+    def direction(self, record: Pass, present: list[nn.Module], i: int, j: int) -> Tensor:
+        """The temporal loss (B,) of student view i against what the present teachers say of view j."""
+        with torch.no_grad(), record.networks():
+            said = torch.stack([teacher(record.views.tensors[j]).row for teacher in present])
+        rows = F.normalize(record.student[i].row, dim=1)
+        targets, importance = self.transformer(said.to(rows.dtype))
+        self.importance = importance.detach()
+        everyone = gather(targets.transpose(0, 1)).transpose(0, 1)
+        losses = temporal_nce(rows, everyone, self.temperature, rank() * len(rows))
+        return weighted(losses, importance, self.bonus)
+
+    def calendar(self, progress: Progress) -> tuple[int, int]:
+        """Steps between two snapshots, and the step before which the first one is taken."""
+        epochs = self.interval or max(1.0, progress.epochs / 10)
+        every = max(round(epochs * progress.steps / progress.epochs), 1)
+        return every, max(math.ceil(EARLY * progress.steps / every), 1) * every
+
+    def scalars(self, record: Pass) -> dict[str, Tensor]:
+        """Entropy of the teachers' importances as a share of its most, where there are several teachers."""
+        held, self.importance = self.importance, None
+        if held is None or len(held) < 2:
+            return {}
+        return {"tkc_entropy": -(held.exp() * held).sum(0).mean() / math.log(len(held))}
+
+    def after_step(self, progress: Progress) -> None:
+        every, first = self.calendar(progress)
+        done = progress.step + 1
+        if done >= first and done % every == 0 and done < progress.steps:
+            self.snapshots.take(self.source[0], (done - first) // every)
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        low = row.get("tkc_entropy", 1.0) < 0.2
+        return ["tkc listens to one of its teachers alone; a larger --method.bonus spreads the importances."] * low
+
+    def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
+        said = []
+        if situation.batch_size < 64:
+            said.append(f"tkc tells images of a batch apart; {situation.batch_size} are few, 64 and more are advised.")
+        per_epoch = max(situation.images // situation.batch_size, 1)
+        epochs = -(-situation.steps // per_epoch)
+        _, first = self.calendar(Progress(0, situation.steps, 0, epochs))
+        if first >= situation.steps:
+            said.append(f"tkc takes its first snapshot after {first:,} steps, and this run ends before.")
+        return said

@@ -1,0 +1,153 @@
+"""W-MSE: Whitening for Self-Supervised Representation Learning (Ermolov et al., ICML 2021, 2007.06346)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+from twofold.method import (
+    Addition,
+    Branch,
+    JointEmbedding,
+    Look,
+    Losses,
+    Pass,
+    Progress,
+    Situation,
+    above_zero,
+    share,
+    width_of,
+)
+from twofold.nets.gather import gather, rank, world
+from twofold.nets.heads import mlp
+from twofold.objectives.regression import normalised_squared_error, squared_error
+from twofold.objectives.whitening import whiten_in_groups
+
+
+class WMSE(JointEmbedding):
+    """All views of an image are pulled together after whitening, which keeps them from collapsing; no negatives.
+
+    views: positives of each image, all pairs of which are compared (paper: 2 and 4). dim: width D of the projection.
+    hidden: width of the projector. whiten_size: the rows w that are whitened together, 2 D by the paper's rule; more
+    than D, and a divisor of the batch. repeats: random cuts of the batch into groups that the loss is averaged over.
+    epsilon: share of the identity mixed into each covariance. normalise: compare directions (2 - 2 cos); without it
+    the rows themselves (the paper's Euclidean variant).
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        views: int = 2,
+        dim: int = 64,
+        hidden: int = 1024,
+        whiten_size: int = 128,
+        repeats: int = 1,
+        epsilon: float = 0.0,
+        normalise: bool = True,
+        additions: Sequence[Addition] = (),
+    ) -> None:
+        above_zero(dim=dim, hidden=hidden, repeats=repeats)
+        share(epsilon=epsilon)
+        if views < 2:
+            raise UserError(f"W-MSE compares at least 2 views of an image, not {views}.")
+        if whiten_size <= dim:
+            raise UserError(
+                f"W-MSE cannot whiten {dim} dimensions with {whiten_size} rows: whiten_size must be more than dim, "
+                f"and 2 x dim = {2 * dim} by the paper's rule."
+            )
+        super().__init__(Branch(backbone, mlp([width_of(backbone), hidden, dim])), additions)
+        self.directions = tuple(itertools.combinations(range(views), 2))
+        self.size, self.repeats, self.epsilon, self.normalise = whiten_size, repeats, epsilon, normalise
+        self.dim = dim
+        self.used: list[Tensor] = []
+        self.join_additions()
+
+    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
+        features = [self.backbone(images) for images in shown[: self.compared_views]]
+        projections = self.student.projector(torch.cat([f.pooled for f in features])).chunk(len(features))
+        return {i: Look(f.map, f.pooled, z) for i, (f, z) in enumerate(zip(features, projections, strict=True))}
+
+    def teach_all(
+        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
+    ) -> dict[int, Look]:
+        return student
+
+    def teach(self, images: Tensor, progress: Progress) -> Look:
+        return self.student(images)
+
+    def judge(self, record: Pass) -> Losses:
+        self.used = []
+        total = len(record.views.index) * world()
+        self.check_batch(total)
+        drawn = record.progress.generator("whitening")
+        orders = [torch.randperm(total, generator=drawn) for _ in range(self.repeats)]
+        self.orders = torch.stack(orders).to(record.views.index.device)
+        return super().judge(record)
+
+    def base_loss(self, record: Pass) -> Tensor:
+        white = {i: self.whiten(look.row) for i, look in record.student.items()}
+        return self.combine([self.distance(white[i], white[j]).mean() for i, j in record.directions])
+
+    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        return self.distance(self.whiten(student_rows), self.whiten(teacher_rows))
+
+    def whiten(self, rows: Tensor) -> Tensor:
+        """Rows (B, D) of one view, whitened in groups of the global batch: (repeats, B, D)."""
+        whitened, used = whiten_in_groups(gather(rows), self.orders, self.size, self.epsilon)
+        self.used.append(used)
+        return whitened[:, rank() * len(rows) :][:, : len(rows)]
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        """The squared distance of each image's whitened rows, averaged over the repeats: (repeats, B, D) -> (B,)."""
+        measure = normalised_squared_error if self.normalise else squared_error
+        pairs = measure(first.flatten(0, 1), second.flatten(0, 1))
+        return pairs.unflatten(0, (self.repeats, -1)).mean(0)
+
+    def combine(self, losses: list[Tensor]) -> Tensor:
+        return torch.stack(losses).mean()
+
+    def scalars(self, record: Pass) -> dict[str, Tensor]:
+        """The largest share of the identity that a covariance needed, above `epsilon` where its Cholesky failed."""
+        return {"whitening_epsilon": torch.stack(self.used).amax()}
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        needed = row.get("whitening_epsilon", 0.0) > self.epsilon * 1.001
+        failed = (
+            "The embeddings had nearly no spread in some directions: Cholesky failed, and the covariance was mixed "
+        )
+        failed += (
+            "with up to 0.1 % of the identity (see whitening_epsilon); a lower learning rate or a smaller dim helps."
+        )
+        return [failed] * needed + super().alarms(row)
+
+    def check_batch(self, batch: int) -> None:
+        """Refuse a batch that cannot be cut into groups."""
+        if batch % self.size:
+            raise UserError(
+                f"W-MSE whitens groups of {self.size} images and a batch of {batch} is no multiple of that: give a "
+                f"batch of {max(batch // self.size, 1) * self.size}, or a whiten_size that divides it (the rule is "
+                f"whiten_size = 2 x dim = {2 * self.dim})."
+            )
+
+    def check(self, situation: Situation) -> None:
+        self.check_batch(situation.batch_size)
+
+    @classmethod
+    def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
+        """At most half as many dimensions as a batch has images; the smallest fitting group of at least 2 x dim."""
+        batch = situation.batch_size
+        dim = max(min(settings["dim"], batch // 2), 1)
+        fitting = [size for size in range(2 * dim, batch + 1) if batch % size == 0]
+        published = settings["whiten_size"]
+        return {"dim": dim, "whiten_size": published if published in fitting else fitting[0]}
+
+    def notes(self, situation: Situation) -> list[str]:
+        few = self.size < 2 * self.dim
+        said = f"Groups of {self.size} for {self.dim} dimensions are below the paper's rule (2 x dim = {2 * self.dim})."
+        return [said] * few + super().notes(situation)
