@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "embed", "evaluate", "export", "methods", "prepare", "pretrain", "report"]
+__all__ = [
+    "__version__", "check", "compare", "embed", "evaluate", "export", "methods", "prepare", "pretrain", "report",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

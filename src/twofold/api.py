@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -172,6 +173,80 @@ def evaluate(
     return run(given)
 
 
+def compare(
+    methods: str,
+    data: str,
+    *,
+    out: str | None = None,
+    test: str | None = None,
+    seeds: int = 3,
+    first_seed: int = 0,
+    epochs: int | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    protocols: str = "knn,5nn,linear",
+    recipe: Literal["auto", "cifar", "imagenet"] = "auto",
+    recipe_of: str | None = None,
+    backbone: str = "auto",
+    stem: Literal["auto", "cifar", "stl", "imagenet"] = "auto",
+    batch_size: int | None = None,
+    image_size: int | None = None,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    workers: int | None = None,
+    memory_gb: float | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    supervised: bool = True,
+    report: bool = True,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train several methods on the same data under one budget, with several seeds, and set them side by side.
+
+    Every run is a run folder of `pretrain`, measured as `evaluate` does beside raw pixels and an untrained network; a
+    network trained with the labels is the ceiling. The same command again goes on where it stopped; one with more
+    methods, seeds or protocols does only what is missing. Numbers are means over seeds with 95 % intervals.
+
+    Examples:
+        twofold compare simclr,moco train/ --test test/ --epochs 100
+        twofold compare "moco,moco+co2,moco[temperature=0.1,queue=4096]" photos/ --seeds 5 --minutes 30
+        twofold compare moco,simclr,byol train.parquet --recipe-of moco --steps 2000 --out runs/one-recipe
+
+    Args:
+        methods: Names as for pretrain, commas between, settings in brackets; the others are set against the first.
+        data: Images, as for pretrain; labels, where there are any, are for the measuring.
+        out: The folder of the comparison; runs/compare-DATA where not given.
+        test: Labelled images to be asked about; a fifth of the data, class by class and seed by seed, where not given.
+        seeds: Runs of each method.
+        first_seed: The seeds count from here.
+        epochs: Passes over the data for each run; 100 where no budget is given.
+        steps: Optimizer steps of each run (or epochs, or minutes).
+        minutes: Minutes of training for each run, turned into steps by timing each method once.
+        protocols: As for evaluate, commas between; none for what needs no labels alone.
+        recipe: Published settings for small images (cifar) or large ones (imagenet); auto goes by the image size.
+        recipe_of: A method whose views and optimiser plan all take, so that only the methods differ.
+        backbone: As for pretrain.
+        stem: As for pretrain.
+        batch_size: Images a step, the same for all.
+        image_size: Side of the views in pixels; auto goes by the data.
+        precision: bf16 or fp32; auto takes bf16 where the hardware has it.
+        workers: Processes or threads that decode.
+        memory_gb: Memory for decoded images; a share of what is free where not given, 0 to decode every time.
+        image_column: The image column of a parquet file.
+        label_column: The label column of a parquet file.
+        supervised: Train the supervised ceiling, too.
+        report: Write report.html.
+        quiet: Print the table only.
+    """
+    given = dict(locals())
+    _check_numbers(given)
+    from twofold.images.jobs.comparison.entries import read_entries
+
+    entries = read_entries(methods, recipe_of)
+    from twofold.images.jobs.compare import run
+
+    return run(entries, given, _defaults(pretrain), _defaults(evaluate))
+
+
 def embed(
     model: str,
     data: str,
@@ -283,7 +358,7 @@ def check(
     composition = compose(method)
     from twofold.images.jobs.check import run
 
-    return run(composition, {**inspect.getfullargspec(pretrain).kwonlydefaults, **given})  # type: ignore[dict-item]
+    return run(composition, {**_defaults(pretrain), **given})
 
 
 def prepare(
@@ -330,14 +405,15 @@ def methods(name: str | None = None) -> None:
     print(describe_one(name) if name else describe_all())
 
 
-VERBS = (pretrain, evaluate, embed, export, report, check, prepare, methods)
+VERBS = (pretrain, evaluate, compare, embed, export, report, check, prepare, methods)
 
 _AT_LEAST: dict[str, float] = {
     "epochs": 1, "steps": 1, "batch_size": 1, "image_size": 8, "accumulate": 1, "devices": 1, "nodes": 1, "workers": 0,
     "memory_gb": 0, "max_unreadable": 0, "knn_every": 0, "save_every": 0, "log_every": 1, "weight_decay": 0,
-    "warmup_epochs": 0, "short_side": 8,
+    "warmup_epochs": 0, "short_side": 8, "seeds": 1, "first_seed": 0,
 }  # fmt: skip
-_ABOVE_ZERO = ("base_lr", "lr", "labels", "drop")
+_ABOVE_ZERO = ("base_lr", "lr", "labels", "drop", "minutes")
+_ONE_OF = (("epochs", "steps"), ("epochs", "minutes"), ("steps", "minutes"), ("base_lr", "lr"))
 
 
 def _check_numbers(given: dict[str, Any]) -> None:
@@ -352,6 +428,11 @@ def _check_numbers(given: dict[str, Any]) -> None:
             raise UserError(f"{option} must be above 0, not {value}.")
         if name in ("labels", "max_unreadable") and value > 1:
             raise UserError(f"{option} is a share: at most 1, not {value}.")
-    for one, other in (("epochs", "steps"), ("base_lr", "lr")):
+    for one, other in _ONE_OF:
         if given.get(one) is not None and given.get(other) is not None:
             raise UserError(f"Give --{one.replace('_', '-')} or --{other.replace('_', '-')}, not both.")
+
+
+def _defaults(verb: Callable[..., Any]) -> dict[str, Any]:
+    """The values of a verb's options where nothing is said."""
+    return dict(inspect.getfullargspec(verb).kwonlydefaults or {})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.errors import UserError
 from twofold.report import facts
+from twofold.report.comparison import comparison_view
 from twofold.report.curves import overlay_charts
 from twofold.report.read import Run, read_run
 from twofold.report.run_view import median, run_view, started, subtitle
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 
 
-def build(runs: Sequence[str | Path], out: str | Path) -> Path:
+def build(runs: Sequence[str | Path], out: str | Path, comparison: Mapping[str, Any] | None = None) -> Path:
     """Writes the report of `runs` (run folders) to the file `out` (into it as report.html where it is a folder).
+
+    comparison: what `compare` wrote to compare.json about these runs; its table and plots come first.
 
     Returns the file written; it replaces an older one only when it is whole. Needs the extra `report`. Raises UserError
     where that is missing, no run is given, a folder is no run, or `out` cannot be written.
@@ -36,21 +39,26 @@ def build(runs: Sequence[str | Path], out: str | Path) -> Path:
     share = min(1.0, 1.5 / len(loaded))  # Several share what one and a half may have: a page too heavy is not sent.
     views = [run_view(run, index, share) | {"name": names[index]} for index, run in enumerate(loaded)]
     overview = _overview(loaded, names, share) if len(loaded) > 1 else None
+    compared = comparison_view(comparison) if comparison else None
     data = {
         "charts": {
             chart["id"]: chart for part in [*views, *([overview] if overview else [])] for chart in part["charts"]
         },
         "maps": {view["index"]: view["map"]["points"] for view in views if view["map"]},
+        "dots": {plot["id"]: plot for plot in compared["dots"]} if compared else {},
     }
     scripts = [(_HERE / "errors.js").read_text("utf-8"), plotly]
-    scripts += [(_HERE / name).read_text("utf-8") for name in ("script.js", "map.js")]
+    scripts += [
+        (_HERE / name).read_text("utf-8") for name in ("script.js", "map.js", *(["dots.js"] if compared else []))
+    ]
     page = environment.get_template("template.html").render(
-        title=names[0] if len(names) == 1 else f"{len(names)} runs",
+        title=compared["title"] if compared else names[0] if len(names) == 1 else f"{len(names)} runs",
         style=(_HERE / "style.css").read_text("utf-8"),
         scripts=scripts,
         hashes=[_hash(script) for script in scripts],
         runs=views,
         overview=overview,
+        comparison=compared,
         data=data,
     )
     return _write(page, Path(out))

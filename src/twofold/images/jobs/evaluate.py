@@ -12,6 +12,7 @@ from twofold.errors import UserError, nearest
 from twofold.evaluation.knn import five_nn, knn_accuracy
 from twofold.evaluation.linear import linear_probe
 from twofold.images.backbones import Backbone
+from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import finetune
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
@@ -75,18 +76,32 @@ class Task:
 
 def run(given: dict[str, Any]) -> list[dict[str, Any]]:
     """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
-    protocols = [name.strip() for name in given["protocols"].split(",") if name.strip()]
-    known = (*ON_FEATURES, *ON_NETWORK)
-    for name in protocols:
-        if name not in known:
-            raise UserError(f'There is no protocol "{name}".{nearest(name, known)} Known: {", ".join(known)}.')
+    protocols = protocols_named(given["protocols"])
     model = open_model(
         given["model"],
         image_size=given["image_size"],
         precision=given["precision"],
         batch_size=given["batch_size"],
     )
-    train, test, classes = _splits(given, model)
+    rows = measure(model, protocols, given)
+    print(table(rows))
+    _keep(rows, model, given["out"])
+    return rows
+
+
+def protocols_named(text: str) -> list[str]:
+    """The protocols of a list with commas. Raises UserError for an unknown one."""
+    protocols = [name.strip() for name in text.split(",") if name.strip()]
+    known = (*ON_FEATURES, *ON_NETWORK)
+    for name in protocols:
+        if name not in known:
+            raise UserError(f'There is no protocol "{name}".{nearest(name, known)} Known: {", ".join(known)}.')
+    return protocols
+
+
+def measure(model: Model, protocols: list[str], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The results of a model, and of its floors, as evaluation.json keeps them. given: what `api.evaluate` takes."""
+    train, test, classes = open_splits(given, model.inputs)
     if not given["quiet"]:
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} asked about, {classes} classes")
     with watching("evaluating", given["quiet"]) as progress:
@@ -100,13 +115,12 @@ def run(given: dict[str, Any]) -> list[dict[str, Any]]:
             f"{given['labels']:.3g} of the labels" if given["labels"] < 1 else None,
         ]
         row["settings"] = ", ".join(detail for detail in details if detail)
-    print(table(rows))
-    _keep(rows, model, given["out"])
     return rows
 
 
-def _splits(given: Mapping[str, Any], model: Model) -> tuple[Split, Split, int]:
-    size, device = model.inputs.size, model.inputs.device
+def open_splits(given: Mapping[str, Any], inputs: InputSettings) -> tuple[Split, Split, int]:
+    """(images to learn from, images to ask about, classes). Raises UserError where the labels do not suffice."""
+    size, device = inputs.size, inputs.device
     train = labelled(open_images(given["data"], given, size, device, seed=given["seed"]))
     names = train.images.source.classes
     if given["test"]:

@@ -1,0 +1,95 @@
+"""What is compared: "moco,moco+co2[weight=2]" -> methods with their settings, checked before any work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twofold.composition import Composition, compose, resolve_options
+from twofold.errors import UserError
+
+_ITEM = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method with its own settings. name: as tables show it."""
+
+    name: str
+    composition: Composition
+    options: Mapping[str, Any]
+
+    def folder(self, seed: int) -> str:
+        """The name of its run folder for a seed, fit for any file system: moco_temperature=0.1-seed0."""
+        plain = re.sub(r"[\[,]", "_", self.name.rstrip("]"))
+        return f"{re.sub(r'[^A-Za-z0-9.+_=-]', '-', plain)}-seed{seed}"
+
+
+def read_entries(methods: str, recipe_of: str | None = None) -> list[Entry]:
+    """The entries of a list with commas, in its order; settings stand in brackets.
+
+    recipe_of: a method whose views and optimiser plan all of them take. Raises UserError where the list is empty, an
+    entry is unknown or comes twice, or a setting does not exist.
+    """
+    entries: list[Entry] = []
+    seen: dict[Any, str] = {}
+    folders: dict[str, str] = {}
+    for item in _items(methods):
+        entry = _entry(item)
+        resolved = resolve_options(entry.composition, entry.options)
+        key = entry.composition.name, *((p, tuple(sorted(v.items()))) for p, v in sorted(resolved.items()))
+        folder = entry.folder(0).lower()
+        if key in seen:
+            raise UserError(f'"{entry.name}" comes twice in the list of methods; name each once.')
+        if folder in folders:
+            raise UserError(f'"{folders[folder]}" and "{entry.name}" would share a folder; compare them one by one.')
+        seen[key], folders[folder] = entry.name, entry.name
+        if recipe_of is not None:
+            entry = replace(entry, composition=_with_recipes_of(entry.composition, compose(recipe_of)))
+        entries.append(entry)
+    return entries
+
+
+def _items(methods: str) -> list[str]:
+    """The parts between commas that stand in no brackets."""
+    items, depth = [""], 0
+    for letter in methods:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += letter
+    found = [item.strip() for item in items if item.strip()]
+    if not found:
+        raise UserError("compare needs at least one method, as in simclr,moco; see `twofold methods`.")
+    return found
+
+
+def _entry(item: str) -> Entry:
+    matched = _ITEM.fullmatch(item)
+    if matched is None:
+        raise UserError(f'"{item}" is not understood: settings stand in brackets, as in moco[temperature=0.1].')
+    composition = compose(matched[1].strip())
+    if composition.kind != "images":
+        raise UserError(f'"{composition.name}" learns from {composition.kind}, which this version does not read yet.')
+    options: dict[str, str] = {}
+    for setting in filter(None, map(str.strip, (matched[2] or "").split(","))):
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not key or not equals or not value:
+            raise UserError(f'"{setting}" in "{item}" needs a name and a value, as in moco[temperature=0.1].')
+        if key in options:
+            raise UserError(f'"{item}" gives {key} twice.')
+        options[key] = value
+    told = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
+    return Entry(f"{composition.name}[{told}]" if told else composition.name, composition, options)
+
+
+def _with_recipes_of(composition: Composition, other: Composition) -> Composition:
+    shared = {
+        name: replace(recipe, views=other.recipes[name].views, plan=other.recipes[name].plan)
+        for name, recipe in composition.recipes.items()
+        if name in other.recipes
+    }
+    return replace(composition, recipes=shared)
