@@ -2,12 +2,14 @@
 
 Every (method, seed) is one run and one JSON file in OUT, so the command can be stopped, repeated, and shared between
 processes (--seeds 0 in one, --seeds 1 in another; OMP_NUM_THREADS=1 then). The last lines are the table of all that
-OUT holds. The subset is the first --images rows of TRAIN, which must be interleaved over the classes.
+OUT holds. The subset is the first --images rows of TRAIN, which must be interleaved over the classes. METHOD@SYSTEM is
+METHOD with the views and the optimiser of SYSTEM's recipe; METHOD[NAME=VALUE,...] has settings of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import datetime
 import json
 import platform
@@ -20,9 +22,19 @@ from typing import Any
 import pyarrow.parquet as pq
 
 import twofold
+from twofold.catalog import SYSTEMS
 
 PROTOCOLS = "knn,5nn,linear"
 CEILING = "supervised"
+KEPT = (
+    "loss/co2",
+    "uniformity",
+    "negatives_with_mass",
+    "spread",
+    "effective_rank",
+    "temporal_consistency",
+    "tkc_entropy",
+)
 
 
 def subset(path: Path, rows: int, out: Path) -> Path:
@@ -37,6 +49,7 @@ def one(method: str, seed: int, train: Path, test: Path, options: argparse.Names
     """Pretrain and evaluate; the ceiling is the same network, trained with all labels for as many epochs."""
     began = time.monotonic()
     shape = {"backbone": options.backbone, "image_size": options.image_size}
+    rows: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         if method == CEILING:
             results = twofold.evaluate(
@@ -44,10 +57,13 @@ def one(method: str, seed: int, train: Path, test: Path, options: argparse.Names
                 image_size=options.image_size, floors=False, seed=seed, quiet=True,
             )  # fmt: skip
         else:
+            name, chosen = read(method, options.epochs)
             run = twofold.pretrain(
-                method, str(train), out=f"{folder}/run", epochs=options.epochs, batch_size=options.batch_size,
-                seed=seed, knn_every=0, report=False, quiet=True, **shape,
+                name, str(train), out=f"{folder}/run", epochs=options.epochs, batch_size=options.batch_size,
+                seed=seed, knn_every=0, report=False, quiet=True, **shape, **chosen,
             )  # fmt: skip
+            with (run / "metrics.csv").open(newline="") as handle:
+                rows = list(csv.DictReader(handle))
             results = twofold.evaluate(
                 str(run), str(train), test=str(test), protocols=PROTOCOLS, seed=seed, quiet=True,
                 floors=options.floors,
@@ -59,8 +75,26 @@ def one(method: str, seed: int, train: Path, test: Path, options: argparse.Names
         "date": datetime.date.today().isoformat(),
         "machine": platform.platform(),
         "settings": {k: str(v) for k, v in vars(options).items() if k not in ("methods", "seeds")},
+        "last": {k: rows[-1][k] for k in KEPT if rows and rows[-1].get(k)},
+        "temporal_consistency": [float(v) for row in rows if (v := row.get("temporal_consistency"))],
         "results": [{k: row[k] for k in ("protocol", "metric", "name", "value", "floor")} for row in results],
     }
+
+
+def read(method: str, epochs: int) -> tuple[str, dict[str, Any]]:
+    """What `moco`, `simclr@wmse` or `moco+co2[weight=1]` asks of pretrain."""
+    method, _, settings = method.partition("[")
+    method, _, system = method.partition("@")
+    chosen: dict[str, Any] = {}
+    if system:
+        recipe = SYSTEMS[system].recipes["cifar"]
+        names = ("optimizer", "base_lr", "scaling", "weight_decay", "schedule", "drop")
+        chosen = {"views": recipe.views, **{name: recipe.plan[name] for name in names if name in recipe.plan}}
+        if "milestones" in recipe.plan:
+            chosen["milestones"] = [round(share * epochs) for share in recipe.plan["milestones"]]
+    if settings:
+        chosen["method_options"] = dict(pair.split("=") for pair in settings.rstrip("]").split(","))
+    return method, chosen
 
 
 def table(folder: Path) -> str:

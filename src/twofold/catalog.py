@@ -210,6 +210,7 @@ SYSTEMS: dict[str, System] = {
         "images",
         _WMSE_CLASS,
         _WMSE,
+        verified="official whitening, loss and gradients (golden), by hand, two ranks, exact resume",
     ),
     "wmse4": System(
         "W-MSE with 4 views",
@@ -217,6 +218,7 @@ SYSTEMS: dict[str, System] = {
         "images",
         _WMSE_CLASS,
         _with(_WMSE, views=4),
+        verified="official loss and gradients (golden), by hand, two ranks; resume as the same class under wmse",
     ),
     "mixsiam": System(
         "MixSiam (a reconstruction), SimSiam with mixtures",
@@ -226,6 +228,7 @@ SYSTEMS: dict[str, System] = {
         _SIMSIAM,
         (_MIXSIAM,),
         zero_init_residual=True,
+        verified="reconstruction: naive loop, every setting, two ranks, exact resume; nothing public to compare with",
     ),
     "mochi": System(
         "MoCHi on MoCo v2",
@@ -234,6 +237,7 @@ SYSTEMS: dict[str, System] = {
         _MOCO,
         _MOCHI_RECIPES,
         (_MOCHI,),
+        verified="a third party's step (golden), naive loop over rows, two ranks, exact resume",
     ),
     "co2": System(
         "CO2 on MoCo v2",
@@ -251,6 +255,7 @@ SYSTEMS: dict[str, System] = {
         _MOCO,
         _MOCO_V2,
         (_TKC,),
+        verified="reconstruction: naive loop, snapshots, two ranks, exact resume; nothing public to compare with",
     ),
     "unmix": System(
         "Un-Mix on MoCo v2",
@@ -260,6 +265,7 @@ SYSTEMS: dict[str, System] = {
         _MOCO,
         _UNMIX_RECIPES,
         (_UNMIX,),
+        verified="official boxes, mixtures and steps on MoCo (golden), written out on every base, two ranks, resume",
     ),
 }
 ADDITIONS: dict[str, str] = {"mixsiam": _MIXSIAM, "mochi": _MOCHI, "co2": _CO2, "tkc": _TKC, "unmix": _UNMIX}

@@ -14,6 +14,7 @@ from twofold.methods.co2 import CO2
 from twofold.methods.moco import MoCo
 from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
+from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
 from twofold.views import Views
 
@@ -25,6 +26,7 @@ BASES = {
     ),
     "simsiam": lambda backbone, additions=(): SimSiam(backbone, dim=8, additions=additions),
     "byol": lambda backbone, additions=(): BYOL(backbone, hidden=16, dim=8, additions=additions),
+    "wmse": lambda backbone, additions=(): WMSE(backbone, dim=3, hidden=16, whiten_size=8, additions=additions),
 }
 NOW = Progress(step=3, steps=10, seed=5)
 
@@ -133,7 +135,7 @@ def test_where_the_gradient_stops(name):
     method.before_step(NOW)
     record = method.observe(views_of(2), NOW)
     targets = [record.teacher[j].row for _, j in record.directions]
-    assert all(rows.requires_grad == (name == "simclr") for rows in targets)
+    assert all(rows.requires_grad == (name in ("simclr", "wmse")) for rows in targets)
     assert all(record.student[i].row.requires_grad for i, _ in record.directions)
 
 

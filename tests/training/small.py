@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,17 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from twofold.method import JointEmbedding
+from twofold.method import Addition, JointEmbedding
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
+from twofold.methods.mixsiam import MixSiam
+from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
 from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
+from twofold.methods.tkc import TKC
+from twofold.methods.unmix import UnMix
+from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
 from twofold.randomness import generator, uniforms
 from twofold.training.distribution import make_fabric
@@ -44,10 +50,10 @@ class Pictures:
             yield Batch(self.pixels[index], torch.full((len(index), 2), SIZE), index)
 
 
-def two_views(batch: Batch, epoch: int) -> Views:
+def two_views(batch: Batch, epoch: int, count: int = 2) -> Views:
     """Each view: its own brightness and contrast for every image, a function of (epoch, index, view)."""
     tensors = []
-    for view in range(2):
+    for view in range(count):
         drawn = uniforms(batch.index, 2, 0, "view", epoch, view)[:, :, None, None, None]
         tensors.append((batch.pixels / 255 - 0.5) * (0.5 + drawn[:, 0]) + drawn[:, 1])
     return Views(tensors, [], batch.index)
@@ -89,7 +95,16 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
     """A method by a short name ("moco", "moco-symmetric", "simclr+co2"), small, from seed 0."""
     torch.manual_seed(0)
     base, *rest = name.split("+")
-    additions = [CO2(ramp=0.5, include_positive=True) for _ in rest]
+    laid_over: dict[str, Callable[[], Addition]] = {
+        "co2": lambda: CO2(ramp=0.5, include_positive=True),
+        "mixsiam": lambda: MixSiam(center_target=True),
+        "cutmixsiam": lambda: MixSiam(mixture="cutmix", target="feature", statistics="shared"),
+        "mochi": lambda: MoCHi(hardest=6, mixed=4, with_query=3, warmup=0.0),
+        "tkc": lambda: TKC(interval=0.1),
+        "unmix": lambda: UnMix(global_share=1.0),
+        "cutunmix": lambda: UnMix(global_share=0.0),
+    }
+    additions = [laid_over[part]() for part in rest]
     kinds: dict[str, tuple[type[JointEmbedding], dict[str, Any]]] = {
         "simclr": (SimCLR, {"dim": 6}),
         "moco": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "plain"}),
@@ -98,6 +113,8 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
         "moco-split": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "split", "groups": 2}),
         "simsiam": (SimSiam, {"dim": 8, "layers": 2}),
         "byol": (BYOL, {"hidden": 12, "dim": 6, "momentum": 0.9}),
+        "wmse": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "repeats": 2}),
+        "wmse4": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "views": 4}),
     }
     kind, defaults = kinds[base]
     method = kind(Net(norm), additions=additions, **(defaults | settings))
@@ -132,6 +149,7 @@ def run_training(
     fabric.launch()
     run = RunFolder.open(folder, {"method": name, **vars(plan)}, writer=fabric.is_global_zero)
     try:
-        return method, train(method, images or Pictures(), two_views, plan, run, fabric)
+        views = partial(two_views, count=method.view_count)
+        return method, train(method, images or Pictures(), views, plan, run, fabric)
     finally:
         run.close()

@@ -19,13 +19,14 @@ from twofold.views import Batch
 from .small import Net, Pictures, make_method, two_views, without_norm
 
 NOW = Progress(3, 10, seed=5)
-NAMES = ["simclr", "simclr+co2", "moco", "moco+co2", "moco-symmetric+co2", "simsiam", "byol"]
+NAMES = ["simclr", "simclr+co2", "moco", "moco+co2", "moco-symmetric+co2", "simsiam", "byol", "wmse4"]
+NAMES += ["moco+mochi", "moco+tkc", "byol+tkc"]
 
 
 def views(count: int = 12):
     pictures = Pictures()
     index = torch.arange(count)
-    made = two_views(Batch(pictures.pixels[:count], torch.zeros(count, 2), index), 0)
+    made = two_views(Batch(pictures.pixels[:count], torch.zeros(count, 2), index), 0, 4)
     made.tensors = [t.double() for t in made.tensors]
     return made
 

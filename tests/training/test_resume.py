@@ -23,6 +23,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "simclr, adam": ("simclr+co2", {"optimiser": "adam", "lr": 1e-3}),
     "simsiam, clipped": ("simsiam", {"clip": 0.5, "log_every": 4}),
     "byol, lars": ("byol", {"optimiser": "lars", "lr": 1.0, "warmup_epochs": 1}),
+    "wmse, adam": ("wmse", {"optimiser": "adam", "lr": 1e-3}),
+    "mixsiam": ("simsiam+mixsiam", {}),
+    "mochi+unmix, symmetric": ("moco-symmetric+mochi+unmix", {"precision": "bf16"}),
+    "moco+tkc": ("moco+tkc", {"schedule": "cosine-epoch"}),
+    "byol+tkc+unmix": ("byol+tkc+cutunmix", {"optimiser": "adam", "lr": 1e-3}),
 }
 
 

@@ -34,6 +34,20 @@ CASES = {
     "simsiam": ("simsiam", True, 1),
     "byol": ("byol", True, 1),
     "byol in parts": ("byol", False, 2),
+    "wmse": ("wmse", True, 1),
+    "wmse with 4 views, in parts": ("wmse4", False, 2),
+    "mixsiam": ("simsiam+mixsiam", True, 1),
+    "mixsiam, other settings": ("simsiam+cutmixsiam", True, 1),
+    "mochi": ("moco+mochi", False, 1),
+    "mochi, symmetric, in parts": ("moco-symmetric+mochi", False, 2),
+    "moco+tkc": ("moco+tkc", False, 1),
+    "byol+tkc": ("byol+tkc", True, 1),
+    "moco+tkc in parts": ("moco-symmetric+tkc", False, 2),
+    "moco+unmix": ("moco-symmetric+unmix", False, 1),
+    "moco, a region unmixed": ("moco-shuffle+cutunmix", False, 1),
+    "simclr+unmix": ("simclr+cutunmix", True, 1),
+    "byol+unmix": ("byol+unmix", True, 1),
+    "three additions": ("moco+mochi+co2+unmix", False, 1),
 }
 RUNS = {"run": {"log_every": 1}, "run in parts": {"accumulate": 2, "clip": 0.1}}
 
@@ -47,7 +61,7 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     gradients = Gradients(ready, build_optimiser(ready, plan), plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
-    views = two_views(Batch(Pictures().pixels[index], torch.zeros(len(index), 2), index), 0)
+    views = two_views(Batch(Pictures().pixels[index], torch.zeros(len(index), 2), index), 0, method.view_count)
     views.tensors = [t.double() for t in views.tensors]
     method.before_step(NOW)
     losses = gradients(views, NOW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -58,6 +60,11 @@ class CO2(Addition):
             sides = ((queries, gather(keys)), (keys, gather(queries)))
         first, second = (similarity_distribution(a, n, self.temperature, positive, own) for a, n in sides)
         return symmetric_divergence(first, second)
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        alike = row.get("loss/co2", 1.0) < 0.05 and row.get("spread", 1.0) < 0.1
+        said = "co2's term is near 0 because all images have nearly the same embedding, which agrees with anything: "
+        return [said + f"give a smaller weight than {self.weight:g}, in a new folder."] * alike
 
     def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
         negatives = method.stored_negatives()

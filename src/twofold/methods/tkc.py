@@ -44,7 +44,8 @@ class TKC(Addition):
         bonus: float = 0.01,
     ) -> None:
         super().__init__()
-        above_zero(teachers=teachers, interval=interval or 1.0, temperature=temperature or 1.0, weight=weight)
+        above_zero(teachers=teachers, weight=weight)
+        above_zero(**{k: v for k, v in {"interval": interval, "temperature": temperature}.items() if v is not None})
         self.teachers, self.interval, self.snapshot_of = teachers, interval, snapshot_of
         self.adapter, self.weight, self.bonus = adapter, weight, bonus
         self.temperature = temperature or 0.0

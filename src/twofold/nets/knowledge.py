@@ -51,7 +51,7 @@ class Snapshots(nn.Module):
 
     @torch.no_grad()
     def take(self, network: nn.Module, number: int) -> None:
-        """Copy the network as snapshot `number` (from 0) over the oldest; batch statistics are averaged over processes."""
+        """Copy the network as snapshot `number` (from 0) over the oldest; batch statistics: mean over processes."""
         slot = self.ring[number % len(self.ring)].state_dict()
         for name, value in network.state_dict().items():
             slot[name].copy_(total(value) / world() if value.is_floating_point() else value)

@@ -13,8 +13,8 @@ def whiten(rows: Tensor, epsilon: float = 0.0) -> tuple[Tensor, Tensor]:
 
     The covariance is the unbiased one, mixed with the identity, (1 - epsilon) C + epsilon I = L L^T, and the rows
     become L^-1 (x - mean); gradient flows through all of it. Where a group has no Cholesky factor, all are mixed with
-    the next of 1e-6, 1e-5, 1e-4 and 1e-3. Returns the whitened rows and the epsilon used, a float32 scalar; rows that are not
-    finite, or that no epsilon helps, come back as NaN. Needs w > D.
+    the next of 1e-6, 1e-5, 1e-4 and 1e-3. Returns the whitened rows and the epsilon used, a float32 scalar; rows that
+    are not finite, or that no epsilon helps, come back as NaN. Needs w > D.
     """
     centred = rows - rows.mean(-2, keepdim=True)
     covariance = centred.mT @ centred / (rows.shape[-2] - 1)
