@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from twofold.catalog import ADDITIONS, SYSTEMS
+from twofold.catalog import ADDITIONS, SYSTEMS, reconstructed
 from twofold.composition import build, compose, load, resolve_options
 from twofold.errors import UserError
 from twofold.settings import read_description, read_settings
@@ -108,3 +108,13 @@ def test_names_and_options_are_checked_without_torch():
         "sys.exit('torch' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("tkc", True), ("moco+tkc[teachers=3]", True), ("simsiam+mixsiam+unmix", True), ("moco+mochi", False)],
+)
+def test_reconstructions_are_named_so(name, is_one):
+    assert bool(reconstructed(name)) == is_one
+    system = SYSTEMS.get(name)
+    assert system is None or ("reconstruction" in system.title) == is_one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -269,3 +270,11 @@ SYSTEMS: dict[str, System] = {
     ),
 }
 ADDITIONS: dict[str, str] = {"mixsiam": _MIXSIAM, "mochi": _MOCHI, "co2": _CO2, "tkc": _TKC, "unmix": _UNMIX}
+
+# No code was released for these: what the papers leave open is decided here, and said wherever they are named.
+RECONSTRUCTED = ("mixsiam", "tkc")
+
+
+def reconstructed(name: str) -> str:
+    """What to put after a method's name, as in `moco+tkc[teachers=3]`, where a part of it is a reconstruction."""
+    return " (a reconstruction)" * any(part in RECONSTRUCTED for part in re.split(r"[+\[]", name))

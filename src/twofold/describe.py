@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import typing
 
-from twofold.catalog import ADDITIONS, SYSTEMS
+from twofold.catalog import ADDITIONS, SYSTEMS, reconstructed
 from twofold.composition import compose
 from twofold.settings import read_description, short_name
 
@@ -21,7 +21,7 @@ def describe_all() -> str:
         lines += textwrap.wrap(
             f"verified: {system.verified}", _WIDTH, initial_indent=" " * 17, subsequent_indent=" " * 17
         )
-    additions = ", ".join(f"+{name}" for name in ADDITIONS)
+    additions = ", ".join(f"+{name}{reconstructed(name)}" for name in ADDITIONS)
     lines += ["", f"Additions, laid over a base: {additions} (as in moco+co2); your own: moco+mypackage.MyIdea."]
     lines.append("Settings of one: twofold methods moco+co2")
     return "\n".join(lines)

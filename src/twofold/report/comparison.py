@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from twofold.catalog import reconstructed
 from twofold.report.facts import duration
 
 Comparison = Mapping[str, Any]  # compare.json: "columns" and "rows" as `compare` summarises them
@@ -57,6 +58,8 @@ def notes(comparison: Comparison) -> list[str]:
     if behind := _below_floors(comparison):
         said.append(f"Below a floor, so too little was learned: {'; '.join(behind)}.")
     for row in comparison["rows"]:
+        if reconstructed(row["name"]):
+            said.append(f"{row['name']} is a reconstruction: its authors released no code.")
         said += [f"{row['name']}, seed {seed} failed: {reason}" for seed, reason in row["failed"].items()]
     return said
 

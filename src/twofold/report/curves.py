@@ -28,6 +28,11 @@ _SINGLE = {
         "Of the compared vectors: 1 is healthy, they fill the sphere; near 0 every image gets the same.",
     ),
     "effective_rank": ("Effective rank", "number", "How many directions the compared vectors really use."),
+    "temporal_consistency": (
+        "Temporal consistency",
+        "number",
+        "Cosine of the same images' features to those of a tenth of the run before.",
+    ),
     "lr": ("Learning rate", "number", "The schedule as it was applied."),
     "images_per_second": ("Images a second", "number", "Training speed, all devices together."),
     "wait_share": ("Waiting for data", "percent", "Share of the time in which the model waited for images."),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from twofold.catalog import reconstructed
 from twofold.report import facts
 from twofold.report.curves import run_charts
 from twofold.report.gallery import gallery_view
@@ -60,7 +61,8 @@ def subtitle(run: Run) -> str:
         next((f"{config[key]} {key}" for key in ("epochs", "steps") if config.get(key)), ""),
         f"batch {config['batch_size']}" if config.get("batch_size") else "",
     ]
-    head = f"{config.get('method', 'unnamed method')} on {config.get('data', 'unnamed data')}"
+    method = str(config.get("method", "unnamed method"))
+    head = f"{method}{reconstructed(method)} on {config.get('data', 'unnamed data')}"
     return " · ".join([head, *(part for part in scale if part)])
 
 

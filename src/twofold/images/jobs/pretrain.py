@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from twofold.catalog import reconstructed
 from twofold.composition import Composition, build
 from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone
@@ -131,8 +132,9 @@ def _header(
     situation: Situation,
     fabric: Fabric,
 ) -> list[str]:
+    name = settled["method"]
     lines = [
-        f"twofold {versions()['twofold']}: {settled['method']} on {settled['data']} -> {settled['out']}",
+        f"twofold {versions()['twofold']}: {name}{reconstructed(name)} on {settled['data']} -> {settled['out']}",
         f"data: {images.source.describe()}; {images.describe()}",
         f"backbone: {backbone.describe()}",
         f"views: {method.view_count} of {settled['image_size']} px by {settled['views']}",
