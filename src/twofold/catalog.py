@@ -140,6 +140,22 @@ _WMSE = {
     ),
 }
 
+_BARLOW = {
+    "imagenet": Recipe(
+        "byol",
+        {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
+        {"redundancy": 0.0051, "dim": 8192, "scale": 0.024},
+        "official repository; the scale stands for its smaller rate of biases and norms, 0.0048",
+    ),
+    "cifar": Recipe(
+        "asymmetric-cifar",
+        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 512},
+        {"redundancy": 0.005, "dim": 2048},
+        "views and head of solo-learn's CIFAR-10 configuration, Adam of the Barlow-Twins-HSIC repository with a cosine "
+        "(no CIFAR recipe by the authors)",
+    ),
+}
+
 
 def _with(recipes: Mapping[str, Recipe], **settings: Any) -> dict[str, Recipe]:
     return {k: Recipe(r.views, r.plan, {**r.method, **settings}, r.source) for k, r in recipes.items()}
@@ -220,6 +236,15 @@ SYSTEMS: dict[str, System] = {
         _WMSE_CLASS,
         _with(_WMSE, views=4),
         verified="official loss and gradients (golden), by hand, two ranks; resume as the same class under wmse",
+    ),
+    "barlow": System(
+        "Barlow Twins",
+        "Barlow Twins: Self-Supervised Learning via Redundancy Reduction, ICML 2021, arXiv 2103.03230",
+        "images",
+        "twofold.methods.barlow_twins:BarlowTwins",
+        _BARLOW,
+        zero_init_residual=True,
+        verified="the paper's equations as naive loops, gradient check, two ranks, exact resume; no golden",
     ),
     "mixsiam": System(
         "MixSiam (a reconstruction), SimSiam with mixtures",

@@ -9,6 +9,7 @@ from torch import nn
 
 from twofold.errors import UserError
 from twofold.method import Addition, Progress, Situation, Term
+from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
 from twofold.methods.moco import MoCo
@@ -27,6 +28,7 @@ BASES = {
     "simsiam": lambda backbone, additions=(): SimSiam(backbone, dim=8, additions=additions),
     "byol": lambda backbone, additions=(): BYOL(backbone, hidden=16, dim=8, additions=additions),
     "wmse": lambda backbone, additions=(): WMSE(backbone, dim=3, hidden=16, whiten_size=8, additions=additions),
+    "barlow": lambda backbone, additions=(): BarlowTwins(backbone, dim=8, additions=additions),
 }
 NOW = Progress(step=3, steps=10, seed=5)
 
@@ -135,7 +137,7 @@ def test_where_the_gradient_stops(name):
     method.before_step(NOW)
     record = method.observe(views_of(2), NOW)
     targets = [record.teacher[j].row for _, j in record.directions]
-    assert all(rows.requires_grad == (name in ("simclr", "wmse")) for rows in targets)
+    assert all(rows.requires_grad == (name in ("simclr", "wmse", "barlow")) for rows in targets)
     assert all(record.student[i].row.requires_grad for i, _ in record.directions)
 
 

@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from twofold.method import Addition, JointEmbedding
+from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
 from twofold.methods.mixsiam import MixSiam
@@ -98,7 +99,7 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
     laid_over: dict[str, Callable[[], Addition]] = {
         "co2": lambda: CO2(ramp=0.5, include_positive=True),
         "mixsiam": lambda: MixSiam(center_target=True),
-        "cutmixsiam": lambda: MixSiam(mixture="cutmix", target="feature", statistics="shared"),
+        "cutmixsiam": lambda: MixSiam(mixture="cutmix", max_on="backbone", statistics="shared"),
         "mochi": lambda: MoCHi(hardest=6, mixed=4, with_query=3, warmup=0.0),
         "tkc": lambda: TKC(interval=0.1),
         "unmix": lambda: UnMix(global_share=1.0),
@@ -113,6 +114,7 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
         "moco-split": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "split", "groups": 2}),
         "simsiam": (SimSiam, {"dim": 8, "layers": 2}),
         "byol": (BYOL, {"hidden": 12, "dim": 6, "momentum": 0.9}),
+        "barlow": (BarlowTwins, {"dim": 6, "hidden": 12}),
         "wmse": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "repeats": 2}),
         "wmse4": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "views": 4}),
     }

@@ -30,6 +30,7 @@ ORDER = {
     "simsiam-imagenet": [Crop, Jitter, Grey, Blur, Flip, Normalise],
     "simsiam-cifar": [Crop, Jitter, Grey, Flip, Normalise],
     "byol": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
+    "asymmetric-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "wmse": [Jitter, Grey, Crop, Flip, Normalise],
     "wmse-imagenet100": [Jitter, Grey, Crop, Flip, Blur, Normalise],
 }
@@ -43,6 +44,7 @@ SETTINGS = {
     "simsiam-imagenet": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "simsiam-cifar": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "byol": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "asymmetric-cifar": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "wmse": (0.2, "bicubic", (0.4, 0.4, 0.4, 0.1, 0.8), 0.1),
     "wmse-imagenet100": (0.08, "bicubic", (0.8, 0.8, 0.8, 0.2, 0.8), 0.2),
 }
@@ -65,6 +67,14 @@ def test_byol_blurs_and_solarises_its_two_views_differently() -> None:
     chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in RECIPES["byol"].views]
     assert chances == [[1.0, 0.0], [0.1, 0.2]]
     assert RECIPES["byol"].view(2) == RECIPES["byol"].view(0) != RECIPES["byol"].view(1)
+
+
+def test_views_that_are_solarised_but_never_blurred() -> None:
+    chances = {
+        name: [op.p for ops in RECIPES[name].views for op in ops if isinstance(op, Solarise)]
+        for name in ("asymmetric-cifar",)
+    }
+    assert chances == {"asymmetric-cifar": [0.0, 0.2]}
 
 
 def test_only_simclr_leaves_its_views_in_0_to_1() -> None:
