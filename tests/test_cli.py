@@ -30,12 +30,12 @@ def test_options_reach_the_verb_with_their_types(monkeypatch):
     given = given_to(
         monkeypatch,
         ["pretrain", "moco+co2", "photos", "--batch-size", "64", "--lr=0.1", "--quiet", "--no-report",
-         "--method.queue", "100", "--method.co2.weight=2", "--milestones", "[3,4]"],
+         "--method.queue", "100", "--method.key-bn", "plain", "--method.co2.weight=2", "--milestones", "[3,4]"],
     )  # fmt: skip
     assert given["method"] == "moco+co2" and given["data"] == "photos"
     assert given["batch_size"] == 64 and given["lr"] == 0.1 and given["milestones"] == [3, 4]
     assert given["quiet"] is True and given["report"] is False
-    assert given["method_options"] == {"queue": "100", "co2.weight": "2"}
+    assert given["method_options"] == {"queue": "100", "key_bn": "plain", "co2.weight": "2"}
     assert given["seed"] == 0 and given["epochs"] is None
 
 

@@ -118,7 +118,7 @@ def _take_method_options(arguments: list[str], name: str) -> tuple[list[str], di
         value = value if equals else next(waiting, "")
         if not value or value.startswith("--"):
             raise UserError(f"{_METHOD}{key} needs a value.")
-        options[key] = value
+        options[key.replace("-", "_")] = value
     if options and name != "pretrain":
         raise UserError(f"{_METHOD}{next(iter(options))} belongs to pretrain, not to {name}.")
     return rest, options

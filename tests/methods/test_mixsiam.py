@@ -32,12 +32,12 @@ def cosines(a, b):
     ]
 
 
-@pytest.mark.parametrize("target", ["projection", "unit"])
+@pytest.mark.parametrize("max_on", ["projection", "after_norm"])
 @pytest.mark.parametrize("center", [False, True])
-def test_the_loss_is_the_loop(target, center):
-    method, addition, record, losses = run(target=target, center_target=center, weight=0.5)
+def test_the_loss_is_the_loop(max_on, center):
+    method, addition, record, losses = run(max_on=max_on, center_target=center, weight=0.5)
     z = [record.teacher[view].projection for view in (0, 1)]
-    z = [F.normalize(rows, dim=1) for rows in z] if target == "unit" else z
+    z = [F.normalize(rows, dim=1) for rows in z] if max_on == "after_norm" else z
     aim = torch.tensor([[max(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(*map(list, z), strict=True)])
     aim = aim.double() - (aim.double().mean(0) if center else 0)
     mixed = addition.mix(*record.views.tensors, record)
@@ -63,7 +63,7 @@ def test_mixtures_have_a_share_of_their_own_and_are_the_same_again():
 
 
 def test_the_maximum_of_features_is_projected():
-    method, _, record, losses = run(target="feature")
+    method, _, record, losses = run(max_on="backbone")
     features = torch.maximum(record.teacher[0].feature, record.teacher[1].feature)
     aim = method.student.projector(features)
     mixed = method.additions[0].mix(*record.views.tensors, record)
@@ -72,10 +72,10 @@ def test_the_maximum_of_features_is_projected():
     assert not [name for name in method.state_dict() if name.startswith("additions")]
 
 
-@pytest.mark.parametrize("target", ["projection", "unit", "feature"])
+@pytest.mark.parametrize("max_on", ["projection", "after_norm", "backbone"])
 @pytest.mark.parametrize("stop", [True, False])
-def test_where_the_gradient_stops(target, stop):
-    _, addition, record, _ = run(target=target, stop_gradient=stop)
+def test_where_the_gradient_stops(max_on, stop):
+    _, addition, record, _ = run(max_on=max_on, stop_gradient=stop)
     assert addition.maximum(record).requires_grad == (not stop)
 
 

@@ -22,12 +22,12 @@ from twofold.randomness import uniforms
 class MixSiam(Addition):
     """An addition to SimSiam, reconstructed: a mixture of an image's two views predicts the maximum of their features.
 
-    weight: of the term. target: whose element-wise maximum: the projections before normalisation ("projection") or
-    after it ("unit"), or the pooled features, projected afterwards ("feature"). stop_gradient: none flows through the
-    target. mixture: blend the views ("mixup") or paste a region of the second into the first ("cutmix"). alpha: the
-    share of the first view, one an image, is drawn from Beta(alpha, alpha). ratio: that share as a fixed number
-    instead. statistics: mixtures go through the network by themselves ("own"), or in one batch with both views
-    ("shared"). center_target: take the batch mean away from the target.
+    weight: of the term. max_on: what the element-wise maximum is taken of: the projections before normalisation
+    ("projection") or after it ("after_norm"), or the pooled features, projected afterwards ("backbone"). stop_gradient:
+    none flows through the target. mixture: blend the views ("mixup") or paste a region of the second into the first
+    ("cutmix"). alpha: the share of the first view, one an image, is drawn from Beta(alpha, alpha). ratio: that share as
+    a fixed number instead. statistics: mixtures go through the network by themselves ("own"), or in one batch with both
+    views ("shared"). center_target: take the batch mean away from the target.
     """
 
     runs_network = True
@@ -36,7 +36,7 @@ class MixSiam(Addition):
         self,
         *,
         weight: float = 1.0,
-        target: Literal["projection", "unit", "feature"] = "projection",
+        max_on: Literal["projection", "after_norm", "backbone"] = "projection",
         stop_gradient: bool = True,
         mixture: Literal["mixup", "cutmix"] = "mixup",
         alpha: float = 1.0,
@@ -47,7 +47,7 @@ class MixSiam(Addition):
         super().__init__()
         above_zero(weight=weight, alpha=alpha)
         share(ratio=0.5 if ratio is None else ratio)
-        self.weight, self.target, self.stop_gradient = weight, target, stop_gradient
+        self.weight, self.max_on, self.stop_gradient = weight, max_on, stop_gradient
         self.mixture, self.alpha, self.ratio = mixture, alpha, ratio
         self.statistics, self.center_target = statistics, center_target
 
@@ -82,14 +82,14 @@ class MixSiam(Addition):
     def maximum(self, record: Pass) -> Tensor:
         """The target rows (B, D): the larger of both views' values, channel by channel."""
         looks = [record.teacher[view] if self.stop_gradient else record.student[view] for view in (0, 1)]
-        if self.target == "feature":
+        if self.max_on == "backbone":
             with torch.set_grad_enabled(not self.stop_gradient):
                 (projector,) = self.projectors
                 features = torch.maximum(looks[0].feature, looks[1].feature)
                 rows = projector(features.to(next(projector.parameters()).dtype))
         else:
             first, second = (look.projection for look in looks)
-            if self.target == "unit":
+            if self.max_on == "after_norm":
                 first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
             rows = torch.maximum(first, second)
         rows = rows if rows.dtype == torch.float64 else rows.float()

@@ -35,7 +35,7 @@ class UnMix(Addition):
     alpha: the share lambda of the own image, one a batch, is drawn from Beta(alpha, alpha). global_share: probability
     that whole images are blended; otherwise a region of the mirror is pasted in. partner: the view that mixtures are
     compared with, the second as in the paper or the first; a symmetric MoCo takes both. mix_branch: whether mixtures
-    go through the teacher too, where a predictor compares both ways (BYOL): "both", or "student" alone (the authors did
+    go through the teacher too, where a predictor compares both ways (BYOL): "both", or "online" alone (the authors did
     not publish which).
     """
 
@@ -47,7 +47,7 @@ class UnMix(Addition):
         alpha: float = 1.0,
         global_share: float = 0.5,
         partner: Literal["second", "first"] = "second",
-        mix_branch: Literal["both", "student"] = "both",
+        mix_branch: Literal["both", "online"] = "both",
     ) -> None:
         super().__init__()
         above_zero(alpha=alpha)
@@ -57,7 +57,7 @@ class UnMix(Addition):
 
     def join(self, method: JointEmbedding) -> None:
         self.contrast, self.predicts = method.contrast, method.student.predictor is not None
-        if self.mix_branch == "student" and not self.predicts:
+        if self.mix_branch == "online" and not self.predicts:
             raise UserError(f"{type(method).__name__} has no predictor, so unmix has no mix_branch to choose.")
         if self.contrast == "queue" and len(method.directions) > 1 and self.partner == 0:
             raise UserError("A symmetric MoCo compares unmix's mixtures with both views: leave partner away.")

@@ -148,6 +148,12 @@ class WMSE(JointEmbedding):
         return {"dim": dim, "whiten_size": published if published in fitting else fitting[0]}
 
     def notes(self, situation: Situation) -> list[str]:
-        few = self.size < 2 * self.dim
-        said = f"Groups of {self.size} for {self.dim} dimensions are below the paper's rule (2 x dim = {2 * self.dim})."
-        return [said] * few + super().notes(situation)
+        said = []
+        if self.size < 2 * self.dim:
+            rule = f"the paper's rule, 2 x dim = {2 * self.dim}"
+            said.append(f"Groups of {self.size} images for {self.dim} dimensions are below {rule}.")
+        if self.dim < 64:
+            said.append(
+                f"W-MSE works in {self.dim} dimensions here; the published 64 take batches of 128 images and more."
+            )
+        return said + super().notes(situation)
