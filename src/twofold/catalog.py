@@ -156,6 +156,22 @@ _BARLOW = {
     ),
 }
 
+_VICREG = {
+    "imagenet": Recipe(
+        "byol",
+        {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
+        {"dim": 8192},
+        "the paper and the official repository, 1000 epochs",
+    ),
+    "cifar": Recipe(
+        "vicreg-cifar",
+        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 512},
+        {"dim": 2048},
+        "views, head and weights of solo-learn's CIFAR-10 configuration, the optimiser as under barlow "
+        "(no CIFAR recipe by the authors)",
+    ),
+}
+
 
 def _with(recipes: Mapping[str, Recipe], **settings: Any) -> dict[str, Recipe]:
     return {k: Recipe(r.views, r.plan, {**r.method, **settings}, r.source) for k, r in recipes.items()}
@@ -243,6 +259,16 @@ SYSTEMS: dict[str, System] = {
         "images",
         "twofold.methods.barlow_twins:BarlowTwins",
         _BARLOW,
+        zero_init_residual=True,
+        verified="the paper's equations as naive loops, gradient check, two ranks, exact resume; no golden",
+    ),
+    "vicreg": System(
+        "VICReg",
+        "VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised Learning, ICLR 2022, "
+        "arXiv 2105.04906",
+        "images",
+        "twofold.methods.vicreg:VICReg",
+        _VICREG,
         zero_init_residual=True,
         verified="the paper's equations as naive loops, gradient check, two ranks, exact resume; no golden",
     ),

@@ -15,6 +15,7 @@ from twofold.methods.co2 import CO2
 from twofold.methods.moco import MoCo
 from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
+from twofold.methods.vicreg import VICReg
 from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
 from twofold.views import Views
@@ -29,6 +30,7 @@ BASES = {
     "byol": lambda backbone, additions=(): BYOL(backbone, hidden=16, dim=8, additions=additions),
     "wmse": lambda backbone, additions=(): WMSE(backbone, dim=3, hidden=16, whiten_size=8, additions=additions),
     "barlow": lambda backbone, additions=(): BarlowTwins(backbone, dim=8, additions=additions),
+    "vicreg": lambda backbone, additions=(): VICReg(backbone, dim=8, additions=additions),
 }
 NOW = Progress(step=3, steps=10, seed=5)
 
@@ -137,7 +139,7 @@ def test_where_the_gradient_stops(name):
     method.before_step(NOW)
     record = method.observe(views_of(2), NOW)
     targets = [record.teacher[j].row for _, j in record.directions]
-    assert all(rows.requires_grad == (name in ("simclr", "wmse", "barlow")) for rows in targets)
+    assert all(rows.requires_grad == (name in ("simclr", "wmse", "barlow", "vicreg")) for rows in targets)
     assert all(record.student[i].row.requires_grad for i, _ in record.directions)
 
 

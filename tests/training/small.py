@@ -22,6 +22,7 @@ from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
 from twofold.methods.tkc import TKC
 from twofold.methods.unmix import UnMix
+from twofold.methods.vicreg import VICReg
 from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
 from twofold.randomness import generator, uniforms
@@ -115,6 +116,7 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
         "simsiam": (SimSiam, {"dim": 8, "layers": 2}),
         "byol": (BYOL, {"hidden": 12, "dim": 6, "momentum": 0.9}),
         "barlow": (BarlowTwins, {"dim": 6, "hidden": 12}),
+        "vicreg": (VICReg, {"dim": 6, "hidden": 12}),
         "wmse": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "repeats": 2}),
         "wmse4": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "views": 4}),
     }

@@ -31,6 +31,7 @@ ORDER = {
     "simsiam-cifar": [Crop, Jitter, Grey, Flip, Normalise],
     "byol": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
     "asymmetric-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
+    "vicreg-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "wmse": [Jitter, Grey, Crop, Flip, Normalise],
     "wmse-imagenet100": [Jitter, Grey, Crop, Flip, Blur, Normalise],
 }
@@ -45,6 +46,7 @@ SETTINGS = {
     "simsiam-cifar": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "byol": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "asymmetric-cifar": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "vicreg-cifar": (0.2, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "wmse": (0.2, "bicubic", (0.4, 0.4, 0.4, 0.1, 0.8), 0.1),
     "wmse-imagenet100": (0.08, "bicubic", (0.8, 0.8, 0.8, 0.2, 0.8), 0.2),
 }
@@ -72,9 +74,9 @@ def test_byol_blurs_and_solarises_its_two_views_differently() -> None:
 def test_views_that_are_solarised_but_never_blurred() -> None:
     chances = {
         name: [op.p for ops in RECIPES[name].views for op in ops if isinstance(op, Solarise)]
-        for name in ("asymmetric-cifar",)
+        for name in ("asymmetric-cifar", "vicreg-cifar")
     }
-    assert chances == {"asymmetric-cifar": [0.0, 0.2]}
+    assert chances == {"asymmetric-cifar": [0.0, 0.2], "vicreg-cifar": [0.1]}
 
 
 def test_only_simclr_leaves_its_views_in_0_to_1() -> None:

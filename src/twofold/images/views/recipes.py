@@ -161,6 +161,7 @@ RECIPES: dict[str, Recipe] = {
     "simsiam-cifar": _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
     "byol": Recipe((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
     "asymmetric-cifar": Recipe((_small(0.08, solarise=0.0), _small(0.08, solarise=0.2))),
+    "vicreg-cifar": _alike(*_small(0.2, solarise=0.1)),
     "wmse": _alike(
         Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.1), Crop((0.2, 1.0), interpolation="bicubic"), Flip(0.5), Normalise()
     ),
