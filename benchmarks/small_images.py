@@ -23,9 +23,24 @@ import pyarrow.parquet as pq
 
 import twofold
 from twofold.catalog import SYSTEMS
+from twofold.evaluation.intervals import mean_interval
 
 PROTOCOLS = "knn,5nn,linear"
 CEILING = "supervised"
+# method: (its baseline under the same recipe, the published difference, quoted with where it stands)
+AGAINST = {
+    "moco": ("moco-v1", "+6.9 linear, ImageNet, 200 epochs (MoCo repository)"),
+    "wmse": ("simclr@wmse", "on par in linear, ahead in 5-NN (paper)"),
+    "wmse4": ("simclr@wmse", "a little ahead of two views (paper)"),
+    "simsiam+mixsiam": ("simsiam", "an improvement, its size not seen (abstract)"),
+    "moco+mochi": ("moco", "at most +1.0 linear, ImageNet-100 (summaries)"),
+    "moco+co2": ("moco", "+2.9 linear on MoCo v1, ImageNet (abstract); +0.3 kNN, CIFAR-10 (third party)"),
+    "moco+tkc": ("moco", "an improvement, its size not seen (abstract)"),
+    "byol+tkc": ("byol", "an improvement, its size not seen (abstract)"),
+    "moco+unmix": ("moco", "+2.2 kNN, CIFAR-10, 1000 epochs (repository)"),
+    "simclr+unmix": ("simclr", "about +0.4 linear, CIFAR-10, 1000 epochs (read off a curve)"),
+    "byol+unmix": ("byol", "about +1.8 linear, CIFAR-10, 1000 epochs; behind until epoch 150 (read off curves)"),
+}
 KEPT = (
     "loss/co2",
     "uniformity",
@@ -116,6 +131,30 @@ def table(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def differences(folder: Path) -> str:
+    """Each method less its baseline, seed by seed, in points with the 95 % t-interval, beside the published one."""
+    values = {}
+    for file in sorted(folder.glob("*.json")):
+        held = json.loads(file.read_text())
+        for row in held["results"]:
+            if not row["floor"] and row["metric"] == "top1":
+                values[held["method"], row["protocol"], held["seed"]] = 100 * row["value"]
+    protocols = PROTOCOLS.split(",")
+    lines = ["| method | against | " + " | ".join(protocols) + " | seeds | published |", "|" + "---|" * 7]
+    for method, (baseline, published) in AGAINST.items():
+        cells, seeds = [], 0
+        for protocol in protocols:
+            both = [s for m, p, s in values if (m, p) == (method, protocol) and (baseline, p, s) in values]
+            gaps = [values[method, protocol, seed] - values[baseline, protocol, seed] for seed in both]
+            seeds = len(gaps)
+            if gaps:
+                mean, half = mean_interval(gaps)
+                cells.append(f"{mean:+.1f}" + (f" ± {half:.1f}" if half is not None else ""))
+        if cells:
+            lines.append(f"| `{method}` | `{baseline}` | " + " | ".join(cells) + f" | {seeds} | {published} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run what is not there yet, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -143,6 +182,8 @@ def main() -> None:
                     file.write_text(json.dumps(one(method, seed, train, test, options), indent=1) + "\n")
                     print(f"{file}: done", flush=True)
     print(table(options.out))
+    print()
+    print(differences(options.out))
 
 
 if __name__ == "__main__":
