@@ -219,11 +219,12 @@ class JointEmbedding(nn.Module):
     """A student, a teacher and a comparison. The bases differ in four choices, made in the methods below.
 
     The teacher is an EMA twin (`momentum_teacher`), or the student itself. `batch_norm` says whether statistics are of
-    each process ("local") or of all ("global"), `contrast` where the negatives come from.
+    each process ("local") or of all ("global"), `contrast` where the negatives come from: none, the student's views of
+    the batch, the teacher's keys of the batch, or a queue.
     """
 
     batch_norm = "global"
-    contrast: Literal["none", "batch", "queue"] = "none"
+    contrast: Literal["none", "batch", "keys", "queue"] = "none"
     momentum_teacher = False
     teacher: nn.Module
     dim: int

@@ -13,6 +13,7 @@ from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
 from twofold.methods.moco import MoCo
+from twofold.methods.moco_v3 import MoCoV3
 from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
 from twofold.methods.vicreg import VICReg
@@ -30,6 +31,7 @@ BASES = {
     "byol": lambda backbone, additions=(): BYOL(backbone, hidden=16, dim=8, additions=additions),
     "wmse": lambda backbone, additions=(): WMSE(backbone, dim=3, hidden=16, whiten_size=8, additions=additions),
     "barlow": lambda backbone, additions=(): BarlowTwins(backbone, dim=8, additions=additions),
+    "moco-v3": lambda backbone, additions=(): MoCoV3(backbone, hidden=16, dim=8, additions=additions),
     "vicreg": lambda backbone, additions=(): VICReg(backbone, dim=8, additions=additions),
 }
 NOW = Progress(step=3, steps=10, seed=5)
@@ -119,7 +121,7 @@ def test_an_addition_with_every_hook_works_over_every_base(name):
         assert addition.twin is addition.head
 
 
-@pytest.mark.parametrize("name", ["moco", "moco-symmetric"])
+@pytest.mark.parametrize("name", ["moco", "moco-symmetric", "moco-v3"])
 def test_extra_negatives_reach_the_comparison(name):
     torch.manual_seed(0)
     plain, more = BASES[name](Tiny()), BASES[name](Tiny(), [Everything()])
@@ -147,7 +149,7 @@ def test_where_the_gradient_stops(name):
 def test_shuffling_the_batch_changes_nothing_but_the_order(name):
     torch.manual_seed(0)
     method = BASES[name](Tiny()).double()
-    if name.startswith("moco"):
+    if name in ("moco", "moco-symmetric"):
         method = MoCo(Tiny(), dim=8, queue=24, symmetric="symmetric" in name, key_bn="plain").double()
     views = views_of(2)
     views.tensors = [x.double() for x in views.tensors]

@@ -18,7 +18,7 @@ from twofold.mixing import blend
 def run(name, **settings):
     torch.manual_seed(0)
     addition = UnMix(**settings)
-    if name.startswith("moco"):
+    if name in ("moco", "moco-symmetric"):
         symmetric = "symmetric" in name
         method = MoCo(Tiny(), dim=8, queue=24, key_bn="plain", symmetric=symmetric, additions=[addition]).double()
     else:

@@ -18,6 +18,7 @@ from twofold.methods.co2 import CO2
 from twofold.methods.mixsiam import MixSiam
 from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
+from twofold.methods.moco_v3 import MoCoV3
 from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
 from twofold.methods.tkc import TKC
@@ -115,6 +116,7 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
         "moco-split": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "split", "groups": 2}),
         "simsiam": (SimSiam, {"dim": 8, "layers": 2}),
         "byol": (BYOL, {"hidden": 12, "dim": 6, "momentum": 0.9}),
+        "moco-v3": (MoCoV3, {"hidden": 12, "dim": 6, "momentum": 0.9}),
         "barlow": (BarlowTwins, {"dim": 6, "hidden": 12}),
         "vicreg": (VICReg, {"dim": 6, "hidden": 12}),
         "wmse": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "repeats": 2}),

@@ -25,6 +25,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "byol, lars": ("byol", {"optimiser": "lars", "lr": 1.0, "warmup_epochs": 1}),
     "wmse, adam": ("wmse", {"optimiser": "adam", "lr": 1e-3}),
     "vicreg, adam": ("vicreg", {"optimiser": "adam", "lr": 1e-3, "clip": 1.0}),
+    "moco-v3": ("moco-v3", {"optimiser": "adamw", "lr": 1e-3, "precision": "bf16"}),
     "barlow, lars": ("barlow", {"optimiser": "lars", "precision": "bf16"}),
     "mixsiam": ("simsiam+mixsiam", {}),
     "mochi+unmix, symmetric": ("moco-symmetric+mochi+unmix", {"precision": "bf16"}),

@@ -30,6 +30,7 @@ ORDER = {
     "simsiam-imagenet": [Crop, Jitter, Grey, Blur, Flip, Normalise],
     "simsiam-cifar": [Crop, Jitter, Grey, Flip, Normalise],
     "byol": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
+    "moco-v3": [Crop, Jitter, Grey, Blur, Solarise, Flip, Normalise],
     "asymmetric-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "vicreg-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "wmse": [Jitter, Grey, Crop, Flip, Normalise],
@@ -45,6 +46,7 @@ SETTINGS = {
     "simsiam-imagenet": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "simsiam-cifar": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "byol": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "moco-v3": (0.2, "bilinear", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "asymmetric-cifar": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "vicreg-cifar": (0.2, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "wmse": (0.2, "bicubic", (0.4, 0.4, 0.4, 0.1, 0.8), 0.1),
@@ -65,10 +67,11 @@ def test_a_recipe_is_what_its_authors_ran(name: str) -> None:
         assert all(op.p == 0.5 for op in ops if isinstance(op, Flip))
 
 
-def test_byol_blurs_and_solarises_its_two_views_differently() -> None:
-    chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in RECIPES["byol"].views]
+@pytest.mark.parametrize("name", ["byol", "moco-v3"])
+def test_both_views_are_blurred_and_solarised_differently(name: str) -> None:
+    chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in RECIPES[name].views]
     assert chances == [[1.0, 0.0], [0.1, 0.2]]
-    assert RECIPES["byol"].view(2) == RECIPES["byol"].view(0) != RECIPES["byol"].view(1)
+    assert RECIPES[name].view(2) == RECIPES[name].view(0) != RECIPES[name].view(1)
 
 
 def test_views_that_are_solarised_but_never_blurred() -> None:

@@ -125,6 +125,18 @@ def _byol(blur: float, solarise: float) -> tuple[Operation, ...]:
     )
 
 
+def _moco_v3(blur: float, solarise: float) -> tuple[Operation, ...]:
+    return (
+        Crop((0.2, 1.0)),
+        Jitter(0.4, 0.4, 0.2, 0.1, p=0.8),
+        Grey(0.2),
+        Blur(blur),
+        Solarise(solarise),
+        Flip(0.5),
+        Normalise(),
+    )
+
+
 def _small(area: float, solarise: float) -> tuple[Operation, ...]:
     return (
         Crop((area, 1.0), interpolation="bicubic"),
@@ -160,6 +172,7 @@ RECIPES: dict[str, Recipe] = {
     "simsiam-imagenet": _MOCO_V2,
     "simsiam-cifar": _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
     "byol": Recipe((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
+    "moco-v3": Recipe((_moco_v3(blur=1.0, solarise=0.0), _moco_v3(blur=0.1, solarise=0.2))),
     "asymmetric-cifar": Recipe((_small(0.08, solarise=0.0), _small(0.08, solarise=0.2))),
     "vicreg-cifar": _alike(*_small(0.2, solarise=0.1)),
     "wmse": _alike(

@@ -1,0 +1,80 @@
+"""MoCo v3: An Empirical Study of Training Self-Supervised Vision Transformers (Chen et al., ICCV 2021, 2104.02057)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+from twofold.method import Addition, Branch, JointEmbedding, Pass, Progress, above_zero, share, width_of
+from twofold.methods.byol import teacher_momentum
+from twofold.nets.gather import gather, rank
+from twofold.nets.heads import mlp
+from twofold.objectives.info_nce import info_nce_in_batch
+
+
+class MoCoV3(JointEmbedding):
+    """A predicted query picks its key, made by the EMA teacher, among all keys of the global batch; no queue.
+
+    temperature: tau of the softmax over cosines (ViT 0.2, official ResNet-50 1.0); the loss is scaled by 2 tau. hidden,
+    dim: widths of projector and predictor. layers: linear layers of the projector (ResNet 2, ViT 3), the last with
+    batch norm without scale and offset. predictor_norm: the predictor ends with one, too (ViT). momentum: of the
+    teacher at the start; it grows to 1 along a cosine. frozen_patches: the patch projection of a ViT stays random.
+    """
+
+    contrast = "keys"
+    momentum_teacher = True
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        temperature: float = 0.2,
+        hidden: int = 4096,
+        dim: int = 256,
+        layers: int = 2,
+        predictor_norm: bool = False,
+        momentum: float = 0.99,
+        frozen_patches: bool = False,
+        additions: Sequence[Addition] = (),
+    ) -> None:
+        above_zero(temperature=temperature, hidden=hidden, dim=dim, layers=layers)
+        share(momentum=momentum)
+        if frozen_patches:
+            freeze_patches(backbone)
+        projector = mlp([width_of(backbone), *[hidden] * (layers - 1), dim], bias=False, last_norm="plain")
+        predictor = mlp([dim, hidden, dim], bias=False, last_norm="plain" if predictor_norm else "none")
+        super().__init__(Branch(backbone, projector, predictor), additions)
+        self.temperature, self.momentum = temperature, momentum
+        self.teacher = self.twin(Branch(backbone, projector))
+        self.dim = dim
+        self.join_additions()
+
+    def before_step(self, progress: Progress) -> None:
+        self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
+
+    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        queries, keys = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
+        losses = info_nce_in_batch(queries, gather(keys), self.temperature, rank() * len(queries), extra)
+        return 2 * self.temperature * losses
+
+    @torch.no_grad()
+    def scalars(self, record: Pass) -> dict[str, Tensor]:
+        """pretext_top1: share of queries that are nearer to their own key than to any other of the batch."""
+        i, j = record.directions[0]
+        queries, keys = record.student[i].row, F.normalize(record.teacher[j].row, dim=1)
+        own = torch.arange(len(queries), device=queries.device) + rank() * len(queries)
+        return {"pretext_top1": ((queries @ gather(keys).T).argmax(1) == own).float().mean()}
+
+
+def freeze_patches(backbone: nn.Module) -> None:
+    """No gradient for the layer that makes tokens of patches; refuses a backbone that has none."""
+    kinds = ("patch_embed", "conv_proj")
+    found = [module for name, module in backbone.named_modules() if name.rpartition(".")[2] in kinds]
+    if not found:
+        raise UserError("frozen_patches is for ViTs, and this backbone has no patch projection: leave it away.")
+    for module in found:
+        module.requires_grad_(False)
