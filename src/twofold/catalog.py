@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -191,14 +191,17 @@ _MOCO_V3 = {
 
 
 def _with(recipes: Mapping[str, Recipe], **settings: Any) -> dict[str, Recipe]:
-    return {k: Recipe(r.views, r.plan, {**r.method, **settings}, r.source) for k, r in recipes.items()}
+    return {k: replace(r, method={**r.method, **settings}) for k, r in recipes.items()}
 
 
 _MOCO, _WMSE_CLASS = "twofold.methods.moco:MoCo", "twofold.methods.wmse:WMSE"
 _MIXSIAM, _MOCHI, _CO2 = "twofold.methods.mixsiam:MixSiam", "twofold.methods.mochi:MoCHi", "twofold.methods.co2:CO2"
 _TKC, _UNMIX = "twofold.methods.tkc:TKC", "twofold.methods.unmix:UnMix"
+_MOCHI_IMAGENET = {"mochi.hardest": 1024, "mochi.mixed": 512, "mochi.with_query": 256, "mochi.warmup": 0.075}
 _MOCHI_RECIPES = {
-    **_with(_MOCO_V2, **{"mochi.hardest": 1024, "mochi.mixed": 512, "mochi.with_query": 256, "mochi.warmup": 0.075}),
+    "imagenet": replace(
+        _with(_MOCO_V2, **_MOCHI_IMAGENET)["imagenet"], source="MoCo v2's; one of MoCHi's published (N, s, s')"
+    ),
     "cifar": _MOCO_V2["cifar"],
 }
 _UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, symmetric=True)["cifar"]}
@@ -226,7 +229,7 @@ SYSTEMS: dict[str, System] = {
         "Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297 (CIFAR demo's option)",
         "images",
         _MOCO,
-        _with(_MOCO_V2, symmetric=True),
+        {k: replace(r, source=f"{r.source}, both directions") for k, r in _with(_MOCO_V2, symmetric=True).items()},
         verified="loss and queue order against two asymmetric steps, two ranks, exact resume; no golden of its own",
     ),
     "moco-v1": System(
@@ -267,7 +270,7 @@ SYSTEMS: dict[str, System] = {
         "Whitening for Self-Supervised Representation Learning, ICML 2021, arXiv 2007.06346",
         "images",
         _WMSE_CLASS,
-        _with(_WMSE, views=4),
+        {k: replace(r, plan={**r.plan, "batch_size": 256}) for k, r in _with(_WMSE, views=4).items()},
         verified="official loss and gradients (golden), by hand, two ranks; resume as the same class under wmse",
     ),
     "barlow": System(

@@ -17,7 +17,7 @@ from twofold.objectives.consistency import similarity_distribution, symmetric_di
 class CO2(Addition):
     """The query's and its key's similarities to the negatives, as two distributions, must agree.
 
-    weight: of the term (paper: 10 on MoCo v1, 0.3 on v2). temperature: of both distributions (0.04 and 0.05).
+    weight: of the term (0.3 suits MoCo v2). temperature: of both distributions.
     include_positive: the positive similarity is an entry of both, too (a third party's variant, not the paper's). ramp:
     share of the run over which the weight grows from 0.
     """

@@ -66,8 +66,10 @@ class MixSiam(Addition):
             row = record.look(torch.cat([mixed, *record.shown[:2]])).row[: len(mixed)]
         else:
             row = record.look(mixed).row
-        self.row, self.aim = row, self.maximum(record)
-        return {"mixsiam": Term(self.weight, record.compare(row, self.aim).mean())}
+        aim = self.maximum(record)
+        self.row, self.middle = row, self.mean(aim)
+        aim = aim - self.middle if self.center_target else aim
+        return {"mixsiam": Term(self.weight, record.compare(row, aim).mean())}
 
     def mix(self, first: Tensor, second: Tensor, record: Pass) -> Tensor:
         """The mixtures (B, C, H, W) of two views; draws are functions of (seed, step, image)."""
@@ -92,8 +94,7 @@ class MixSiam(Addition):
             if self.max_on == "after_norm":
                 first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
             rows = torch.maximum(first, second)
-        rows = rows if rows.dtype == torch.float64 else rows.float()
-        return rows - self.mean(rows) if self.center_target else rows
+        return rows if rows.dtype == torch.float64 else rows.float()
 
     @staticmethod
     def mean(rows: Tensor) -> Tensor:
@@ -103,8 +104,8 @@ class MixSiam(Addition):
     @torch.no_grad()
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """Cosine of predictions to the mean target: near 1 they guess one direction for every image."""
-        constant = F.cosine_similarity(self.row, self.mean(self.aim).expand_as(self.row), dim=1).mean()
-        del self.row, self.aim
+        constant = F.cosine_similarity(self.row, self.middle, dim=1).mean()
+        del self.row, self.middle
         return {"mixsiam_constant": constant}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:

@@ -29,8 +29,7 @@ class MoCHi(Addition):
 
     hardest: N, how many stored keys nearest to the query are mixed; a sixteenth of the queue where None. mixed: s,
     mixtures of two of them. with_query: s', mixtures of one of them with the query, which weighs less than half.
-    warmup: share of the run before any is made (paper: 15 of 200 epochs on ImageNet). replace: the two of a mixture may
-    be the same one.
+    warmup: share of the run before any is made. replace: the two of a mixture may be the same one.
     """
 
     def __init__(
