@@ -61,10 +61,10 @@ class Term(NamedTuple):
 
 @dataclass
 class Losses:
-    """What a step gives the loop: the terms, numbers for the log, and the rows whose spread tells of a collapse."""
+    """What a step gives the loop: the terms, numbers for the log, and rows whose spread tells of a collapse, if any."""
 
     terms: dict[str, Term]
-    rows: Tensor
+    rows: Tensor | None
     scalars: dict[str, Tensor] = field(default_factory=dict)
 
     @property

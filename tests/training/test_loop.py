@@ -254,3 +254,27 @@ def test_the_stream_is_closed_where_the_run_ends_early(tmp_path):
     with pytest.raises(TrainingStopped):
         run_training(tmp_path, "byol", images=images, lr=1e30)
     assert images.closed
+
+
+class Content:
+    """A monitor that is content from the second epoch on."""
+
+    every_epochs = 1
+    enough = False
+
+    def __call__(self, method, progress):
+        self.enough = progress.epoch >= 2
+        return {"measured": float(progress.epoch)}
+
+
+def test_a_monitor_may_end_a_run_and_the_same_command_again_leaves_it_so(tmp_path, capsys):
+    for again in (False, True):
+        plan, method = make_plan(epochs=6), make_method("simclr")
+        run = make_run(tmp_path, plan)
+        outcome = train(method, Pictures(), two_views, plan, run, make_fabric(1, accelerator="cpu"), [Content()])
+        run.close()
+        assert (outcome.steps, outcome.epochs, outcome.finished_before) == (10, 2, again)
+        assert checkpoint(tmp_path)["enough"] is True and rows(tmp_path)[-1]["measured"] == "2"
+    said = capsys.readouterr().out
+    assert said.count("Nothing more is gained: ended after step 10 of 30") == 1
+    assert said.count("This run is finished: 10 steps") == 1

@@ -26,7 +26,8 @@ class Checkpoint:
 
     method: state dict (weights, EMA twins, queues and their pointers). images: in the data. seconds: time spent so far.
     meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings. Random
-    numbers and the place in the data are functions of the step, so nothing of them is kept.
+    numbers and the place in the data are functions of the step, so nothing of them is kept. enough: a monitor has ended
+    the run here.
     """
 
     method: dict[str, Any]
@@ -39,6 +40,7 @@ class Checkpoint:
     row: dict[str, float] = field(default_factory=dict)
     config: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    enough: bool = False
 
     def write(self, file: Path) -> None:
         """Write to a file, whole or not at all."""
@@ -61,7 +63,7 @@ class Checkpoint:
     @property
     def finished(self) -> bool:
         """Whether the run has come to its end."""
-        return self.step >= self.steps
+        return self.step >= self.steps or self.enough
 
 
 def config_hash(settings: Mapping[str, Any]) -> str:

@@ -49,6 +49,7 @@ class Journal:
         self.events: Events | None = None
         self.row: dict[str, float] = {}
         self.said: set[str] = set()
+        self.enough = False
         self.first = self.saved = self.done = 0
         self.earlier = 0.0
         self.begun = self.marked = self.saved_at = time.monotonic()
@@ -78,8 +79,8 @@ class Journal:
                 self.run.warn(f"Versions have changed since the checkpoint ({', '.join(changed)}); numbers may differ.")
             self.meter.load_state_dict(found.meter)
             self.first, self.earlier = found.step, found.seconds
-            self.row = dict(found.row)
-        if self.run.writer and self.first < self.length.steps:
+            self.row, self.enough = dict(found.row), found.enough
+        if self.run.writer and self.first < self.length.steps and not self.enough:
             self.run.metrics.restore(self.first)
             self.events = Events(self.run.path / "tensorboard", self.first + 1)
         self.done = self.saved = self.marked_step = self.first
@@ -105,17 +106,18 @@ class Journal:
         if self.display is not None:
             self.display.step(done, self.row)
         late = time.monotonic() - self.saved_at >= self.plan.save_every_seconds
-        signal, save = self._agree(interrupt.signal, late, logged)
-        if last or signal or save:
+        enough = logged and any(getattr(monitor, "enough", False) for monitor in due)
+        signal, save, self.enough = self._agree(interrupt.signal, late, enough, logged)
+        if last or signal or save or self.enough:
             self._save()
-        return 0 if last else signal
+        return 0 if last or self.enough else signal
 
     def outcome(self, finished_before: bool = False) -> Outcome:
         """How the run ended."""
         seconds = max(time.monotonic() - self.begun, 1e-9) if not finished_before else math.inf
         return Outcome(
-            steps=self.length.steps,
-            epochs=self.length.epochs,
+            steps=self.done,
+            epochs=self.length.epoch(self.done - 1) + 1,
             seconds=self.earlier + (0.0 if finished_before else seconds),
             images_per_second=(self.done - self.first) * self.plan.batch_size / seconds,
             wait_share=(self.images.waited - self.waited_before) / seconds,
@@ -161,8 +163,10 @@ class Journal:
         }
         row |= means
         if self.run.writer:
-            measured, warning = self.watch(losses.rows, self.done, self.length.steps)
-            row |= measured
+            warning = None
+            if losses.rows is not None:
+                measured, warning = self.watch(losses.rows, self.done, self.length.steps)
+                row |= measured
             alarms = getattr(self.method, "alarms", None)
             for said in [*([warning] if warning else []), *(alarms(row) if alarms else [])]:
                 if said not in self.said:
@@ -181,17 +185,17 @@ class Journal:
         self.meter.reset()
         self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.images.waited
 
-    def _agree(self, signal: int, late: bool, logged: bool) -> tuple[int, bool]:
+    def _agree(self, signal: int, late: bool, enough: bool, logged: bool) -> tuple[int, bool, bool]:
         # One process looks after every step; several agree at the interval, since each look would hold all of them up.
         if self.fabric.world_size == 1:
-            return signal, late
+            return signal, late, enough
         if not logged:
-            return 0, False
+            return 0, False, False
         late = late and self.fabric.is_global_zero
-        flags = torch.tensor([signal, int(late)], device=self.fabric.device)
+        flags = torch.tensor([signal, int(late), int(enough)], device=self.fabric.device)
         torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-        agreed, save = flags.tolist()
-        return agreed, bool(save)
+        agreed, save, enough = flags.tolist()
+        return agreed, bool(save), bool(enough)
 
     def _save(self) -> None:
         if self.run.writer:
@@ -212,6 +216,7 @@ class Journal:
                     meter=self.meter.state_dict(),
                     row=self.row,
                     versions=versions(),
+                    enough=self.enough,
                 )
             )
             self.run.list_unreadable(getattr(self.images, "unreadable", {}))

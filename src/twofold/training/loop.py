@@ -49,7 +49,7 @@ def train(
     gradients = Gradients(method, optimiser, plan, fabric, say=run.say)
     journal = Journal(run, method, optimiser, images, plan, length, fabric)
     first = journal.resume()
-    if first >= length.steps:
+    if first >= length.steps or journal.enough:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
         return journal.outcome(finished_before=True)
     display = Display(length.steps, first=first, quiet=quiet) if fabric.is_global_zero else None
@@ -80,6 +80,9 @@ def train(
                         f"and the same command goes on from there."
                     )
                     raise SystemExit(128 + stop)
+                if journal.enough:
+                    run.say(f"Nothing more is gained: ended after step {step + 1:,} of {length.steps:,}.")
+                    break
         return journal.outcome()
     except Exception as error:
         if is_disk_full(error):

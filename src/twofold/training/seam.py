@@ -29,7 +29,7 @@ class Stream(Protocol):
 class Monitor(Protocol):
     """A measurement made at the end of every so many epochs, and at the end of the run; leaves the method as it was.
 
-    Called in the first process only.
+    Called in the first process only. One that has an attribute `enough` ends the run where that is true after a call.
     """
 
     every_epochs: int
