@@ -61,8 +61,8 @@ class Journal:
         if found is not None:
             if (found.steps, found.images) != (self.length.steps, len(self.images)):
                 raise UserError(
-                    f"{self.run.path} holds a run of {found.steps:,} steps on {found.images:,} images, and this one "
-                    f"has {self.length.steps:,} on {len(self.images):,}: give a new --out, or the same data."
+                    f"{self.run.path} holds a run of {found.steps:,} steps on {found.images:,} {self.plan.unit}, and "
+                    f"this one has {self.length.steps:,} on {len(self.images):,}: give a new --out, or the same data."
                 )
             try:
                 self.method.load_state_dict(found.method)
@@ -158,7 +158,7 @@ class Journal:
             "seconds": self.earlier + now - self.begun,
             "loss": means["loss"],
             "lr": self.plan.rate(self.done - 1, self.length),
-            "images_per_second": (self.done - self.marked_step) * self.plan.batch_size / span,
+            f"{self.plan.unit}_per_second": (self.done - self.marked_step) * self.plan.batch_size / span,
             "wait_share": min((waited - self.marked_waited) / span, 1.0),
         }
         row |= means

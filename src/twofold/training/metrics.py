@@ -9,7 +9,6 @@ from pathlib import Path
 
 from twofold.training.files import write_text
 
-FIRST_COLUMNS = ("step", "epoch", "seconds", "loss", "lr", "images_per_second", "wait_share")
 TIME_COLUMNS = ("seconds", "images_per_second", "wait_share")
 
 
@@ -40,7 +39,7 @@ class MetricsFile:
         cells = {name: str(v) if isinstance(v, int) else f"{v:.6g}" for name, v in row.items()}
         self._rows.append(cells)
         if any(name not in self.columns for name in cells):
-            self.columns = list(dict.fromkeys([*(self.columns or FIRST_COLUMNS), *cells]))
+            self.columns = list(dict.fromkeys([*self.columns, *cells]))
             self._rewrite()
             return
         with self.path.open("a", newline="", encoding="utf-8") as handle:

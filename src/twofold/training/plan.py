@@ -35,7 +35,7 @@ class Plan:
     warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. eta: trust coefficient of
     LARS. accumulate: in how many parts a batch goes through the networks (the loss still sees it whole). clip: largest
     norm of the gradient, or None. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every:
-    steps between two rows of metrics. save_every_seconds: between two checkpoints.
+    steps between two rows of metrics. save_every_seconds: between two checkpoints. unit: what the data is counted in.
     """
 
     batch_size: int
@@ -60,6 +60,7 @@ class Plan:
     compile: bool = False
     log_every: int = 10
     save_every_seconds: float = 300.0
+    unit: str = "images"
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):
@@ -82,10 +83,11 @@ class Plan:
         per_epoch = images // self.batch_size
         if per_epoch == 0:
             raise UserError(
-                f"A batch of {self.batch_size} is larger than the data, {images:,} images: "
+                f"A batch of {self.batch_size} is larger than the data, {images:,} {self.unit}: "
                 f"give a batch size of at most {max(images, 2)}."
                 if images >= 2
-                else f"The data holds {images} image{'s' * (images != 1)}, too few to train on."
+                else f"The data holds {images} {self.unit if images != 1 else self.unit.removesuffix('s')}, "
+                f"too few to train on."
             )
         return Length(self.steps if self.steps is not None else (self.epochs or 0) * per_epoch, per_epoch)
 
@@ -112,8 +114,9 @@ class Plan:
         passes = length.steps / length.steps_per_epoch
         left = images - length.steps_per_epoch * self.batch_size
         lines = [
-            f"{length.steps:,} steps of {self.batch_size} images = {passes:.4g} epochs of {length.steps_per_epoch:,} "
-            f"steps over {images:,} images" + (f" ({left:,} sit out each epoch, others each time)" if left else "")
+            f"{length.steps:,} steps of {self.batch_size} {self.unit} = {passes:.4g} epochs of "
+            f"{length.steps_per_epoch:,} steps over {images:,} {self.unit}"
+            + (f" ({left:,} sit out each epoch, others each time)" if left else "")
         ]
         text = peak_rate(self.batch_size, base_lr=self.base_lr, lr=self.lr, scaling=self.scaling)[1]
         warmup = self._warmup(length)

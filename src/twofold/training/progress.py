@@ -72,8 +72,11 @@ def numbers(row: dict[str, float]) -> str:
         parts.append(f"loss {row['loss']:.4g}")
     if "knn" in row:
         parts.append(f"kNN {row['knn']:.1%}")
-    if "images_per_second" in row:
-        parts.append(f"{row['images_per_second']:,.0f} images/s")
+    for name in row:
+        if name.endswith("_per_second"):
+            parts.append(f"{row[name]:,.0f} {name.removesuffix('_per_second')}/s")
+    if "recall@20" in row:
+        parts.append(f"Recall@20 {row['recall@20']:.4f}")
     if "wait_share" in row:
         parts.append(f"{row['wait_share']:.0%} waiting for data")
     return ", ".join(parts)
