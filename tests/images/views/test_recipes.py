@@ -31,6 +31,7 @@ ORDER = {
     "simsiam-cifar": [Crop, Jitter, Grey, Flip, Normalise],
     "byol": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
     "moco-v3": [Crop, Jitter, Grey, Blur, Solarise, Flip, Normalise],
+    "dino-resnet50": [Crop, Flip, Jitter, Grey, Blur, Solarise, Normalise],
     "asymmetric-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "vicreg-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "wmse": [Jitter, Grey, Crop, Flip, Normalise],
@@ -47,6 +48,7 @@ SETTINGS = {
     "simsiam-cifar": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "byol": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "moco-v3": (0.2, "bilinear", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "dino-resnet50": (0.14, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "asymmetric-cifar": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "vicreg-cifar": (0.2, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "wmse": (0.2, "bicubic", (0.4, 0.4, 0.4, 0.1, 0.8), 0.1),
@@ -67,11 +69,21 @@ def test_a_recipe_is_what_its_authors_ran(name: str) -> None:
         assert all(op.p == 0.5 for op in ops if isinstance(op, Flip))
 
 
-@pytest.mark.parametrize("name", ["byol", "moco-v3"])
+@pytest.mark.parametrize("name", ["byol", "moco-v3", "dino-resnet50"])
 def test_both_views_are_blurred_and_solarised_differently(name: str) -> None:
     chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in RECIPES[name].views]
     assert chances == [[1.0, 0.0], [0.1, 0.2]]
-    assert RECIPES[name].view(2) == RECIPES[name].view(0) != RECIPES[name].view(1)
+    assert RECIPES[name].view(2) == (RECIPES[name].local or RECIPES[name].view(0)) != RECIPES[name].view(1)
+
+
+def test_the_small_crops_of_dino() -> None:
+    recipe = RECIPES["dino-resnet50"]
+    assert [recipe.view(number) == recipe.local for number in range(5)] == [False, False, True, True, True]
+    crop, flip, jitter, grey, blur, solarise, _ = recipe.local
+    assert crop == Crop((0.05, 0.14), interpolation="bicubic", side=96 / 224) and crop.pixels(224) == 96
+    assert (flip, jitter, grey) == recipe.view(0)[1:4] and (blur, solarise) == (Blur(0.5), Solarise(0.0))
+    with pytest.raises(UserError):
+        Recipe((recipe.view(0),), local=(Flip(),))
 
 
 def test_views_that_are_solarised_but_never_blurred() -> None:

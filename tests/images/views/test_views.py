@@ -153,3 +153,21 @@ def test_evaluation_of_a_tight_batch_is_the_image_itself() -> None:
     pixels = cells(8)
     batch = Batch(pixels, torch.full((8, 2), 64), torch.arange(8))
     assert torch.allclose(evaluation_view(batch, 64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), pixels / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [24, 70])
+def test_small_crops_are_smaller_and_what_torchvision_makes_of_them(size: int) -> None:
+    views = ImageViews("dino-resnet50", size, seed=5, count=5)
+    batch = mixed(20)
+    made = views(batch, 0)
+    small = round(96 / 224 * size)
+    assert [view.shape[2:] for view in made.tensors] == [(size, size)] * 2 + [(small, small)] * 3
+    assert views.sides == [size, size, small, small, small]
+    settings = {"seed": 5, "epoch": 0, "statistics": (views.mean, views.std), "count": 5}
+    expected = reference_views(batch, views.recipe, size, **settings)  # type: ignore[arg-type]
+    for ours, theirs in zip(made.tensors, expected, strict=True):
+        away = (ours - theirs).abs() * 255 / 4
+        assert away.max() < 0.05 and away.mean() < 5e-4
+    assert not torch.equal(made.tensors[2], made.tensors[3])
+    shares = [(g.box[:, 2] - g.box[:, 0]) * (g.box[:, 3] - g.box[:, 1]) / g.source.prod(1) for g in made.geometry]
+    assert max(float(share.mean()) for share in shares[2:]) < min(float(share.mean()) for share in shares[:2])

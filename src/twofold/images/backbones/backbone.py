@@ -30,7 +30,7 @@ class Backbone(nn.Module):
         self._features = built.features
         self.source, self.name, self.lines = built.source, built.name, built.lines
         self.stem, self.image_size, self.notes = stem, image_size, notes
-        features = self._dry_run()
+        features = self.try_on(image_size)
         self.width: int = features.pooled.shape[1]
         self.map_width: int | None = None if features.map is None else features.map.shape[1]
 
@@ -71,16 +71,16 @@ class Backbone(nn.Module):
             [f"{self.name} ({origin}{stem}), {self.width} features, {millions:.1f} M parameters", *self.notes]
         )
 
-    def _dry_run(self) -> Features:
+    def try_on(self, side: int) -> Features:
+        """What it makes of a black image of side x side pixels; UserError where it does not run on that."""
         training = self.network.training
         try:
             with torch.no_grad():
-                return self._features(self.network.eval(), torch.zeros(1, 3, self.image_size, self.image_size))
+                return self._features(self.network.eval(), torch.zeros(1, 3, side, side))
         except Exception as error:
             reason = (str(error).splitlines() or [""])[0]
             raise UserError(
-                f"The backbone {self.name} does not run on images of {self.image_size} px "
-                f"({type(error).__name__}: {reason})."
+                f"The backbone {self.name} does not run on images of {side} px ({type(error).__name__}: {reason})."
             ) from error
         finally:
             self.network.train(training)

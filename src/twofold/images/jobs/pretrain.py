@@ -87,6 +87,8 @@ def _train(
         count=method.view_count,
         colour=settled["colour"],
     )
+    for side in set(views.sides) - {size}:
+        backbone.try_on(side)
     inputs = InputSettings(size, views.mean, views.std, fabric.device, settled["precision"])
     consistency = TemporalConsistency(images, inputs, folder, epochs=length.epochs, seed=seed)
     online = None

@@ -19,11 +19,14 @@ SHOWN, GALLERY, THUMBNAIL = 8, 1000, 40
 
 
 def view_samples(images: Images, views: ImageViews, seed: int) -> dict[str, np.ndarray]:
-    """The arrays of views.npz: `views` (n, V, S, S, 3), `sources` (n, h, w, 3), uint8, and `names` of a few images."""
+    """The arrays of views.npz: `views` (n, V, S, S, 3), `sources` (n, h, w, 3), uint8, and `names` of a few images.
+
+    Smaller views stand in the middle of a white square.
+    """
     chosen = _chosen(len(images), SHOWN, seed, "views")
     batch = images.batch(chosen)
     mean, std = (torch.tensor(values, device=batch.pixels.device)[:, None, None] for values in (views.mean, views.std))
-    made = torch.stack([_bytes(view * std + mean) for view in views(batch, 0).tensors], 1)
+    made = torch.stack([_bytes(_framed(view * std + mean, views.size)) for view in views(batch, 0).tensors], 1)
     return {
         "views": made.permute(0, 1, 3, 4, 2).cpu().numpy(),
         "sources": _squares(batch, views.size).permute(0, 2, 3, 1).cpu().numpy(),
@@ -50,6 +53,13 @@ def gallery(backbone: nn.Module, images: Images, inputs: InputSettings, seed: in
 
 def _chosen(images: int, count: int, seed: int, what: str) -> Tensor:
     return torch.randperm(images, generator=generator(seed, what))[:count].sort().values
+
+
+def _framed(view: Tensor, side: int) -> Tensor:
+    """Views (B, 3, s, s) of s <= side pixels in the middle of white squares of that side."""
+    before = (side - view.shape[2]) // 2
+    after = side - view.shape[2] - before
+    return F.pad(view, (before, after, before, after), value=1.0)
 
 
 def _squares(batch: Batch, side: int) -> Tensor:

@@ -71,6 +71,11 @@ def geometry(plan: Plan, size: Tensor) -> Geometry:
     return Geometry(torch.stack([left, top, left + width, top + height], 1), flips(plan), size.float())
 
 
+def side_of(plan: Plan, size: int) -> int:
+    """The side of a plan's view in pixels, where the run's images are of `size`."""
+    return next(step.op.pixels(size) for step in plan if isinstance(step.op, Crop))
+
+
 def flips(plan: Plan) -> Tensor:
     """bool (B,): which images the plan mirrors."""
     for step in plan:

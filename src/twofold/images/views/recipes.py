@@ -12,11 +12,19 @@ Range: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class Crop:
-    """Cut a random box and resize it to the view: share of the area, width / height, and the resampling kernel."""
+    """Cut a random box and resize it to the view: share of the area, width / height, and the resampling kernel.
+
+    side: of the view, as a share of the run's image size (multi-crop has views of 96 / 224 beside those of 1).
+    """
 
     area: Range = (0.08, 1.0)
     ratio: Range = (3 / 4, 4 / 3)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    side: float = 1.0
+
+    def pixels(self, size: int) -> int:
+        """The side of the view where the run's images are of `size` pixels."""
+        return max(round(self.side * size), 1)
 
 
 @dataclass(frozen=True)
@@ -81,15 +89,18 @@ Operation: TypeAlias = Crop | Flip | Jitter | Grey | Blur | Solarise | Clip | No
 class Recipe:
     """The operations of each view, in order. View v takes entry v modulo the number of entries.
 
-    A view has exactly one Crop; Flip and Blur come after it, Normalise comes last. Raises UserError otherwise.
+    local: the operations of every view after the entries of `views`, where there are any (the small crops of
+    multi-crop). A view has exactly one Crop; Flip and Blur come after it, Normalise comes last. Raises UserError
+    otherwise.
     """
 
     views: tuple[tuple[Operation, ...], ...]
+    local: tuple[Operation, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.views:
             raise UserError("A recipe needs at least one view; give it a tuple of operations.")
-        for ops in self.views:
+        for ops in (*self.views, *([self.local] if self.local else [])):
             kinds = [type(op) for op in ops]
             if kinds.count(Crop) != 1 or kinds.count(Flip) > 1:
                 raise UserError("Each view of a recipe needs exactly one Crop and at most one Flip.")
@@ -100,6 +111,8 @@ class Recipe:
 
     def view(self, number: int) -> tuple[Operation, ...]:
         """The operations of view `number`, counted from 0."""
+        if self.local and number >= len(self.views):
+            return self.local
         return self.views[number % len(self.views)]
 
     @property
@@ -121,6 +134,18 @@ def _byol(blur: float, solarise: float) -> tuple[Operation, ...]:
         Blur(blur),
         Solarise(solarise),
         Clip(),
+        Normalise(),
+    )
+
+
+def _dino(area: Range, blur: float, solarise: float, side: float = 1.0) -> tuple[Operation, ...]:
+    return (
+        Crop(area, interpolation="bicubic", side=side),
+        Flip(0.5),
+        Jitter(0.4, 0.4, 0.2, 0.1, p=0.8),
+        Grey(0.2),
+        Blur(blur),
+        Solarise(solarise),
         Normalise(),
     )
 
@@ -173,6 +198,10 @@ RECIPES: dict[str, Recipe] = {
     "simsiam-cifar": _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
     "byol": Recipe((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
     "moco-v3": Recipe((_moco_v3(blur=1.0, solarise=0.0), _moco_v3(blur=0.1, solarise=0.2))),
+    "dino-resnet50": Recipe(
+        (_dino((0.14, 1.0), blur=1.0, solarise=0.0), _dino((0.14, 1.0), blur=0.1, solarise=0.2)),
+        local=_dino((0.05, 0.14), blur=0.5, solarise=0.0, side=96 / 224),
+    ),
     "asymmetric-cifar": Recipe((_small(0.08, solarise=0.0), _small(0.08, solarise=0.2))),
     "vicreg-cifar": _alike(*_small(0.2, solarise=0.1)),
     "wmse": _alike(

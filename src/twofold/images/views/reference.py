@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from twofold.images.views.blur import kernel_size
-from twofold.images.views.draw import ORDERS, Drawn, Plan, draw
+from twofold.images.views.draw import ORDERS, Drawn, Plan, draw, side_of
 from twofold.images.views.recipes import Blur, Clip, Crop, Flip, Grey, Jitter, Normalise, Recipe, Solarise, Statistics
 from twofold.views import Batch
 
@@ -19,9 +19,12 @@ from twofold.views import Batch
 def reference_views(
     batch: Batch, recipe: Recipe, size: int, *, seed: int, epoch: int, statistics: Statistics, count: int = 2
 ) -> list[Tensor]:
-    """What ImageViews makes of a batch, image by image: `count` tensors float32 (B, 3, size, size)."""
-    plans = draw(recipe, batch.index, batch.size, seed, epoch, count)
-    return [torch.stack([_view(batch, i, plan, size, statistics) for i in range(len(batch))]) for plan in plans]
+    """What ImageViews makes of a batch, image by image: `count` tensors float32 (B, 3, side, side)."""
+    views = []
+    for plan in draw(recipe, batch.index, batch.size, seed, epoch, count):
+        side = side_of(plan, size)
+        views.append(torch.stack([_view(batch, i, plan, side, statistics) for i in range(len(batch))]))
+    return views
 
 
 def _view(batch: Batch, row: int, plan: Plan, size: int, statistics: Statistics) -> Tensor:

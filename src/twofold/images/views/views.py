@@ -13,7 +13,7 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.images.views.apply import chunk_images, floats, render
 from twofold.images.views.colour import normalise_
-from twofold.images.views.draw import Drawn, Plan, draw, geometry
+from twofold.images.views.draw import Drawn, Plan, draw, geometry, side_of
 from twofold.images.views.recipes import Channels, Crop, Recipe, Statistics, recipe_named, statistics_named
 from twofold.images.views.resample import apply_weights, resize_weights
 from twofold.views import Batch, Views
@@ -22,8 +22,9 @@ from twofold.views import Batch, Views
 class ImageViews:
     """Makes the views of a batch.
 
-    recipe: a Recipe or its name. size: pixels of the square views. statistics: name or (mean, deviation), for recipes
-    that normalise. count: views of each image. Raises UserError for unknown names.
+    recipe: a Recipe or its name. size: pixels of the square views, of which small crops have a share (`Crop.side`).
+    statistics: name or (mean, deviation), for recipes that normalise. count: views of each image. Raises UserError for
+    unknown names.
 
     colour: "exact" is torchvision's jitter. "linear" makes it one affine map of the colours, without clips in between
     and with the hue turned in YIQ: a sixth to a fifth cheaper on a CPU, less work for a GPU, and a visibly different
@@ -49,16 +50,23 @@ class ImageViews:
         chosen = statistics_named(statistics) if isinstance(statistics, str) else statistics
         self.mean, self.std = chosen if self.recipe.normalises else statistics_named("none")
 
+    @property
+    def sides(self) -> list[int]:
+        """The side of each view in pixels."""
+        crops = [op for view in range(self.count) for op in self.recipe.view(view) if isinstance(op, Crop)]
+        return [crop.pixels(self.size) for crop in crops]
+
     @torch.no_grad()
     def __call__(self, batch: Batch, epoch: int) -> Views:
-        """The views: float32 (B, 3, size, size) each; for one (seed, epoch, index) the same in any batch."""
+        """The views: float32 (B, 3, side, side) each (see `sides`); for one (seed, epoch, index) the same in any batch."""
         plans = draw(self.recipe, batch.index, batch.size, self.seed, epoch, self.count)
         tensors: list[Tensor] = []
         with _plain(batch.pixels.device):
             for _, alike in groupby(plans, key=_kinds):
                 steps = tuple(Drawn.joined(step) for step in zip(*alike, strict=True))
                 linear = self.colour == "linear"
-                made = render(batch.pixels, batch.size, steps, self.size, (self.mean, self.std), linear)
+                side = side_of(steps, self.size)
+                made = render(batch.pixels, batch.size, steps, side, (self.mean, self.std), linear)
                 tensors += made.split(len(batch))
         return Views(tensors, [geometry(plan, batch.size) for plan in plans], batch.index)
 
@@ -89,7 +97,9 @@ def evaluation_view(batch: Batch, size: int, mean: Channels, std: Channels) -> T
 
 
 def _kinds(plan: Plan) -> list[object]:
-    return [(type(step.op), step.op.interpolation if isinstance(step.op, Crop) else None) for step in plan]
+    return [
+        (type(step.op), (step.op.interpolation, step.op.side) if isinstance(step.op, Crop) else None) for step in plan
+    ]
 
 
 @contextmanager
