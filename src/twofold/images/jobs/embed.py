@@ -8,7 +8,7 @@ from typing import Any
 from twofold.images.embed import embed
 from twofold.images.jobs.model import open_images, open_model
 from twofold.images.jobs.settle import data_name
-from twofold.images.jobs.watching import watching
+from twofold.training.watching import watching
 
 
 def run(given: dict[str, Any]) -> Path:

@@ -19,8 +19,8 @@ from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import PIXEL_SETTINGS, PIXEL_SIDE, Labelled
-from twofold.images.jobs.watching import watching
 from twofold.training.results import add_results
+from twofold.training.watching import watching
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 

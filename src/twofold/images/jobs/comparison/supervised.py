@@ -13,10 +13,10 @@ from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
 from twofold.images.jobs.evaluate import open_splits
-from twofold.images.jobs.watching import watching
 from twofold.images.views.recipes import statistics_named
 from twofold.randomness import derive
 from twofold.training.files import write_text
+from twofold.training.watching import watching
 
 
 def result_file(out: Path, seed: int) -> Path:
