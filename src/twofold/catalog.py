@@ -206,6 +206,12 @@ _MOCHI_RECIPES = {
 }
 _UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, symmetric=True)["cifar"]}
 
+_LIGHTGCN, _SGL = "twofold.interactions.methods.lightgcn:LightGCN", "twofold.interactions.methods.sgl:SGL"
+_PAIRS = {"optimizer": "adam", "base_lr": 1e-3, "batch_size": 2048}
+_RANKING = {
+    "default": Recipe("", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) for a short plateau")
+}
+
 SYSTEMS: dict[str, System] = {
     "simclr": System(
         "SimCLR",
@@ -347,6 +353,30 @@ SYSTEMS: dict[str, System] = {
         _UNMIX_RECIPES,
         (_UNMIX,),
         verified="official boxes, mixtures and steps on MoCo (golden), written out on every base, two ranks, resume",
+    ),
+    "lightgcn": System(
+        "LightGCN",
+        "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation, SIGIR 2020, arXiv 2002.02126",
+        "interactions",
+        _LIGHTGCN,
+        _RANKING,
+        verified="official propagation, loss and gradients (golden), dense formulas",
+    ),
+    "sgl": System(
+        "SGL on LightGCN",
+        "Self-supervised Graph Learning for Recommendation, SIGIR 2021, arXiv 2010.10783",
+        "interactions",
+        _SGL,
+        _RANKING,
+        verified="official views, every term and gradients of ED, ND and RW (golden), naive loops",
+    ),
+    "bpr-mf": System(
+        "BPR-MF",
+        "BPR: Bayesian Personalized Ranking from Implicit Feedback, UAI 2009, arXiv 1205.2618",
+        "interactions",
+        _LIGHTGCN,
+        _with(_RANKING, layers=0),
+        verified="LightGCN without layers: dense formula",
     ),
 }
 ADDITIONS: dict[str, str] = {"mixsiam": _MIXSIAM, "mochi": _MOCHI, "co2": _CO2, "tkc": _TKC, "unmix": _UNMIX}

@@ -51,6 +51,8 @@ def compose(name: str) -> Composition:
             f'There is no method "{first}".{nearest(first, SYSTEMS)} Known: {known}; see `twofold methods`.'
         )
     additions = system.additions
+    if rest and system.kind != "images":
+        raise UserError(f"{first} learns from {system.kind} and takes no additions.")
     for part in rest:
         if part not in ADDITIONS and "." not in part:
             hint = " It is a base: put it first." if part in SYSTEMS else nearest(part, ADDITIONS)

@@ -19,7 +19,7 @@ from twofold.errors import UserError
 from twofold.method import Progress, Situation
 
 PAGE = Path(__file__).parents[2] / "docs" / "composition.md"
-BASES = [name for name, system in SYSTEMS.items() if not system.additions]
+BASES = [name for name, system in SYSTEMS.items() if system.kind == "images" and not system.additions]
 BATCH, STEPS = 16, 40
 
 

@@ -1,0 +1,1 @@
+"""The wing for interactions: who used what."""

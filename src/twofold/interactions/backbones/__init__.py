@@ -1,0 +1,1 @@
+"""Backbones: embeddings of users and items."""

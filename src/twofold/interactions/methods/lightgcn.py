@@ -1,0 +1,117 @@
+"""LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation (He et al., SIGIR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+from twofold.interactions.backbones.tables import Tables
+from twofold.interactions.graph import Bipartite, adjacency, propagate
+from twofold.method import Losses, Progress, Term, above_zero
+from twofold.objectives.ranking import bpr, half_squares
+from twofold.views import Views
+
+PLATEAU, PLATEAU_STEPS, LEFT = 0.68, 500, 0.6
+
+
+class LightGCN(nn.Module):
+    """Embeddings are smoothed over the graph of users and items, and their products rank the items of each user.
+
+    dim: width of the embeddings. layers: of propagation; 0 is matrix factorisation (BPR-MF). init: of the tables,
+    "normal" (0.1) or "xavier" (as the official SGL; a long start plateau). regularisation: weight of the squared
+    embeddings of a batch. reduction: losses as the "mean" over the batch, or their "sum" as in the official code.
+    sampling: triples of uniform users and one of their items ("user", official), or of the pairs one by one
+    ("interaction").
+    """
+
+    batch_norm = "local"
+    view_count = 3
+
+    def __init__(
+        self,
+        data: Bipartite,
+        *,
+        dim: int = 64,
+        layers: int = 3,
+        init: Literal["normal", "xavier"] = "normal",
+        regularisation: float = 1e-4,
+        reduction: Literal["mean", "sum"] = "mean",
+        sampling: Literal["user", "interaction"] = "user",
+    ) -> None:
+        super().__init__()
+        above_zero(dim=dim)
+        if layers < 0 or regularisation < 0:
+            raise UserError(f"layers and regularisation must be at least 0, not {layers} and {regularisation}.")
+        self.users, self.items, self.layers = data.users, data.items, layers
+        self.regularisation, self.reduction, self.sampling = regularisation, reduction, sampling
+        self.backbone = Tables(data.users, data.items, dim, init)
+        self.init = init
+        self.pairs: Tensor
+        self.register_buffer("pairs", data.pairs, persistent=False)
+        self._graph: Tensor | None = None
+        # The epoch in which ranking first came off the start plateau; -1 until then.
+        self.left_in: Tensor
+        self.register_buffer("left_in", torch.tensor(-1))
+
+    @property
+    def graph(self) -> Tensor:
+        """The normalised adjacency of all training pairs, on the device and of the type of the tables."""
+        like = self.backbone.user
+        if self._graph is None or self._graph.device != like.device or self._graph.dtype != like.dtype:
+            self._graph = adjacency(self.pairs, self.users, self.items, like.dtype)
+        return self._graph
+
+    def represent(self) -> tuple[Tensor, Tensor]:
+        """The propagated embeddings of all users (U, d) and items (I, d); their products are the scores."""
+        both = propagate([self.graph] * self.layers, self.backbone())
+        return both[: self.users], both[self.users :]
+
+    def forward(self, views: Views, progress: Progress) -> Losses:
+        users, positives, negatives = views.tensors
+        with torch.autocast(users.device.type, enabled=False):
+            user, item = self.represent()
+            own = user[users]
+            ranking = bpr((own * item[positives]).sum(1), (own * item[negatives]).sum(1))
+            just_left = (self.left_in < 0) & (ranking.detach().mean() < LEFT)
+            self.left_in = torch.where(just_left, progress.epoch, self.left_in)
+            raw = self.backbone
+            squares = half_squares(raw.user[users], raw.item[positives], raw.item[negatives])
+            terms = {
+                "bpr": Term(1.0, self.reduce(ranking)),
+                **self.more_terms(users, positives),
+                "l2": Term(self.regularisation, self.reduce(squares)),
+            }
+        return Losses(terms, None)
+
+    def more_terms(self, users: Tensor, positives: Tensor) -> dict[str, Term]:
+        """What a method on top of this one adds to the loss, for the users and positives (B,) of a batch."""
+        return {}
+
+    def plateau_left(self, epoch: int) -> int:
+        """The epoch in which the loss of a batch first fell below 0.6, or the epoch of now where it has not."""
+        left = int(self.left_in)
+        return epoch if left < 0 else left
+
+    def reduce(self, losses: Tensor) -> Tensor:
+        """The losses of a batch as one."""
+        return losses.mean() if self.reduction == "mean" else losses.sum()
+
+    def before_step(self, progress: Progress) -> None:
+        """Nothing has to be done."""
+
+    def after_step(self, progress: Progress) -> None:
+        """Nothing has to be done."""
+
+    def constant_rate(self) -> Sequence[nn.Parameter]:
+        """All rates follow the schedule."""
+        return ()
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        """Whether ranking is still at chance after 500 steps."""
+        stuck = self.reduction == "mean" and row["step"] >= PLATEAU_STEPS and row["loss/bpr"] > PLATEAU
+        remedy = "--method.init normal" if self.init == "xavier" else "a higher --lr"
+        return [f"Ranking is still at chance after {PLATEAU_STEPS} steps (bpr above {PLATEAU}); try {remedy}."] * stuck

@@ -1,0 +1,110 @@
+"""SGL: Self-supervised Graph Learning for Recommendation (Wu et al., SIGIR 2021, 2010.10783)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.interactions.graph import Bipartite, propagate
+from twofold.interactions.methods.lightgcn import LightGCN
+from twofold.interactions.views.augment import draw_view
+from twofold.method import Progress, Situation, Term, above_zero, share
+from twofold.nets.gather import gather, rank, world
+from twofold.objectives.ranking import contrast
+
+FULL_UP_TO = 2e7
+
+
+class SGL(LightGCN):
+    """LightGCN that also tells nodes apart across two views of the graph, drawn anew for every epoch.
+
+    dim, layers, init, regularisation, reduction, sampling: as of LightGCN. augmentation: "ed" drops edges, "nd" nodes, "rw" other
+    edges in every layer. ratio: the share that is dropped (0: two equal graphs). temperature: of the softmax over
+    cosines. weight: of the contrast (lambda 1). negatives: candidates are all nodes ("full"), the nodes of the batch
+    ("batch"), or users and items of the batch in one pool ("merge"); "auto" takes full up to 2e7 products, else batch.
+    sides: the nodes that are contrasted.
+    """
+
+    def __init__(
+        self,
+        data: Bipartite,
+        *,
+        dim: int = 64,
+        layers: int = 3,
+        init: Literal["normal", "xavier"] = "normal",
+        regularisation: float = 1e-4,
+        reduction: Literal["mean", "sum"] = "mean",
+        sampling: Literal["user", "interaction"] = "user",
+        augmentation: Literal["ed", "nd", "rw"] = "ed",
+        ratio: float = 0.1,
+        temperature: float = 0.2,
+        weight: float = 0.1,
+        negatives: Literal["auto", "full", "batch", "merge"] = "auto",
+        sides: Literal["both", "user", "item"] = "both",
+    ) -> None:
+        shared = {"dim": dim, "layers": layers, "regularisation": regularisation}
+        super().__init__(data, **shared, init=init, reduction=reduction, sampling=sampling)
+        above_zero(temperature=temperature)
+        share(ratio=ratio)
+        if ratio == 1 or weight < 0:
+            raise UserError(f"ratio must be below 1 and weight at least 0, not {ratio} and {weight}.")
+        if negatives == "merge" and sides != "both":
+            raise UserError("negatives merge puts users and items into one pool: leave sides at both.")
+        self.augmentation, self.ratio, self.temperature, self.weight = augmentation, ratio, temperature, weight
+        self.negatives, self.sides = negatives, sides
+        self.views: list[list[Tensor]] = []
+        self.drawn: tuple[int, int] | None = None
+
+    def before_step(self, progress: Progress) -> None:
+        """Two views of the graph at the start of every epoch, a function of (seed, epoch)."""
+        if self.drawn != (progress.seed, progress.epoch):
+            self.drawn = (progress.seed, progress.epoch)
+            self.views = [
+                draw_view(
+                    self.pairs, self.users, self.items, kind=self.augmentation, ratio=self.ratio, layers=self.layers,
+                    seed=progress.seed, keys=(progress.epoch, view), dtype=self.backbone.user.dtype,
+                )
+                for view in (0, 1)
+            ]  # fmt: skip
+
+    def more_terms(self, users: Tensor, positives: Tensor) -> dict[str, Term]:
+        rows = self.backbone()
+        first, second = (F.normalize(propagate(view, rows), dim=1) for view in self.views)
+        nodes = {"user": users, "item": positives + self.users}
+        kind = self.candidates(len(users) * world())
+        if kind == "full":
+            ends = {"user": slice(0, self.users), "item": slice(self.users, None)}
+            losses = [
+                self.reduce(contrast(first[nodes[side]], second[nodes[side]], second[ends[side]], self.temperature))
+                for side in self.chosen()
+            ]
+        else:
+            pools = [gather(nodes[side]).unique() for side in self.chosen()]
+            pools = [torch.cat(pools)] if kind == "merge" else pools
+            losses = [self.in_batch(first, second, pool) for pool in pools]
+        return {"contrast": Term(self.weight, torch.stack(losses).sum())}
+
+    def in_batch(self, first: Tensor, second: Tensor, pool: Tensor) -> Tensor:
+        """The contrast of the distinct nodes of the global batch among themselves, this process's part of it."""
+        own = pool[rank() :: world()]
+        losses = contrast(first[own], second[own], second[pool], self.temperature)
+        return losses.sum() * world() / (len(pool) if self.reduction == "mean" else 1)
+
+    def chosen(self) -> tuple[str, ...]:
+        """The sides that are contrasted."""
+        return ("user", "item") if self.sides == "both" else (self.sides,)
+
+    def candidates(self, batch: int) -> str:
+        """What "auto" stands for with a batch of this size."""
+        if self.negatives != "auto":
+            return self.negatives
+        return "full" if max(self.users, self.items) * batch <= FULL_UP_TO else "batch"
+
+    def notes(self, situation: Situation) -> list[str]:
+        """Which negatives are taken where that was left open."""
+        kind = self.candidates(situation.batch_size)
+        return [f"Contrast against {'all nodes' if kind == 'full' else 'the nodes of the batch'} ({kind})."]
