@@ -12,6 +12,7 @@ from twofold.method import Addition, Progress, Situation, Term
 from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
+from twofold.methods.dino import DINO
 from twofold.methods.moco import MoCo
 from twofold.methods.moco_v3 import MoCoV3
 from twofold.methods.simclr import SimCLR
@@ -32,6 +33,9 @@ BASES = {
     "wmse": lambda backbone, additions=(): WMSE(backbone, dim=3, hidden=16, whiten_size=8, additions=additions),
     "barlow": lambda backbone, additions=(): BarlowTwins(backbone, dim=8, additions=additions),
     "moco-v3": lambda backbone, additions=(): MoCoV3(backbone, hidden=16, dim=8, additions=additions),
+    "dino": lambda backbone, additions=(): DINO(
+        backbone, hidden=16, dim=8, prototypes=12, local_views=0, additions=additions
+    ),
     "vicreg": lambda backbone, additions=(): VICReg(backbone, dim=8, additions=additions),
 }
 NOW = Progress(step=3, steps=10, seed=5)

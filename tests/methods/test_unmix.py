@@ -48,8 +48,8 @@ def expected_of(method, addition, record):
             # The direction (i, j) has the key of view j.
             values = [compare(query, keys[j]).mean() for _, j in method.directions]
             return torch.stack(values).sum()
-        if name in ("WMSE", "BarlowTwins", "VICReg"):
-            return compare(turn(student(mixed).projection), record.student[1].row).mean()
+        if student.predictor is None:
+            return compare(turn(student(mixed).projection), record.teacher[1].row).mean()
         target, teacher = record.teacher[1].projection, getattr(method, "teacher", student)
         to_student = compare(turn(student(mixed).prediction), target).mean()
         to_teacher = compare(student(second).prediction, turn(teacher(mixed).projection)).mean()

@@ -15,6 +15,7 @@ from twofold.method import Addition, JointEmbedding
 from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
+from twofold.methods.dino import DINO
 from twofold.methods.mixsiam import MixSiam
 from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
@@ -108,6 +109,7 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
         "cutunmix": lambda: UnMix(global_share=0.0),
     }
     additions = [laid_over[part]() for part in rest]
+    dino = {"hidden": 12, "dim": 6, "prototypes": 10, "local_views": 2, "momentum": 0.9, "temperature_warmup": 0.5}
     kinds: dict[str, tuple[type[JointEmbedding], dict[str, Any]]] = {
         "simclr": (SimCLR, {"dim": 6}),
         "moco": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "plain"}),
@@ -117,6 +119,8 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
         "simsiam": (SimSiam, {"dim": 8, "layers": 2}),
         "byol": (BYOL, {"hidden": 12, "dim": 6, "momentum": 0.9}),
         "moco-v3": (MoCoV3, {"hidden": 12, "dim": 6, "momentum": 0.9}),
+        "dino": (DINO, {**dino, "frozen_epochs": 0, "head_norm": True}),
+        "dino-frozen": (DINO, dino),
         "barlow": (BarlowTwins, {"dim": 6, "hidden": 12}),
         "vicreg": (VICReg, {"dim": 6, "hidden": 12}),
         "wmse": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "repeats": 2}),

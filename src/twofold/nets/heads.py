@@ -34,3 +34,17 @@ def mlp(
         if last_norm == "scale":
             layers[-1].bias.requires_grad_(False)
     return nn.Sequential(*layers)
+
+
+def gelu_mlp(widths: Sequence[int], *, norm: bool = False) -> nn.Sequential:
+    """Linear layers of the given widths with (batch norm and) GELU between them.
+
+    Weights start normal with deviation 0.02, cut at 2; offsets start at 0.
+    """
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise(widths):
+        linear = nn.Linear(before, after)
+        nn.init.trunc_normal_(linear.weight, std=0.02)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, *([nn.BatchNorm1d(after)] if norm else []), nn.GELU()]
+    return nn.Sequential(*layers[: -2 if norm else -1])

@@ -58,7 +58,7 @@ class ImageViews:
 
     @torch.no_grad()
     def __call__(self, batch: Batch, epoch: int) -> Views:
-        """The views: float32 (B, 3, side, side) each (see `sides`); for one (seed, epoch, index) the same in any batch."""
+        """The views: float32 (B, 3, side, side) each (`sides`); for one (seed, epoch, index) the same in any batch."""
         plans = draw(self.recipe, batch.index, batch.size, self.seed, epoch, self.count)
         tensors: list[Tensor] = []
         with _plain(batch.pixels.device):

@@ -1,0 +1,114 @@
+"""DINO: Emerging Properties in Self-Supervised Vision Transformers (Caron et al., ICCV 2021, 2104.14294)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from twofold.errors import UserError
+from twofold.method import Addition, Branch, JointEmbedding, Look, Losses, Pass, Progress, above_zero, share, width_of
+from twofold.methods.byol import teacher_momentum
+from twofold.methods.multicrop import look_by_size, small_guess_large
+from twofold.nets.gather import total, world
+from twofold.nets.heads import gelu_mlp
+from twofold.objectives.distillation import cosines, cross_entropy, entropy, sharpened
+
+
+class DINO(JointEmbedding):
+    """All views guess what the EMA teacher, centred and sharpened, says of the two large ones: a softmax over outputs.
+
+    prototypes: number of outputs K, rows of a weight-normalised last layer. hidden, dim: width of the projector and of
+    its end, the unit rows before the last layer. head_norm: batch norm in the projector. local_views: small crops, for
+    a recipe that has them. temperature: of the student. teacher_temperature: of the teacher, after it grew from
+    start_temperature over temperature_warmup, a share of the run (paper: 0.04 to 0.07 in 30 of 300 epochs). momentum:
+    of the teacher at the start; it grows to 1 along a cosine. center_momentum: of the mean output taken away from the
+    teacher's. frozen_epochs: in which the last layer does not learn.
+    """
+
+    momentum_teacher = True
+    center: Tensor
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        prototypes: int = 65536,
+        hidden: int = 2048,
+        dim: int = 256,
+        head_norm: bool = False,
+        local_views: int = 8,
+        temperature: float = 0.1,
+        teacher_temperature: float = 0.07,
+        start_temperature: float = 0.04,
+        temperature_warmup: float = 0.1,
+        momentum: float = 0.996,
+        center_momentum: float = 0.9,
+        frozen_epochs: int = 1,
+        additions: Sequence[Addition] = (),
+    ) -> None:
+        above_zero(prototypes=prototypes, hidden=hidden, dim=dim, temperature=temperature)
+        above_zero(teacher_temperature=teacher_temperature, start_temperature=start_temperature)
+        share(temperature_warmup=temperature_warmup, momentum=momentum, center_momentum=center_momentum)
+        if local_views < 0 or frozen_epochs < 0:
+            raise UserError(f"local_views and frozen_epochs count from 0, not {min(local_views, frozen_epochs)}.")
+        projector = gelu_mlp([width_of(backbone), hidden, hidden, dim], norm=head_norm)
+        super().__init__(Branch(backbone, projector), additions)
+        self.prototypes = nn.Linear(dim, prototypes, bias=False)
+        self.teacher, self.teacher_prototypes = self.twin(self.student), self.twin(self.prototypes)
+        self.register_buffer("center", torch.zeros(prototypes))
+        self.directions = small_guess_large(local_views)
+        self.temperature, self.teacher_temperature = temperature, teacher_temperature
+        self.start_temperature, self.temperature_warmup = start_temperature, temperature_warmup
+        self.momentum, self.center_momentum, self.frozen_epochs = momentum, center_momentum, frozen_epochs
+        self.dim = dim
+        self.join_additions()
+
+    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
+        return look_by_size(self.student, shown, wanted)
+
+    def teach_all(
+        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
+    ) -> dict[int, Look]:
+        return look_by_size(lambda images: self.teach(images, progress), tensors, wanted)
+
+    def judge(self, record: Pass) -> Losses:
+        now = record.progress
+        grown = min(now.fraction / self.temperature_warmup, 1.0) if self.temperature_warmup else 1.0
+        self.sharpness = self.start_temperature + grown * (self.teacher_temperature - self.start_temperature)
+        self.frozen = now.epoch < self.frozen_epochs
+        return super().judge(record)
+
+    def guess(self, rows: Tensor) -> Tensor:
+        """The student's log-probabilities (B, K)."""
+        weight = self.prototypes.weight.detach() if self.frozen else self.prototypes.weight
+        return (cosines(rows, weight) / self.temperature).log_softmax(1)
+
+    def said(self, rows: Tensor) -> Tensor:
+        """The teacher's outputs (B, K), as they are before centre and temperature."""
+        return cosines(rows, self.teacher_prototypes.weight)  # type: ignore[arg-type]
+
+    def base_loss(self, record: Pass) -> Tensor:
+        said = {j: self.said(look.row) for j, look in record.teacher.items()}
+        self.fresh = total(torch.cat(list(said.values())).mean(0)) / world()
+        targets = {j: sharpened(logits, self.center, self.sharpness) for j, logits in said.items()}
+        self.entropy = entropy(torch.cat(list(targets.values()))).mean() / math.log(max(len(self.center), 2))
+        guesses = {i: self.guess(look.row) for i, look in record.student.items()}
+        return self.combine([cross_entropy(targets[j], guesses[i]).mean() for i, j in record.directions])
+
+    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        return cross_entropy(sharpened(self.said(teacher_rows), self.center, self.sharpness), self.guess(student_rows))
+
+    def combine(self, losses: list[Tensor]) -> Tensor:
+        return torch.stack(losses).mean()
+
+    def scalars(self, record: Pass) -> dict[str, Tensor]:
+        """target_entropy: of what the teacher says, as a share of its most; 1 and 0 are the two ways to collapse."""
+        return {"target_entropy": self.entropy.detach()}
+
+    def after_step(self, progress: Progress) -> None:
+        self.center.lerp_(self.fresh.to(self.center.dtype), 1 - self.center_momentum)
+        self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
+        super().after_step(progress)

@@ -1,0 +1,28 @@
+"""What methods with views of several sizes share (multi-crop, Caron et al., NeurIPS 2020, 2006.09882)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from twofold.method import Look
+
+
+def look_by_size(network: Callable[[Tensor], Look], images: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
+    """The looks at some views, those of one size that follow one another in one pass (as the authors' code has it)."""
+    looks: dict[int, Look] = {}
+    for _, alike in itertools.groupby(wanted, key=lambda view: images[view].shape):
+        views = list(alike)
+        joined, batch = network(torch.cat([images[view] for view in views])), len(images[views[0]])
+        for place, view in enumerate(views):
+            own = slice(place * batch, (place + 1) * batch)
+            looks[view] = joined.each(lambda rows, own=own: rows[own])  # type: ignore[misc]
+    return looks
+
+
+def small_guess_large(small: int) -> tuple[tuple[int, int], ...]:
+    """The directions of multi-crop: every view (two large, then the small ones) guesses each large one but itself."""
+    return tuple((i, j) for i in range(2 + small) for j in (0, 1) if i != j)
