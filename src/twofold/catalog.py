@@ -189,6 +189,22 @@ _MOCO_V3 = {
     ),
 }
 
+_SWAV = {
+    "imagenet": Recipe(
+        "swav",
+        {**_LARS, "warmup_epochs": 0.0, "base_lr": 0.6, "weight_decay": 1e-6, "epochs": 200, "batch_size": 256},
+        {"prototypes": 3000, "queue": 3840, "queue_start": 0.075, "local_views": 6},
+        "official repository, 200 epochs with batches of 256",
+    ),
+    "cifar": Recipe(
+        "simclr-cifar",
+        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 256},
+        {"prototypes": 3000, "queue": 3840, "queue_start": 0.05, "local_views": 0, "frozen_epochs": 2},
+        "head, prototypes and queue of solo-learn's CIFAR-10 configuration, without small crops, on SimCLR's views; "
+        "the optimiser as under barlow (no CIFAR recipe by the authors)",
+    ),
+}
+
 
 def _with(recipes: Mapping[str, Recipe], **settings: Any) -> dict[str, Recipe]:
     return {k: replace(r, method={**r.method, **settings}) for k, r in recipes.items()}
@@ -306,6 +322,14 @@ SYSTEMS: dict[str, System] = {
         _MOCO_V3,
         zero_init_residual=True,
         verified="the paper's loss as a naive loop, gradient check, two ranks, exact resume; no golden",
+    ),
+    "swav": System(
+        "SwAV",
+        "Unsupervised Learning of Visual Features by Contrasting Cluster Assignments, NeurIPS 2020, arXiv 2006.09882",
+        "images",
+        "twofold.methods.swav:SwAV",
+        _SWAV,
+        verified="the paper's codes and loss as naive loops, queue, multi-crop, two ranks, exact resume; no golden",
     ),
     "mixsiam": System(
         "MixSiam (a reconstruction), SimSiam with mixtures",

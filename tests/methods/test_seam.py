@@ -17,6 +17,7 @@ from twofold.methods.moco import MoCo
 from twofold.methods.moco_v3 import MoCoV3
 from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
+from twofold.methods.swav import SwAV
 from twofold.methods.vicreg import VICReg
 from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
@@ -35,6 +36,9 @@ BASES = {
     "moco-v3": lambda backbone, additions=(): MoCoV3(backbone, hidden=16, dim=8, additions=additions),
     "dino": lambda backbone, additions=(): DINO(
         backbone, hidden=16, dim=8, prototypes=12, local_views=0, additions=additions
+    ),
+    "swav": lambda backbone, additions=(): SwAV(
+        backbone, hidden=16, dim=8, prototypes=5, local_views=0, additions=additions
     ),
     "vicreg": lambda backbone, additions=(): VICReg(backbone, dim=8, additions=additions),
 }

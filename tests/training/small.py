@@ -22,6 +22,7 @@ from twofold.methods.moco import MoCo
 from twofold.methods.moco_v3 import MoCoV3
 from twofold.methods.simclr import SimCLR
 from twofold.methods.simsiam import SimSiam
+from twofold.methods.swav import SwAV
 from twofold.methods.tkc import TKC
 from twofold.methods.unmix import UnMix
 from twofold.methods.vicreg import VICReg
@@ -110,6 +111,7 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
     }
     additions = [laid_over[part]() for part in rest]
     dino = {"hidden": 12, "dim": 6, "prototypes": 10, "local_views": 2, "momentum": 0.9, "temperature_warmup": 0.5}
+    swav = {"prototypes": 5, "hidden": 12, "dim": 6, "local_views": 2}
     kinds: dict[str, tuple[type[JointEmbedding], dict[str, Any]]] = {
         "simclr": (SimCLR, {"dim": 6}),
         "moco": (MoCo, {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "plain"}),
@@ -121,6 +123,8 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
         "moco-v3": (MoCoV3, {"hidden": 12, "dim": 6, "momentum": 0.9}),
         "dino": (DINO, {**dino, "frozen_epochs": 0, "head_norm": True}),
         "dino-frozen": (DINO, dino),
+        "swav": (SwAV, {**swav, "frozen_epochs": 0}),
+        "swav-queue": (SwAV, {**swav, "queue": 20}),
         "barlow": (BarlowTwins, {"dim": 6, "hidden": 12}),
         "vicreg": (VICReg, {"dim": 6, "hidden": 12}),
         "wmse": (WMSE, {"dim": 3, "hidden": 12, "whiten_size": 4, "repeats": 2}),

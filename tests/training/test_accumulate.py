@@ -21,7 +21,7 @@ from .small import Net, Pictures, make_method, two_views, without_norm
 NOW = Progress(3, 10, seed=5)
 NAMES = ["simclr", "simclr+co2", "moco", "moco+co2", "moco-symmetric+co2", "simsiam", "byol", "wmse4"]
 NAMES += ["moco+mochi", "moco+tkc", "byol+tkc"]
-NAMES += ["barlow", "vicreg", "moco-v3", "moco-v3+co2", "dino", "dino-frozen"]
+NAMES += ["barlow", "vicreg", "moco-v3", "moco-v3+co2", "dino", "dino-frozen", "swav", "swav-queue"]
 
 
 def views(count: int = 12):

@@ -28,6 +28,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "moco-v3": ("moco-v3", {"optimiser": "adamw", "lr": 1e-3, "precision": "bf16"}),
     "dino": ("dino-frozen", {"precision": "bf16"}),
     "dino, adam": ("dino-frozen+tkc", {"optimiser": "adamw", "lr": 1e-3, "accumulate": 2}),
+    "swav, lars": ("swav-queue", {"optimiser": "lars", "precision": "bf16"}),
     "barlow, lars": ("barlow", {"optimiser": "lars", "precision": "bf16"}),
     "mixsiam": ("simsiam+mixsiam", {}),
     "mochi+unmix, symmetric": ("moco-symmetric+mochi+unmix", {"precision": "bf16"}),

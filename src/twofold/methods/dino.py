@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError
-from twofold.method import Addition, Branch, JointEmbedding, Look, Losses, Pass, Progress, above_zero, share, width_of
+from twofold.method import Addition, Branch, Look, Losses, Pass, Progress, above_zero, share, width_of
 from twofold.methods.byol import teacher_momentum
-from twofold.methods.multicrop import look_by_size, small_guess_large
+from twofold.methods.multicrop import MultiCrop, look_by_size
 from twofold.nets.gather import total, world
 from twofold.nets.heads import gelu_mlp
 from twofold.objectives.distillation import cosines, cross_entropy, entropy, sharpened
 
 
-class DINO(JointEmbedding):
+class DINO(MultiCrop):
     """All views guess what the EMA teacher, centred and sharpened, says of the two large ones: a softmax over outputs.
 
     prototypes: number of outputs K, rows of a weight-normalised last layer. hidden, dim: width of the projector and of
@@ -59,15 +59,12 @@ class DINO(JointEmbedding):
         self.prototypes = nn.Linear(dim, prototypes, bias=False)
         self.teacher, self.teacher_prototypes = self.twin(self.student), self.twin(self.prototypes)
         self.register_buffer("center", torch.zeros(prototypes))
-        self.directions = small_guess_large(local_views)
+        self.directions = self.small_guess_large(local_views)
         self.temperature, self.teacher_temperature = temperature, teacher_temperature
         self.start_temperature, self.temperature_warmup = start_temperature, temperature_warmup
         self.momentum, self.center_momentum, self.frozen_epochs = momentum, center_momentum, frozen_epochs
         self.dim = dim
         self.join_additions()
-
-    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
-        return look_by_size(self.student, shown, wanted)
 
     def teach_all(
         self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
@@ -101,12 +98,13 @@ class DINO(JointEmbedding):
     def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         return cross_entropy(sharpened(self.said(teacher_rows), self.center, self.sharpness), self.guess(student_rows))
 
-    def combine(self, losses: list[Tensor]) -> Tensor:
-        return torch.stack(losses).mean()
-
     def scalars(self, record: Pass) -> dict[str, Tensor]:
-        """target_entropy: of what the teacher says, as a share of its most; 1 and 0 are the two ways to collapse."""
+        """target_entropy: of what the teacher says, as a share of its most; 1 where it says the same of all."""
         return {"target_entropy": self.entropy.detach()}
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        said = "DINO's teacher says the same of every image: a lower --method.teacher_temperature may help."
+        return [said] * (row.get("target_entropy", 0.0) > 0.99) + super().alarms(row)
 
     def after_step(self, progress: Progress) -> None:
         self.center.lerp_(self.fresh.to(self.center.dtype), 1 - self.center_momentum)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from twofold.method import Look
+from twofold.method import JointEmbedding, Look
 
 
 def look_by_size(network: Callable[[Tensor], Look], images: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
@@ -23,6 +23,16 @@ def look_by_size(network: Callable[[Tensor], Look], images: Sequence[Tensor], wa
     return looks
 
 
-def small_guess_large(small: int) -> tuple[tuple[int, int], ...]:
-    """The directions of multi-crop: every view (two large, then the small ones) guesses each large one but itself."""
-    return tuple((i, j) for i in range(2 + small) for j in (0, 1) if i != j)
+class MultiCrop(JointEmbedding):
+    """A method that compares two large views and some small ones: the mean over all directions."""
+
+    @staticmethod
+    def small_guess_large(small: int) -> tuple[tuple[int, int], ...]:
+        """The directions: every view, the two large ones first, guesses each large one but itself."""
+        return tuple((i, j) for i in range(2 + small) for j in (0, 1) if i != j)
+
+    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
+        return look_by_size(self.student, shown, wanted)
+
+    def combine(self, losses: list[Tensor]) -> Tensor:
+        return torch.stack(losses).mean()

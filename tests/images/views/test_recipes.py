@@ -32,6 +32,7 @@ ORDER = {
     "byol": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
     "moco-v3": [Crop, Jitter, Grey, Blur, Solarise, Flip, Normalise],
     "dino-resnet50": [Crop, Flip, Jitter, Grey, Blur, Solarise, Normalise],
+    "swav": [Crop, Flip, Jitter, Grey, Blur, Normalise],
     "asymmetric-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "vicreg-cifar": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "wmse": [Jitter, Grey, Crop, Flip, Normalise],
@@ -49,6 +50,7 @@ SETTINGS = {
     "byol": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "moco-v3": (0.2, "bilinear", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "dino-resnet50": (0.14, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "swav": (0.14, "bilinear", (0.8, 0.8, 0.8, 0.2, 0.8), 0.2),
     "asymmetric-cifar": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "vicreg-cifar": (0.2, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "wmse": (0.2, "bicubic", (0.4, 0.4, 0.4, 0.1, 0.8), 0.1),
@@ -84,6 +86,12 @@ def test_the_small_crops_of_dino() -> None:
     assert (flip, jitter, grey) == recipe.view(0)[1:4] and (blur, solarise) == (Blur(0.5), Solarise(0.0))
     with pytest.raises(UserError):
         Recipe((recipe.view(0),), local=(Flip(),))
+
+
+def test_the_small_crops_of_swav_are_its_large_ones_but_for_the_crop() -> None:
+    recipe = RECIPES["swav"]
+    assert recipe.view(0) == recipe.view(1) and recipe.view(2) == recipe.view(7) == recipe.local
+    assert recipe.local == (Crop((0.05, 0.14), side=96 / 224), *recipe.view(0)[1:])
 
 
 def test_views_that_are_solarised_but_never_blurred() -> None:

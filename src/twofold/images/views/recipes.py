@@ -150,6 +150,17 @@ def _dino(area: Range, blur: float, solarise: float, side: float = 1.0) -> tuple
     )
 
 
+def _swav(area: Range, side: float = 1.0) -> tuple[Operation, ...]:
+    return (
+        Crop(area, side=side),
+        Flip(0.5),
+        Jitter(0.8, 0.8, 0.8, 0.2, p=0.8),
+        Grey(0.2),
+        Blur(0.5),
+        Normalise(),
+    )
+
+
 def _moco_v3(blur: float, solarise: float) -> tuple[Operation, ...]:
     return (
         Crop((0.2, 1.0)),
@@ -202,6 +213,7 @@ RECIPES: dict[str, Recipe] = {
         (_dino((0.14, 1.0), blur=1.0, solarise=0.0), _dino((0.14, 1.0), blur=0.1, solarise=0.2)),
         local=_dino((0.05, 0.14), blur=0.5, solarise=0.0, side=96 / 224),
     ),
+    "swav": Recipe((_swav((0.14, 1.0)), _swav((0.14, 1.0))), local=_swav((0.05, 0.14), side=96 / 224)),
     "asymmetric-cifar": Recipe((_small(0.08, solarise=0.0), _small(0.08, solarise=0.2))),
     "vicreg-cifar": _alike(*_small(0.2, solarise=0.1)),
     "wmse": _alike(
