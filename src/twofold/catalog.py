@@ -189,6 +189,23 @@ _MOCO_V3 = {
     ),
 }
 
+_WARM_SGD = {**_SGD, "schedule": "cosine", "warmup_epochs": 10.0}
+_DINO = {
+    "imagenet": Recipe(
+        "dino-resnet50",
+        {**_WARM_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 100, "batch_size": 512},
+        {"prototypes": 65536, "local_views": 8, "momentum": 0.996, "teacher_temperature": 0.04},
+        "official repository, ResNet-50 for 100 epochs (which also clips the gradient of each parameter at 3)",
+    ),
+    "cifar": Recipe(
+        "asymmetric-cifar",
+        {**_WARM_SGD, "optimizer": "adamw", "base_lr": 5e-4, "weight_decay": 0.04, "epochs": 1000, "batch_size": 256},
+        {"prototypes": 4096, "local_views": 0, "momentum": 0.996, "teacher_temperature": 0.04, "head_norm": True},
+        "views without small crops and number of outputs of solo-learn's CIFAR-10 configuration, the rest the official "
+        "repository's for ViTs, its weight decay not growing (no CIFAR recipe by the authors)",
+    ),
+}
+
 _SWAV = {
     "imagenet": Recipe(
         "swav",
@@ -322,6 +339,14 @@ SYSTEMS: dict[str, System] = {
         _MOCO_V3,
         zero_init_residual=True,
         verified="the paper's loss as a naive loop, gradient check, two ranks, exact resume; no golden",
+    ),
+    "dino": System(
+        "DINO",
+        "Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294",
+        "images",
+        "twofold.methods.dino:DINO",
+        _DINO,
+        verified="the paper's loss as a naive loop, centre, schedules, multi-crop, two ranks, exact resume; no golden",
     ),
     "swav": System(
         "SwAV",
