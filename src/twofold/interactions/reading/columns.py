@@ -1,0 +1,104 @@
+"""Which columns hold users, items, weights and times: as named, by their usual names, else the first two."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from twofold.errors import UserError
+from twofold.interactions.reading.raw import Named, unknown_column
+
+# As they stand once lower case letters and digits alone are left: User_ID:token is userid.
+USUAL = {
+    "user": (
+        *("userid", "user", "users", "uid", "userindex", "usersid", "useridx", "customerid", "customer", "clientid"),
+        *("client", "visitorid", "visitor", "reviewerid", "reviewer", "memberid", "member", "accountid", "account"),
+        *("buyerid", "buyer", "readerid", "listenerid", "playerid", "authorid", "sessionid", "session"),
+    ),
+    "item": (
+        *("itemid", "item", "items", "iid", "itemindex", "itemsid", "itemidx", "productid", "product", "movieid"),
+        *("movie", "filmid", "bookid", "book", "isbn", "articleid", "article", "newsid", "songid", "song", "trackid"),
+        *("track", "artistid", "artist", "albumid", "videoid", "video", "gameid", "game", "appid", "businessid"),
+        *("business", "venueid", "locationid", "poiid", "poi", "parentasin", "asin", "sku", "stockcode", "recipeid"),
+    ),
+    "weight": (
+        *("weight", "weights", "rating", "ratings", "score", "scores", "count", "counts", "stars", "overall"),
+        *("playcount", "plays", "quantity"),
+    ),
+    "time": (
+        *("timestamp", "timestamps", "time", "times", "datetime", "date", "unixtime", "unixreviewtime", "ts"),
+        *("createdat", "reviewtime", "invoicedate"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Numbers of columns, counted from 0; weight and time are None where there is none."""
+
+    user: int
+    item: int
+    weight: int | None
+    time: int | None
+
+    def all(self) -> list[int]:
+        """The distinct numbers, ascending."""
+        return sorted({n for n in (self.user, self.item, self.weight, self.time) if n is not None})
+
+
+def plain_name(name: str) -> str:
+    """A column's name as `USUAL` holds it: without the type of RecBole, case, blanks and signs."""
+    return re.sub(r"[^a-z0-9]", "", name.lower().split(":")[0])
+
+
+def role_of(name: str) -> str | None:
+    """What a column of this name usually holds."""
+    return next((role for role, names in USUAL.items() if plain_name(name) in names), None)
+
+
+def choose(path: str, names: list[str] | None, width: int, named: Named) -> Chosen:
+    """The columns of a table of `width` columns with these names (None where the file has no header).
+
+    Named columns may be names (with or without the type of RecBole) or numbers counted from 0. UserError for a column
+    that is not there, or that is given twice.
+    """
+    if width < 2:
+        raise UserError(f"{path} has one column only; a file of interactions has a user and an item in each row")
+    found = {role: _find(path, value, names, width) for role, value in named.given().items()}
+    for role in ("user", "item", "weight", "time") if names else ():
+        if role not in found and getattr(named, role) is None:
+            usual = {plain_name(n): k for k, n in reversed(list(enumerate(names or [])))}
+            fitting = [usual[n] for n in USUAL[role] if n in usual and usual[n] not in found.values()]
+            found.update({role: fitting[0]} if fitting else {})
+    for role in ("user", "item"):
+        if role not in found:
+            free = [k for k in range(width) if k not in found.values()]
+            if not free:
+                raise UserError(f"{path} has no column left for the {role}s; name it with {role}")
+            found[role] = free[0]
+    if found["user"] == found["item"]:
+        raise UserError(f"{path}: users and items are given as the same column ({_words(names, found['user'])})")
+    return Chosen(found["user"], found["item"], found.get("weight"), found.get("time"))
+
+
+def told(chosen: Chosen, names: list[str] | None) -> str:
+    """The choice in words: 'users in column uid, items in column iid'."""
+    numbers = {"users": chosen.user, "items": chosen.item, "weights": chosen.weight, "times": chosen.time}
+    return ", ".join(f"{what} in column {_words(names, n)}" for what, n in numbers.items() if n is not None)
+
+
+def _words(names: list[str] | None, number: int) -> str:
+    return names[number] if names else f"{number} (counted from 0)"
+
+
+def _find(path: str, value: str | int, names: list[str] | None, width: int) -> int:
+    if names and str(value) in names:
+        return names.index(str(value))
+    short = [n.split(":")[0].strip() for n in names or []]
+    if str(value) in short:
+        return short.index(str(value))
+    if re.fullmatch(r"[0-9]{1,9}", str(value)) and int(value) < width:
+        return int(value)
+    if names:
+        raise unknown_column(path, value, short)
+    raise UserError(f"{path} has no header and no column {value}; its columns are the numbers 0 to {width - 1}")

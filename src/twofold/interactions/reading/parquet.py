@@ -1,0 +1,39 @@
+"""Interactions in a parquet file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twofold.errors import UserError
+from twofold.interactions.reading.columns import choose, told
+from twofold.interactions.reading.ids import encode
+from twofold.interactions.reading.numbers import times, weights
+from twofold.interactions.reading.raw import Named, Raw
+
+
+def read_parquet(path: str, named: Named) -> Raw:
+    """The rows of a parquet file; only the columns that are needed are read."""
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+        chosen = choose(path, list(schema.names), len(schema.names), named)
+        columns = [schema.names[n] for n in chosen.all()]
+        text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=text, pre_buffer=False) as file:
+            table = file.read(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is not a whole parquet file ({str(error).splitlines()[0].rstrip('.')})") from error
+    if not table.num_rows:
+        raise UserError(f"{path} has no rows")
+
+    def column(number: int) -> tuple[Any, str]:
+        name = schema.names[number]
+        return table[name], f"{path}: column {name}"
+
+    weight = None if chosen.weight is None else weights(*column(chosen.weight))
+    time = None if chosen.time is None else times(*column(chosen.time))
+    users, items = encode(*column(chosen.user)), encode(*column(chosen.item))
+    return Raw(users, items, weight, time, told(chosen, list(schema.names)))

@@ -1,0 +1,151 @@
+"""Text files of one interaction a line: CSV, TSV, semicolons, blanks, RecBole's .inter, with or without a header."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from twofold.errors import UserError
+from twofold.interactions.reading.columns import Chosen, choose, told
+from twofold.interactions.reading.content import broken, sample, stream, whole
+from twofold.interactions.reading.ids import encode
+from twofold.interactions.reading.lists import read_lists
+from twofold.interactions.reading.numbers import times, weights
+from twofold.interactions.reading.raw import Named, Raw, refuse_named
+from twofold.interactions.reading.sniff import Layout, sniff
+
+BLOCK = 8 << 20  # bytes that one thread parses at a time
+ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
+IDS = pa.dictionary(pa.int32(), pa.string())
+
+
+def read_text(path: str, named: Named, lists: bool = False) -> Raw:
+    """The rows of a text file.
+
+    named: the columns the user named. lists: that each line is a user and that user's items, known from elsewhere;
+    where it is not, a file says so itself by lines of different lengths.
+    """
+    data, complete = sample(path)
+    layout = sniff(path, data, complete, [str(v) for v in named.given().values()])
+    if lists or layout.lists:
+        refuse_named(path, named)
+        return read_lists(path, layout)
+    chosen = choose(path, layout.names, layout.width, named)
+    if not layout.first:
+        raise UserError(f"{path} holds a header and no interactions")
+    dropped = {"comment lines": layout.comments} if layout.comments else {}
+    try:
+        table = _table(path, layout, chosen)
+    except _OtherWidths as error:
+        if layout.width == 2 and layout.delimiter == " " and layout.names is None and not named.given():
+            return read_lists(path, layout)  # the first users have one item each, later ones more
+        raise UserError(f"{path} has {error}; mend or remove that line") from error
+    weight = None if chosen.weight is None else weights(table["weight"], _where(path, layout, chosen.weight))
+    time = None if chosen.time is None else times(table["time"], _where(path, layout, chosen.time))
+    users = encode(table["user"], _where(path, layout, chosen.user))
+    items = encode(table["item"], _where(path, layout, chosen.item))
+    return Raw(users, items, weight, time, told(chosen, layout.names), dropped)
+
+
+def says_lists(path: str) -> bool | None:
+    """Whether a text file has one line for each user, by its own start; None where all lines are of one length, so
+    that it may or may not."""
+    data, complete = sample(path)
+    layout = sniff(path, data, complete, [])
+    return layout.lists or (None if layout.may_be_lists else False)
+
+
+class _OtherWidths(Exception):
+    """A line with more or fewer columns than the others; the message says which."""
+
+
+def _table(path: str, layout: Layout, chosen: Chosen) -> dict[str, Any]:
+    """The chosen columns by role: ids dictionary-encoded, weight and time as numbers where they are, else as text."""
+    kinds: dict[str, pa.DataType] = {"user": IDS, "item": IDS}
+    if chosen.weight is not None:
+        kinds["weight"] = pa.float64()
+    if chosen.time is not None:
+        kinds["time"] = _kind_of_time(layout.first[chosen.time] if chosen.time < len(layout.first) else "")
+    try:
+        return _read(path, layout, chosen, kinds, threads=True)
+    except pa.ArrowInvalid as error:
+        if "conversion error" in str(error) and "UTF8" not in str(error):  # the slower way reads more and says where
+            kinds.update({role: pa.string() for role in kinds if role not in ("user", "item")})
+            return _read(path, layout, chosen, kinds, threads=True)
+        if "Expected" not in str(error):
+            raise _refused(path, error) from error
+    try:  # again, in order, so that the line is known
+        return _read(path, layout, chosen, kinds, threads=False)
+    except pa.ArrowInvalid as error:
+        row = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error))
+        if not row:
+            raise _refused(path, error) from error
+        raise _OtherWidths(f"{row[3]} columns in line {int(row[1])} but {layout.width} in the lines before") from error
+
+
+def _read(
+    path: str, layout: Layout, chosen: Chosen, kinds: dict[str, pa.DataType], threads: bool, tidy: bool = False
+) -> dict[str, Any]:
+    double = len(layout.delimiter) > 1  # '::' is two delimiters with an empty column between
+    names = [f"c{n // 2 if double else n}{'' if not double or n % 2 == 0 else 'x'}" for n in range(_columns(layout))]
+    roles = {role: f"c{getattr(chosen, role)}" for role in kinds}
+    convert = pc.ConvertOptions(
+        column_types={roles[role]: kind for role, kind in kinds.items()},
+        include_columns=list(dict.fromkeys(roles.values())),
+        strings_can_be_null=False,
+    )
+    source = io.BytesIO(_tidy(whole(path))) if tidy else stream(path)
+    try:
+        with source:
+            table = pc.read_csv(
+                source,
+                pc.ReadOptions(use_threads=threads, block_size=BLOCK, skip_rows=layout.skip, column_names=names),
+                pc.ParseOptions(
+                    delimiter=layout.delimiter[0],
+                    quote_char='"' if layout.quotes else False,
+                    newlines_in_values=layout.quotes and '"' in "".join(layout.first),
+                ),
+                convert,
+            )
+    except pa.ArrowInvalid as error:
+        if layout.delimiter == " " and not tidy and "Expected" in str(error):
+            return _read(path, layout, chosen, kinds, threads, tidy=True)  # several blanks, or blanks at an end
+        raise
+    except OSError as error:
+        raise broken(path, error) from error
+    return {role: table[name] for role, name in roles.items()}
+
+
+def _columns(layout: Layout) -> int:
+    return layout.width * 2 - 1 if len(layout.delimiter) > 1 else layout.width
+
+
+def _tidy(data: bytes) -> bytes:
+    """One blank for several, none at the ends of lines."""
+    data = re.sub(rb"[ \t\r]+", b" ", data)
+    return data.replace(b" \n", b"\n").replace(b"\n ", b"\n").strip(b" ")
+
+
+def _kind_of_time(value: str) -> pa.DataType:
+    try:
+        float(value or "nan")
+        return pa.float64()
+    except ValueError:
+        return pa.timestamp("us", "UTC") if ZONE.search(value) and len(value) > 10 else pa.timestamp("us")
+
+
+def _where(path: str, layout: Layout, number: int) -> str:
+    return f"{path}: column {layout.names[number] if layout.names else number}"
+
+
+def _refused(path: str, error: Exception) -> UserError:
+    text = str(error).splitlines()[0].rstrip(".")
+    if "UTF8" in text:
+        return UserError(f"{path} holds ids that are not text in UTF-8; save it in UTF-8")
+    if "Empty CSV" in text:
+        return UserError(f"{path} holds no interactions")
+    return UserError(f"{path} cannot be read as a table ({text[:200]})")
