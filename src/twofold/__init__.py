@@ -6,7 +6,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "__version__", "check", "compare", "embed", "evaluate", "export", "methods", "prepare", "pretrain", "report",
+    "__version__", "check", "compare", "embed", "evaluate", "export", "methods", "prepare", "pretrain",
+    "recommend", "report", "similar",
 ]  # fmt: skip
 
 

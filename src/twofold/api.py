@@ -16,6 +16,7 @@ def pretrain(
     *,
     out: str | None = None,
     val: str | None = None,
+    test: str | None = None,
     recipe: Literal["auto", "cifar", "imagenet"] = "auto",
     backbone: str = "auto",
     stem: Literal["auto", "cifar", "stl", "imagenet"] = "auto",
@@ -47,28 +48,45 @@ def pretrain(
     image_column: str | None = None,
     label_column: str | None = None,
     max_unreadable: float = 0.05,
+    user_column: str | None = None,
+    item_column: str | None = None,
+    weight_column: str | None = None,
+    time_column: str | None = None,
+    min_weight: float | None = None,
+    core: int = 0,
+    split: Literal["ratio", "last", "time", "none"] = "ratio",
+    noise: float = 0.0,
+    patience: int | None = None,
+    select_on: Literal["valid", "test"] = "valid",
     knn_every: int | None = None,
+    eval_every: int | None = None,
     save_every: float = 120.0,
     log_every: int | None = None,
     report: bool = True,
     quiet: bool = False,
     method_options: dict[str, Any] | None = None,
 ) -> Path:
-    """Learn a representation from unlabelled images.
+    """Learn a representation from unlabelled images, or from a log of who used what.
 
     The same command again goes on where it stopped. Labels, where the data has them, are read by the online kNN alone.
+    Options that belong to the other kind of data are refused.
 
     Examples:
         twofold pretrain simclr photos/ --out runs/photos
         twofold pretrain moco+co2 photos/ --epochs 100 --batch-size 256 --method.temperature 0.15
         twofold pretrain byol train.parquet --val test.parquet --backbone timm:convnext_tiny --image-size 128
+        twofold pretrain sgl plays.csv --user-column listener --item-column track --out runs/plays
         twofold pretrain --config runs/photos/config.yaml --out runs/again
 
     Args:
         method: A name of `twofold methods`, a composition such as moco+co2, or an import path (moco+mypackage.MyIdea).
-        data: A folder, a text list, a parquet file, tar shards, .npz or idx arrays, or an fsspec URL of one of these.
+        data: Images: a folder, a text list, a parquet file, tar shards, .npz or idx arrays, or an fsspec URL of one of
+            these. Interactions: a CSV, TSV, parquet, .inter or .npz file of pairs, one line a user, or a folder of
+            train, valid and test files.
         out: The run folder; runs/METHOD-DATA where not given.
         val: Labelled images that the online kNN is asked about; without it, it asks the training images one by one.
+            Interactions: the validation pairs.
+        test: Interactions: the test pairs, which are looked at once, at the end.
         recipe: Published settings for small images (cifar) or large ones (imagenet); auto goes by the image size.
         backbone: A torchvision or timm name, resnet10, convnet, or module:callable of your own.
         stem: The first layers; auto fits them to the image size.
@@ -100,7 +118,19 @@ def pretrain(
         image_column: The image column of a parquet file.
         label_column: The label column of a parquet file.
         max_unreadable: Share of unreadable images past which the run ends.
+        user_column: Interactions: the column of users, a name or, without a header, a number; recognised by itself.
+        item_column: Interactions: the column of items.
+        weight_column: Interactions: the column of weights (ratings, counts), for --min-weight.
+        time_column: Interactions: the column of times, for the splits last and time.
+        min_weight: Interactions: pairs of less weight are left out.
+        core: Interactions: keep users and items with at least so many pairs each; 0 for all.
+        split: Interactions in one file: a share of each user's pairs at random (ratio), each user's last pairs (last),
+            the latest pairs of all (time), or all for training (none).
+        noise: Interactions: add random training pairs, a share of the true ones, to see how a method bears them.
+        patience: Interactions: end after so many epochs without a better one; 20 where not given, 0 for never.
+        select_on: Interactions: the part by which the best epoch is chosen; test gives flattering, paper-style numbers.
         knn_every: Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never.
+        eval_every: Interactions: epochs between rankings of the validation part.
         save_every: Seconds between checkpoints.
         log_every: Steps between rows of metrics.csv.
         report: Write report.html at the end.
@@ -113,8 +143,11 @@ def pretrain(
     composition = compose(method)
     resolve_options(composition, method_options or {})
     _check_numbers(given)
-    if composition.kind != "images":
-        raise UserError(f'"{method}" learns from {composition.kind}, which this version does not read yet.')
+    given = _own_options(given, composition.kind)
+    if composition.kind == "interactions":
+        from twofold.interactions.jobs.pretrain import run as learn
+
+        return learn(composition, given)
     from twofold.images.jobs.pretrain import run
 
     return run(composition, given)
@@ -139,18 +172,21 @@ def evaluate(
     out: str | None = None,
     quiet: bool = False,
 ) -> list[dict[str, Any]]:
-    """Measure a representation with labels: kNN, linear probes, fine-tuning, few labels.
+    """Measure a representation with labels: kNN, linear probes, fine-tuning, few labels; recommendations by ranking.
 
-    Prints a table with the floors (raw pixels, an untrained network) beside each number; a run folder keeps it.
+    Prints a table with the floors (raw pixels, an untrained network; popularity, the graph filter) beside each number;
+    a run folder keeps it.
 
     Examples:
         twofold evaluate runs/photos train/ --test test/
         twofold evaluate runs/photos train.parquet --test test.parquet --protocols knn,5nn,linear,linear-sgd
         twofold evaluate backbone.safetensors train/ --test test/ --protocols finetune --labels 0.1
+        twofold evaluate runs/plays later-plays.csv
 
     Args:
         model: A run folder, an exported backbone (.safetensors), or random:NAME for an untrained network.
-        data: Labelled images to learn from.
+        data: Labelled images to learn from. Interactions: the data of the run, whose test part is asked about, or other
+            pairs to be found.
         test: Labelled images to be asked about; a fifth of the data, class by class, where not given.
         protocols: Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, finetune; commas between.
         labels: Share of the training labels to use (0.01 and 0.1 are customary), at least one a class.
@@ -168,6 +204,11 @@ def evaluate(
     """
     given = dict(locals())
     _check_numbers(given)
+    if _learned_from(model) == "interactions":
+        _only(given, evaluate, "interactions", ("model", "data", "floors", "out", "quiet"))
+        from twofold.interactions.jobs.evaluate import run as rank
+
+        return rank(given)
     from twofold.images.jobs.evaluate import run
 
     return run(given)
@@ -244,7 +285,7 @@ def compare(
     entries = read_entries(methods, recipe_of)
     from twofold.images.jobs.compare import run
 
-    return run(entries, given, _defaults(pretrain), _defaults(evaluate))
+    return run(entries, given, _own_options(_defaults(pretrain), "images"), _defaults(evaluate))
 
 
 def embed(
@@ -260,14 +301,15 @@ def embed(
     label_column: str | None = None,
     quiet: bool = False,
 ) -> Path:
-    """Write a vector for every image: a parquet file with name, label and embedding.
+    """Write a vector for every image, user or item: a parquet file with name (or id), label and embedding.
 
     Examples:
         twofold embed runs/photos photos/ --out photos-embeddings.parquet
+        twofold embed runs/plays items --out items.parquet
 
     Args:
         model: A run folder or an exported backbone (.safetensors).
-        data: Images, as for pretrain.
+        data: Images, as for pretrain. Interactions: users or items.
         out: The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given.
         image_size: Side in pixels; as in pretraining where not given.
         batch_size: Images a forward pass.
@@ -279,6 +321,11 @@ def embed(
     """
     given = dict(locals())
     _check_numbers(given)
+    if _learned_from(model) == "interactions":
+        _only(given, embed, "interactions", ("model", "data", "out", "quiet"))
+        from twofold.interactions.jobs.embed import run as write
+
+        return write(given)
     from twofold.images.jobs.embed import run
 
     return run(given)
@@ -358,7 +405,7 @@ def check(
     composition = compose(method)
     from twofold.images.jobs.check import run
 
-    return run(composition, {**_defaults(pretrain), **given})
+    return run(composition, {**_own_options(_defaults(pretrain), "images"), **given})
 
 
 def prepare(
@@ -405,12 +452,70 @@ def methods(name: str | None = None) -> None:
     print(describe_one(name) if name else describe_all())
 
 
-VERBS = (pretrain, evaluate, compare, embed, export, report, check, prepare, methods)
+def recommend(
+    run: str,
+    *,
+    users: str | None = None,
+    k: int = 20,
+    candidates: str | None = None,
+    history: str | None = None,
+    include_seen: bool = False,
+    out: str | None = None,
+    quiet: bool = False,
+) -> Path:
+    """The best items for each user, with the ids of the data, as parquet: user, rank, item, score, basis.
+
+    Users of whom nothing is known get the most popular items, and their basis says so.
+
+    Examples:
+        twofold recommend runs/plays --k 50
+        twofold recommend runs/plays --users ann,bob --candidates in-stock.txt --out for-two.parquet
+        twofold recommend runs/plays --history new-users.csv
+
+    Args:
+        run: The run folder of a method for interactions.
+        users: Ids with commas, or a file of one a line; all users where not given.
+        k: Items for each user.
+        candidates: Ids with commas, or a file of one a line: the only items that may be recommended.
+        history: A file of pairs of new users, who are folded in without training; the basis of theirs is history.
+        include_seen: Also recommend what a user already has.
+        out: The parquet file; recommendations.parquet in the run folder where not given.
+        quiet: Print the result only.
+    """
+    given = dict(locals())
+    _check_numbers(given)
+    from twofold.interactions.jobs.recommend import recommend as work
+
+    return work(given)
+
+
+def similar(run: str, items: str, *, k: int = 20, out: str | None = None) -> Path:
+    """The items nearest to some items, by the cosine of their embeddings, as parquet: item, rank, similar, cosine.
+
+    Examples:
+        twofold similar runs/plays track-17,track-4
+        twofold similar runs/plays tracks.txt --k 5 --out neighbours.parquet
+
+    Args:
+        run: The run folder of a method for interactions.
+        items: Ids with commas, or a file of one a line.
+        k: Neighbours of each item.
+        out: The parquet file; similar.parquet in the run folder where not given.
+    """
+    given = dict(locals())
+    _check_numbers(given)
+    from twofold.interactions.jobs.recommend import similar as work
+
+    return work(given)
+
+
+VERBS = (pretrain, evaluate, compare, embed, recommend, similar, export, report, check, prepare, methods)
 
 _AT_LEAST: dict[str, float] = {
     "epochs": 1, "steps": 1, "batch_size": 1, "image_size": 8, "accumulate": 1, "devices": 1, "nodes": 1, "workers": 0,
     "memory_gb": 0, "max_unreadable": 0, "knn_every": 0, "save_every": 0, "log_every": 1, "weight_decay": 0,
     "warmup_epochs": 0, "short_side": 8, "seeds": 1, "first_seed": 0,
+    "core": 0, "noise": 0, "patience": 0, "eval_every": 1, "k": 1,
 }  # fmt: skip
 _ABOVE_ZERO = ("base_lr", "lr", "labels", "drop", "minutes")
 _ONE_OF = (("epochs", "steps"), ("epochs", "minutes"), ("steps", "minutes"), ("base_lr", "lr"))
@@ -431,6 +536,51 @@ def _check_numbers(given: dict[str, Any]) -> None:
     for one, other in _ONE_OF:
         if given.get(one) is not None and given.get(other) is not None:
             raise UserError(f"Give --{one.replace('_', '-')} or --{other.replace('_', '-')}, not both.")
+
+
+_FOREIGN = {
+    "interactions": (
+        "recipe", "backbone", "stem", "weights", "image_size", "views", "statistics", "colour", "base_lr", "scaling",
+        "schedule", "milestones", "drop", "warmup_epochs", "accumulate", "precision", "workers", "memory_gb", "compile",
+        "image_column", "label_column", "max_unreadable", "knn_every",
+    ),
+    "images": (
+        "test", "user_column", "item_column", "weight_column", "time_column", "min_weight", "core", "split", "noise",
+        "patience", "select_on", "eval_every",
+    ),
+}  # fmt: skip
+
+
+def _own_options(given: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The options of `pretrain` that this kind of data has; others are refused where they are given."""
+    defaults = _defaults(pretrain)
+    for name in _FOREIGN[kind]:
+        if given.get(name, defaults[name]) != defaults[name]:
+            other = next(other for other in _FOREIGN if other != kind)
+            raise UserError(f"--{name.replace('_', '-')} belongs to {other}, and {given['method']} learns from {kind}.")
+    return {name: value for name, value in given.items() if name not in _FOREIGN[kind]}
+
+
+def _only(given: dict[str, Any], verb: Callable[..., Any], kind: str, own: tuple[str, ...]) -> None:
+    """Refuse options of a verb that mean nothing for this kind of data."""
+    for name, default in _defaults(verb).items():
+        if name not in own and given[name] != default:
+            raise UserError(f"--{name.replace('_', '-')} means nothing for {kind}; leave it away.")
+
+
+def _learned_from(model: str) -> str:
+    """The kind of data that a run folder's method learned from; images where it is none."""
+    file = Path(model) / "config.yaml"
+    if not file.is_file():
+        return "images"
+    import yaml
+
+    from twofold.composition import compose
+
+    try:
+        return compose(str(yaml.safe_load(file.read_text(encoding="utf-8"))["method"])).kind
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
+        return "images"
 
 
 def _defaults(verb: Callable[..., Any]) -> dict[str, Any]:

@@ -20,27 +20,35 @@ def half_squares(*rows: Tensor) -> Tensor:
 
 
 class _LogSumExp(torch.autograd.Function):
-    """log sum_j exp(a_i . c_j / temperature) of each row i, the products being made twice and never kept."""
+    """log sum_j exp(a_i . c_j / temperature) of each row i; products of several chunks are made twice, not kept."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, candidates: Tensor, temperature: float, chunk: int) -> Tensor:
-        found = [(part @ candidates.T / temperature).logsumexp(1) for part in rows.split(chunk)]
-        result = torch.cat(found)
-        ctx.save_for_backward(rows, candidates, result)
+        parts = [_shares(part, candidates, temperature) for part in rows.split(chunk)]
+        kept = parts[0][0] if len(parts) == 1 else None
+        ctx.save_for_backward(rows, candidates, kept)
         ctx.temperature, ctx.chunk = temperature, chunk
-        return result
+        return torch.cat([total for _, total in parts])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        rows, candidates, result = ctx.saved_tensors
+        rows, candidates, kept = ctx.saved_tensors
         to_rows, to_candidates = torch.empty_like(rows), torch.zeros_like(candidates)
         for at in range(0, len(rows), ctx.chunk):
             own = slice(at, at + ctx.chunk)
-            share = (rows[own] @ candidates.T / ctx.temperature).sub_(result[own, None]).exp_()
-            share *= gradient[own, None] / ctx.temperature
-            to_rows[own] = share @ candidates
-            to_candidates += share.T @ rows[own]
+            share = _shares(rows[own], candidates, ctx.temperature)[0] if kept is None else kept
+            scaled = rows[own] * (gradient[own, None] / ctx.temperature)
+            to_rows[own] = (share @ candidates) * (gradient[own, None] / ctx.temperature)
+            to_candidates.addmm_(share.T, scaled)
         return to_rows, to_candidates, None, None
+
+
+def _shares(rows: Tensor, candidates: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """(softmax of the products over the temperature (b, M), their log-sum-exp (b,)), with one exponential each."""
+    products = (rows / temperature) @ candidates.T
+    highest = products.amax(1, keepdim=True)
+    total = products.sub_(highest).exp_().sum(1, keepdim=True)
+    return products.div_(total), (highest + total.log())[:, 0]
 
 
 def contrast(anchors: Tensor, own: Tensor, candidates: Tensor, temperature: float, memory: int = 2**26) -> Tensor:

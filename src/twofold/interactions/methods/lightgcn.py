@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.interactions.backbones.tables import Tables
 from twofold.interactions.graph import Bipartite, adjacency, propagate
-from twofold.method import Losses, Progress, Term, above_zero
+from twofold.method import Losses, Progress, Situation, Term, above_zero
+from twofold.nets.gather import world
 from twofold.objectives.ranking import bpr, half_squares
 from twofold.views import Views
 
@@ -97,8 +98,8 @@ class LightGCN(nn.Module):
         return epoch if left < 0 else left
 
     def reduce(self, losses: Tensor) -> Tensor:
-        """The losses of a batch as one."""
-        return losses.mean() if self.reduction == "mean" else losses.sum()
+        """The losses of a batch as one (data parallelism takes the mean over processes)."""
+        return losses.mean() if self.reduction == "mean" else losses.sum() * world()
 
     def before_step(self, progress: Progress) -> None:
         """Nothing has to be done."""
@@ -109,6 +110,10 @@ class LightGCN(nn.Module):
     def constant_rate(self) -> Sequence[nn.Parameter]:
         """All rates follow the schedule."""
         return ()
+
+    def notes(self, situation: Situation) -> list[str]:
+        """What a user should know before this run starts, a sentence each."""
+        return []
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
         """Whether ranking is still at chance after 500 steps."""

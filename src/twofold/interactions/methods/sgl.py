@@ -22,11 +22,11 @@ FULL_UP_TO = 2e7
 class SGL(LightGCN):
     """LightGCN that also tells nodes apart across two views of the graph, drawn anew for every epoch.
 
-    dim, layers, init, regularisation, reduction, sampling: as of LightGCN. augmentation: "ed" drops edges, "nd" nodes, "rw" other
-    edges in every layer. ratio: the share that is dropped (0: two equal graphs). temperature: of the softmax over
-    cosines. weight: of the contrast (lambda 1). negatives: candidates are all nodes ("full"), the nodes of the batch
-    ("batch"), or users and items of the batch in one pool ("merge"); "auto" takes full up to 2e7 products, else batch.
-    sides: the nodes that are contrasted.
+    dim, layers, init, regularisation, reduction, sampling: as of LightGCN. augmentation: "ed" drops edges, "nd" nodes,
+    "rw" other edges in every layer. ratio: the share that is dropped (0: two equal graphs). temperature: of the softmax
+    over cosines. weight: of the contrast (lambda 1). negatives: candidates are all nodes ("full"), the nodes of the
+    batch ("batch"), or users and items of the batch in one pool ("merge"); "auto" takes full up to 2e7 products, else
+    batch. sides: the nodes that are contrasted.
     """
 
     def __init__(
@@ -46,8 +46,15 @@ class SGL(LightGCN):
         negatives: Literal["auto", "full", "batch", "merge"] = "auto",
         sides: Literal["both", "user", "item"] = "both",
     ) -> None:
-        shared = {"dim": dim, "layers": layers, "regularisation": regularisation}
-        super().__init__(data, **shared, init=init, reduction=reduction, sampling=sampling)
+        super().__init__(
+            data,
+            dim=dim,
+            layers=layers,
+            init=init,
+            regularisation=regularisation,
+            reduction=reduction,
+            sampling=sampling,
+        )
         above_zero(temperature=temperature)
         share(ratio=ratio)
         if ratio == 1 or weight < 0:

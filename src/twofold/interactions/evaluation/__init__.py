@@ -1,0 +1,1 @@
+"""Rankings in, numbers out: what a recommender is worth, whatever it was made by."""

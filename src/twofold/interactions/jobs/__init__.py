@@ -1,0 +1,1 @@
+"""`pretrain` and the other verbs for interactions, one file each."""

@@ -1,0 +1,31 @@
+"""`embed` on interactions: the propagated embedding of every user or item, by original id, as parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twofold.errors import UserError, nearest
+from twofold.interactions.jobs.store import read_model
+from twofold.training.files import write_atomically
+
+SIDES = ("users", "items")
+
+
+def run(given: Mapping[str, Any]) -> Path:
+    """Write id and embedding (float32, fixed length) of all users or items; see `api.embed`. Returns the file."""
+    side = given["data"]
+    if side not in SIDES:
+        raise UserError(f'Of a run on interactions users or items can be embedded, not "{side}".{nearest(side, SIDES)}')
+    model = read_model(given["model"])
+    ids, rows = (model.user_ids, model.user) if side == "users" else (model.item_ids, model.item)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.numpy().ravel()), rows.shape[1])
+    table = pa.table({"id": ids, "embedding": vectors})
+    out = Path(given["out"] or Path(given["model"]) / f"{side}-embeddings.parquet")
+    write_atomically(out, lambda handle: pq.write_table(table, handle))
+    print(f"{table.num_rows:,} {side} of {rows.shape[1]} numbers: {out}")
+    return out

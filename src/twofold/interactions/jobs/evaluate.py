@@ -1,0 +1,140 @@
+"""`evaluate` on interactions: every item ranked for every user of a test part, beside the floors, in one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.interactions.evaluation.groups import group_contributions, item_groups
+from twofold.interactions.evaluation.noise import add_noise
+from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.evaluation.ranking import Ranking, rank_all
+from twofold.interactions.jobs.store import read_model, rows_of
+from twofold.interactions.methods.floors import GraphFilter, Popularity
+from twofold.interactions.reading.splits import Interactions, open_interactions
+from twofold.interactions.reading.table import read_table
+from twofold.training.results import add_results
+from twofold.training.watching import watching
+
+AT = (5, 10, 20, 50)
+GROUPS = 10
+Score = Callable[[Tensor], Tensor]
+
+
+def run(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Measure a finished run on the test part of its data, or on other pairs; see `api.evaluate`."""
+    folder = Path(given["model"])
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    if Path(given["data"]).resolve() == Path(config["data"]).resolve():
+        data = open_data(config)
+    else:
+        data = _other_pairs(folder, given["data"], given["quiet"])
+    rows = measure(folder, data, floors=given["floors"], quiet=given["quiet"])
+    for row in rows:
+        row["data"], row["seed"] = str(given["data"]), config["seed"]
+    print(table(rows))
+    add_results(folder, rows)
+    if given["out"]:
+        Path(given["out"]).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return rows
+
+
+def open_data(given: Mapping[str, Any]) -> Interactions:
+    """The parts of the data that a command names, with random training pairs where it asks for noise."""
+    data = open_interactions(
+        given["data"],
+        val=given["val"],
+        test=given["test"],
+        split=given["split"],
+        # What the test part selects needs no validation pairs; papers train on them.
+        valid_share=0.0 if given["select_on"] == "test" else 0.1,
+        seed=given["seed"],
+        user=given["user_column"],
+        item=given["item_column"],
+        weight=given["weight_column"],
+        time=given["time_column"],
+        min_weight=given["min_weight"],
+        core=given["core"],
+    )
+    if not given["noise"]:
+        return data
+    held = [part for part in (data.valid, data.test) if part is not None]
+    forbidden = np.concatenate(held) if held else None
+    noisy = add_noise(data.train, given["noise"], data.users, data.items, forbidden, given["seed"])
+    note = f"{len(noisy) - len(data.train):,} random pairs were added to the {len(data.train):,} to learn from."
+    return replace(data, train=noisy, notes=[*data.notes, note])
+
+
+def _other_pairs(folder: Path, path: str, quiet: bool) -> Interactions:
+    """Pairs of a file as the test part of a run; users and items that it does not know are left out and counted."""
+    model, table = read_model(folder), read_table(path)
+    users, items = (
+        rows_of(ids, own) for ids, own in ((table.user_ids, model.user_ids), (table.item_ids, model.item_ids))
+    )
+    pairs = np.stack([users[table.users], items[table.items]], axis=1)
+    known = (pairs >= 0).all(1)
+    seen = np.isin(pairs @ [len(model.item_ids), 1], model.pairs @ [len(model.item_ids), 1])
+    if not quiet:
+        print(
+            f"{len(pairs):,} pairs of {path}: {(~known).sum():,} of unknown users or items, {seen.sum():,} learned from"
+        )
+    if not (known & ~seen).any():
+        raise UserError(f"{path} holds no pair that the run knows and has not learned from.")
+    return Interactions(model.user_ids, model.item_ids, model.pairs, None, pairs[known & ~seen], [])
+
+
+def measure(
+    folder: Path, data: Interactions, *, at: tuple[int, ...] = AT, floors: bool = True, quiet: bool = False
+) -> list[dict[str, Any]]:
+    """Metrics of a finished run on the test part, the floors' beside them, as evaluation.json keeps them.
+
+    Training and validation pairs are not ranked. The floors see what the model saw: the training pairs.
+    """
+    if data.test is None or not len(data.test):
+        raise UserError("There is no test part to ask about: give --test, or a split that has one.")
+    model = read_model(folder)
+    seen_parts = [data.train, *([data.valid] if data.valid is not None else [])]
+    seen, relevant = Ragged.of(np.concatenate(seen_parts), data.users), Ragged.of(data.test, data.users)
+    name = folder.resolve().name
+    sides: dict[str, Score] = {name: model.scores}
+    if floors:
+        shape = data.train, data.users, data.items
+        sides |= {"popularity": Popularity.fit(*shape).scores, "graph filter": GraphFilter.fit(*shape).scores}
+    groups = item_groups(data.train, data.items, GROUPS)
+    rows: list[dict[str, Any]] = []
+    for side, score in sides.items():
+        with watching(f"ranking by {side}", quiet) as progress:
+            ranking = rank_all(score, relevant, seen, at, progress=progress)
+        rows += _rows(side, ranking, relevant, groups, floor=side != name)
+    return rows
+
+
+def _rows(name: str, ranking: Ranking, relevant: Ragged, groups: Tensor, *, floor: bool) -> list[dict[str, Any]]:
+    entry = {"name": name, "floor": floor, "settings": "all items ranked"}
+    means = ranking.mean().items()
+    rows = [{"protocol": "ranking", "metric": metric, "value": value, **entry} for metric, value in means]
+    shares = group_contributions(ranking.top[:, :20], relevant, ranking.users, groups, GROUPS)
+    return rows + [
+        {"protocol": "long tail", "metric": f"group {g + 1}", "value": float(value), **entry}
+        for g, value in enumerate(shares)
+    ]
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Metrics as text: a line a metric, a column a ranker."""
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    lines = [["", *names]]
+    for protocol, metric in dict.fromkeys((row["protocol"], row["metric"]) for row in rows):
+        values = {r["name"]: r["value"] for r in rows if (r["protocol"], r["metric"]) == (protocol, metric)}
+        if protocol == "ranking":
+            lines.append([metric, *(f"{values[n]:.4f}" if n in values else "-" for n in names)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(names) + 1)]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,0 +1,69 @@
+"""Ranking on the validation pairs while a run goes on: the best epoch is kept, and a run that gains no more may end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.evaluation.ranking import rank_all
+from twofold.interactions.jobs.store import read_tables, write_tables
+from twofold.interactions.methods.lightgcn import LightGCN
+from twofold.method import Progress
+from twofold.training.files import write_text
+
+METRIC = "recall@20"
+AT = (20,)
+
+
+class BestEpoch:
+    """Measures Recall@20 and its kin after every `every_epochs`; keeps the tables of the best epoch in the run folder.
+
+    The run has had enough after `patience` epochs without a better one, counted from the end of the start plateau (0:
+    never). What it remembers lies in the folder, so that a run which goes on ends as an unbroken one.
+    """
+
+    def __init__(self, folder: Path, seen: Ragged, relevant: Ragged, *, every_epochs: int, patience: int) -> None:
+        self.folder, self.seen, self.relevant = folder, seen, relevant
+        self.every_epochs, self.patience = every_epochs, patience
+        self.enough = False
+
+    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]:
+        model = cast(LightGCN, method)
+        with torch.no_grad():
+            user, item = model.represent()
+            found = rank_all(lambda users: user[users] @ item.T, self.relevant, self.seen, AT).mean()
+        best = self.best(before=progress.epoch)
+        if best is None or found[METRIC] > best["value"]:
+            write_tables(self.folder / "best.safetensors", model)
+            best = {"epoch": progress.epoch, "value": found[METRIC]}
+        history = [*self.history(before=progress.epoch), {"epoch": progress.epoch, "value": found[METRIC]}]
+        write_text(self.folder / "best.json", json.dumps(history) + "\n")
+        waited = progress.epoch - max(best["epoch"], model.plateau_left(progress.epoch))
+        self.enough = bool(self.patience) and waited >= self.patience
+        return {**found, "best_epoch": float(best["epoch"])}
+
+    def history(self, before: int | None = None) -> list[dict[str, Any]]:
+        """The measurements so far, {"epoch", "value"}; those before an epoch where one is given."""
+        file = self.folder / "best.json"
+        held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        return [entry for entry in held if before is None or entry["epoch"] < before]
+
+    def best(self, before: int | None = None) -> dict[str, Any] | None:
+        """The best of them, the first where several are equal."""
+        return max(self.history(before), key=lambda entry: (entry["value"], -entry["epoch"]), default=None)
+
+    def restore(self, method: LightGCN) -> int:
+        """Put the tables of the best epoch into the method. Returns the epoch."""
+        best = self.best()
+        if best is None:
+            raise ValueError("nothing has been measured")
+        tables = read_tables(self.folder / "best.safetensors")
+        with torch.no_grad():
+            method.backbone.user.copy_(tables["user"])
+            method.backbone.item.copy_(tables["item"])
+        return int(best["epoch"])

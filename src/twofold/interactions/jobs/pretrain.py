@@ -1,0 +1,173 @@
+"""`pretrain` on interactions: pairs, triples, method, plan and run folder put together, and what is kept at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from twofold.composition import Composition, build
+from twofold.errors import UserError
+from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.graph import Bipartite
+from twofold.interactions.jobs.draws import Draws
+from twofold.interactions.jobs.evaluate import measure, open_data, table
+from twofold.interactions.jobs.monitor import METRIC, BestEpoch
+from twofold.interactions.jobs.settle import settle
+from twofold.interactions.jobs.store import MODEL_FILE, write_model
+from twofold.interactions.methods.lightgcn import LightGCN
+from twofold.interactions.reading.splits import Interactions, fingerprint
+from twofold.interactions.views.triples import Triples
+from twofold.method import Situation
+from twofold.randomness import derive
+from twofold.training.distribution import make_fabric, together
+from twofold.training.environment import environment, versions
+from twofold.training.loop import train
+from twofold.training.plan import Plan
+from twofold.training.run_folder import RunFolder
+from twofold.training.seam import Monitor
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+HARMLESS = ("log_every", "save_every", "quiet", "report", "out", "devices", "nodes")
+
+
+def run(composition: Composition, given: Mapping[str, Any]) -> Path:
+    """Train, keep the best epoch, measure it on the test part beside its floors; see `api.pretrain`."""
+    data = open_data(given)
+    settled = settle(given, composition, data)
+    fabric = make_fabric(given["devices"] or "auto", num_nodes=given["nodes"])
+    fabric.launch()
+    with together(fabric):
+        return _train(composition, given, settled, data, fabric)
+
+
+def make_plan(settled: Mapping[str, Any]) -> Plan:
+    """The training plan of settled settings."""
+    return Plan(
+        batch_size=settled["batch_size"],
+        epochs=settled["epochs"],
+        steps=settled["steps"],
+        seed=settled["seed"],
+        optimiser=settled["optimizer"],
+        lr=settled["lr"],
+        weight_decay=settled["weight_decay"],
+        schedule="constant",
+        log_every=settled["log_every"] or 100,
+        save_every_seconds=settled["save_every"],
+        unit="triples",
+    )
+
+
+def _train(
+    composition: Composition,
+    given: Mapping[str, Any],
+    settled: dict[str, Any],
+    data: Interactions,
+    fabric: Fabric,
+) -> Path:
+    folder, seed, plan = Path(settled["out"]), settled["seed"], make_plan(settled)
+    pairs = torch.from_numpy(data.train)
+    length = plan.length(len(pairs))
+    torch.manual_seed(derive(seed, "weights"))
+    situation = Situation(len(pairs), plan.batch_size, fabric.world_size, length.steps)
+    learned = cast(Any, Bipartite(pairs, data.users, data.items))
+    recipe, options = composition.recipes["default"], given["method_options"] or {}
+    method, settled["method_options"] = build(composition, learned, situation, recipe, options)
+    triples = Triples(pairs.to(fabric.device), data.users, data.items, sampling=method.sampling, seed=seed)
+    draws = Draws(len(pairs))
+
+    _same_data(folder, data)
+    about = {**environment(), "pairs": len(data.train), "fingerprint": fingerprint(data)}
+    out = RunFolder.open(folder, settled, environment=about, writer=fabric.is_global_zero, harmless=HARMLESS)
+    chosen = data.test if settled["select_on"] == "test" else data.valid
+    seen = _seen(data, validated=settled["select_on"] == "test")
+    best = None
+    if chosen is not None and len(chosen):
+        relevant, every = Ragged.of(chosen, data.users), settled["eval_every"]
+        best = BestEpoch(folder, seen, relevant, every_epochs=every, patience=settled["patience"])
+    monitors: list[Monitor] = [best] if best else []
+    if not settled["quiet"]:
+        for line in _header(settled, data, triples, method, plan, situation, fabric, best):
+            out.say(line)
+    outcome = train(method, draws, triples, plan, out, fabric, monitors, quiet=settled["quiet"])
+    if fabric.is_global_zero and not (outcome.finished_before and (folder / MODEL_FILE).exists()):
+        if best:
+            epoch = best.restore(cast(LightGCN, method))
+            out.say(f"The best epoch by {METRIC} on the {settled['select_on']} part is {epoch}; its tables are kept.")
+        write_model(folder, cast(LightGCN, method), data.user_ids, data.item_ids, data.train)
+        if data.test is not None and len(data.test):
+            rows = measure(folder, data, quiet=settled["quiet"])
+            out.add_evaluation({**row, "seed": seed, "data": str(settled["data"])} for row in rows)
+            out.say(table(rows))
+        _report(out, settled)
+    out.close()
+    return folder
+
+
+def _seen(data: Interactions, *, validated: bool) -> Ragged:
+    """What is not recommended again: the training pairs, and those of validation where the test part is asked about."""
+    parts = [data.train, *([data.valid] if validated and data.valid is not None else [])]
+    return Ragged.of(np.concatenate(parts), data.users)
+
+
+def _header(
+    settled: Mapping[str, Any],
+    data: Interactions,
+    triples: Triples,
+    method: LightGCN,
+    plan: Plan,
+    situation: Situation,
+    fabric: Fabric,
+    best: BestEpoch | None,
+) -> list[str]:
+    lines = [
+        f"twofold {versions()['twofold']}: {settled['method']} on {settled['data']} -> {settled['out']}",
+        f"data: {len(data.train):,} pairs of {data.users:,} users and {data.items:,} items to learn from",
+        *data.notes,
+        f"engine: {fabric.world_size} x {fabric.device.type}, fp32",
+        f"memory: about {memory_estimate(data, method) / 1e6:,.0f} MB for graph, tables and their gradients",
+        *plan.describe(situation.images),
+        *method.notes(situation),
+    ]
+    if triples.skipped:
+        lines.append(f"{triples.skipped:,} users have every item and are left out of training.")
+    if best is None:
+        lines.append("No validation part: the last epoch is kept, and nothing ends the run early.")
+    elif settled["select_on"] == "test":
+        lines.append("The epoch is selected on the test part, as papers do: its numbers flatter.")
+    return lines
+
+
+def memory_estimate(data: Interactions, method: LightGCN) -> float:
+    """Bytes of the graph (CSR, both directions), the tables with gradients and Adam's state, and the layers."""
+    graphs = 1 + (2 if hasattr(method, "augmentation") else 0)
+    edges, nodes = 2 * len(data.train), data.users + data.items
+    width = method.backbone.width
+    return graphs * edges * 12.0 + 8.0 * nodes + 4.0 * nodes * width * (4 + 2 * graphs * (method.layers + 1))
+
+
+def _same_data(folder: Path, data: Interactions) -> None:
+    """Refuse to go on with a run whose data has changed."""
+    try:
+        before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if before.get("fingerprint", fingerprint(data)) != fingerprint(data):
+        raise UserError(f"The data, or how it is split, has changed since the run in {folder} began: give a new --out.")
+
+
+def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
+    if settled["report"]:
+        try:
+            from twofold.report import build as build_report
+
+            out.say(f"report: {build_report([out.path], out.path / 'report.html')}")
+        except UserError as error:
+            out.say(f"No report: {error}")
+    out.say(f"use it with: twofold recommend {out.path}")

@@ -1,0 +1,211 @@
+"""`recommend` and `similar`: the best items of users, known or new, and the nearest items of items, by original ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.evaluation.ranking import top_items
+from twofold.interactions.jobs.store import Recommender, read_model, rows_of
+from twofold.interactions.reading.table import read_table
+from twofold.training.files import write_atomically
+from twofold.training.watching import watching
+
+CHUNK = 2**26  # scores at a time
+
+
+def recommend(given: Mapping[str, Any]) -> Path:
+    """Write user, rank, item, score and basis for the users asked about; see `api.recommend`. Returns the file."""
+    model, k = read_model(given["run"]), given["k"]
+    allowed = _candidates(model, given["candidates"])
+    tables = []
+    if given["history"]:
+        tables.append(_for_new(model, given["history"], k, allowed, given))
+    if given["users"] or not given["history"]:
+        tables += _for_known(model, given["users"], k, allowed, given)
+    found = pa.concat_tables(tables)
+    out = Path(given["out"] or Path(given["run"]) / "recommendations.parquet")
+    write_atomically(out, lambda handle: pq.write_table(found, handle))
+    print(f"{found.num_rows:,} recommendations for {pc.count_distinct(found['user']).as_py():,} users: {out}")
+    return out
+
+
+def similar(given: Mapping[str, Any]) -> Path:
+    """Write item, rank, similar and cosine of the propagated embeddings; see `api.similar`. Returns the file."""
+    model, k = read_model(given["run"]), given["k"]
+    rows, unknown = _rows_of(model.item_ids, _listed(given["items"], model.item_ids), "item")
+    if unknown:
+        raise UserError(f"{given['run']} does not know the item {unknown[0]!r}" + _more(unknown) + ".")
+    unit = F.normalize(model.item, dim=1)
+    # The item itself, which is always nearest, is what has been "seen".
+    itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))
+    tables = []
+    for part in _parts(rows, len(unit)):
+        scores = unit[part] @ unit.T
+        top = top_items(scores, itself, part, k)
+        tables.append(_table("item", model.item_ids, part, model.item_ids, top, scores, ("similar", "cosine")))
+    found = pa.concat_tables(tables)
+    out = Path(given["out"] or Path(given["run"]) / "similar.parquet")
+    write_atomically(out, lambda handle: pq.write_table(found, handle))
+    print(f"{k} neighbours of {len(rows):,} items: {out}")
+    return out
+
+
+def fold_in(model: Recommender, users: np.ndarray, items: np.ndarray, count: int) -> Tensor:
+    """Embeddings (count, d) of new users from their items: one step of propagation over the frozen item embeddings.
+
+    z_u = sum over the user's items of z_i / sqrt(d_u d_i); users, items: int64 (n,), the pairs, of known items.
+    """
+    degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item)).clamp_min(1)
+    own = torch.from_numpy(users)
+    weight = (torch.bincount(own, minlength=count)[own] * degree[torch.from_numpy(items)]).rsqrt()
+    rows = weight[:, None] * model.item[torch.from_numpy(items)]
+    return torch.zeros(count, model.item.shape[1]).index_add_(0, own, rows)
+
+
+def _for_known(
+    model: Recommender, listed: str | None, k: int, allowed: Tensor | None, given: Mapping[str, Any]
+) -> list[pa.Table]:
+    rows, unknown = torch.arange(len(model.user_ids)), list[Any]()
+    if listed:
+        rows, unknown = _rows_of(model.user_ids, _listed(listed, model.user_ids), "user")
+    without = model.seen.count()[rows] == 0
+    strangers = [*(model.user_ids[int(row)].as_py() for row in rows[without]), *unknown]
+    tables = [_popular(model, strangers, k, allowed)] if strangers else []
+    if strangers and not given["quiet"]:
+        print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
+    seen = None if given["include_seen"] else model.seen
+    with watching("recommending", given["quiet"]) as progress:
+        done = 0
+        for part in _parts(rows[~without], len(model.item)):
+            scores = _masked(model.scores(part), allowed)
+            top = top_items(scores, seen, part, k)
+            tables.append(_table("user", model.user_ids, part, model.item_ids, top, scores, ("item", "score")))
+            done += len(part)
+            progress(done, len(rows))
+    return [_with_basis(table) for table in tables]
+
+
+def _for_new(model: Recommender, history: str, k: int, allowed: Tensor | None, given: Mapping[str, Any]) -> pa.Table:
+    """Users of a file of pairs, whom the run need not know, by folding them in."""
+    table = read_table(history)
+    known, unknown = _rows_of(model.item_ids, table.item_ids.to_pylist(), "item", keep=True)
+    items = known.numpy()[table.items]
+    keep = items >= 0
+    if unknown and not given["quiet"]:
+        print(f"{len(unknown):,} items of {history} are not known to the run and count for nothing.")
+    users = table.users[keep]
+    order = np.lexsort((items[keep], users))
+    pairs = np.stack([users[order], items[keep][order]], axis=1)
+    count = len(table.user_ids)
+    embedding, own = fold_in(model, pairs[:, 0], pairs[:, 1], count), Ragged.of(pairs, count)
+    empty = own.count() == 0
+    tables = []
+    if bool(empty.any()):
+        strangers = [table.user_ids[int(row)].as_py() for row in torch.nonzero(empty)[:, 0]]
+        tables.append(_popular(model, strangers, k, allowed))
+    seen = None if given["include_seen"] else own
+    for part in _parts(torch.nonzero(~empty)[:, 0], len(model.item)):
+        scores = _masked(embedding[part] @ model.item.T, allowed)
+        top = top_items(scores, seen, part, k)
+        made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
+        tables.append(_with_basis(made, "history"))
+    return pa.concat_tables([_with_basis(part) for part in tables])
+
+
+def _popular(model: Recommender, users: list[Any], k: int, allowed: Tensor | None) -> pa.Table:
+    """The most popular items for users of whom nothing is known."""
+    degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item)).float()
+    top = top_items(_masked(degree[None], allowed), None, torch.zeros(1, dtype=torch.int64), k)[0]
+    top = top[top >= 0]
+    places, who = np.tile(top.numpy(), len(users)), np.repeat(np.arange(len(users)), len(top))
+    return pa.table(
+        {
+            "user": pa.array(users, type=model.user_ids.type).take(pa.array(who)),
+            "rank": pa.array(np.tile(np.arange(1, len(top) + 1), len(users))),
+            "item": model.item_ids.take(pa.array(places)),
+            "score": pa.array(np.tile(degree[top].numpy(), len(users))),
+            "basis": pa.array(["popularity"] * len(places)),
+        }
+    )
+
+
+def _table(
+    name: str, ids: pa.Array, rows: Tensor, item_ids: pa.Array, top: Tensor, scores: Tensor, columns: tuple[str, str]
+) -> pa.Table:
+    """One line for each of the top items, (b, k) with -1 where there are fewer."""
+    there = top >= 0
+    value = scores.gather(1, top.clamp_min(0))[there]
+    rank = torch.arange(1, top.shape[1] + 1).expand_as(top)[there]
+    whose = rows[:, None].expand_as(top)[there]
+    return pa.table(
+        {
+            name: ids.take(pa.array(whose.numpy())),
+            "rank": pa.array(rank.numpy()),
+            columns[0]: item_ids.take(pa.array(top[there].numpy())),
+            columns[1]: pa.array(value.float().numpy()),
+        }
+    )
+
+
+def _with_basis(table: pa.Table, basis: str = "model") -> pa.Table:
+    if "basis" in table.column_names:
+        return table
+    return table.append_column("basis", pa.array([basis] * table.num_rows))
+
+
+def _masked(scores: Tensor, allowed: Tensor | None) -> Tensor:
+    return scores if allowed is None else scores.masked_fill(~allowed, float("-inf"))
+
+
+def _candidates(model: Recommender, listed: str | None) -> Tensor | None:
+    """bool (I,): the items that may be recommended, or None for all."""
+    if listed is None:
+        return None
+    rows, unknown = _rows_of(model.item_ids, _listed(listed, model.item_ids), "item")
+    if unknown:
+        print(f"{len(unknown):,} candidates are not known to the run and are left out.")
+    if not len(rows):
+        raise UserError(f"{listed} names no item that the run knows.")
+    return torch.zeros(len(model.item_ids), dtype=torch.bool).index_fill_(0, rows, True)
+
+
+def _listed(given: str, like: pa.Array) -> list[Any]:
+    """Ids from a file, one a line, or from a list with commas; of the type of the ids they are compared with."""
+    path = Path(given)
+    text = path.read_text(encoding="utf-8").splitlines() if path.is_file() else given.split(",")
+    names = [name.strip() for name in text if name.strip()]
+    if not names:
+        raise UserError(f"{given} names no ids.")
+    if not pa.types.is_integer(like.type):
+        return names
+    wrong = next((name for name in names if not name.lstrip("-").isdigit()), None)
+    if wrong is not None:
+        raise UserError(f'The ids of this run are whole numbers, and "{wrong}" is none.')
+    return [int(name) for name in names]
+
+
+def _rows_of(ids: pa.Array, wanted: list[Any], what: str, keep: bool = False) -> tuple[Tensor, list[Any]]:
+    """(rows of the wanted ids, those that are not there); with keep, -1 stands for these."""
+    found = torch.from_numpy(rows_of(pa.array(wanted), ids))
+    unknown = [wanted[int(i)] for i in torch.nonzero(found < 0)[:, 0]]
+    return (found if keep else found[found >= 0]), unknown
+
+
+def _parts(rows: Tensor, items: int) -> Iterator[Tensor]:
+    yield from rows.split(max(CHUNK // max(items, 1), 1)) if len(rows) else ()
+
+
+def _more(unknown: list[Any]) -> str:
+    return f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""

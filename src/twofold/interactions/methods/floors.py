@@ -1,0 +1,135 @@
+"""Rankers that need no training: what a trained one must beat, and what is printed beside it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.evaluation.ranking import top_items
+
+NEIGHBOURS = 100
+_BLOCK = 128  # users, or items, whose dense columns are held at a time
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """The same for everybody: an item's score is its number of users. degree: float32 (I,)."""
+
+    degree: Tensor
+
+    @classmethod
+    def fit(cls, pairs: np.ndarray | Tensor, users: int, items: int) -> Popularity:
+        """Of (user, item) pairs, integers (n, 2)."""
+        return cls(Ragged.of(_swapped(pairs), items).count().float())
+
+    def scores(self, users: Tensor) -> Tensor:
+        """(b, I) for users (b,); one row, seen b times."""
+        return self.degree.expand(len(users), -1)
+
+
+@dataclass(frozen=True)
+class GraphFilter:
+    """The linear half of GF-CF (Shen et al., CIKM 2021): scores = R N^T N, N = D_u^(-1/2) R D_i^(-1/2), a user's row of
+    R as it is.
+
+    by_user: the items of each user. matrix, transposed: N as sparse CSR, (U, I) and (I, U), float32.
+    """
+
+    by_user: Ragged
+    matrix: Tensor
+    transposed: Tensor
+
+    @classmethod
+    def fit(cls, pairs: np.ndarray | Tensor, users: int, items: int) -> GraphFilter:
+        """Of (user, item) pairs, integers (n, 2)."""
+        by_user, by_item = Ragged.of(pairs, users), Ragged.of(_swapped(pairs), items)
+        user, item = (_inverse_root(side.count()) for side in (by_user, by_item))
+        return cls(by_user, _sparse(by_user, user, item), _sparse(by_item, item, user))
+
+    def scores(self, users: Tensor) -> Tensor:
+        """(b, I) for users (b,), float32. Beside the result it holds 2 I + U numbers for each of 128 users."""
+        items = self.matrix.shape[1]
+        found = torch.empty(len(users), items)
+        for block, into in zip(users.split(_BLOCK), found.split(_BLOCK), strict=True):
+            into.copy_((self.transposed @ (self.matrix @ _columns(self.by_user, block, items))).T)
+        return found
+
+
+@dataclass(frozen=True)
+class ItemKNN:
+    """An item's score is the sum of the cosines with those of its 100 nearest items that the user has.
+
+    The cosine of two items is |users of both| / sqrt(|users of one| |users of the other|); an item is the nearest to
+    itself. by_user: the items of each user. near: of each item, the places in `candidate` (m,), the items it is near
+    to, and in `cosine` (m,), float32.
+    """
+
+    by_user: Ragged
+    near: Ragged
+    candidate: Tensor
+    cosine: Tensor
+
+    @classmethod
+    def fit(cls, pairs: np.ndarray | Tensor, users: int, items: int, neighbours: int = NEIGHBOURS) -> ItemKNN:
+        """Of (user, item) pairs, integers (n, 2). Of equally near items the lower id counts.
+
+        Beside the result it holds about 6 I + U numbers for each of 128 items.
+        """
+        by_user, by_item = Ragged.of(pairs, users), Ragged.of(_swapped(pairs), items)
+        degree = by_item.count().double().clamp_min(1)
+        transposed = _sparse(by_item, torch.ones(items), torch.ones(users))
+        width = min(neighbours, items)
+        ids, cosine = torch.empty(items, width, dtype=torch.int64), torch.empty(items, width)
+        for block in torch.arange(items).split(_BLOCK):
+            both = (transposed @ _columns(by_item, block, users)).T.double()
+            squares = (
+                both.square() / degree
+            )  # times the degree of their own: ratios of whole numbers, so ties are exact
+            ids[block] = top_items(squares, None, block, width)
+            cosine[block] = (squares.gather(1, ids[block]) / degree[block, None]).sqrt().float()
+        candidate, place = torch.nonzero(cosine > 0, as_tuple=True)
+        neighbour, order = ids[candidate, place].sort(stable=True)
+        counts = torch.bincount(neighbour, minlength=items)
+        places = Ragged(torch.cat([counts.new_zeros(1), counts.cumsum(0)]), torch.arange(len(neighbour)))
+        return cls(by_user, places, candidate[order], cosine[cosine > 0][order])
+
+    def scores(self, users: Tensor) -> Tensor:
+        """(b, I) for users (b,), float32."""
+        items = len(self.near)
+        found = torch.zeros(len(users), items)
+        for block, into in zip(users.split(_BLOCK), found.split(_BLOCK), strict=True):
+            row, item = self.by_user.rows(block)
+            own, place = self.near.rows(item)
+            into.view(-1).index_add_(0, row[own] * items + self.candidate[place], self.cosine[place])
+        return found
+
+
+def _swapped(pairs: np.ndarray | Tensor) -> Tensor:
+    return torch.as_tensor(pairs).long().reshape(-1, 2).flip(1)
+
+
+def _inverse_root(degree: Tensor) -> Tensor:
+    return degree.float().rsqrt().masked_fill(degree == 0, 0)
+
+
+def _columns(ragged: Ragged, block: Tensor, height: int) -> Tensor:
+    """Dense float32 (height, b): column c is 1 at the entries of block[c], else 0."""
+    column, entry = ragged.rows(block)
+    columns = torch.zeros(height, len(block))
+    columns[entry, column] = 1.0
+    return columns
+
+
+def _sparse(ragged: Ragged, row_factor: Tensor, column_factor: Tensor) -> Tensor:
+    """Sparse CSR (rows, columns) with row_factor * column_factor at each pair."""
+    row = torch.repeat_interleave(ragged.count())
+    values = row_factor[row] * column_factor[ragged.items]
+    shape = (len(row_factor), len(column_factor))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+        return torch.sparse_csr_tensor(ragged.offsets, ragged.items, values, shape, check_invariants=False)

@@ -1,0 +1,232 @@
+"""The verbs on a log of who used what: from a CSV with string ids to recommendations with the same ids."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+
+from twofold.cli import main
+
+USERS, ITEMS = 60, 40
+
+
+@pytest.fixture(scope="module")
+def plays(tmp_path_factory):
+    """Two tastes: even users like even tracks. Every line has a time; one line comes twice."""
+    file = tmp_path_factory.mktemp("data") / "plays.csv"
+    drawn = np.random.default_rng(0)
+    lines = []
+    for user in range(USERS):
+        own = [item for item in range(ITEMS) if item % 2 == user % 2]
+        for item in drawn.choice(own, 12, replace=False):
+            lines.append((f"u{user:02}", f"track-{item}", int(drawn.integers(1_000, 9_000))))
+    drawn.shuffle(lines)
+    with file.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["listener", "track", "when"])
+        writer.writerows([*lines, lines[0]])
+    return file
+
+
+COLUMNS = ["--user-column", "listener", "--item-column", "track", "--time-column", "when"]
+SMALL = ["--epochs", "40", "--batch-size", "64", "--lr", "0.02", "--method.dim", "16", *COLUMNS]
+
+
+@pytest.fixture(scope="module")
+def run(plays, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "plays"
+    assert main(["pretrain", "sgl", str(plays), "--out", str(out), *SMALL, "--no-report"]) == 0
+    return out
+
+
+def rows_of(out):
+    return {(r["metric"], r["name"]): r["value"] for r in json.loads((out / "evaluation.json").read_text())}
+
+
+def taste(name):
+    return int(name.lstrip("u").removeprefix("track-")) % 2
+
+
+def test_a_run_learns_the_tastes_and_stands_beside_its_floors(run):
+    found = rows_of(run)
+    assert found["recall@10", "plays"] > 1.5 * found["recall@10", "popularity"]
+    assert {"ndcg@20", "map@5", "hit@50"} <= {metric for metric, _ in found}
+    assert ("recall@20", "graph filter") in found
+    tail = [value for (metric, name), value in found.items() if metric.startswith("group") and name == "plays"]
+    assert len(tail) == 10 and sum(tail) == pytest.approx(found["recall@20", "plays"])
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["method_options"]["sgl.dim"] == 16 and "backbone" not in config
+    log = (run / "log.txt").read_text()
+    assert "1" in log and "best epoch" in log and "memory: about" in log
+
+
+def test_recommendations_have_the_datas_ids_and_nothing_already_used(run, plays, tmp_path, capsys):
+    out = tmp_path / "found.parquet"
+    assert main(["recommend", str(run), "--k", "5", "--out", str(out)]) == 0
+    table = pq.read_table(out).to_pylist()
+    assert "300 recommendations for 60 users" in capsys.readouterr().out
+    pairs = pq.read_table(run / "pairs.parquet")
+    users, items = (pq.read_table(run / f"{side}_ids.parquet")[side].to_pylist() for side in ("user", "item"))
+    used = {(users[u], items[i]) for u, i in zip(*(c.to_pylist() for c in pairs.columns), strict=True)}
+    assert not [row for row in table if (row["user"], row["item"]) in used]
+    assert sum(taste(row["user"]) == taste(row["item"]) for row in table) > 0.95 * len(table)
+    assert [row["rank"] for row in table[:5]] == [1, 2, 3, 4, 5] and {row["basis"] for row in table} == {"model"}
+    scores = [row["score"] for row in table[:5]]
+    assert scores == sorted(scores, reverse=True)
+    assert main(["recommend", str(run), "--k", "40", "--include-seen", "--users", "u03", "--out", str(out)]) == 0
+    assert len(pq.read_table(out)) == 40
+
+
+def test_some_users_candidates_and_strangers(run, tmp_path, capsys):
+    stock = tmp_path / "stock.txt"
+    stock.write_text("track-1\ntrack-3\ntrack-999\n")
+    out = tmp_path / "found.parquet"
+    assert main(["recommend", str(run), "--users", "u01,nobody", "--candidates", str(stock), "--k", "9",
+                 "--include-seen", "--out", str(out)]) == 0  # fmt: skip
+    said, table = capsys.readouterr().out, pq.read_table(out).to_pylist()
+    assert "1 candidates are not known" in said and "1 users without any item" in said
+    by_user = {user: [row for row in table if row["user"] == user] for user in ("u01", "nobody")}
+    assert {row["item"] for row in by_user["u01"]} == {"track-1", "track-3"}
+    assert {row["basis"] for row in by_user["nobody"]} == {"popularity"} and len(by_user["nobody"]) == 2
+
+
+def test_new_users_are_folded_in(run, tmp_path, capsys):
+    history, out = tmp_path / "new.csv", tmp_path / "found.parquet"
+    lines = [f"ann,track-{i}" for i in (0, 2, 4, 6)] + [f"bob,track-{i}" for i in (1, 3, 5)] + ["cyd,track-777"]
+    history.write_text("\n".join(["user,item", *lines]) + "\n")
+    assert main(["recommend", str(run), "--history", str(history), "--k", "6", "--out", str(out)]) == 0
+    assert "1 items" in capsys.readouterr().out
+    table = pq.read_table(out).to_pylist()
+    for name, own, even in (("ann", {0, 2, 4, 6}, 0), ("bob", {1, 3, 5}, 1)):
+        found = [row for row in table if row["user"] == name]
+        assert len(found) == 6 and {row["basis"] for row in found} == {"history"}
+        assert not {int(row["item"].removeprefix("track-")) for row in found} & own
+        assert sum(taste(row["item"]) == even for row in found) >= 5
+    assert {row["basis"] for row in table if row["user"] == "cyd"} == {"popularity"}
+
+
+def test_folding_in_a_known_user_is_one_step_of_propagation(run):
+    from twofold.interactions.jobs.recommend import fold_in
+    from twofold.interactions.jobs.store import read_model
+
+    model = read_model(run)
+    pairs, degree = model.pairs, np.bincount(model.pairs[:, 1], minlength=ITEMS)
+    own = pairs[pairs[:, 0] == 7][:, 1]
+    expected = sum(model.item[i] / np.sqrt(len(own) * degree[i]) for i in own)
+    torch.testing.assert_close(fold_in(model, np.zeros(len(own), dtype=np.int64), own, 1)[0], expected.float())
+
+
+def test_similar_items_share_the_taste(run, tmp_path):
+    out = tmp_path / "near.parquet"
+    assert main(["similar", str(run), "track-4,track-7", "--k", "6", "--out", str(out)]) == 0
+    table = pq.read_table(out).to_pylist()
+    assert len(table) == 12 and all(row["item"] != row["similar"] and row["cosine"] <= 1.0001 for row in table)
+    assert sum(taste(row["item"]) == taste(row["similar"]) for row in table) >= 11
+
+
+def test_embeddings_by_id(run, tmp_path):
+    for side, count in (("users", USERS), ("items", ITEMS)):
+        out = tmp_path / f"{side}.parquet"
+        assert main(["embed", str(run), side, "--out", str(out)]) == 0
+        table = pq.read_table(out)
+        assert len(table) == count and len(table["embedding"][0]) == 16
+        assert table["id"][0].as_py().startswith("u" if side == "users" else "track-")
+
+
+def test_evaluate_again_and_on_other_pairs(run, plays, tmp_path, capsys):
+    before = rows_of(run)
+    assert main(["evaluate", str(run), str(plays)]) == 0
+    assert rows_of(run) == before
+    other = tmp_path / "later.csv"
+    pairs = pq.read_table(run / "pairs.parquet")
+    users, items = (pq.read_table(run / f"{side}_ids.parquet")[side].to_pylist() for side in ("user", "item"))
+    used = {items[i] for u, i in zip(*(c.to_pylist() for c in pairs.columns), strict=True) if users[u] == "u00"}
+    new = next(f"track-{i}" for i in range(ITEMS) if f"track-{i}" not in used)
+    lines = [f"u00,{new}", f"u00,{next(iter(used))}", "stranger,track-1"]
+    other.write_text("\n".join(["user,item", *lines]) + "\n")
+    capsys.readouterr()
+    assert main(["evaluate", str(run), str(other), "--no-floors"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of unknown users or items, 1 learned from" in said and "recall@20" in said
+
+
+def test_the_same_command_again_is_finished_and_others_are_refused(run, plays, capsys):
+    same = ["pretrain", "sgl", str(plays), "--out", str(run), *SMALL, "--no-report"]
+    assert main(same) == 0
+    assert "This run is finished" in capsys.readouterr().out
+    assert main([*same, "--split", "last"]) == 2
+    assert "how it is split, has changed" in capsys.readouterr().err
+
+
+def test_a_run_ends_when_nothing_more_is_gained_and_the_best_epoch_is_kept(plays, tmp_path):
+    out = tmp_path / "run"
+    arguments = [*SMALL[2:], "--epochs", "300", "--patience", "4", "--no-report", "--quiet"]
+    assert main(["pretrain", "lightgcn", str(plays), "--out", str(out), *arguments]) == 0
+    history = json.loads((out / "best.json").read_text())
+    best = max(history, key=lambda entry: (entry["value"], -entry["epoch"]))
+    assert history[-1]["epoch"] < 300 and history[-1]["epoch"] - best["epoch"] >= 4
+    with (out / "metrics.csv").open(newline="") as handle:
+        last = list(csv.DictReader(handle))[-1]
+    assert float(last["best_epoch"]) == best["epoch"] and float(last["triples_per_second"]) > 0
+    assert "Nothing more is gained" in (out / "log.txt").read_text()
+    from safetensors.torch import load_file
+
+    model, kept = load_file(out / "model.safetensors"), load_file(out / "best.safetensors")
+    assert torch.equal(model["user"], kept["user"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sgl", "{data}", "--backbone", "resnet18"], "--backbone belongs to images, and sgl learns from interactions"),
+        (
+            ["moco", "{data}", "--user-column", "u"],
+            "--user-column belongs to interactions, and moco learns from images",
+        ),
+        (["sgl+co2", "{data}"], "takes no additions"),
+        (["sgl", "{data}", "--user-column", "lisener"], 'Did you mean "listener"'),
+        (["sgl", "nowhere.csv"], "nowhere.csv"),
+        (["sgl", "{data}", "--method.tau", "0.1"], 'has no setting "tau"'),
+        (["sgl", "{data}", *COLUMNS, "--split", "none", "--select-on", "test"], "needs a test part"),
+        (["sgl", "{data}", *COLUMNS, "--core", "1000"], "core"),
+    ],
+)
+def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, arguments, said):
+    filled = [argument.replace("{data}", str(plays)) for argument in arguments]
+    assert main(["pretrain", *filled, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("twofold: ") and error.count("\n") == 1 and said in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["recommend", "nowhere"], "not a run folder"),
+        (["similar", "{run}", "track-999"], "does not know the item"),
+        (["embed", "{run}", "itms"], 'Did you mean "items"'),
+        (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols means nothing for interactions"),
+        (["recommend", "{run}", "--candidates", "track-777"], "names no item that the run knows"),
+    ],
+)
+def test_mistakes_with_a_finished_run(run, plays, capsys, arguments, said):
+    filled = [argument.replace("{run}", str(run)).replace("{data}", str(plays)) for argument in arguments]
+    assert main(filled) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_noise_is_added_to_what_is_learned_from_alone(plays, tmp_path):
+    out = tmp_path / "noisy"
+    arguments = [*SMALL[2:], "--epochs", "1", "--noise", "0.25", "--no-report", "--quiet"]
+    assert main(["pretrain", "bpr-mf", str(plays), "--out", str(out), *arguments]) == 0
+    pairs = pq.read_table(out / "pairs.parquet")
+    users, items = (pq.read_table(out / f"{side}_ids.parquet")[side].to_pylist() for side in ("user", "item"))
+    strange = sum(
+        taste(users[u]) != taste(items[i]) for u, i in zip(*(c.to_pylist() for c in pairs.columns), strict=True)
+    )
+    assert 0.05 * len(pairs) < strange < 0.2 * len(pairs)
