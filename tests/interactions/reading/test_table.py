@@ -105,6 +105,14 @@ def test_parquet(tmp_path, kind):
         same(read_table(tmp_path / f"{name}.parquet"))
 
 
+def test_parquet_of_what_cannot_be_an_id(tmp_path):
+    broken = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff"))
+    for values, message in ((broken, "not UTF-8"), ([0.5, 1.0], "holds fractions"), ([True, False], "holds bool")):
+        pq.write_table(pa.table({"user": values, "item": [1, 2]}), tmp_path / "a.parquet")
+        with pytest.raises(UserError, match=message):
+            read_table(tmp_path / "a.parquet")
+
+
 def test_npz(tmp_path):
     np.savez(tmp_path / "a.npz", users=USERS, items=ITEMS, rating=RATINGS, timestamp=TIMES)
     same(read_table(tmp_path / "a.npz"))
@@ -221,6 +229,7 @@ MISTAKES = {
     "one.txt": (b"1\n2\n", {}, "has one column only"),
     "garbage.bin": (bytes(range(256)) * 40, {}, "holds binary data, not text"),
     "latin.csv": ("user,item\nä,1\n".encode("latin-1"), {}, "not text in UTF-8"),
+    "garbled.csv": (b"user,item,time\n1,1,5\n1,2,\xe4\n", {}, "not text in UTF-8"),
     "latin.txt": ("ä 1 2\nb 1\n".encode("latin-1"), {}, "not text in UTF-8"),
     "wide.csv": ("user,item\n1,2\n".encode("utf-16"), {}, "UTF-16"),
     "pickle.pkl": (b"\x80\x04\x95abc", {}, "is a pickle"),

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from twofold.errors import UserError
 from twofold.interactions.reading.columns import Chosen, choose
+from twofold.interactions.reading.content import clause
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw, refuse_named
@@ -67,8 +68,8 @@ def _load(path: str) -> tuple[dict[str, np.ndarray], list[str]]:
                     if "pickle" not in str(error).lower():
                         raise
                     objects.append(name)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is not a whole .npz file ({str(error).splitlines()[0]})") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        raise UserError(f"{path} is not a whole .npz file ({clause(error)})") from error
     return arrays, objects
 
 

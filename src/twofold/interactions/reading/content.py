@@ -84,9 +84,10 @@ def is_gzip(path: str) -> bool:
 def broken(path: str, error: Exception) -> UserError:
     """The error for a file that cannot be unpacked or read to its end."""
     if is_gzip(path):
-        return UserError(f"{path} is not a whole .gz file ({_clause(error)}); fetch or pack it again")
-    return UserError(f"{path} cannot be read ({_clause(error)})")
+        return UserError(f"{path} is not a whole .gz file ({clause(error)}); fetch or pack it again")
+    return UserError(f"{path} cannot be read ({clause(error)})")
 
 
-def _clause(error: Exception) -> str:
+def clause(error: Exception) -> str:
+    """An error's first line, for the middle of a sentence."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -13,6 +13,8 @@ from twofold.errors import UserError
 
 INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"  # written as Python writes it: no leading zeros, no plus
 
+TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+
 
 @dataclass(frozen=True)
 class Ids:
@@ -105,9 +107,10 @@ def _plain(values: pa.Array, where: str) -> pa.Array:
             return pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values).cast(pa.int64())
         except pa.ArrowInvalid as error:
             raise UserError(f"{where} holds fractions; ids are whole numbers or strings") from error
-    if pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if any(is_text(kind) for is_text in TEXT):
         try:
             values = values.cast(pa.string())
+            values.validate(full=True)
         except pa.ArrowInvalid as error:
             raise UserError(f"{where} holds bytes that are not UTF-8 text; ids are whole numbers or text") from error
     if not pa.types.is_string(values.type):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from twofold.errors import UserError
 from twofold.interactions.reading.columns import choose, told
+from twofold.interactions.reading.content import clause
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw
@@ -24,8 +26,10 @@ def read_parquet(path: str, named: Named) -> Raw:
         text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
         with pq.ParquetFile(path, read_dictionary=text, pre_buffer=False) as file:
             table = file.read(columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is not a whole parquet file ({str(error).splitlines()[0].rstrip('.')})") from error
+        for name in columns:
+            _check_places(table[name])
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a whole parquet file ({clause(error)})") from error
     if not table.num_rows:
         raise UserError(f"{path} has no rows")
 
@@ -37,3 +41,10 @@ def read_parquet(path: str, named: Named) -> Raw:
     time = None if chosen.time is None else times(*column(chosen.time))
     users, items = encode(*column(chosen.user)), encode(*column(chosen.item))
     return Raw(users, items, weight, time, told(chosen, list(schema.names)))
+
+
+def _check_places(column: Any) -> None:
+    """ArrowInvalid where a damaged file points beyond a dictionary."""
+    for chunk in column.chunks if pa.types.is_dictionary(column.type) else ():
+        if len(chunk.indices.drop_null()) and (pc.max(chunk.indices).as_py() or 0) >= len(chunk.dictionary):
+            raise pa.ArrowInvalid("a value is not in its dictionary")

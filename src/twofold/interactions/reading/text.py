@@ -75,7 +75,10 @@ def _table(path: str, layout: Layout, chosen: Chosen) -> dict[str, Any]:
     except pa.ArrowInvalid as error:
         if "conversion error" in str(error) and "UTF8" not in str(error):  # the slower way reads more and says where
             kinds.update({role: pa.string() for role in kinds if role not in ("user", "item")})
-            return _read(path, layout, chosen, kinds, threads=True)
+            try:
+                return _read(path, layout, chosen, kinds, threads=True)
+            except pa.ArrowInvalid as again:
+                raise _refused(path, again) from again
         if "Expected" not in str(error):
             raise _refused(path, error) from error
     try:  # again, in order, so that the line is known
@@ -145,7 +148,7 @@ def _where(path: str, layout: Layout, number: int) -> str:
 def _refused(path: str, error: Exception) -> UserError:
     text = str(error).splitlines()[0].rstrip(".")
     if "UTF8" in text:
-        return UserError(f"{path} holds ids that are not text in UTF-8; save it in UTF-8")
+        return UserError(f"{path} holds values that are not text in UTF-8; save it in UTF-8")
     if "Empty CSV" in text:
         return UserError(f"{path} holds no interactions")
     return UserError(f"{path} cannot be read as a table ({text[:200]})")
