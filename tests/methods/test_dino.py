@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from test_seam import NOW, Tiny, views_of
 from torch import nn
 from torch.testing import assert_close
 
@@ -15,6 +14,8 @@ from twofold.method import Progress
 from twofold.methods.dino import DINO
 from twofold.objectives.distillation import cross_entropy, entropy, sharpened
 from twofold.views import Views
+
+from .test_seam import NOW, Tiny, views_of
 
 
 def softmax(values):

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_seam import Tiny, views_of
 
 from twofold.catalog import ADDITIONS, SYSTEMS
 from twofold.composition import build, compose
 from twofold.errors import UserError
 from twofold.method import Progress, Situation
+
+from .test_seam import Tiny, views_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "composition.md"
 BASES = [name for name, system in SYSTEMS.items() if system.kind == "images" and not system.additions]

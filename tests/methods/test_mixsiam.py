@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from test_seam import BASES, NOW, Tiny, views_of
 from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.methods.mixsiam import MixSiam
 from twofold.methods.simsiam import SimSiam
+
+from .test_seam import BASES, NOW, Tiny, views_of
 
 
 def run(**settings):

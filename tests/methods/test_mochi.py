@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from test_seam import BASES, NOW, Tiny, views_of
 from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.method import Progress, Situation
 from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
+
+from .test_seam import BASES, NOW, Tiny, views_of
 
 
 def run(progress=NOW, **settings):

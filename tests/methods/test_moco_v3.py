@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from test_seam import NOW, Tiny, views_of
 from torch import nn
 from torch.testing import assert_close
 
@@ -15,6 +14,8 @@ from twofold.method import Progress
 from twofold.methods.moco_v3 import MoCoV3
 from twofold.nets.features import Features
 from twofold.objectives.info_nce import info_nce_in_batch
+
+from .test_seam import NOW, Tiny, views_of
 
 
 def rows(n, d=5, seed=0):

@@ -7,13 +7,14 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from test_seam import Tiny
 from torch import nn
 
 from twofold.method import Progress
 from twofold.methods.dino import DINO
 from twofold.methods.swav import SwAV
 from twofold.views import Views
+
+from .test_seam import Tiny
 
 STEPS, PATTERNS = 100, 16
 

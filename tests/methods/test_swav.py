@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from test_seam import Tiny, views_of
 from torch.testing import assert_close
 
 from twofold.errors import UserError
@@ -15,6 +14,8 @@ from twofold.method import Progress, Situation
 from twofold.methods.swav import SwAV
 from twofold.objectives.assignment import sinkhorn
 from twofold.views import Views
+
+from .test_seam import Tiny, views_of
 
 LATE = Progress(8, 10, 1, 2)
 

@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from test_seam import BASES, Tiny, views_of
 from torch.testing import assert_close
 
 from twofold.errors import UserError
@@ -15,6 +14,8 @@ from twofold.method import Progress, Situation
 from twofold.methods.byol import BYOL
 from twofold.methods.moco import MoCo
 from twofold.methods.tkc import TKC
+
+from .test_seam import BASES, Tiny, views_of
 
 STEPS, EPOCHS = 40, 10
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from test_seam import BASES, NOW, Tiny, views_of
 from torch.testing import assert_close
 
 from twofold.errors import UserError
@@ -13,6 +12,8 @@ from twofold.method import Progress
 from twofold.methods.moco import MoCo
 from twofold.methods.unmix import UnMix
 from twofold.mixing import blend
+
+from .test_seam import BASES, NOW, Tiny, views_of
 
 
 def run(name, **settings):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_seam import NOW, Tiny, views_of
 from torch import nn
 from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.methods.vicreg import VICReg
+
+from .test_seam import NOW, Tiny, views_of
 
 
 def run(**settings):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_seam import NOW, Tiny, views_of
 from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.method import Situation
 from twofold.methods.wmse import WMSE
 from twofold.objectives.whitening import whiten
+
+from .test_seam import NOW, Tiny, views_of
 
 
 @pytest.mark.parametrize(
