@@ -56,6 +56,7 @@ def pretrain(
     core: int = 0,
     split: Literal["ratio", "last", "time", "none"] = "ratio",
     noise: float = 0.0,
+    titles: str | None = None,
     patience: int | None = None,
     select_on: Literal["valid", "test"] = "valid",
     knn_every: int | None = None,
@@ -127,6 +128,8 @@ def pretrain(
         split: Interactions in one file: a share of each user's pairs at random (ratio), each user's last pairs (last),
             the latest pairs of all (time), or all for training (none).
         noise: Interactions: add random training pairs, a share of the true ones, to see how a method bears them.
+        titles: Interactions: a CSV, TSV or parquet file of item ids and titles, for the sample recommendations of the
+            report.
         patience: Interactions: end after so many epochs without a better one; 20 where not given, 0 for never.
         select_on: Interactions: the part by which the best epoch is chosen; test gives flattering, paper-style numbers.
         knn_every: Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never.
@@ -334,7 +337,7 @@ def embed(
 def export(
     model: str,
     *,
-    format: Literal["safetensors", "torchvision", "timm", "onnx"] = "torchvision",
+    format: Literal["safetensors", "torchvision", "timm", "onnx", "faiss"] = "torchvision",
     out: str | None = None,
 ) -> Path:
     """Write the backbone as a file for other libraries, check it by loading it, and print the lines that load it.
@@ -342,12 +345,20 @@ def export(
     Examples:
         twofold export runs/photos --format torchvision
         twofold export runs/photos --format onnx --out photos.onnx
+        twofold export runs/plays --format faiss
 
     Args:
         model: A run folder or an exported backbone (.safetensors).
-        format: Whose names the weights get; torchvision and timm for backbones that come from there.
-        out: The file; backbone-FORMAT beside the model where not given.
+        format: Whose names the weights get; torchvision and timm for backbones that come from there. Interactions:
+            faiss, an index of the items.
+        out: The file; backbone-FORMAT, or item_index.faiss, beside the model where not given.
     """
+    if _learned_from(model) == "interactions":
+        from twofold.interactions.jobs.export import run as index
+
+        return index(dict(locals()))
+    if format == "faiss":
+        raise UserError("--format faiss is for runs on interactions; search images in the parquet file of `embed`.")
     from twofold.images.jobs.export import run
 
     return run(dict(locals()))
@@ -546,7 +557,7 @@ _FOREIGN = {
     ),
     "images": (
         "test", "user_column", "item_column", "weight_column", "time_column", "min_weight", "core", "split", "noise",
-        "patience", "select_on", "eval_every",
+        "titles", "patience", "select_on", "eval_every",
     ),
 }  # fmt: skip
 

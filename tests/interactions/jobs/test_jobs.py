@@ -139,6 +139,20 @@ def test_embeddings_by_id(run, tmp_path):
         assert table["id"][0].as_py().startswith("u" if side == "users" else "track-")
 
 
+def test_the_exported_index_finds_what_exact_search_finds_by_the_printed_lines(run, tmp_path, capsys, monkeypatch):
+    from twofold.interactions.jobs import export
+
+    for cells_from, name in ((export.CELLS_FROM, "flat"), (10, "cells")):
+        monkeypatch.setattr(export, "CELLS_FROM", cells_from)
+        out = tmp_path / f"{name}.faiss"
+        assert main(["export", str(run), "--format", "faiss", "--out", str(out)]) == 0
+        said = capsys.readouterr().out
+        assert name == "cells" or "it finds 100.0%" in said
+        found = {}
+        exec(said.partition("Use it with:")[2], found)
+        assert len(found["best"]) == 10 and all(item.startswith("track-") for item in found["best"])
+
+
 def test_evaluate_again_and_on_other_pairs(run, plays, tmp_path, capsys):
     before = rows_of(run)
     assert main(["evaluate", str(run), str(plays)]) == 0
@@ -211,6 +225,7 @@ def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, argument
         (["similar", "{run}", "track-999"], "does not know the item"),
         (["embed", "{run}", "itms"], 'Did you mean "items"'),
         (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols means nothing for interactions"),
+        (["export", "{run}"], "give --format faiss, not torchvision"),
         (["recommend", "{run}", "--candidates", "track-777"], "names no item that the run knows"),
     ],
 )

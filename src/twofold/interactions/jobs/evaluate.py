@@ -17,10 +17,12 @@ from twofold.interactions.evaluation.groups import group_contributions, item_gro
 from twofold.interactions.evaluation.noise import add_noise
 from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import Ranking, rank_all
+from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.store import read_model, rows_of
 from twofold.interactions.methods.floors import GraphFilter, Popularity
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import read_table
+from twofold.interactions.reading.titles import read_titles
 from twofold.training.results import add_results
 from twofold.training.watching import watching
 
@@ -42,6 +44,9 @@ def run(given: Mapping[str, Any]) -> list[dict[str, Any]]:
         row["data"], row["seed"] = str(given["data"]), config["seed"]
     print(table(rows))
     add_results(folder, rows)
+    if not (folder / SAMPLES_FILE).exists():
+        titles = config.get("titles")
+        write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
     if given["out"]:
         Path(given["out"]).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return rows

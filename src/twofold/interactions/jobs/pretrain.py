@@ -17,10 +17,12 @@ from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.draws import Draws
 from twofold.interactions.jobs.evaluate import measure, open_data, table
 from twofold.interactions.jobs.monitor import METRIC, BestEpoch
+from twofold.interactions.jobs.samples import write_samples
 from twofold.interactions.jobs.settle import settle
 from twofold.interactions.jobs.store import MODEL_FILE, write_model
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.reading.splits import Interactions, fingerprint
+from twofold.interactions.reading.titles import read_titles
 from twofold.interactions.views.triples import Triples
 from twofold.method import Situation
 from twofold.randomness import derive
@@ -34,7 +36,7 @@ from twofold.training.seam import Monitor
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-HARMLESS = ("log_every", "save_every", "quiet", "report", "out", "devices", "nodes")
+HARMLESS = ("log_every", "save_every", "quiet", "report", "out", "devices", "nodes", "titles")
 
 
 def run(composition: Composition, given: Mapping[str, Any]) -> Path:
@@ -74,6 +76,7 @@ def _train(
     folder, seed, plan = Path(settled["out"]), settled["seed"], make_plan(settled)
     pairs = torch.from_numpy(data.train)
     length = plan.length(len(pairs))
+    titles = read_titles(settled["titles"]) if settled["titles"] else None
     torch.manual_seed(derive(seed, "weights"))
     situation = Situation(len(pairs), plan.batch_size, fabric.world_size, length.steps)
     learned = cast(Any, Bipartite(pairs, data.users, data.items))
@@ -105,6 +108,7 @@ def _train(
             rows = measure(folder, data, quiet=settled["quiet"])
             out.add_evaluation({**row, "seed": seed, "data": str(settled["data"])} for row in rows)
             out.say(table(rows))
+        write_samples(folder, seed, titles)
         _report(out, settled)
     out.close()
     return folder

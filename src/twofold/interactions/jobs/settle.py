@@ -16,7 +16,7 @@ FEW_PAIRS, FAST = 300_000, 5e-3
 # What a run on interactions reads of the options of `pretrain`; others belong to other kinds of data.
 OPTIONS = (
     "method", "data", "out", "val", "test", "split", "user_column", "item_column", "weight_column", "time_column",
-    "min_weight", "core", "noise", "epochs", "steps", "batch_size", "optimizer", "lr", "weight_decay", "seed",
+    "min_weight", "core", "noise", "titles", "epochs", "steps", "batch_size", "optimizer", "lr", "weight_decay", "seed",
     "devices", "nodes", "patience", "select_on", "eval_every", "save_every", "log_every", "report", "quiet",
     "method_options",
 )  # fmt: skip
