@@ -394,29 +394,49 @@ def check(
     image_size: int | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    user_column: str | None = None,
+    item_column: str | None = None,
+    weight_column: str | None = None,
+    time_column: str | None = None,
+    min_weight: float | None = None,
+    core: int = 0,
+    split: Literal["ratio", "last", "time", "none"] = "ratio",
 ) -> dict[str, Any]:
     """Look at the data, and at what a method would do with it, in seconds: counts, unreadable files, sizes.
 
     Examples:
         twofold check photos/
         twofold check photos/ --method moco --batch-size 256
+        twofold check plays.csv --method sgl --split time
 
     Args:
-        data: Images, as for pretrain.
-        method: Also say what this method would do with them.
+        data: As for pretrain.
+        method: Also say what this method would do with them; sgl or another for interactions.
         batch_size: As for pretrain.
         image_size: As for pretrain.
         image_column: The image column of a parquet file.
         label_column: The label column of a parquet file.
+        user_column: As for pretrain.
+        item_column: As for pretrain.
+        weight_column: As for pretrain.
+        time_column: As for pretrain.
+        min_weight: As for pretrain.
+        core: As for pretrain.
+        split: As for pretrain.
     """
     given = dict(locals())
     _check_numbers(given)
     from twofold.composition import compose
 
     composition = compose(method)
+    given = _own_options({**_defaults(pretrain), **given}, composition.kind)
+    if composition.kind == "interactions":
+        from twofold.interactions.jobs.check import run as look
+
+        return look(composition, given)
     from twofold.images.jobs.check import run
 
-    return run(composition, {**_own_options(_defaults(pretrain), "images"), **given})
+    return run(composition, given)
 
 
 def prepare(

@@ -242,7 +242,7 @@ _UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, sym
 _LIGHTGCN, _SGL = "twofold.interactions.methods.lightgcn:LightGCN", "twofold.interactions.methods.sgl:SGL"
 _PAIRS = {"optimizer": "adam", "base_lr": 1e-3, "batch_size": 2048}
 _RANKING = {
-    "default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) for a short plateau")
+    "default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) here")
 }
 
 SYSTEMS: dict[str, System] = {

@@ -139,6 +139,13 @@ def test_embeddings_by_id(run, tmp_path):
         assert table["id"][0].as_py().startswith("u" if side == "users" else "track-")
 
 
+def test_check_says_what_is_there_and_what_would_happen(plays, capsys):
+    assert main(["check", str(plays), "--method", "sgl", *COLUMNS, "--split", "last"]) == 0
+    said = capsys.readouterr().out
+    assert "training pairs of each user: 10 (10th percentile), 10 (median), 10 (most)" in said
+    assert "A run would train sgl" in said and "triples" in said
+
+
 def test_the_exported_index_finds_what_exact_search_finds_by_the_printed_lines(run, tmp_path, capsys, monkeypatch):
     from twofold.interactions.jobs import export
 

@@ -1,0 +1,32 @@
+"""`check` on interactions: what is in the data, how it would be split, and what a run would do and need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from twofold.composition import Composition
+from twofold.interactions.jobs.evaluate import open_data
+from twofold.interactions.jobs.pretrain import make_plan
+from twofold.interactions.jobs.settle import settle
+
+
+def run(composition: Composition, pretraining: Mapping[str, Any]) -> dict[str, Any]:
+    """Print what was found and what would happen, and return the numbers; see `api.check`.
+
+    pretraining: what `pretrain` would be given.
+    """
+    data = open_data(pretraining)
+    print("\n".join(data.notes))
+    numbers: dict[str, Any] = {"users": data.users, "items": data.items, "train": len(data.train)}
+    for side, column, count in (("user", 0, data.users), ("item", 1, data.items)):
+        each = np.bincount(data.train[:, column], minlength=count)
+        low, middle, high = np.percentile(each, [10, 50, 100]) if count else (0, 0, 0)
+        numbers[f"pairs_a_{side}"] = float(middle)
+        print(f"training pairs of each {side}: {low:.0f} (10th percentile), {middle:.0f} (median), {high:.0f} (most)")
+    settled = settle(pretraining, composition, data)
+    print(f"\nA run would train {composition.name}:")
+    print("\n".join(make_plan(settled).describe(len(data.train))))
+    return {**numbers, "settings": settled}
