@@ -241,9 +241,7 @@ _UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, sym
 
 _LIGHTGCN, _SGL = "twofold.interactions.methods.lightgcn:LightGCN", "twofold.interactions.methods.sgl:SGL"
 _PAIRS = {"optimizer": "adam", "base_lr": 1e-3, "batch_size": 2048}
-_RANKING = {
-    "default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) here")
-}
+_RANKING = {"default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) here")}
 
 SYSTEMS: dict[str, System] = {
     "simclr": System(
@@ -409,7 +407,7 @@ SYSTEMS: dict[str, System] = {
         "interactions",
         _LIGHTGCN,
         _RANKING,
-        verified="official propagation, loss and gradients (golden), dense formulas",
+        verified="official propagation, loss and gradients (golden), dense formulas, two ranks",
     ),
     "sgl": System(
         "SGL on LightGCN",
@@ -417,7 +415,7 @@ SYSTEMS: dict[str, System] = {
         "interactions",
         _SGL,
         _RANKING,
-        verified="official views, every term and gradients of ED, ND and RW (golden), naive loops",
+        verified="official views, every term and gradients of ED, ND, RW (golden), naive loops, two ranks, exact resume",
     ),
     "bpr-mf": System(
         "BPR-MF",

@@ -45,5 +45,5 @@ def describe_one(name: str) -> str:
         lines += textwrap.wrap(
             ", ".join(f"{k} {v}" for k, v in values.items()), _WIDTH, initial_indent="  ", subsequent_indent="  "
         )
-    first = short_name(composition.base)
-    return "\n".join([*lines, "", f"Try: twofold pretrain {name} photos/   ({first} is the base)"])
+    first, data = short_name(composition.base), "photos/" if composition.kind == "images" else "plays.csv"
+    return "\n".join([*lines, "", f"Try: twofold pretrain {name} {data}   ({first} is the base)"])
