@@ -415,7 +415,7 @@ SYSTEMS: dict[str, System] = {
         "interactions",
         _SGL,
         _RANKING,
-        verified="official views, every term and gradients of ED, ND, RW (golden), naive loops, two ranks, exact resume",
+        verified="official views, terms and gradients of ED, ND, RW (golden), naive loops, two ranks, exact resume",
     ),
     "bpr-mf": System(
         "BPR-MF",

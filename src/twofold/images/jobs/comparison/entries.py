@@ -73,7 +73,7 @@ def _entry(item: str) -> Entry:
         raise UserError(f'"{item}" is not understood: settings stand in brackets, as in moco[temperature=0.1].')
     composition = compose(matched[1].strip())
     if composition.kind != "images":
-        raise UserError(f'"{composition.name}" learns from {composition.kind}; compare sets methods for images side by side.')
+        raise UserError(f'"{composition.name}" learns from {composition.kind}; compare is for methods for images.')
     options: dict[str, str] = {}
     for setting in filter(None, map(str.strip, (matched[2] or "").split(","))):
         key, equals, value = (part.strip() for part in setting.partition("="))
