@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import shlex
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from twofold import api
 from twofold.catalog import ADDITIONS, RECONSTRUCTED, SYSTEMS
+from twofold.cli import parse
 from twofold.composition import compose, resolve_options
 from twofold.settings import convert, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-# Systems by page. A system of the catalog that stands in none of them has no page yet.
+# Systems by page.
 PAGES = {
     "simclr": ("simclr",),
     "moco": ("moco", "moco-symmetric", "moco-v1"),
@@ -32,6 +37,8 @@ PAGES = {
     "co2": ("co2",),
     "tkc": ("tkc",),
     "unmix": ("unmix",),
+    "lightgcn": ("lightgcn", "bpr-mf"),
+    "sgl": ("sgl",),
 }
 SYSTEM_NAMES = [name for names in PAGES.values() for name in names]
 HEADINGS = ["Formula", "When to use it", "Command", "Settings", "Recipes", "How verified", "Traps", "Measured"]
@@ -89,10 +96,10 @@ def test_a_page_has_its_parts_in_order(name):
     assert section(text, "Measured").strip()
 
 
-def test_listed_systems_and_all_additions_have_a_page_and_a_line_in_the_index():
-    assert set(SYSTEM_NAMES) <= SYSTEMS.keys()
+def test_every_system_and_addition_has_a_page_and_a_line_in_the_index():
+    assert sorted(SYSTEM_NAMES) == sorted(SYSTEMS)
     assert ADDITIONS.keys() <= PAGES.keys()
-    assert {file.stem for file in (DOCS / "methods").glob("*.md")} >= PAGES.keys()
+    assert {file.stem for file in (DOCS / "methods").glob("*.md")} == PAGES.keys()
     rows = {names(row["name"])[0]: row["page"] for row in table(index())}
     for stem, systems in PAGES.items():
         assert all(f"(methods/{stem}.md)" in rows[system] for system in systems)
@@ -134,8 +141,7 @@ def test_recipes_of_a_page_are_those_of_the_catalog(name):
 
 
 def test_recipes_of_the_index_are_those_of_the_catalog():
-    rows = table(section(index(), "Recipes"))
-    check_recipes([row for row in rows if set(names(row["system"])) & set(SYSTEM_NAMES)], SYSTEM_NAMES)
+    check_recipes(table(section(index(), "Recipes")), SYSTEM_NAMES)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -143,7 +149,78 @@ def test_commands_of_a_page_can_be_given(name):
     lines = re.findall(r"^twofold pretrain (\S+) (.*)$", section(page(name), "Command"), re.MULTILINE)
     assert lines
     for method, rest in lines:
+        parse(["pretrain", method, *shlex.split(rest)])
         resolve_options(compose(method), dict(re.findall(r"--method\.(\S+) (\S+)", rest)))
+
+
+def interactions() -> str:
+    return (DOCS / "interactions.md").read_text(encoding="utf-8")
+
+
+def test_commands_for_interactions_can_be_given():
+    lines = re.findall(r"^twofold .*$", interactions(), re.MULTILINE)
+    assert len(lines) > 5
+    for line in lines:
+        parse(shlex.split(line, comments=True)[1:])
+    for option in re.findall(r"`(--[a-z-]+)", interactions()):
+        verbs = ("pretrain", "recommend", "evaluate", "export")
+        assert any(option[2:].replace("-", "_") in inspect.signature(getattr(api, verb)).parameters for verb in verbs)
+
+
+def test_files_for_interactions_exist():
+    found = re.findall(r"`((?:tests|src)/[\w/]+\.py)`", interactions())
+    assert found and all((ROOT / file).is_file() for file in found)
+
+
+def test_numbers_for_interactions_are_those_of_the_code():
+    from twofold.interactions.evaluation.ranking import MEMORY
+    from twofold.interactions.jobs import evaluate, settle
+    from twofold.interactions.jobs.export import CELLS_FROM
+    from twofold.interactions.methods import lightgcn, sgl
+
+    text = " ".join(interactions().split())
+    at = ", ".join(map(str, evaluate.AT[:-1])) + f" and {evaluate.AT[-1]}"
+    assert settle.FAST == 5e-3 and sgl.FULL_UP_TO == 2e7
+    for said in (
+        f"batch {settle.BATCH:,} ", f"{settle.EPOCHS:,} epochs at most", f"`--patience` epochs ({settle.PATIENCE};",
+        f"5e-3 below {settle.FEW_PAIRS:,} pairs", f"K is {at}.", f"cut into {evaluate.GROUPS} groups",
+        f"first below {lightgcn.LEFT}", f"above {lightgcn.PLATEAU} after {lightgcn.PLATEAU_STEPS} steps",
+        f"fit {MEMORY >> 20} MiB", f"exact below {CELLS_FROM:,}",
+    ):  # fmt: skip
+        assert said in text, said
+
+
+def test_usual_names_of_columns_are_known():
+    from twofold.interactions.reading.columns import role_of
+
+    rows = {
+        row["column"]: names(row["names"]) for row in table(section(interactions(), "What is read").split("**C")[1])
+    }
+    roles = {"users": "user", "items": "item", "weights": "weight", "times": "time"}
+    assert {plural: {role_of(name) for name in found} for plural, found in rows.items()} == {
+        plural: {role} for plural, role in roles.items()
+    }
+
+
+def test_the_memory_of_a_large_run_is_what_its_header_would_say():
+    from twofold.interactions.jobs.pretrain import memory_estimate
+
+    rows = table(section(interactions(), "Memory"))
+    data = SimpleNamespace(train=range(10**8), users=10**7, items=10**6)
+    for row, own in zip(rows, ({}, {"augmentation": "ed"}), strict=True):
+        method = SimpleNamespace(layers=3, backbone=SimpleNamespace(width=64), **own)
+        assert row["in all"] == f"{memory_estimate(cast(Any, data), cast(Any, method)) / 1e6:,.0f} MB"
+
+
+def test_the_house_is_as_drawn():
+    drawn = re.split(r"^```$", (DOCS / "architecture.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    above: list[str] = []
+    for line in drawn.strip("\n").splitlines():
+        above[(len(line) - len(line.lstrip())) // 4 :] = [line.split()[0]]
+        assert (ROOT / "src" / "twofold" / Path(*above)).exists(), line
+    wings = ("images", "interactions")
+    folders = {f"{wing}/{path.name}" for wing in wings for path in (ROOT / "src" / "twofold" / wing).glob("[a-z]*/")}
+    assert all(f"    {folder.split('/')[1]}/" in drawn for folder in folders)
 
 
 @pytest.mark.parametrize("name", PAGES)
