@@ -71,9 +71,8 @@ def test_recommendations_have_the_datas_ids_and_nothing_already_used(run, plays,
     assert main(["recommend", str(run), "--k", "5", "--out", str(out)]) == 0
     table = pq.read_table(out).to_pylist()
     assert "300 recommendations for 60 users" in capsys.readouterr().out
-    pairs = pq.read_table(run / "pairs.parquet")
-    users, items = (pq.read_table(run / f"{side}_ids.parquet")[side].to_pylist() for side in ("user", "item"))
-    used = {(users[u], items[i]) for u, i in zip(*(c.to_pylist() for c in pairs.columns), strict=True)}
+    with plays.open(newline="") as handle:
+        used = {(row["listener"], row["track"]) for row in csv.DictReader(handle)}
     assert not [row for row in table if (row["user"], row["item"]) in used]
     assert sum(taste(row["user"]) == taste(row["item"]) for row in table) > 0.95 * len(table)
     assert [row["rank"] for row in table[:5]] == [1, 2, 3, 4, 5] and {row["basis"] for row in table} == {"model"}
@@ -240,6 +239,21 @@ def test_mistakes_with_a_finished_run(run, plays, capsys, arguments, said):
     filled = [argument.replace("{run}", str(run)).replace("{data}", str(plays)) for argument in arguments]
     assert main(filled) == 2
     assert said in capsys.readouterr().err
+
+
+def test_users_without_training_pairs_are_reported_apart_and_floors_that_are_not_reached_named(tmp_path):
+    (tmp_path / "data").mkdir()
+    for part, kept in (("train", False), ("test", True)):
+        users = range(30 if part == "train" else 31)
+        own = {u: [str(i) for i in range(u % 3, 90, 3) if ((i // 3 + u) % 5 == 0) == kept] for u in users}
+        lines = [" ".join([str(u), *items]) for u, items in own.items()]
+        (tmp_path / "data" / f"{part}.txt").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "run"
+    arguments = ["--epochs", "1", "--batch-size", "32", "--lr", "1e-9", "--no-report", "--quiet"]
+    assert main(["pretrain", "bpr-mf", str(tmp_path / "data"), "--out", str(out), *arguments]) == 0
+    apart = [row for row in json.loads((out / "evaluation.json").read_text()) if "without training" in row["protocol"]]
+    assert {row["protocol"] for row in apart} == {"1 users without training pairs"}
+    assert "Below" in (out / "log.txt").read_text() and "graph filter" in (out / "log.txt").read_text()
 
 
 def test_noise_is_added_to_what_is_learned_from_alone(plays, tmp_path):

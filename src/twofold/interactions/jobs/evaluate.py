@@ -114,18 +114,42 @@ def measure(
         shape = data.train, data.users, data.items
         sides |= {"popularity": Popularity.fit(*shape).scores, "graph filter": GraphFilter.fit(*shape).scores}
     groups = item_groups(data.train, data.items, GROUPS)
+    untrained = Ragged.of(data.train, data.users).count() == 0
     rows: list[dict[str, Any]] = []
     for side, score in sides.items():
         with watching(f"ranking by {side}", quiet) as progress:
             ranking = rank_all(score, relevant, seen, at, progress=progress)
-        rows += _rows(side, ranking, relevant, groups, floor=side != name)
+        rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
     return rows
 
 
-def _rows(name: str, ranking: Ranking, relevant: Ragged, groups: Tensor, *, floor: bool) -> list[dict[str, Any]]:
+def below_floors(rows: list[dict[str, Any]], metric: str = "recall@20") -> str:
+    """A warning where a floor ranks better than what was trained, or ''."""
+    asked = [row for row in rows if (row["protocol"], row["metric"]) == ("ranking", metric)]
+    values = {row["name"]: (row["value"], row["floor"]) for row in asked}
+    own = max((value for value, floor in values.values() if not floor), default=0.0)
+    better = [name for name, (value, floor) in values.items() if floor and value > own]
+    if not better:
+        return ""
+    return (
+        f"Below {' and '.join(better)} by {metric}, which take no training: train longer (a larger --patience) or try "
+        f"another --lr."
+    )
+
+
+def _rows(
+    name: str, ranking: Ranking, relevant: Ragged, groups: Tensor, untrained: Tensor, *, floor: bool
+) -> list[dict[str, Any]]:
     entry = {"name": name, "floor": floor, "settings": "all items ranked"}
     means = ranking.mean().items()
     rows = [{"protocol": "ranking", "metric": metric, "value": value, **entry} for metric, value in means]
+    if bool(untrained.any()):
+        kept = f"{int(untrained.sum())} users without training pairs"
+        rows += [
+            {"protocol": kept, "metric": metric, "value": value, **entry}
+            for metric, value in ranking.mean(untrained).items()
+            if metric in ("recall@20", "ndcg@20")
+        ]
     shares = group_contributions(ranking.top[:, :20], relevant, ranking.users, groups, GROUPS)
     return rows + [
         {"protocol": "long tail", "metric": f"group {g + 1}", "value": float(value), **entry}

@@ -15,7 +15,7 @@ from twofold.errors import UserError
 from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.draws import Draws
-from twofold.interactions.jobs.evaluate import measure, open_data, table
+from twofold.interactions.jobs.evaluate import below_floors, measure, open_data, table
 from twofold.interactions.jobs.monitor import METRIC, BestEpoch
 from twofold.interactions.jobs.samples import write_samples
 from twofold.interactions.jobs.settle import settle
@@ -103,11 +103,16 @@ def _train(
         if best:
             epoch = best.restore(cast(LightGCN, method))
             out.say(f"The best epoch by {METRIC} on the {settled['select_on']} part is {epoch}; its tables are kept.")
-        write_model(folder, cast(LightGCN, method), data.user_ids, data.item_ids, data.train)
+        write_model(folder, cast(LightGCN, method), data)
         if data.test is not None and len(data.test):
             rows = measure(folder, data, quiet=settled["quiet"])
             out.add_evaluation({**row, "seed": seed, "data": str(settled["data"])} for row in rows)
             out.say(table(rows))
+            if warning := below_floors(rows):
+                out.warn(warning)
+        write_samples(folder, seed, titles)
+        _report(out, settled)
+    elif fabric.is_global_zero and titles:  # perhaps given to a run that had finished without them
         write_samples(folder, seed, titles)
         _report(out, settled)
     out.close()

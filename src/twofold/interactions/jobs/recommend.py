@@ -80,7 +80,7 @@ def _for_known(
     rows, unknown = torch.arange(len(model.user_ids)), list[Any]()
     if listed:
         rows, unknown = _rows_of(model.user_ids, _listed(listed, model.user_ids), "user")
-    without = model.seen.count()[rows] == 0
+    without = torch.bincount(torch.from_numpy(model.pairs[:, 0]), minlength=len(model.user))[rows] == 0
     strangers = [*(model.user_ids[int(row)].as_py() for row in rows[without]), *unknown]
     tables = [_popular(model, strangers, k, allowed)] if strangers else []
     if strangers and not given["quiet"]:

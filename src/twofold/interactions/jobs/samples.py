@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.jobs.store import read_model
 from twofold.randomness import generator
@@ -22,11 +23,12 @@ def write_samples(folder: Path, seed: int, titles: Mapping[str, str] | None = No
     """Write samples.json: of `USERS` users, drawn by seed, some of the items learned from and the best new ones.
 
     {"users": [{"user", "count", "learned": [{"item", "title"}], "recommended": [{"item", "title", "score"}]}]} with
-    the ids of the data. count: how many items the user has; `LEARNED` of them are drawn. titles: by id as text; an item
+    the ids of the data. count: the user's items that were learned from, of which `LEARNED` are drawn. titles: by id as text; an item
     without one goes by its id.
     """
     model, drawn = read_model(folder), generator(seed, "samples")
-    having = torch.nonzero(model.seen.count())[:, 0]
+    learned = Ragged.of(model.pairs, len(model.user))
+    having = torch.nonzero(learned.count())[:, 0]
     users = having[torch.randperm(len(having), generator=drawn)[:USERS]]
     scores = model.scores(users)
     top = top_items(scores, model.seen, users, NEW)
@@ -37,7 +39,7 @@ def write_samples(folder: Path, seed: int, titles: Mapping[str, str] | None = No
 
     entries = []
     for place, user in enumerate(users.tolist()):
-        own = model.seen.items[model.seen.offsets[user] : model.seen.offsets[user + 1]]
+        own = learned.items[learned.offsets[user] : learned.offsets[user + 1]]
         shown = own[torch.randperm(len(own), generator=drawn)[:LEARNED]]
         best = [item for item in top[place].tolist() if item >= 0]
         entries.append(

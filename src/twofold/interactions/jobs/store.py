@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.methods.lightgcn import LightGCN
+from twofold.interactions.reading.splits import Interactions
 from twofold.training.files import write_atomically
 
 MODEL_FILE = "model.safetensors"
@@ -41,10 +41,12 @@ def read_tables(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} cannot be read as embeddings ({str(error).splitlines()[0]}).") from error
 
 
-def write_model(folder: Path, method: LightGCN, user_ids: pa.Array, item_ids: pa.Array, pairs: np.ndarray) -> None:
-    """model.safetensors (user, item, user_embedding, item_embedding), user_ids, item_ids and pairs as parquet."""
+def write_model(folder: Path, method: LightGCN, data: Interactions) -> None:
+    """model.safetensors (user, item, user_embedding, item_embedding); as parquet user_ids, item_ids, the pairs learned
+    from, and those held out, which are not recommended either."""
     from safetensors.torch import save
 
+    held = [part for part in (data.valid, data.test) if part is not None]
     with torch.no_grad():
         user, item = method.represent()
     tensors = {
@@ -55,9 +57,10 @@ def write_model(folder: Path, method: LightGCN, user_ids: pa.Array, item_ids: pa
     packed = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
     write_atomically(folder / MODEL_FILE, lambda handle: handle.write(packed))
     columns = {
-        "user_ids": pa.table({"user": user_ids}),
-        "item_ids": pa.table({"item": item_ids}),
-        "pairs": pa.table({"user": pairs[:, 0], "item": pairs[:, 1]}),
+        "user_ids": pa.table({"user": data.user_ids}),
+        "item_ids": pa.table({"item": data.item_ids}),
+        "pairs": _as_table(data.train),
+        "held_out": _as_table(np.concatenate([np.empty((0, 2), np.int64), *held])),
     }
     for name, table in columns.items():
         write_atomically(folder / f"{name}.parquet", partial(pq.write_table, table))
@@ -65,11 +68,11 @@ def write_model(folder: Path, method: LightGCN, user_ids: pa.Array, item_ids: pa
 
 @dataclass(frozen=True)
 class Recommender:
-    """A finished run: propagated embeddings (U, d) and (I, d), original ids, and the items that each user has."""
+    """A finished run: propagated embeddings (U, d) and (I, d), original ids, the items that each user has (seen, held-out
+    ones included) and the pairs learned from, int64 (E, 2)."""
 
     user: Tensor
     item: Tensor
-    item_table: Tensor
     user_ids: pa.Array
     item_ids: pa.Array
     seen: Ragged
@@ -89,16 +92,16 @@ def read_model(run: str | Path) -> Recommender:
             if (folder / "config.yaml").is_file()
             else f"{folder} is not a run folder: it holds no config.yaml."
         )
-    held: dict[str, Any] = {
-        name: pq.read_table(folder / f"{name}.parquet") for name in ("user_ids", "item_ids", "pairs")
-    }
+    held = {name: pq.read_table(folder / f"{name}.parquet") for name in ("user_ids", "item_ids", "pairs", "held_out")}
     tensors = read_tables(folder / MODEL_FILE)
-    pairs = np.stack([held["pairs"]["user"].to_numpy(), held["pairs"]["item"].to_numpy()], axis=1)
+    pairs, rest = (np.stack([held[name][c].to_numpy() for c in ("user", "item")], 1) for name in ("pairs", "held_out"))
     user_ids, item_ids = (held[f"{side}_ids"][side].combine_chunks() for side in ("user", "item"))
-    return Recommender(
-        tensors["user_embedding"], tensors["item_embedding"], tensors["item"], user_ids, item_ids,
-        Ragged.of(pairs, len(user_ids)), pairs,
-    )  # fmt: skip
+    seen = Ragged.of(np.concatenate([pairs, rest]), len(user_ids))
+    return Recommender(tensors["user_embedding"], tensors["item_embedding"], user_ids, item_ids, seen, pairs)
+
+
+def _as_table(pairs: np.ndarray) -> pa.Table:
+    return pa.table({"user": pairs[:, 0], "item": pairs[:, 1]})
 
 
 def rows_of(wanted: pa.Array, ids: pa.Array) -> np.ndarray:
