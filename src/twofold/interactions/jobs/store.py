@@ -68,8 +68,8 @@ def write_model(folder: Path, method: LightGCN, data: Interactions) -> None:
 
 @dataclass(frozen=True)
 class Recommender:
-    """A finished run: propagated embeddings (U, d) and (I, d), original ids, the items that each user has (seen, held-out
-    ones included) and the pairs learned from, int64 (E, 2)."""
+    """A finished run: propagated embeddings (U, d) and (I, d), original ids, the items that each user has, held-out
+    ones included, and the pairs learned from, int64 (E, 2)."""
 
     user: Tensor
     item: Tensor
