@@ -37,7 +37,8 @@ _SINGLE = {
     "images_per_second": ("Images a second", "number", "Training speed, all devices together."),
     "wait_share": ("Waiting for data", "percent", "Share of the time in which the model waited for images."),
 }
-_NOISY = ("loss", "images_per_second", "wait_share")  # Measured over few steps: shown with a moving mean.
+# Measured over few steps: shown with a moving mean.
+_NOISY = ("loss", "images_per_second", "triples_per_second", "wait_share")
 _BOOKKEEPING = {"step", "epoch", "seconds", "loss"}
 
 
@@ -92,37 +93,38 @@ def series(rows: Rows, column: str, name: str, limit: int = POINTS) -> dict[str,
 def run_charts(rows: Rows, floors: Mapping[str, float], share: float = 1.0) -> list[dict[str, Any]]:
     """The charts of one run, its curves of at most `share` of 1,000 points (but 150); `floors` (name -> accuracy, 0..1)
     cross the kNN chart."""
-    limit = _limit(share)
+    limit = points_within(share)
     terms = sorted({column for row in rows for column in row if column.startswith("loss/")})
     reading, shown = "The total that is minimised, and each of its named terms.", terms
     if all(row.get(term) == row.get("loss") for row in rows for term in terms):
         reading, shown = "What is minimised.", []  # A lone term is the total over again.
     loss = [series(rows, "loss", "total", limit), *(series(rows, t, t.removeprefix("loss/"), limit) for t in shown)]
-    charts = [_chart("loss", "Loss", "number", reading, loss)]
+    charts = [make_chart("loss", "Loss", "number", reading, loss)]
     charts += [_single(column, [series(rows, column, _SINGLE[column][0], limit)], floors) for column in _SINGLE]
     known = _BOOKKEEPING | set(_SINGLE) | set(terms)
     others = sorted({column for row in rows for column in row} - known)
-    charts += [_chart(c, c, "number", "Logged by the method.", [series(rows, c, c, limit)]) for c in others]
+    charts += [make_chart(c, c, "number", "Logged by the method.", [series(rows, c, c, limit)]) for c in others]
     return [chart for chart in charts if chart["series"]]
 
 
 def overlay_charts(runs: Mapping[str, Rows], floors: Mapping[str, float], share: float) -> list[dict[str, Any]]:
     """The charts that hold one curve for each run (name -> rows); `floors` and `share` as for `run_charts`."""
-    limit = _limit(share)
+    limit = points_within(share)
     reading = "Totals of different methods are different quantities: compare shapes, not heights."
-    charts = [_chart("loss", "Loss", "number", reading, [series(r, "loss", n, limit) for n, r in runs.items()])]
+    charts = [make_chart("loss", "Loss", "number", reading, [series(r, "loss", n, limit) for n, r in runs.items()])]
     for column in _SINGLE:
         charts.append(_single(column, [series(r, column, n, limit) for n, r in runs.items()], floors))
     return [chart for chart in charts if chart["series"]]
 
 
-def _limit(share: float) -> int:
+def points_within(share: float) -> int:
+    """Points that a curve may have in a page where its run has `share` of those of a page of its own."""
     return max(150, int(share * POINTS))
 
 
 def _single(column: str, curves: Sequence[dict[str, Any] | None], floors: Mapping[str, float]) -> dict[str, Any]:
     title, unit, reading = _SINGLE[column]
-    chart = _chart(column, title, unit, reading, curves)
+    chart = make_chart(column, title, unit, reading, curves)
     if column == "knn":
         chart["lines"] = [{"y": _short(value), "label": name} for name, value in floors.items()]
     if column == "spread":
@@ -131,7 +133,11 @@ def _single(column: str, curves: Sequence[dict[str, Any] | None], floors: Mappin
     return chart
 
 
-def _chart(column: str, title: str, unit: str, reading: str, curves: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+def make_chart(
+    column: str, title: str, unit: str, reading: str, curves: Sequence[dict[str, Any] | None]
+) -> dict[str, Any]:
+    """A chart as the script draws it; curves that were never logged are left out, and the reading says what was not
+    finite or was smoothed."""
     present = [curve for curve in curves if curve]
     broken = sum(curve.pop("broken") for curve in present)
     if broken:

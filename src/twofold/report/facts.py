@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from twofold.report.curves import WARN_SPREAD, Rows
 from twofold.report.read import Run
 
 _SPACE = "\u00a0"  # Keeps a number and its unit on one line.
+_ENOUGH = "Nothing more is gained"  # What log.txt says where a run ends early by design.
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,14 @@ def last(rows: Rows, column: str) -> float | None:
     return next((row[column] for row in reversed(rows) if column in row), None)
 
 
+def median(run: Run, column: str) -> float | None:
+    """The middle of the logged values of `column`, or None where none is finite."""
+    values = [row[column] for row in run.metrics if column in row and math.isfinite(row[column])]
+    return statistics.median(values) if values else None
+
+
 def outcome(run: Run) -> Verdict:
-    """How the run ended, from the last logged row, the settings and whether the backbone was written."""
+    """How the run ended, from the last logged row, the settings and whether what it learned was written."""
     if not run.metrics:
         return Verdict("bad", "no steps", "Nothing was logged: the run ended before its first step was written down.")
     loss, step, epoch = last(run.metrics, "loss"), last(run.metrics, "step"), last(run.metrics, "epoch")
@@ -72,7 +80,8 @@ def outcome(run: Run) -> Verdict:
     if loss is not None and not math.isfinite(loss):
         return Verdict("bad", "diverged", f"The loss stopped being a number by {reached}.")
     if run.exported:
-        return Verdict("good", "finished", f"Finished at {reached}.")
+        early = any(_ENOUGH in line for line in run.log)
+        return Verdict("good", "finished", f"Finished at {reached}{', as nothing more was gained' if early else ''}.")
     planned = next((f" of {run.config[key]} {key}" for key in ("epochs", "steps") if run.config.get(key)), "")
     return Verdict(
         "warn", "stopped", f"Stopped at {reached}{planned}, unfinished; the same command goes on from there."

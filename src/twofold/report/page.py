@@ -14,8 +14,10 @@ from twofold.errors import UserError
 from twofold.report import facts
 from twofold.report.comparison import comparison_view
 from twofold.report.curves import overlay_charts
+from twofold.report.ranking import ranks
+from twofold.report.ranking_view import ranked_overview
 from twofold.report.read import Run, read_run
-from twofold.report.run_view import median, run_view, started, subtitle
+from twofold.report.run_view import run_view, started, subtitle
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,17 +42,17 @@ def build(runs: Sequence[str | Path], out: str | Path, comparison: Mapping[str, 
     views = [run_view(run, index, share) | {"name": names[index]} for index, run in enumerate(loaded)]
     overview = _overview(loaded, names, share) if len(loaded) > 1 else None
     compared = comparison_view(comparison) if comparison else None
+    parts = [*views, *([overview] if overview else [])]
+    bars = {drawn["id"]: drawn for part in parts for drawn in part["bars"]}
     data = {
-        "charts": {
-            chart["id"]: chart for part in [*views, *([overview] if overview else [])] for chart in part["charts"]
-        },
+        "charts": {chart["id"]: chart for part in parts for chart in part["charts"]},
         "maps": {view["index"]: view["map"]["points"] for view in views if view["map"]},
         "dots": {plot["id"]: plot for plot in compared["dots"]} if compared else {},
+        **({"bars": bars} if bars else {}),
     }
     scripts = [(_HERE / "errors.js").read_text("utf-8"), plotly]
-    scripts += [
-        (_HERE / name).read_text("utf-8") for name in ("script.js", "map.js", *(["dots.js"] if compared else []))
-    ]
+    further = [*(["dots.js"] if compared else []), *(["bars.js"] if bars else [])]
+    scripts += [(_HERE / name).read_text("utf-8") for name in ("script.js", "map.js", *further)]
     page = environment.get_template("template.html").render(
         title=compared["title"] if compared else names[0] if len(names) == 1 else f"{len(names)} runs",
         style=(_HERE / "style.css").read_text("utf-8"),
@@ -92,25 +94,43 @@ def _distinct(runs: Sequence[Run]) -> list[str]:
 
 
 def _overview(runs: Sequence[Run], names: Sequence[str], share: float) -> dict[str, Any]:
-    """The table of all runs, the settings in which they differ, and the curves laid over one another."""
+    """The tables of all runs, on images and on interactions, the settings in which they differ, and their curves laid
+    over one another."""
+    numbered = list(zip(range(len(runs)), names, runs, strict=True))
+    ranking = [(index, name, run) for index, name, run in numbered if ranks(run)]
+    others = [(index, name, run) for index, name, run in numbered if not ranks(run)]
+    ranked = ranked_overview(ranking, share) if ranking else None
+    charts = _overlaid(others, share)
+    return {
+        "rows": _overview_rows(others),
+        "names": names,
+        "ranked": ranked,
+        "differences": _differences(runs),
+        "charts": [*charts, *(ranked["charts"] if ranked else [])],
+        "shown": charts,
+        "bars": ranked["bars"] if ranked else [],
+    }
+
+
+def _overlaid(runs: Sequence[tuple[int, str, Run]], share: float) -> list[dict[str, Any]]:
     floors: dict[str, set[float]] = {}
-    for run in runs:
+    for _, _, run in runs:
         for name, value in facts.knn(run, online=True)[1].items():
             floors.setdefault(name, set()).add(round(value, 4))
     # A floor holds for one data set: it is drawn only where all runs that measured it agree.
     shared = {name: values.pop() for name, values in floors.items() if len(values) == 1}
-    charts = overlay_charts({name: run.metrics for name, run in zip(names, runs, strict=True)}, shared, share)
+    charts = overlay_charts({name: run.metrics for _, name, run in runs}, shared, share)
     for chart in charts:
         chart["id"] = f"all-{chart['column']}"
-    return {"rows": _overview_rows(runs, names), "differences": _differences(runs), "charts": charts}
+    return charts
 
 
-def _overview_rows(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
-    measured = [facts.knn(run) for run in runs]
+def _overview_rows(runs: Sequence[tuple[int, str, Run]]) -> list[dict[str, Any]]:
+    measured = [facts.knn(run) for _, _, run in runs]
     best = max((score for score, _ in measured if score is not None), default=None)
     rows = []
-    for index, (run, name, (score, floors)) in enumerate(zip(runs, names, measured, strict=True)):
-        speed, seconds = median(run, "images_per_second"), facts.last(run.metrics, "seconds")
+    for (index, name, run), (score, floors) in zip(runs, measured, strict=True):
+        speed, seconds = facts.median(run, "images_per_second"), facts.last(run.metrics, "seconds")
         loss, spread, rank = (facts.last(run.metrics, column) for column in ("loss", "spread", "effective_rank"))
         rows.append(
             {
@@ -134,9 +154,18 @@ def _overview_rows(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, 
 
 
 def _differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    keys = list(dict.fromkeys(key for run in runs for key in run.config if key != "out"))
-    table = [(key, [str(run.config.get(key, "—")) for run in runs]) for key in keys]
+    settings = [_settings(run) for run in runs]
+    keys = list(dict.fromkeys(key for held in settings for key in held if key != "out"))
+    table = [(key, [str(held.get(key, "—")) for held in settings]) for key in keys]
     return [(key, values) for key, values in table if len(set(values)) > 1]
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    # Methods on interactions build on one another: dim of the one is dim of the other.
+    if not ranks(run):
+        return run.config
+    prefix = f"method_options.{run.config.get('method')}."
+    return {f"method_options.{k[len(prefix) :]}" if k.startswith(prefix) else k: v for k, v in run.config.items()}
 
 
 def _write(page: str, out: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,17 @@ class ViewSamples:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """A user of a run on interactions, with `count` items: some of these, (id, title), and the best new items, (id,
+    title, score)."""
+
+    user: str
+    count: int
+    learned: list[tuple[str, str]]
+    recommended: list[tuple[str, str, float]]
+
+
+@dataclass(frozen=True)
 class Run:
     """One run folder. `metrics` holds a mapping a logged step, empty cells left out, in rising order of steps."""
 
@@ -57,6 +69,7 @@ class Run:
     exported: bool
     written: datetime
     notes: list[str] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
 
 
 def read_run(path: str | Path) -> Run:
@@ -91,9 +104,10 @@ def read_run(path: str | Path) -> Run:
         views=_attempt(path / "views.npz", _views, None, notes),
         unreadable=_attempt(path / "unreadable.txt", _lines, [], notes),
         log=_attempt(path / "log.txt", _lines, [], notes),
-        exported=(path / "backbone.safetensors").is_file(),
+        exported=any((path / name).is_file() for name in ("backbone.safetensors", "model.safetensors")),
         written=datetime.fromtimestamp(config_file.stat().st_mtime),
         notes=notes,
+        samples=_attempt(path / "samples.json", _samples, [], notes),
     )
 
 
@@ -129,6 +143,18 @@ def _json(file: Path) -> Any:
 
 def _lines(file: Path) -> list[str]:
     return [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+
+
+def _samples(file: Path) -> list[Sample]:
+    return [
+        Sample(
+            str(entry["user"]),
+            operator.index(entry["count"]),
+            [(str(item["item"]), str(item["title"])) for item in entry["learned"]],
+            [(str(item["item"]), str(item["title"]), float(item["score"])) for item in entry["recommended"]],
+        )
+        for entry in _json(file)["users"]
+    ]
 
 
 def _metrics(file: Path) -> list[dict[str, float]]:

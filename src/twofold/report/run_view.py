@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from twofold.catalog import reconstructed
 from twofold.report import facts
 from twofold.report.curves import run_charts
 from twofold.report.gallery import gallery_view
+from twofold.report.ranking import ranks
+from twofold.report.ranking_view import ranking_view
 from twofold.report.read import Run
 from twofold.report.sprites import picture
 
@@ -23,28 +23,38 @@ def run_view(run: Run, index: int, share: float) -> dict[str, Any]:
 
     `charts` and `map.points` are the parts that the script draws; all else is words, numbers and picture addresses.
     """
-    floors = facts.knn(run, online=True)[1]
-    charts = run_charts(run.metrics, floors, share)
-    for chart in charts:
-        chart["id"] = f"run{index}-{chart['column']}"
     view: dict[str, Any] = {
         "index": index,
         "name": run.name,
         "subtitle": subtitle(run),
         "started": started(run),
         "outcome": facts.outcome(run),
-        "collapse": facts.collapse(run),
-        "gain": facts.gain(run),
-        "tiles": _tiles(run),
         "notes": run.notes,
-        "charts": charts,
-        "unmeasured": _unmeasured(run, charts, floors),
-        "evaluation": facts.evaluation_rows(run),
         "config": [(key, _setting(value)) for key, value in run.config.items()],
         "environment": [(key, _setting(value)) for key, value in run.environment.items()],
         "log": run.log[-_SHOWN_LOG:],
         "unreadable": run.unreadable[:_SHOWN_UNREADABLE],
         "unreadable_count": len(run.unreadable),
+    }
+    return view | (ranking_view(run, index, share) if ranks(run) else _image_view(run, index, share))
+
+
+def _image_view(run: Run, index: int, share: float) -> dict[str, Any]:
+    floors = facts.knn(run, online=True)[1]
+    charts = run_charts(run.metrics, floors, share)
+    for chart in charts:
+        chart["id"] = f"run{index}-{chart['column']}"
+    view = {
+        "ranked": None,
+        "collapse": facts.collapse(run),
+        "gain": facts.gain(run),
+        "tiles": _tiles(run),
+        "charts": charts,
+        "shown": charts,
+        "folded": [],
+        "bars": [],
+        "unmeasured": _unmeasured(run, charts, floors),
+        "evaluation": facts.evaluation_rows(run),
         "views": _views(run, share),
     }
     return view | gallery_view(run.gallery, share)
@@ -53,12 +63,13 @@ def run_view(run: Run, index: int, share: float) -> dict[str, Any]:
 def subtitle(run: Run) -> str:
     """Method, data and scale of the run, as far as the settings name them."""
     config = run.config
-    images = run.environment.get("images")
+    counts = [(run.environment.get(what), what) for what in ("images", "pairs")]
+    early = "up to " if ranks(run) and config.get("patience") else ""
     scale = [
-        f"{images:,} images" if facts.is_value(images) else "",
+        *(f"{count:,} {what}" for count, what in counts if facts.is_value(count)),
         str(config["backbone"]) if config.get("backbone") else "",
         f"{config['image_size']} px" if config.get("image_size") else "",
-        next((f"{config[key]} {key}" for key in ("epochs", "steps") if config.get(key)), ""),
+        next((f"{early}{config[key]} {key}" for key in ("epochs", "steps") if config.get(key)), ""),
         f"batch {config['batch_size']}" if config.get("batch_size") else "",
     ]
     method = str(config.get("method", "unnamed method"))
@@ -70,12 +81,6 @@ def started(run: Run) -> str:
     """When the run was started as its environment tells, or else when its settings were written."""
     told = next((str(run.environment[key]) for key in ("started", "date", "time") if run.environment.get(key)), None)
     return (told or run.written.isoformat(sep=" ", timespec="minutes"))[:16].replace("T", " ")
-
-
-def median(run: Run, column: str) -> float | None:
-    """The middle of the logged values of `column`, or None where none is finite."""
-    values = [row[column] for row in run.metrics if column in row and np.isfinite(row[column])]
-    return float(np.median(values)) if values else None
 
 
 def _tiles(run: Run) -> list[dict[str, str]]:
@@ -94,8 +99,8 @@ def _tiles(run: Run) -> list[dict[str, str]]:
         if value is not None:
             tiles.append({"label": label, "value": facts.number(value), "beside": beside})
     speed, wait, seconds = (
-        median(run, "images_per_second"),
-        median(run, "wait_share"),
+        facts.median(run, "images_per_second"),
+        facts.median(run, "wait_share"),
         facts.last(run.metrics, "seconds"),
     )
     if speed is not None:

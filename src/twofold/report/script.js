@@ -27,9 +27,15 @@ window.twofold = (() => {
         traces.push({ ...shared, y: scaled(series.raw), mode: "lines", opacity: 0.28, showlegend: false, hoverinfo: "skip",
           line: { color: colour(index), width: 1 } });
       }
+      const ink = colour(series.colour ?? index);
       traces.push({ ...shared, y: scaled(series.y), mode: x.length <= 40 ? "lines+markers" : "lines",
         showlegend: many, hovertemplate: form + (many ? "" : "<extra></extra>"),
-        line: { color: colour(index), width: index === 0 || !many ? 2.2 : 1.8 }, marker: { size: 4.5 } });
+        line: { color: ink, width: index === 0 || !many ? 2.2 : 1.8 }, marker: { size: 4.5 } });
+      if (series.best) {
+        traces.push({ ...shared, x: series.best.x[axis] || series.best.x.step, y: scaled(series.best.y), mode: "markers+text",
+          text: plain(series.best.name), textposition: "bottom center", cliponaxis: false, showlegend: false, hoverinfo: "skip",
+          textfont: { color: ink }, marker: { color: ink, size: 11, symbol: "diamond" } });
+      }
     });
     const ends = traces.flatMap((trace) => [trace.x[0], trace.x[trace.x.length - 1]]);
     const from = Math.min(...ends), to = Math.max(...ends);
@@ -45,7 +51,8 @@ window.twofold = (() => {
   const layout = (chart, axis) => {
     const shapes = [], annotations = [], y = { ...axisStyle(), rangemode: "normal" };
     if (chart.unit === "percent") { y.ticksuffix = " %"; }
-    if (["wait_share", "images_per_second"].includes(chart.column)) y.rangemode = "tozero";
+    if (["wait_share", "images_per_second", "triples_per_second"].includes(chart.column)) y.rangemode = "tozero";
+    if (chart.log) y.type = "log";
     if (chart.warn) {
       const top = Math.max(1.08, ...chart.series.flatMap((series) => series.y.map((v) => (v || 0) * 1.05)));
       y.range = [0, top];
@@ -89,7 +96,7 @@ window.twofold = (() => {
   // A chart in a closed section has no width: it is drawn when its section opens.
   const opened = [drawAll];
   const refresh = () => opened.forEach((action) => action());
-  document.querySelectorAll("details.run").forEach((details) => details.addEventListener("toggle", () => details.open && refresh()));
+  document.querySelectorAll("details.run, details.more").forEach((details) => details.addEventListener("toggle", () => details.open && refresh()));
   const follow = () => {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     const around = target && target.closest("details");

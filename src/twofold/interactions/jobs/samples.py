@@ -23,8 +23,8 @@ def write_samples(folder: Path, seed: int, titles: Mapping[str, str] | None = No
     """Write samples.json: of `USERS` users, drawn by seed, some of the items learned from and the best new ones.
 
     {"users": [{"user", "count", "learned": [{"item", "title"}], "recommended": [{"item", "title", "score"}]}]} with
-    the ids of the data. count: the user's items that were learned from, of which `LEARNED` are drawn. titles: by id as text; an item
-    without one goes by its id.
+    the ids of the data. count: the user's items that were learned from, of which `LEARNED` are drawn. titles: by id as
+    text; an item without one goes by its id.
     """
     model, drawn = read_model(folder), generator(seed, "samples")
     learned = Ragged.of(model.pairs, len(model.user))

@@ -86,4 +86,6 @@ def _parquet(path: str) -> Iterable[tuple[str, str]]:
         titles = table[names[title]].cast(pa.string()).to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as ids and titles ({clause(error)}).") from error
-    return [(values[code] if code >= 0 else "", (name or "").strip()) for code, name in zip(ids.codes, titles, strict=True)]
+    return [
+        (values[code] if code >= 0 else "", (name or "").strip()) for code, name in zip(ids.codes, titles, strict=True)
+    ]
