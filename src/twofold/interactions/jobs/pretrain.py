@@ -17,9 +17,9 @@ from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.draws import Draws
 from twofold.interactions.jobs.evaluate import below_floors, measure, open_data, table
 from twofold.interactions.jobs.monitor import METRIC, BestEpoch
-from twofold.interactions.jobs.samples import write_samples
+from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import settle
-from twofold.interactions.jobs.store import MODEL_FILE, write_model
+from twofold.interactions.jobs.store import write_model
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
@@ -99,7 +99,7 @@ def _train(
         for line in _header(settled, data, triples, method, plan, situation, fabric, best):
             out.say(line)
     outcome = train(method, draws, triples, plan, out, fabric, monitors, quiet=settled["quiet"])
-    if fabric.is_global_zero and not (outcome.finished_before and (folder / MODEL_FILE).exists()):
+    if fabric.is_global_zero and not (outcome.finished_before and (folder / SAMPLES_FILE).exists()):
         if best:
             epoch = best.restore(cast(LightGCN, method))
             out.say(f"The best epoch by {METRIC} on the {settled['select_on']} part is {epoch}; its tables are kept.")

@@ -20,6 +20,7 @@ from twofold.interactions.reading.splits import Interactions
 from twofold.training.files import write_atomically
 
 MODEL_FILE = "model.safetensors"
+TABLES = ("user_ids", "item_ids", "pairs", "held_out")
 
 
 def write_tables(path: Path, method: LightGCN) -> None:
@@ -55,7 +56,6 @@ def write_model(folder: Path, method: LightGCN, data: Interactions) -> None:
         "item_embedding": item,
     }
     packed = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
-    write_atomically(folder / MODEL_FILE, lambda handle: handle.write(packed))
     columns = {
         "user_ids": pa.table({"user": data.user_ids}),
         "item_ids": pa.table({"item": data.item_ids}),
@@ -64,6 +64,7 @@ def write_model(folder: Path, method: LightGCN, data: Interactions) -> None:
     }
     for name, table in columns.items():
         write_atomically(folder / f"{name}.parquet", partial(pq.write_table, table))
+    write_atomically(folder / MODEL_FILE, lambda handle: handle.write(packed))
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,14 @@ class Recommender:
 def read_model(run: str | Path) -> Recommender:
     """The recommender of a run folder. Raises UserError where there is none."""
     folder = Path(run)
-    if not (folder / MODEL_FILE).is_file():
+    missing = [name for name in (MODEL_FILE, *(f"{t}.parquet" for t in TABLES)) if not (folder / name).is_file()]
+    if missing:
         raise UserError(
-            f"{folder} holds no {MODEL_FILE}: the run has not finished; start the same pretrain command again."
+            f"{folder} holds no {missing[0]}: the run has not finished; start the same pretrain command again."
             if (folder / "config.yaml").is_file()
             else f"{folder} is not a run folder: it holds no config.yaml."
         )
-    held = {name: pq.read_table(folder / f"{name}.parquet") for name in ("user_ids", "item_ids", "pairs", "held_out")}
+    held = {name: pq.read_table(folder / f"{name}.parquet") for name in TABLES}
     tensors = read_tables(folder / MODEL_FILE)
     pairs, rest = (np.stack([held[name][c].to_numpy() for c in ("user", "item")], 1) for name in ("pairs", "held_out"))
     user_ids, item_ids = (held[f"{side}_ids"][side].combine_chunks() for side in ("user", "item"))
