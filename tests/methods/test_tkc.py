@@ -137,8 +137,14 @@ def test_the_student_may_be_what_is_kept():
     with torch.no_grad():
         method.student.backbone.conv.bias.fill_(7.0)
     addition.after_step(at(3))
-    assert (addition.snapshots.ring[0].backbone.conv.bias == 7).all()
-    method(double_views(), at(6)).total.backward()
+    kept = addition.snapshots.ring[0]
+    assert (kept.backbone.conv.bias == 7).all()
+    record = method.observe(double_views(), at(6))
+    heard = []
+    addition.transformer.register_forward_hook(lambda _, said, __: heard.append(said[0]))
+    method.judge(record).total.backward()
+    # Its projections are what it says, not its predictions.
+    assert_close(heard[0][0], kept(record.views.tensors[1]).projection)
 
 
 def test_the_temperature_is_the_bases_where_it_has_one():

@@ -72,7 +72,7 @@ class TKC(Addition):
     def direction(self, record: Pass, present: list[nn.Module], i: int, j: int) -> Tensor:
         """The temporal loss (B,) of student view i against what the present teachers say of view j."""
         with torch.no_grad(), record.networks():
-            said = torch.stack([teacher(record.views.tensors[j]).row for teacher in present])
+            said = torch.stack([teacher(record.views.tensors[j]).projection for teacher in present])
         rows = F.normalize(record.student[i].row, dim=1)
         targets, importance = self.transformer(said.to(rows.dtype))
         self.importance = importance.detach()
