@@ -515,6 +515,7 @@ def recommend(
     """
     given = dict(locals())
     _check_numbers(given)
+    _needs_interactions(run)
     from twofold.interactions.jobs.recommend import recommend as work
 
     return work(given)
@@ -535,6 +536,7 @@ def similar(run: str, items: str, *, k: int = 20, out: str | None = None) -> Pat
     """
     given = dict(locals())
     _check_numbers(given)
+    _needs_interactions(run)
     from twofold.interactions.jobs.recommend import similar as work
 
     return work(given)
@@ -612,6 +614,12 @@ def _learned_from(model: str) -> str:
         return compose(str(yaml.safe_load(file.read_text(encoding="utf-8"))["method"])).kind
     except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
         return "images"
+
+
+def _needs_interactions(run: str) -> None:
+    """Refuse a run of another kind of data."""
+    if (Path(run) / "config.yaml").is_file() and (kind := _learned_from(run)) != "interactions":
+        raise UserError(f"{run} has learned from {kind}; only runs on interactions recommend.")
 
 
 def _defaults(verb: Callable[..., Any]) -> dict[str, Any]:

@@ -256,6 +256,13 @@ def test_users_without_training_pairs_are_reported_apart_and_floors_that_are_not
     assert "Below" in (out / "log.txt").read_text() and "graph filter" in (out / "log.txt").read_text()
 
 
+def test_a_run_on_images_recommends_nothing(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("method: moco+co2\n")
+    for arguments in (["recommend", str(tmp_path)], ["similar", str(tmp_path), "a"]):
+        assert main(arguments) == 2
+        assert "has learned from images; only runs on interactions recommend" in capsys.readouterr().err
+
+
 def test_noise_is_added_to_what_is_learned_from_alone(plays, tmp_path):
     out = tmp_path / "noisy"
     arguments = [*SMALL[2:], "--epochs", "1", "--noise", "0.25", "--no-report", "--quiet"]
