@@ -68,7 +68,7 @@ class Plan:
         if (self.base_lr is None) == (self.lr is None):
             raise UserError("Give either base_lr (scaled with the batch size) or lr (as it is), one of the two.")
         if self.batch_size < 2:
-            raise UserError(f"A batch of {self.batch_size} has nothing to compare an image with: give at least 2.")
+            raise UserError(f"A batch of {self.batch_size} has nothing to compare with one another: give at least 2.")
         for name in ("epochs", "steps", "accumulate", "log_every", "eta", "clip", "drop"):
             value = getattr(self, name)
             if value is not None and not value > 0:

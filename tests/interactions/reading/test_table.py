@@ -298,3 +298,10 @@ def test_sparse_matrices_that_lie(tmp_path):
     np.savez(tmp_path / "a.npz", users=[1, 2], items=[1, 2, 3])
     with pytest.raises(UserError, match="differ in length"):
         read_table(tmp_path / "a.npz")
+
+
+def test_ids_that_are_neither_text_nor_numbers(tmp_path):
+    file = tmp_path / "pictures.parquet"
+    pq.write_table(pa.table({"image": [{"bytes": b"x", "path": "a"}], "label": [1]}), file)
+    with pytest.raises(UserError, match=r"holds struct<.*; ids are text or whole numbers"):
+        read_table(file)

@@ -34,7 +34,10 @@ def encode(column: Any, where: str) -> Ids:
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
+        try:
+            column = column.dictionary_encode()
+        except pa.ArrowNotImplementedError as error:
+            raise UserError(f"{where} holds {column.type}; ids are text or whole numbers") from error
     column = column.unify_dictionaries().combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # no chunk at all, or more than one array can hold
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
