@@ -235,6 +235,20 @@ def test_settings_that_follow_from_the_data():
     assert any("collapsed" in note for note in risky.notes(Situation(images=1000, batch_size=8)))
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("moco", {}, (0.3, 0.05)),
+        ("simclr", {}, (1.0, 1.0)),
+        ("simclr", {"weight": 0.5}, (0.5, 1.0)),
+        ("moco", {"temperature": 0.2}, (0.3, 0.2)),
+    ],
+)
+def test_co2_is_gentler_in_the_batch(name, settings, expected):
+    (addition,) = BASES[name](Tiny(), [CO2(**settings)]).additions
+    assert (addition.weight, addition.temperature) == expected
+
+
 def test_co2_ramp():
     addition = CO2(weight=2.0, ramp=0.5)
     method = MoCo(Tiny(), dim=8, queue=24, additions=[addition])

@@ -13,25 +13,42 @@ from twofold.method import Addition, JointEmbedding, Pass, Situation, Term, abov
 from twofold.nets.gather import gather, rank
 from twofold.objectives.consistency import similarity_distribution, symmetric_divergence
 
+QUEUE, IN_BATCH = (0.3, 0.05), (1.0, 1.0)  # weight and temperature
+
 
 class CO2(Addition):
     """The query's and its key's similarities to the negatives, as two distributions, must agree.
 
-    weight: of the term (0.3 suits MoCo v2). temperature: of both distributions.
+    weight: of the term, and temperature: of both distributions; where None, 0.3 and 0.05 against a queue, 1 and 1 in
+    the batch, where both sides carry gradient and sharper ones collapse on small data.
     include_positive: the positive similarity is an entry of both, too (a third party's variant, not the paper's). ramp:
     share of the run over which the weight grows from 0.
     """
 
     def __init__(
-        self, *, weight: float = 0.3, temperature: float = 0.05, include_positive: bool = False, ramp: float = 0.1
+        self,
+        *,
+        weight: float | None = None,
+        temperature: float | None = None,
+        include_positive: bool = False,
+        ramp: float = 0.1,
     ) -> None:
         super().__init__()
-        above_zero(temperature=temperature)
+        above_zero(temperature=1.0 if temperature is None else temperature)
         share(ramp=ramp)
-        self.weight, self.temperature = weight, temperature
+        self.given = weight, temperature
+        self.weight, self.temperature = self.fitted(QUEUE)
         self.include_positive, self.ramp = include_positive, ramp
 
+    def fitted(self, defaults: tuple[float, float]) -> tuple[float, float]:
+        """Weight and temperature as given, the defaults in the place of what was not."""
+        weight, temperature = (
+            own if own is not None else other for own, other in zip(self.given, defaults, strict=True)
+        )
+        return weight, temperature
+
     def join(self, method: JointEmbedding) -> None:
+        self.weight, self.temperature = self.fitted(IN_BATCH if method.contrast == "batch" else QUEUE)
         if method.contrast == "none":
             name = type(method).__name__
             raise UserError(
