@@ -236,10 +236,7 @@ def _measure(out: RunFolder, online: OnlineKNN, backbone: Any, settled: Mapping[
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
     if settled["report"]:
-        try:
-            from twofold.report import build as build_report
+        from twofold.report import build_or_say
 
-            out.say(f"report: {build_report([out.path], out.path / 'report.html')}")
-        except UserError as error:
-            out.say(f"No report: {error}")
+        out.say(build_or_say(out.path))
     out.say(f"backbone: {out.path / BACKBONE_FILE}; use it with: twofold embed {out.path} DATA")

@@ -173,10 +173,7 @@ def _same_data(folder: Path, data: Interactions) -> None:
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
     if settled["report"]:
-        try:
-            from twofold.report import build as build_report
+        from twofold.report import build_or_say
 
-            out.say(f"report: {build_report([out.path], out.path / 'report.html')}")
-        except UserError as error:
-            out.say(f"No report: {error}")
+        out.say(build_or_say(out.path))
     out.say(f"use it with: twofold recommend {out.path}")
