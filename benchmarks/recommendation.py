@@ -30,7 +30,8 @@ def one(method: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Train and measure; with the floors' numbers, the course of the run and what it cost."""
     name, _, settings = method.partition("[")
     chosen = dict(pair.split("=") for pair in settings.rstrip("]").split(",")) if settings else {}
-    plan = {key: float(chosen.pop(key)) for key in ("lr", "noise") if key in chosen}
+    plan: dict[str, Any] = {key: float(chosen.pop(key)) for key in ("lr", "noise") if key in chosen}
+    plan |= {key: int(chosen.pop(key)) for key in ("batch_size", "eval_every") if key in chosen}
     began, busy = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         run = twofold.pretrain(

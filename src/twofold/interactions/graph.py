@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -31,24 +32,45 @@ def adjacency(pairs: Tensor, users: int, items: int, dtype: torch.dtype = torch.
     order = torch.argsort(row * size + column)
     row, column = row[order], column[order]
     factor = degree.to(dtype).rsqrt().masked_fill(degree == 0, 0)
-    offsets = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
+    index = torch.int32 if max(len(row), size) < 2**31 else torch.int64
+    offsets = torch.cat([degree.new_zeros(1), degree.cumsum(0)]).to(index)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
         values = factor[row] * factor[column]
-        return torch.sparse_csr_tensor(offsets, column, values, (size, size), check_invariants=False)
+        return torch.sparse_csr_tensor(offsets, column.to(index), values, (size, size), check_invariants=False)
 
 
-class _Symmetric(torch.autograd.Function):
-    """The product of a symmetric sparse matrix with rows: its backward pass is the same product."""
+def product(matrix: Tensor, rows: Tensor) -> Tensor:
+    """matrix @ rows for a sparse CSR matrix (N, M) and rows (M, d): (N, d), without a gradient.
 
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, rows: Tensor) -> Tensor:
-        ctx.matrix = matrix
+    On a CPU as weighted sums of embeddings, which torch computes 3 to 8 times as fast as the product by that name.
+    """
+    if rows.device.type != "cpu":
         return matrix @ rows
+    column, offsets, weight = matrix.col_indices(), matrix.crow_indices(), matrix.values()
+    return F.embedding_bag(
+        column, rows.detach(), offsets, mode="sum", per_sample_weights=weight, include_last_offset=True
+    )
+
+
+class _Propagation(torch.autograd.Function):
+    """The mean of rows and all their layers; with symmetric matrices the gradient takes the same products backwards."""
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        return None, ctx.matrix @ gradient
+    def forward(ctx: Any, rows: Tensor, *matrices: Tensor) -> Tensor:
+        ctx.matrices = matrices
+        total, layer = rows.clone(), rows
+        for matrix in matrices:
+            layer = product(matrix, layer)
+            total += layer
+        return total.div_(len(matrices) + 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        total = gradient.clone()
+        for matrix in reversed(ctx.matrices):
+            total = product(matrix, total).add_(gradient)
+        return total.div_(len(ctx.matrices) + 1), *(None for _ in ctx.matrices)
 
 
 def propagate(matrices: Sequence[Tensor], rows: Tensor) -> Tensor:
@@ -56,8 +78,4 @@ def propagate(matrices: Sequence[Tensor], rows: Tensor) -> Tensor:
 
     E^{k+1} = A_k E^k; Z = mean of E^0 .. E^K (He et al., SIGIR 2020, equations 7 and 4, with equal weights).
     """
-    total = layer = rows
-    for matrix in matrices:
-        layer = _Symmetric.apply(matrix, layer)
-        total = total + layer
-    return total / (len(matrices) + 1)
+    return _Propagation.apply(rows, *matrices)

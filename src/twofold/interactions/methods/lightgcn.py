@@ -74,22 +74,23 @@ class LightGCN(nn.Module):
     def forward(self, views: Views, progress: Progress) -> Losses:
         users, positives, negatives = views.tensors
         with torch.autocast(users.device.type, enabled=False):
-            user, item = self.represent()
-            own = user[users]
-            ranking = bpr((own * item[positives]).sum(1), (own * item[negatives]).sum(1))
+            nodes = torch.cat([users, positives + self.users, negatives + self.users])
+            tables = self.backbone()
+            smooth = propagate([self.graph] * self.layers, tables)
+            own, liked, other = smooth.index_select(0, nodes).chunk(3)
+            ranking = bpr((own * liked).sum(1), (own * other).sum(1))
             just_left = (self.left_in < 0) & (ranking.detach().mean() < LEFT)
             self.left_in = torch.where(just_left, progress.epoch, self.left_in)
-            raw = self.backbone
-            squares = half_squares(raw.user[users], raw.item[positives], raw.item[negatives])
+            squares = half_squares(*tables.index_select(0, nodes).chunk(3))
             terms = {
                 "bpr": Term(1.0, self.reduce(ranking)),
-                **self.more_terms(users, positives),
+                **self.more_terms(tables, *nodes.chunk(3)[:2]),
                 "l2": Term(self.regularisation, self.reduce(squares)),
             }
         return Losses(terms, None)
 
-    def more_terms(self, users: Tensor, positives: Tensor) -> dict[str, Term]:
-        """What a method on top of this one adds to the loss, for the users and positives (B,) of a batch."""
+    def more_terms(self, tables: Tensor, users: Tensor, positives: Tensor) -> dict[str, Term]:
+        """What a method on top of this one adds to the loss, for the tables (N, d) and the nodes (B,) of a batch."""
         return {}
 
     def plateau_left(self, epoch: int) -> int:

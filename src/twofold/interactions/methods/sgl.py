@@ -78,28 +78,35 @@ class SGL(LightGCN):
                 for view in (0, 1)
             ]  # fmt: skip
 
-    def more_terms(self, users: Tensor, positives: Tensor) -> dict[str, Term]:
-        rows = self.backbone()
-        first, second = (F.normalize(propagate(view, rows), dim=1) for view in self.views)
-        nodes = {"user": users, "item": positives + self.users}
+    def more_terms(self, tables: Tensor, users: Tensor, positives: Tensor) -> dict[str, Term]:
+        views = [propagate(view, tables) for view in self.views]
+        nodes = {"user": users, "item": positives}
         kind = self.candidates(len(users) * world())
         if kind == "full":
             ends = {"user": slice(0, self.users), "item": slice(self.users, None)}
-            losses = [
-                self.reduce(contrast(first[nodes[side]], second[nodes[side]], second[ends[side]], self.temperature))
-                for side in self.chosen()
-            ]
+            losses = [self.against_all(views, nodes[side], ends[side]) for side in self.chosen()]
         else:
             pools = [gather(nodes[side]).unique() for side in self.chosen()]
             pools = [torch.cat(pools)] if kind == "merge" else pools
-            losses = [self.in_batch(first, second, pool) for pool in pools]
+            first, second = (self.unit(view, torch.cat(pools)).split([*map(len, pools)]) for view in views)
+            losses = [self.in_batch(*rows) for rows in zip(first, second, strict=True)]
         return {"contrast": Term(self.weight, torch.stack(losses).sum())}
 
-    def in_batch(self, first: Tensor, second: Tensor, pool: Tensor) -> Tensor:
+    def against_all(self, views: list[Tensor], nodes: Tensor, candidates: slice) -> Tensor:
+        """The contrast of the nodes of a batch with all of their kind; one drawn twice is computed once."""
+        own, place = nodes.unique(return_inverse=True)
+        first, second = (self.unit(view, own) for view in views)
+        return self.reduce(contrast(first, second, F.normalize(views[1][candidates]), self.temperature)[place])
+
+    def in_batch(self, first: Tensor, second: Tensor) -> Tensor:
         """The contrast of the distinct nodes of the global batch among themselves, this process's part of it."""
-        own = pool[rank() :: world()]
-        losses = contrast(first[own], second[own], second[pool], self.temperature)
-        return losses.sum() * world() / (len(pool) if self.reduction == "mean" else 1)
+        part = slice(rank(), None, world())
+        losses = contrast(first[part], second[part], second, self.temperature)
+        return losses.sum() * world() / (len(second) if self.reduction == "mean" else 1)
+
+    def unit(self, rows: Tensor, nodes: Tensor) -> Tensor:
+        """The rows (N, d) of some nodes (b,), of length 1."""
+        return F.normalize(rows.index_select(0, nodes))
 
     def chosen(self) -> tuple[str, ...]:
         """The sides that are contrasted."""
