@@ -80,7 +80,10 @@ def write_pairs(data: str, file: Path) -> None:
 
 def table(found: dict[str, list[dict[str, Any]]]) -> str:
     """Medians over the rounds; ratios are those of the same round."""
-    lines = ["| | CPU s an epoch | times ours | peak MiB | Recall@20 / NDCG@20, epoch, CPU s |", "|---|---|---|---|---|"]
+    lines = [
+        "| | CPU s an epoch | times ours | peak MiB | Recall@20 / NDCG@20, epoch, CPU s |",
+        "|---|---|---|---|---|",
+    ]
     for job, rounds in found.items():
         own = found[f"twofold:{job.partition(':')[2]}"]
         costs = [each["cpu_s_an_epoch"] for each in rounds]
@@ -116,7 +119,11 @@ def main() -> None:
     plan = {name: getattr(options, name) for name in names}
     if options.one:
         side, kind, folder, seed = options.one
-        print(json.dumps(measure(side, kind, Path(folder), Path(options.data), {**plan, "seed": int(seed)}, options.every)))
+        print(
+            json.dumps(
+                measure(side, kind, Path(folder), Path(options.data), {**plan, "seed": int(seed)}, options.every)
+            )
+        )
         return
     sides = {"twofold": (".", sys.executable)} | {name: (folder, python) for name, folder, python in options.peer}
     jobs = [(side, kind) for kind in options.kinds for side in sides if (side, kind) != ("lightgcn-pytorch", "sgl")]
