@@ -1,6 +1,6 @@
 """Training loops of other projects, and ours, in one form, for recommendation_vs_peers.py.
 
-Each takes (kind "lightgcn" or "sgl", folder, data, plan, each): it trains on `data.train` as its project does, and calls
+Each takes (kind "lightgcn" or "sgl", folder, data, plan, each): it trains on data.train as its project does, and calls
 each(epoch, tables) after every epoch, where tables() gives the propagated embeddings of users and items in our order.
 Changes to the peers: no GPU (`.cuda()` returns its object), no evaluation of their own, one thread.
 """

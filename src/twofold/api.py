@@ -17,7 +17,7 @@ def pretrain(
     out: str | None = None,
     val: str | None = None,
     test: str | None = None,
-    recipe: Literal["auto", "cifar", "imagenet"] = "auto",
+    recipe: str = "auto",
     backbone: str = "auto",
     stem: Literal["auto", "cifar", "stl", "imagenet"] = "auto",
     weights: str = "random",
@@ -88,7 +88,8 @@ def pretrain(
         val: Labelled images that the online kNN is asked about; without it, it asks the training images one by one.
             Interactions: the validation pairs.
         test: Interactions: the test pairs, which are looked at once, at the end.
-        recipe: Published settings for small images (cifar) or large ones (imagenet); auto goes by the image size.
+        recipe: Settings that belong together: for small images cifar, for large ones imagenet (auto goes by the image
+            size); for interactions default, sparse, yelp2018, amazon-book or ifashion (auto is default).
         backbone: A torchvision or timm name, resnet10, convnet, or module:callable of your own.
         stem: The first layers; auto fits them to the image size.
         weights: random, torchvision, or a checkpoint file to start from.
@@ -145,6 +146,8 @@ def pretrain(
 
     composition = compose(method)
     resolve_options(composition, method_options or {})
+    if recipe != "auto":
+        composition.recipe(recipe)
     _check_numbers(given)
     given = _own_options(given, composition.kind)
     if composition.kind == "interactions":
@@ -573,7 +576,7 @@ def _check_numbers(given: dict[str, Any]) -> None:
 
 _FOREIGN = {
     "interactions": (
-        "recipe", "backbone", "stem", "weights", "image_size", "views", "statistics", "colour", "base_lr", "scaling",
+        "backbone", "stem", "weights", "image_size", "views", "statistics", "colour", "base_lr", "scaling",
         "schedule", "milestones", "drop", "warmup_epochs", "accumulate", "precision", "workers", "memory_gb", "compile",
         "image_column", "label_column", "max_unreadable", "knn_every",
     ),

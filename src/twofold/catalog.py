@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Recipe:
-    """Published settings for one size of images. source: where the values stand.
+    """Settings that belong together, of one size of images or kind of pairs. source: where the values stand.
 
     views: a name of the wing's recipes. method: settings of the base and its additions. plan: optimizer, base_lr,
     scaling, weight_decay, warmup_epochs or warmup_steps, schedule (for "step" with its milestones as shares of the run
@@ -241,7 +241,30 @@ _UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, sym
 
 _LIGHTGCN, _SGL = "twofold.interactions.methods.lightgcn:LightGCN", "twofold.interactions.methods.sgl:SGL"
 _PAIRS = {"optimizer": "adam", "base_lr": 1e-3, "batch_size": 2048}
-_RANKING = {"default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) here")}
+_SOME, _SPARSE = {**_PAIRS, "base_lr": 5e-3}, {**_PAIRS, "base_lr": 3e-3}
+_DEFAULT = {"default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) here")}
+_LIGHTGCN_RECIPES = {
+    **_DEFAULT,
+    "sparse": Recipe("triples", _SOME, {"regularisation": 0.01}, "ours, chosen on the validation part of yelp-sslrec"),
+}
+_SPARSE_SGL = {"layers": 2, "weight": 1.0, "temperature": 0.5, "ratio": 0.5, "regularisation": 0.05}
+_SGL_RECIPES = {
+    **_DEFAULT,
+    "sparse": Recipe(
+        "triples",
+        _SPARSE,
+        {**_SPARSE_SGL, "sampling": "interaction"},
+        "SSLRec's layers, weight, temperature and ratio; the rest ours, chosen on the validation part of yelp-sslrec",
+    ),
+    "yelp2018": Recipe("triples", _PAIRS, {"init": "xavier"}, "official SGL"),
+    "amazon-book": Recipe("triples", _PAIRS, {"init": "xavier", "weight": 0.5}, "official SGL"),
+    "ifashion": Recipe(
+        "triples",
+        _PAIRS,
+        {"init": "xavier", "weight": 0.02, "ratio": 0.4, "temperature": 0.5, "regularisation": 1e-3},
+        "official SGL",
+    ),
+}
 
 SYSTEMS: dict[str, System] = {
     "simclr": System(
@@ -406,7 +429,7 @@ SYSTEMS: dict[str, System] = {
         "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation, SIGIR 2020, arXiv 2002.02126",
         "interactions",
         _LIGHTGCN,
-        _RANKING,
+        _LIGHTGCN_RECIPES,
         verified="official propagation, loss and gradients (golden), dense formulas, two ranks",
     ),
     "sgl": System(
@@ -414,7 +437,7 @@ SYSTEMS: dict[str, System] = {
         "Self-supervised Graph Learning for Recommendation, SIGIR 2021, arXiv 2010.10783",
         "interactions",
         _SGL,
-        _RANKING,
+        _SGL_RECIPES,
         verified="official views, terms and gradients of ED, ND, RW (golden), naive loops, two ranks, exact resume",
     ),
     "bpr-mf": System(
@@ -422,7 +445,7 @@ SYSTEMS: dict[str, System] = {
         "BPR: Bayesian Personalized Ranking from Implicit Feedback, UAI 2009, arXiv 1205.2618",
         "interactions",
         _LIGHTGCN,
-        _with(_RANKING, layers=0),
+        _with(_DEFAULT, layers=0),
         verified="LightGCN without layers: dense formula",
     ),
 }

@@ -32,6 +32,12 @@ class Composition:
         """The settings of every part, by the part's short name."""
         return {short_name(path): read_settings(path) for path in (self.base, *self.additions)}
 
+    def recipe(self, name: str) -> Recipe:
+        """The base's recipe of this name. Raises UserError where there is none."""
+        if name not in self.recipes:
+            raise UserError(f"{self.name} has no recipe {name}; it has {', '.join(self.recipes)}.")
+        return self.recipes[name]
+
 
 def compose(name: str) -> Composition:
     """What `moco`, `moco+co2` or `moco+mypackage.MyIdea` stands for; reads no code but the parts' source text.

@@ -31,9 +31,7 @@ def settle(given: Mapping[str, Any], composition: Composition, source: Source, g
     settled["out"] = given["out"] or default_out(given["method"], str(given["data"]))
     side = settled["image_size"] = given["image_size"] or fitting_side(source, gpu)
     name = given["recipe"] if given["recipe"] != "auto" else "cifar" if side <= SMALL_SIDE else "imagenet"
-    if name not in composition.recipes:
-        raise UserError(f"{given['method']} has no recipe {name}; it has {', '.join(composition.recipes)}.")
-    recipe = composition.recipes[name]
+    recipe = composition.recipe(name)
     settled["recipe"] = name
     if given["backbone"] == "auto":
         settled["backbone"] = "resnet50" if gpu and side > CPU_SIDE else "resnet18"

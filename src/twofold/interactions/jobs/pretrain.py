@@ -13,12 +13,13 @@ import torch
 from twofold.composition import Composition, build
 from twofold.errors import UserError
 from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.draws import Draws
 from twofold.interactions.jobs.evaluate import below_floors, measure, open_data, table
 from twofold.interactions.jobs.monitor import METRIC, BestEpoch
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
-from twofold.interactions.jobs.settle import settle
+from twofold.interactions.jobs.settle import SPARSE, settle
 from twofold.interactions.jobs.store import write_model
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.reading.splits import Interactions, fingerprint
@@ -80,7 +81,7 @@ def _train(
     torch.manual_seed(derive(seed, "weights"))
     situation = Situation(len(pairs), plan.batch_size, fabric.world_size, length.steps)
     learned = cast(Any, Bipartite(pairs, data.users, data.items))
-    recipe, options = composition.recipes["default"], given["method_options"] or {}
+    recipe, options = composition.recipes[settled["recipe"]], given["method_options"] or {}
     method, settled["method_options"] = build(composition, learned, situation, recipe, options)
     triples = Triples(pairs.to(fabric.device), data.users, data.items, sampling=method.sampling, seed=seed)
     draws = Draws(len(pairs))
@@ -140,10 +141,14 @@ def _header(
         f"data: {len(data.train):,} pairs of {data.users:,} users and {data.items:,} items to learn from",
         *data.notes,
         f"engine: {fabric.world_size} x {fabric.device.type}, fp32",
-        f"memory: about {memory_estimate(data, method) / 1e6:,.0f} MB for graph, tables and their gradients",
+        f"memory: about {memory_estimate(data, method) / 1e6:,.0f} MB for pairs, graphs, tables and a step, and "
+        f"{ranking_estimate(data) / 1e6:,.0f} MB while ranking",
         *plan.describe(situation.images),
         *method.notes(situation),
     ]
+    pairs_each = len(data.train) / max(len(triples.active), 1)
+    if settled["recipe"] == "default" and settled["method"] != "bpr-mf" and pairs_each < SPARSE:
+        lines.append(f"{pairs_each:.1f} pairs a user are few: --recipe sparse may rank much better.")
     if triples.skipped:
         lines.append(f"{triples.skipped:,} users have every item and are left out of training.")
     if best is None:
@@ -154,11 +159,20 @@ def _header(
 
 
 def memory_estimate(data: Interactions, method: LightGCN) -> float:
-    """Bytes of the graph (CSR, both directions), the tables with gradients and Adam's state, and the layers."""
-    graphs = 1 + (2 if hasattr(method, "augmentation") else 0)
-    edges, nodes = 2 * len(data.train), data.users + data.items
-    width = method.backbone.width
-    return graphs * edges * 12.0 + 8.0 * nodes + 4.0 * nodes * width * (4 + 2 * graphs * (method.layers + 1))
+    """Bytes that training takes: what is held (pairs and their keys, graphs, tables with gradients and Adam's state),
+    and the greater of what drawing a graph and what a step take for a while."""
+    pairs, nodes = len(data.train), data.users + data.items
+    table = 4.0 * nodes * method.backbone.width
+    views = 2 if hasattr(method, "augmentation") else 0
+    apart = method.layers if getattr(method, "augmentation", "") == "rw" else 1
+    graphs = (1 if method.layers else 0) + views * apart
+    held = 24.0 * pairs + graphs * (16.0 * pairs + 4.0 * nodes) + 4 * table
+    return held + max(110.0 * pairs if graphs else 0.0, (5 + 2 * views) * table)
+
+
+def ranking_estimate(data: Interactions) -> float:
+    """Bytes that ranking takes on top: scores of some users, and the graph filter with its sparse matrices."""
+    return MEMORY + 24.0 * len(data.train) + 512.0 * (2 * data.items + data.users)
 
 
 def _same_data(folder: Path, data: Interactions) -> None:

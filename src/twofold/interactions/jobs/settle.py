@@ -11,14 +11,15 @@ from twofold.errors import UserError
 from twofold.interactions.reading.splits import Interactions
 
 BATCH, EPOCHS, PATIENCE = 2048, 1000, 20
+SPARSE = 8  # pairs for each user with any, below which the recipe for sparse data is named
 FEW_PAIRS, FAST = 300_000, 5e-3
 
 # What a run on interactions reads of the options of `pretrain`; others belong to other kinds of data.
 OPTIONS = (
-    "method", "data", "out", "val", "test", "split", "user_column", "item_column", "weight_column", "time_column",
-    "min_weight", "core", "noise", "titles", "epochs", "steps", "batch_size", "optimizer", "lr", "weight_decay", "seed",
-    "devices", "nodes", "patience", "select_on", "eval_every", "save_every", "log_every", "report", "quiet",
-    "method_options",
+    "method", "data", "recipe", "out", "val", "test", "split", "user_column", "item_column", "weight_column",
+    "time_column", "min_weight", "core", "noise", "titles", "epochs", "steps", "batch_size", "optimizer", "lr",
+    "weight_decay", "seed", "devices", "nodes", "patience", "select_on", "eval_every", "save_every", "log_every",
+    "report", "quiet", "method_options",
 )  # fmt: skip
 
 
@@ -27,7 +28,8 @@ def settle(given: Mapping[str, Any], composition: Composition, data: Interaction
     if not len(data.train):
         raise UserError(f"{given['data']} leaves no pairs to learn from.")
     settled = {name: given[name] for name in OPTIONS}
-    recipe = composition.recipes["default"]
+    settled["recipe"] = "default" if given["recipe"] == "auto" else given["recipe"]
+    recipe = composition.recipe(settled["recipe"])
     pairs = len(data.train)
     settled["out"] = given["out"] or str(Path("runs") / f"{given['method']}-{data_name(given['data'])}")
     settled["batch_size"] = given["batch_size"] or min(BATCH, max(2, pairs // 4))
@@ -36,7 +38,8 @@ def settle(given: Mapping[str, Any], composition: Composition, data: Interaction
     if given["optimizer"] == "auto":
         settled["optimizer"] = recipe.plan["optimizer"]
     if given["lr"] is None:
-        settled["lr"] = FAST if pairs < FEW_PAIRS else recipe.plan["base_lr"]
+        few = given["recipe"] == "auto" and pairs < FEW_PAIRS
+        settled["lr"] = FAST if few else recipe.plan["base_lr"]
     if given["weight_decay"] is None:
         settled["weight_decay"] = 0.0
     settled["patience"] = PATIENCE if given["patience"] is None else given["patience"]

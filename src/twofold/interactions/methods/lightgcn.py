@@ -59,16 +59,18 @@ class LightGCN(nn.Module):
         self.register_buffer("left_in", torch.tensor(-1))
 
     @property
-    def graph(self) -> Tensor:
-        """The normalised adjacency of all training pairs, on the device and of the type of the tables."""
+    def graphs(self) -> list[Tensor]:
+        """Of each layer the normalised adjacency of all training pairs, on the device and of the type of the tables."""
         like = self.backbone.user
-        if self._graph is None or self._graph.device != like.device or self._graph.dtype != like.dtype:
+        if self.layers and (
+            self._graph is None or (self._graph.device, self._graph.dtype) != (like.device, like.dtype)
+        ):
             self._graph = adjacency(self.pairs, self.users, self.items, like.dtype)
-        return self._graph
+        return [self._graph] * self.layers if self._graph is not None else []
 
     def represent(self) -> tuple[Tensor, Tensor]:
         """The propagated embeddings of all users (U, d) and items (I, d); their products are the scores."""
-        both = propagate([self.graph] * self.layers, self.backbone())
+        both = propagate(self.graphs, self.backbone())
         return both[: self.users], both[self.users :]
 
     def forward(self, views: Views, progress: Progress) -> Losses:
@@ -76,7 +78,7 @@ class LightGCN(nn.Module):
         with torch.autocast(users.device.type, enabled=False):
             nodes = torch.cat([users, positives + self.users, negatives + self.users])
             tables = self.backbone()
-            smooth = propagate([self.graph] * self.layers, tables)
+            smooth = propagate(self.graphs, tables)
             own, liked, other = smooth.index_select(0, nodes).chunk(3)
             ranking = bpr((own * liked).sum(1), (own * other).sum(1))
             just_left = (self.left_in < 0) & (ranking.detach().mean() < LEFT)
