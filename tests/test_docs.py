@@ -39,6 +39,7 @@ PAGES = {
     "unmix": ("unmix",),
     "lightgcn": ("lightgcn", "bpr-mf"),
     "sgl": ("sgl",),
+    "floors": ("popularity", "graph-filter", "item-knn"),
 }
 SYSTEM_NAMES = [name for names in PAGES.values() for name in names]
 HEADINGS = ["Formula", "When to use it", "Command", "Settings", "Recipes", "How verified", "Traps", "Measured"]
@@ -114,8 +115,8 @@ def test_a_reconstruction_says_so_at_once(name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_setting_stands_on_the_page_with_its_default(name):
-    path = ADDITIONS.get(name) or SYSTEMS[name].base
-    settings = {setting.name: setting for setting in read_settings(path)}
+    paths = [ADDITIONS[name]] if name in ADDITIONS else {SYSTEMS[system].base: None for system in PAGES[name]}
+    settings = {setting.name: setting for path in paths for setting in read_settings(path)}
     written = {names(row["name"])[0]: names(row["default"])[0] for row in table(section(page(name), "Settings"))}
     assert list(written) == list(settings)
     for key, setting in settings.items():

@@ -242,6 +242,8 @@ _UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, sym
 _LIGHTGCN, _SGL = "twofold.interactions.methods.lightgcn:LightGCN", "twofold.interactions.methods.sgl:SGL"
 _PAIRS = {"optimizer": "adam", "base_lr": 1e-3, "batch_size": 2048}
 _SOME, _SPARSE = {**_PAIRS, "base_lr": 5e-3}, {**_PAIRS, "base_lr": 3e-3}
+_FLOORS = "twofold.interactions.methods.floors"
+_FORMULA = {"default": Recipe("pairs", {}, {}, "a formula over the pairs, without training")}
 _DEFAULT = {"default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) here")}
 _LIGHTGCN_RECIPES = {
     **_DEFAULT,
@@ -448,6 +450,30 @@ SYSTEMS: dict[str, System] = {
         _with(_DEFAULT, layers=0),
         verified="LightGCN without layers: dense formula",
     ),
+    "popularity": System(
+        "Popularity, a floor without training",
+        "the number of users of each item",
+        "interactions",
+        f"{_FLOORS}:Popularity",
+        _FORMULA,
+        verified="its counts",
+    ),
+    "graph-filter": System(
+        "Graph filter, a floor without training (the linear half of GF-CF)",
+        "How Powerful is Graph Convolution for Recommendation?, CIKM 2021, arXiv 2108.07567",
+        "interactions",
+        f"{_FLOORS}:GraphFilter",
+        _FORMULA,
+        verified="dense formula in float64; published floors on three data sets",
+    ),
+    "item-knn": System(
+        "Item-kNN, a floor without training",
+        "Item-Based Top-N Recommendation Algorithms, ACM TOIS 22(1), 2004",
+        "interactions",
+        f"{_FLOORS}:ItemKNN",
+        _FORMULA,
+        verified="naive loop; published floors on three data sets",
+    ),
 }
 ADDITIONS: dict[str, str] = {"mixsiam": _MIXSIAM, "mochi": _MOCHI, "co2": _CO2, "tkc": _TKC, "unmix": _UNMIX}
 
@@ -458,3 +484,8 @@ RECONSTRUCTED = ("mixsiam", "tkc")
 def reconstructed(name: str) -> str:
     """What to put after a method's name, as in `moco+tkc[teachers=3]`, where a part of it is a reconstruction."""
     return " (a reconstruction)" * any(part in RECONSTRUCTED for part in re.split(r"[+\[]", name))
+
+
+def trained(recipes: Mapping[str, Recipe]) -> bool:
+    """Whether a method with these recipes is trained: of those that are a formula over the data no recipe has a plan."""
+    return any(recipe.plan for recipe in recipes.values())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from twofold.catalog import ADDITIONS, SYSTEMS, Recipe
+from twofold.catalog import ADDITIONS, SYSTEMS, Recipe, trained
 from twofold.errors import UserError, nearest
 from twofold.settings import Setting, convert, read_settings, short_name
 
@@ -31,6 +31,11 @@ class Composition:
     def settings(self) -> dict[str, list[Setting]]:
         """The settings of every part, by the part's short name."""
         return {short_name(path): read_settings(path) for path in (self.base, *self.additions)}
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is anything to train."""
+        return trained(self.recipes)
 
     def recipe(self, name: str) -> Recipe:
         """The base's recipe of this name. Raises UserError where there is none."""

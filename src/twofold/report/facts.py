@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from twofold.catalog import SYSTEMS, trained
 from twofold.report.curves import WARN_SPREAD, Rows
 from twofold.report.read import Run
 
@@ -73,6 +74,8 @@ def median(run: Run, column: str) -> float | None:
 
 def outcome(run: Run) -> Verdict:
     """How the run ended, from the last logged row, the settings and whether what it learned was written."""
+    if is_formula(run):
+        return Verdict("good", "not trained", "Nothing is trained: a formula over the data ranks.")
     if not run.metrics:
         return Verdict("bad", "no steps", "Nothing was logged: the run ended before its first step was written down.")
     loss, step, epoch = last(run.metrics, "loss"), last(run.metrics, "step"), last(run.metrics, "epoch")
@@ -86,6 +89,12 @@ def outcome(run: Run) -> Verdict:
     return Verdict(
         "warn", "stopped", f"Stopped at {reached}{planned}, unfinished; the same command goes on from there."
     )
+
+
+def is_formula(run: Run) -> bool:
+    """Whether the run's method takes no training."""
+    system = SYSTEMS.get(str(run.config.get("method")))
+    return system is not None and not trained(system.recipes)
 
 
 def collapse(run: Run) -> Verdict:

@@ -110,6 +110,8 @@ def _tiles(run: Run, records: Sequence[Measured], held: str) -> list[dict[str, s
 
 
 def _unmeasured(run: Run) -> list[str]:
+    if facts.is_formula(run):
+        return ["The method is not trained: there are no curves to draw."]
     if not run.metrics:
         return ["No metrics were logged: there are no curves to draw."]
     if not any(FIRST[0] in row for row in run.metrics):

@@ -111,14 +111,15 @@ def test_new_users_are_folded_in(run, tmp_path, capsys):
 
 
 def test_folding_in_a_known_user_is_one_step_of_propagation(run):
-    from twofold.interactions.jobs.recommend import fold_in
+    from twofold.interactions.evaluation.ragged import Ragged
     from twofold.interactions.jobs.store import read_model
 
     model = read_model(run)
     pairs, degree = model.pairs, np.bincount(model.pairs[:, 1], minlength=ITEMS)
     own = pairs[pairs[:, 0] == 7][:, 1]
-    expected = sum(model.item[i] / np.sqrt(len(own) * degree[i]) for i in own)
-    torch.testing.assert_close(fold_in(model, np.zeros(len(own), dtype=np.int64), own, 1)[0], expected.float())
+    expected = sum(model.embeddings.item[i] / np.sqrt(len(own) * degree[i]) for i in own)
+    new = Ragged.of([(0, i) for i in own], 1)
+    torch.testing.assert_close(model.embeddings.fold_in(torch.tensor([0]), new)[0], expected.float())
 
 
 def test_similar_items_share_the_taste(run, tmp_path):
@@ -273,3 +274,39 @@ def test_noise_is_added_to_what_is_learned_from_alone(plays, tmp_path):
         taste(users[u]) != taste(items[i]) for u, i in zip(*(c.to_pylist() for c in pairs.columns), strict=True)
     )
     assert 0.05 * len(pairs) < strange < 0.2 * len(pairs)
+
+
+@pytest.mark.parametrize("method", ["popularity", "graph-filter", "item-knn"])
+def test_rankers_without_training_are_runs_like_others(method, plays, tmp_path, capsys):
+    out, found = tmp_path / "run", tmp_path / "found.parquet"
+    options = ["--method.neighbours", "8"] if method == "item-knn" else []
+    assert main(["pretrain", method, str(plays), "--out", str(out), *COLUMNS, *options]) == 0
+    said = capsys.readouterr().out
+    assert "Nothing is trained" in said and "longer" not in said and (out / "report.html").is_file()
+    assert not (out / "model.safetensors").exists()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "a formula over the data ranks" in page and "ended before" not in page and "no curves to draw" in page
+    names = {row["name"] for row in json.loads((out / "evaluation.json").read_text())}
+    assert names == {"run", "popularity", "graph filter"} - ({method.replace("-", " ")} - {"run"})
+    assert main(["recommend", str(out), "--users", "u07,u08", "--k", "4", "--out", str(found)]) == 0
+    table = pq.read_table(found).to_pylist()
+    own = sum(taste(row["user"]) == taste(row["item"]) for row in table)
+    assert len(table) == 8 and (own == 8 or method == "popularity")
+    history = tmp_path / "new.csv"
+    history.write_text("user,item\nann,track-0\nann,track-2\n")
+    assert main(["recommend", str(out), "--history", str(history), "--k", "5", "--out", str(found)]) == 0
+    fresh = pq.read_table(found).to_pylist()
+    assert len(fresh) == 5 and not {row["item"] for row in fresh} & {"track-0", "track-2"}
+    assert method == "popularity" or all(taste(row["item"]) == 0 for row in fresh)
+    for verb in (
+        ["similar", str(out), "track-1"],
+        ["embed", str(out), "users"],
+        ["export", str(out), "--format", "faiss"],
+    ):
+        capsys.readouterr()
+        assert main(verb) == 2
+        assert f"{method} ranks without embeddings" in capsys.readouterr().err
+    assert main(["pretrain", method, str(plays), "--out", str(out), *COLUMNS, "--epochs", "3"]) == 2
+    assert f"{method} is not trained: --epochs means nothing" in capsys.readouterr().err
+    assert main(["check", str(plays), "--method", method, *COLUMNS]) == 0
+    assert "is not trained" in capsys.readouterr().out

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods import floors
 from twofold.interactions.methods.floors import GraphFilter, ItemKNN, Popularity
 
@@ -23,7 +25,7 @@ def matrix():
 @pytest.fixture
 def pairs():
     shuffled = np.random.default_rng(1).permutation(np.argwhere(matrix()))
-    return np.concatenate([shuffled, shuffled[:5]])  # repeated pairs count once
+    return Bipartite(torch.from_numpy(np.concatenate([shuffled, shuffled[:5]])), USERS, ITEMS)  # repeats count once
 
 
 def root(degree):
@@ -45,7 +47,7 @@ def loop_knn(filled, n):
 
 
 def test_popularity_counts_users(pairs):
-    scores = Popularity.fit(pairs, USERS, ITEMS).scores(torch.tensor([3, 0]))
+    scores = Popularity(pairs).scores(torch.tensor([3, 0]))
     assert scores.tolist() == [matrix().sum(0).tolist()] * 2
 
 
@@ -55,7 +57,7 @@ def test_the_graph_filter_is_its_formula(pairs, block, monkeypatch):
     r = matrix().astype(float)
     normalised = root(r.sum(1))[:, None] * r * root(r.sum(0))
     expected = torch.from_numpy(r @ normalised.T @ normalised).float()
-    filter_ = GraphFilter.fit(torch.from_numpy(pairs), USERS, ITEMS)
+    filter_ = GraphFilter(pairs)
     assert_close(filter_.scores(EVERYONE), expected)
     assert_close(filter_.scores(torch.tensor([9, 1, 9])), expected[[9, 1, 9]])
 
@@ -64,11 +66,20 @@ def test_the_graph_filter_is_its_formula(pairs, block, monkeypatch):
 @pytest.mark.parametrize("neighbours", [1, 5, 100])
 def test_item_knn_is_the_loop(pairs, neighbours, block, monkeypatch):
     monkeypatch.setattr(floors, "_BLOCK", block)
-    scores = ItemKNN.fit(pairs, USERS, ITEMS, neighbours).scores(EVERYONE)
+    scores = ItemKNN(pairs, neighbours=neighbours).scores(EVERYONE)
     assert_close(scores, loop_knn(matrix(), neighbours))
 
 
 @pytest.mark.parametrize("kind", [Popularity, GraphFilter, ItemKNN])
 def test_no_pairs_give_zeros(kind):
-    scores = kind.fit(np.empty((0, 2), np.int64), 3, 4).scores(torch.arange(3))
+    scores = kind(Bipartite(torch.empty(0, 2, dtype=torch.int64), 3, 4)).scores(torch.arange(3))
     assert scores.tolist() == [[0.0] * 4] * 3
+
+
+@pytest.mark.parametrize("kind", [Popularity, GraphFilter, ItemKNN])
+def test_other_users_are_ranked_for_by_their_own_items(pairs, kind):
+    floor, own = kind(pairs), Ragged.of(pairs.pairs, USERS)
+    turned = torch.arange(USERS - 1, -1, -1)
+    others = Ragged.of(torch.stack([turned[pairs.pairs[:, 0]], pairs.pairs[:, 1]], dim=1), USERS)
+    assert_close(floor.scores(EVERYONE, others), floor.scores(turned))
+    assert_close(floor.scores(EVERYONE, own), floor.scores(EVERYONE))

@@ -27,6 +27,9 @@ def run(composition: Composition, pretraining: Mapping[str, Any]) -> dict[str, A
         numbers[f"pairs_a_{side}"] = float(middle)
         print(f"training pairs of each {side}: {low:.0f} (10th percentile), {middle:.0f} (median), {high:.0f} (most)")
     settled = settle(pretraining, composition, data)
-    print(f"\nA run would train {composition.name}:")
-    print("\n".join(make_plan(settled).describe(len(data.train))))
+    if composition.trained:
+        print(f"\nA run would train {composition.name}:")
+        print("\n".join(make_plan(settled).describe(len(data.train))))
+    else:
+        print(f"\nA run would rank by {composition.name}, which is not trained.")
     return {**numbers, "settings": settled}

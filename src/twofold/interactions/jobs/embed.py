@@ -22,7 +22,8 @@ def run(given: Mapping[str, Any]) -> Path:
     if side not in SIDES:
         raise UserError(f'Of a run on interactions users or items can be embedded, not "{side}".{nearest(side, SIDES)}')
     model = read_model(given["model"])
-    ids, rows = (model.user_ids, model.user) if side == "users" else (model.item_ids, model.item)
+    held = model.embeddings
+    ids, rows = (model.user_ids, held.user) if side == "users" else (model.item_ids, held.item)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.numpy().ravel()), rows.shape[1])
     table = pa.table({"id": ids, "embedding": vectors})
     out = Path(given["out"] or Path(given["model"]) / f"{side}-embeddings.parquet")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from twofold.interactions.evaluation.groups import group_contributions, item_gro
 from twofold.interactions.evaluation.noise import add_noise
 from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import Ranking, rank_all
+from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.store import read_model, rows_of
 from twofold.interactions.methods.floors import GraphFilter, Popularity
@@ -109,10 +111,11 @@ def measure(
     seen_parts = [data.train, *([data.valid] if data.valid is not None else [])]
     seen, relevant = Ragged.of(np.concatenate(seen_parts), data.users), Ragged.of(data.test, data.users)
     name = folder.resolve().name
-    sides: dict[str, Score] = {name: model.scores}
+    sides: dict[str, Score] = {name: model.ranker.scores}
     if floors:
-        shape = data.train, data.users, data.items
-        sides |= {"popularity": Popularity.fit(*shape).scores, "graph filter": GraphFilter.fit(*shape).scores}
+        learned = Bipartite(torch.from_numpy(data.train), data.users, data.items)
+        beside: dict[str, type[Popularity | GraphFilter]] = {"popularity": Popularity, "graph filter": GraphFilter}
+        sides |= {kind: make(learned).scores for kind, make in beside.items() if model.method != kind.replace(" ", "-")}
     groups = item_groups(data.train, data.items, GROUPS)
     untrained = Ragged.of(data.train, data.users).count() == 0
     rows: list[dict[str, Any]] = []

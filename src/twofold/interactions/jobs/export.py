@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.interactions.jobs.store import Recommender, read_model
+from twofold.interactions.jobs.store import Embeddings, read_model
 
 ASKED, NEIGHBOURS, CELLS_FROM = 256, 10, 50_000
 
@@ -24,7 +24,7 @@ def run(given: dict[str, Any]) -> Path:
             f"A run on interactions exports an index of its items: give --format faiss, not {given['format']}."
         )
     faiss = _faiss()
-    model = read_model(given["model"])
+    model = read_model(given["model"]).embeddings
     rows = np.ascontiguousarray(model.item.numpy(), dtype=np.float32)
     cells = round(len(rows) ** 0.5)
     if len(rows) < CELLS_FROM:
@@ -42,7 +42,7 @@ def run(given: dict[str, Any]) -> Path:
     return out
 
 
-def _agreement(index: Any, model: Recommender) -> float:
+def _agreement(index: Any, model: Embeddings) -> float:
     """The share of exact search's best items that the index finds, for users spread over all."""
     chosen = np.unique(np.linspace(0, len(model.user) - 1, ASKED).astype(int))
     users, k = model.user[chosen], min(NEIGHBOURS, len(model.item))

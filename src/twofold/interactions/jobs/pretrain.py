@@ -20,7 +20,7 @@ from twofold.interactions.jobs.evaluate import below_floors, measure, open_data,
 from twofold.interactions.jobs.monitor import METRIC, BestEpoch
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, settle
-from twofold.interactions.jobs.store import write_model
+from twofold.interactions.jobs.store import ranker_of, write_data, write_model
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
@@ -44,6 +44,8 @@ def run(composition: Composition, given: Mapping[str, Any]) -> Path:
     """Train, keep the best epoch, measure it on the test part beside its floors; see `api.pretrain`."""
     data = open_data(given)
     settled = settle(given, composition, data)
+    if not composition.trained:
+        return _rank(composition, given, settled, data)
     fabric = make_fabric(given["devices"] or "auto", num_nodes=given["nodes"])
     fabric.launch()
     with together(fabric):
@@ -65,6 +67,22 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
         save_every_seconds=settled["save_every"],
         unit="triples",
     )
+
+
+def _rank(composition: Composition, given: Mapping[str, Any], settled: dict[str, Any], data: Interactions) -> Path:
+    """A ranker without training: its data kept, and what it is worth."""
+    folder, titles = Path(settled["out"]), read_titles(settled["titles"]) if settled["titles"] else None
+    learned = Bipartite(torch.from_numpy(data.train), data.users, data.items)
+    settled["method_options"] = ranker_of(composition, learned, given["method_options"] or {})[1]
+    _same_data(folder, data)
+    about = {**environment(), "pairs": len(data.train), "fingerprint": fingerprint(data)}
+    out = RunFolder.open(folder, settled, environment=about, harmless=HARMLESS)
+    if not settled["quiet"]:
+        for line in [*_about(settled, data), "Nothing is trained: a formula over the pairs ranks."]:
+            out.say(line)
+    _finish(out, settled, data, titles)
+    out.close()
+    return folder
 
 
 def _train(
@@ -104,20 +122,38 @@ def _train(
         if best:
             epoch = best.restore(cast(LightGCN, method))
             out.say(f"The best epoch by {METRIC} on the {settled['select_on']} part is {epoch}; its tables are kept.")
-        write_model(folder, cast(LightGCN, method), data)
-        if data.test is not None and len(data.test):
-            rows = measure(folder, data, quiet=settled["quiet"])
-            out.add_evaluation({**row, "seed": seed, "data": str(settled["data"])} for row in rows)
-            out.say(table(rows))
-            if warning := below_floors(rows):
-                out.warn(warning)
-        write_samples(folder, seed, titles)
-        _report(out, settled)
+        write_model(folder, cast(LightGCN, method))
+        rows = _finish(out, settled, data, titles)
+        if warning := below_floors(rows):
+            out.warn(warning)
     elif fabric.is_global_zero and titles:  # perhaps given to a run that had finished without them
         write_samples(folder, seed, titles)
         _report(out, settled)
     out.close()
     return folder
+
+
+def _finish(
+    out: RunFolder, settled: Mapping[str, Any], data: Interactions, titles: Mapping[str, str] | None
+) -> list[dict[str, Any]]:
+    """Keep the data's ids and pairs, measure on the test part beside the floors, and write samples and report."""
+    write_data(out.path, data)
+    rows: list[dict[str, Any]] = []
+    if data.test is not None and len(data.test):
+        rows = measure(out.path, data, quiet=settled["quiet"])
+        out.add_evaluation({**row, "seed": settled["seed"], "data": str(settled["data"])} for row in rows)
+        out.say(table(rows))
+    write_samples(out.path, settled["seed"], titles)
+    _report(out, settled)
+    return rows
+
+
+def _about(settled: Mapping[str, Any], data: Interactions) -> list[str]:
+    return [
+        f"twofold {versions()['twofold']}: {settled['method']} on {settled['data']} -> {settled['out']}",
+        f"data: {len(data.train):,} pairs of {data.users:,} users and {data.items:,} items to learn from",
+        *data.notes,
+    ]
 
 
 def _seen(data: Interactions, *, validated: bool) -> Ragged:
@@ -137,9 +173,7 @@ def _header(
     best: BestEpoch | None,
 ) -> list[str]:
     lines = [
-        f"twofold {versions()['twofold']}: {settled['method']} on {settled['data']} -> {settled['out']}",
-        f"data: {len(data.train):,} pairs of {data.users:,} users and {data.items:,} items to learn from",
-        *data.notes,
+        *_about(settled, data),
         f"engine: {fabric.world_size} x {fabric.device.type}, fp32",
         f"memory: about {memory_estimate(data, method) / 1e6:,.0f} MB for pairs, graphs, tables and a step, and "
         f"{ranking_estimate(data) / 1e6:,.0f} MB while ranking",

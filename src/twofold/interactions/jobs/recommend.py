@@ -47,7 +47,7 @@ def similar(given: Mapping[str, Any]) -> Path:
     rows, unknown = _rows_of(model.item_ids, _listed(given["items"], model.item_ids), "item")
     if unknown:
         raise UserError(f"{given['run']} does not know the item {unknown[0]!r}" + _more(unknown) + ".")
-    unit = F.normalize(model.item, dim=1)
+    unit = F.normalize(model.embeddings.item, dim=1)
     # The item itself, which is always nearest, is what has been "seen".
     itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))
     tables = []
@@ -62,25 +62,13 @@ def similar(given: Mapping[str, Any]) -> Path:
     return out
 
 
-def fold_in(model: Recommender, users: np.ndarray, items: np.ndarray, count: int) -> Tensor:
-    """Embeddings (count, d) of new users from their items: one step of propagation over the frozen item embeddings.
-
-    z_u = sum over the user's items of z_i / sqrt(d_u d_i); users, items: int64 (n,), the pairs, of known items.
-    """
-    degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item)).clamp_min(1)
-    own = torch.from_numpy(users)
-    weight = (torch.bincount(own, minlength=count)[own] * degree[torch.from_numpy(items)]).rsqrt()
-    rows = weight[:, None] * model.item[torch.from_numpy(items)]
-    return torch.zeros(count, model.item.shape[1]).index_add_(0, own, rows)
-
-
 def _for_known(
     model: Recommender, listed: str | None, k: int, allowed: Tensor | None, given: Mapping[str, Any]
 ) -> list[pa.Table]:
     rows, unknown = torch.arange(len(model.user_ids)), list[Any]()
     if listed:
         rows, unknown = _rows_of(model.user_ids, _listed(listed, model.user_ids), "user")
-    without = torch.bincount(torch.from_numpy(model.pairs[:, 0]), minlength=len(model.user))[rows] == 0
+    without = torch.bincount(torch.from_numpy(model.pairs[:, 0]), minlength=len(model.user_ids))[rows] == 0
     strangers = [*(model.user_ids[int(row)].as_py() for row in rows[without]), *unknown]
     tables = [_popular(model, strangers, k, allowed)] if strangers else []
     if strangers and not given["quiet"]:
@@ -88,8 +76,8 @@ def _for_known(
     seen = None if given["include_seen"] else model.seen
     with watching("recommending", given["quiet"]) as progress:
         done = 0
-        for part in _parts(rows[~without], len(model.item)):
-            scores = _masked(model.scores(part), allowed)
+        for part in _parts(rows[~without], len(model.item_ids)):
+            scores = _masked(model.ranker.scores(part), allowed)
             top = top_items(scores, seen, part, k)
             tables.append(_table("user", model.user_ids, part, model.item_ids, top, scores, ("item", "score")))
             done += len(part)
@@ -105,19 +93,15 @@ def _for_new(model: Recommender, history: str, k: int, allowed: Tensor | None, g
     keep = items >= 0
     if unknown and not given["quiet"]:
         print(f"{len(unknown):,} items of {history} are not known to the run and count for nothing.")
-    users = table.users[keep]
-    order = np.lexsort((items[keep], users))
-    pairs = np.stack([users[order], items[keep][order]], axis=1)
-    count = len(table.user_ids)
-    embedding, own = fold_in(model, pairs[:, 0], pairs[:, 1], count), Ragged.of(pairs, count)
+    own = Ragged.of(np.stack([table.users[keep], items[keep]], axis=1), len(table.user_ids))
     empty = own.count() == 0
     tables = []
     if bool(empty.any()):
         strangers = [table.user_ids[int(row)].as_py() for row in torch.nonzero(empty)[:, 0]]
         tables.append(_popular(model, strangers, k, allowed))
     seen = None if given["include_seen"] else own
-    for part in _parts(torch.nonzero(~empty)[:, 0], len(model.item)):
-        scores = _masked(embedding[part] @ model.item.T, allowed)
+    for part in _parts(torch.nonzero(~empty)[:, 0], len(model.item_ids)):
+        scores = _masked(model.ranker.scores(part, own), allowed)
         top = top_items(scores, seen, part, k)
         made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
         tables.append(_with_basis(made, "history"))
@@ -126,7 +110,7 @@ def _for_new(model: Recommender, history: str, k: int, allowed: Tensor | None, g
 
 def _popular(model: Recommender, users: list[Any], k: int, allowed: Tensor | None) -> pa.Table:
     """The most popular items for users of whom nothing is known."""
-    degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item)).float()
+    degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item_ids)).float()
     top = top_items(_masked(degree[None], allowed), None, torch.zeros(1, dtype=torch.int64), k)[0]
     top = top[top >= 0]
     places, who = np.tile(top.numpy(), len(users)), np.repeat(np.arange(len(users)), len(top))

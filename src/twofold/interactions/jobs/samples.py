@@ -27,10 +27,10 @@ def write_samples(folder: Path, seed: int, titles: Mapping[str, str] | None = No
     text; an item without one goes by its id.
     """
     model, drawn = read_model(folder), generator(seed, "samples")
-    learned = Ragged.of(model.pairs, len(model.user))
+    learned = Ragged.of(model.pairs, len(model.user_ids))
     having = torch.nonzero(learned.count())[:, 0]
     users = having[torch.randperm(len(having), generator=drawn)[:USERS]]
-    scores = model.scores(users)
+    scores = model.ranker.scores(users)
     top = top_items(scores, model.seen, users, NEW)
 
     def named(item: int) -> dict[str, Any]:

@@ -22,6 +22,8 @@ OPTIONS = (
     "report", "quiet", "method_options",
 )  # fmt: skip
 
+TRAINING = ("epochs", "steps", "batch_size", "optimizer", "lr", "weight_decay", "patience", "eval_every", "log_every")
+
 
 def settle(given: Mapping[str, Any], composition: Composition, data: Interactions) -> dict[str, Any]:
     """Every setting of a run with its value. Raises UserError where the data cannot carry what was asked."""
@@ -32,6 +34,13 @@ def settle(given: Mapping[str, Any], composition: Composition, data: Interaction
     recipe = composition.recipe(settled["recipe"])
     pairs = len(data.train)
     settled["out"] = given["out"] or str(Path("runs") / f"{given['method']}-{data_name(given['data'])}")
+    if settled["select_on"] == "test" and data.test is None:
+        raise UserError("--select-on test needs a test part, and the data has none.")
+    if not composition.trained:
+        for name in TRAINING:
+            if given[name] not in (None, "auto"):
+                raise UserError(f"{given['method']} is not trained: --{name.replace('_', '-')} means nothing for it.")
+        return {name: value for name, value in settled.items() if name not in TRAINING}
     settled["batch_size"] = given["batch_size"] or min(BATCH, max(2, pairs // 4))
     if given["epochs"] is None and given["steps"] is None:
         settled["epochs"] = EPOCHS
@@ -44,8 +53,6 @@ def settle(given: Mapping[str, Any], composition: Composition, data: Interaction
         settled["weight_decay"] = 0.0
     settled["patience"] = PATIENCE if given["patience"] is None else given["patience"]
     settled["eval_every"] = given["eval_every"] or 1
-    if settled["select_on"] == "test" and data.test is None:
-        raise UserError("--select-on test needs a test part, and the data has none.")
     return settled
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
+import yaml
 from torch import Tensor
 
+from twofold.composition import Composition, build, compose
 from twofold.errors import UserError
 from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.reading.splits import Interactions
+from twofold.method import Situation
 from twofold.training.files import write_atomically
 
 MODEL_FILE = "model.safetensors"
@@ -42,12 +48,10 @@ def read_tables(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} cannot be read as embeddings ({str(error).splitlines()[0]}).") from error
 
 
-def write_model(folder: Path, method: LightGCN, data: Interactions) -> None:
-    """model.safetensors (user, item, user_embedding, item_embedding); as parquet user_ids, item_ids, the pairs learned
-    from, and those held out, which are not recommended either."""
+def write_model(folder: Path, method: LightGCN) -> None:
+    """model.safetensors: user, item (the tables), user_embedding, item_embedding."""
     from safetensors.torch import save
 
-    held = [part for part in (data.valid, data.test) if part is not None]
     with torch.no_grad():
         user, item = method.represent()
     tensors = {
@@ -56,6 +60,12 @@ def write_model(folder: Path, method: LightGCN, data: Interactions) -> None:
         "item_embedding": item,
     }
     packed = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+    write_atomically(folder / MODEL_FILE, lambda handle: handle.write(packed))
+
+
+def write_data(folder: Path, data: Interactions) -> None:
+    """As parquet user_ids, item_ids, the pairs learned from, and those held out, which are not recommended either."""
+    held = [part for part in (data.valid, data.test) if part is not None]
     columns = {
         "user_ids": pa.table({"user": data.user_ids}),
         "item_ids": pa.table({"item": data.item_ids}),
@@ -64,42 +74,90 @@ def write_model(folder: Path, method: LightGCN, data: Interactions) -> None:
     }
     for name, table in columns.items():
         write_atomically(folder / f"{name}.parquet", partial(pq.write_table, table))
-    write_atomically(folder / MODEL_FILE, lambda handle: handle.write(packed))
+
+
+class Ranker(Protocol):
+    """What ranks items: (b, I) scores for users (b,), by what it learned or by the items `having` of other users."""
+
+    def scores(self, users: Tensor, having: Ragged | None = None) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Propagated embeddings of users (U, d) and items (I, d); degree: int64 (I,), the users that each item has."""
+
+    user: Tensor
+    item: Tensor
+    degree: Tensor
+
+    def scores(self, users: Tensor, having: Ragged | None = None) -> Tensor:
+        """The products of some users with all items; other users are folded in."""
+        rows = self.user[users] if having is None else self.fold_in(users, having)
+        return rows @ self.item.T
+
+    def fold_in(self, users: Tensor, having: Ragged) -> Tensor:
+        """Embeddings (b, d) of new users from their items: one step of propagation over the frozen item embeddings.
+
+        z_u = sum over the user's items of z_i / sqrt(d_u d_i).
+        """
+        row, item = having.rows(users)
+        weight = (having.count()[users][row] * self.degree[item].clamp_min(1)).rsqrt()
+        return torch.zeros(len(users), self.item.shape[1]).index_add_(0, row, weight[:, None] * self.item[item])
 
 
 @dataclass(frozen=True)
 class Recommender:
-    """A finished run: propagated embeddings (U, d) and (I, d), original ids, the items that each user has, held-out
-    ones included, and the pairs learned from, int64 (E, 2)."""
+    """A finished run: what ranks, original ids, the items that each user has, held-out ones included, and the pairs
+    learned from, int64 (E, 2)."""
 
-    user: Tensor
-    item: Tensor
+    method: str
+    ranker: Ranker
     user_ids: pa.Array
     item_ids: pa.Array
     seen: Ragged
     pairs: np.ndarray
 
-    def scores(self, users: Tensor) -> Tensor:
-        """The products of some users with all items, (b, I)."""
-        return self.user[users] @ self.item.T
+    @property
+    def embeddings(self) -> Embeddings:
+        """Raises UserError where the method has none."""
+        if not isinstance(self.ranker, Embeddings):
+            raise UserError(f"{self.method} ranks without embeddings; use a run of lightgcn, sgl or bpr-mf for this.")
+        return self.ranker
 
 
 def read_model(run: str | Path) -> Recommender:
     """The recommender of a run folder. Raises UserError where there is none."""
     folder = Path(run)
-    missing = [name for name in (MODEL_FILE, *(f"{t}.parquet" for t in TABLES)) if not (folder / name).is_file()]
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder} is not a run folder: it holds no config.yaml.")
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    composition = compose(config["method"])
+    needed = [f"{name}.parquet" for name in TABLES] + [MODEL_FILE] * composition.trained
+    missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise UserError(
             f"{folder} holds no {missing[0]}: the run has not finished; start the same pretrain command again."
-            if (folder / "config.yaml").is_file()
-            else f"{folder} is not a run folder: it holds no config.yaml."
         )
     held = {name: pq.read_table(folder / f"{name}.parquet") for name in TABLES}
-    tensors = read_tables(folder / MODEL_FILE)
     pairs, rest = (np.stack([held[name][c].to_numpy() for c in ("user", "item")], 1) for name in ("pairs", "held_out"))
     user_ids, item_ids = (held[f"{side}_ids"][side].combine_chunks() for side in ("user", "item"))
+    if composition.trained:
+        tensors = read_tables(folder / MODEL_FILE)
+        degree = torch.bincount(torch.from_numpy(pairs[:, 1]), minlength=len(item_ids))
+        ranker: Ranker = Embeddings(tensors["user_embedding"], tensors["item_embedding"], degree)
+    else:
+        learned = Bipartite(torch.from_numpy(pairs), len(user_ids), len(item_ids))
+        ranker = ranker_of(composition, learned, config["method_options"])[0]
     seen = Ragged.of(np.concatenate([pairs, rest]), len(user_ids))
-    return Recommender(tensors["user_embedding"], tensors["item_embedding"], user_ids, item_ids, seen, pairs)
+    return Recommender(composition.name, ranker, user_ids, item_ids, seen, pairs)
+
+
+def ranker_of(
+    composition: Composition, learned: Bipartite, options: Mapping[str, Any]
+) -> tuple[Ranker, dict[str, Any]]:
+    """A ranker that needs no training, of the pairs to learn from, and every setting it was built with."""
+    situation = Situation(images=len(learned.pairs), batch_size=1)
+    return build(composition, cast(Any, learned), situation, composition.recipes["default"], options)
 
 
 def _as_table(pairs: np.ndarray) -> pa.Table:

@@ -1,86 +1,64 @@
-"""Rankers that need no training: what a trained one must beat, and what is printed beside it."""
+"""Rankers that need no training: methods of their own, and what a trained one must beat.
+
+Each is built from pairs and has scores(users, having): (b, I) for users (b,), by the pairs or by other users' items.
+"""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import top_items
+from twofold.interactions.graph import Bipartite, product
+from twofold.method import above_zero
 
-NEIGHBOURS = 100
 _BLOCK = 128  # users, or items, whose dense columns are held at a time
 
 
-@dataclass(frozen=True)
 class Popularity:
-    """The same for everybody: an item's score is its number of users. degree: float32 (I,)."""
+    """The same for everybody: an item's score is its number of users."""
 
-    degree: Tensor
+    def __init__(self, data: Bipartite) -> None:
+        self.degree = Ragged.of(data.pairs.flip(1), data.items).count().float()
 
-    @classmethod
-    def fit(cls, pairs: np.ndarray | Tensor, users: int, items: int) -> Popularity:
-        """Of (user, item) pairs, integers (n, 2)."""
-        return cls(Ragged.of(_swapped(pairs), items).count().float())
-
-    def scores(self, users: Tensor) -> Tensor:
+    def scores(self, users: Tensor, having: Ragged | None = None) -> Tensor:
         """(b, I) for users (b,); one row, seen b times."""
         return self.degree.expand(len(users), -1)
 
 
-@dataclass(frozen=True)
 class GraphFilter:
     """The linear half of GF-CF (Shen et al., CIKM 2021): scores = R N^T N, N = D_u^(-1/2) R D_i^(-1/2), a user's row of
-    R as it is.
+    R as it is."""
 
-    by_user: the items of each user. matrix, transposed: N as sparse CSR, (U, I) and (I, U), float32.
-    """
+    def __init__(self, data: Bipartite) -> None:
+        self.by_user, by_item = Ragged.of(data.pairs, data.users), Ragged.of(data.pairs.flip(1), data.items)
+        user, item = (_inverse_root(side.count()) for side in (self.by_user, by_item))
+        self.matrix, self.transposed = _sparse(self.by_user, user, item), _sparse(by_item, item, user)
 
-    by_user: Ragged
-    matrix: Tensor
-    transposed: Tensor
-
-    @classmethod
-    def fit(cls, pairs: np.ndarray | Tensor, users: int, items: int) -> GraphFilter:
-        """Of (user, item) pairs, integers (n, 2)."""
-        by_user, by_item = Ragged.of(pairs, users), Ragged.of(_swapped(pairs), items)
-        user, item = (_inverse_root(side.count()) for side in (by_user, by_item))
-        return cls(by_user, _sparse(by_user, user, item), _sparse(by_item, item, user))
-
-    def scores(self, users: Tensor) -> Tensor:
+    def scores(self, users: Tensor, having: Ragged | None = None) -> Tensor:
         """(b, I) for users (b,), float32. Beside the result it holds 2 I + U numbers for each of 128 users."""
         items = self.matrix.shape[1]
         found = torch.empty(len(users), items)
         for block, into in zip(users.split(_BLOCK), found.split(_BLOCK), strict=True):
-            into.copy_((self.transposed @ (self.matrix @ _columns(self.by_user, block, items))).T)
+            rows = _columns(having or self.by_user, block, items)
+            into.copy_(product(self.transposed, product(self.matrix, rows)).T)
         return found
 
 
-@dataclass(frozen=True)
 class ItemKNN:
-    """An item's score is the sum of the cosines with those of its 100 nearest items that the user has.
+    """An item's score is the sum of the cosines with those of its nearest items that the user has.
 
-    The cosine of two items is |users of both| / sqrt(|users of one| |users of the other|); an item is the nearest to
-    itself. by_user: the items of each user. near: of each item, the places in `candidate` (m,), the items it is near
-    to, and in `cosine` (m,), float32.
+    neighbours: how many nearest items count. The cosine of two items is |users of both| / sqrt(|users of one| |users of
+    the other|); an item is the nearest to itself. Of equally near items the lower id counts.
     """
 
-    by_user: Ragged
-    near: Ragged
-    candidate: Tensor
-    cosine: Tensor
-
-    @classmethod
-    def fit(cls, pairs: np.ndarray | Tensor, users: int, items: int, neighbours: int = NEIGHBOURS) -> ItemKNN:
-        """Of (user, item) pairs, integers (n, 2). Of equally near items the lower id counts.
-
-        Beside the result it holds about 5 I + U numbers for each of 128 items.
-        """
-        by_user, by_item = Ragged.of(pairs, users), Ragged.of(_swapped(pairs), items)
+    def __init__(self, data: Bipartite, *, neighbours: int = 100) -> None:
+        above_zero(neighbours=neighbours)
+        users, items = data.users, data.items
+        self.by_user, by_item = Ragged.of(data.pairs, users), Ragged.of(data.pairs.flip(1), items)
         degree = by_item.count().clamp_min(1)
         # Squared cosines times an item's own degree are ratios of whole numbers, so ties are exact while these are.
         degree = degree.float() if int(degree.amax()) < 4096 else degree.double()
@@ -88,29 +66,26 @@ class ItemKNN:
         width = min(neighbours, items)
         ids, cosine = torch.empty(items, width, dtype=torch.int64), torch.empty(items, width)
         for block in torch.arange(items).split(_BLOCK):
-            both = (transposed @ _columns(by_item, block, users)).T.contiguous().to(degree.dtype)
+            both = product(transposed, _columns(by_item, block, users)).T.contiguous().to(degree.dtype)
             squares = both.square_().div_(degree)
             ids[block] = top_items(squares, None, block, width)
             cosine[block] = (squares.gather(1, ids[block]) / degree[block, None]).sqrt().float()
         candidate, place = torch.nonzero(cosine > 0, as_tuple=True)
         neighbour, order = ids[candidate, place].sort(stable=True)
         counts = torch.bincount(neighbour, minlength=items)
-        places = Ragged(torch.cat([counts.new_zeros(1), counts.cumsum(0)]), torch.arange(len(neighbour)))
-        return cls(by_user, places, candidate[order], cosine[cosine > 0][order])
+        # Of each item, the places in `candidate`, the items it is near to, and in `cosine`.
+        self.near = Ragged(torch.cat([counts.new_zeros(1), counts.cumsum(0)]), torch.arange(len(neighbour)))
+        self.candidate, self.cosine = candidate[order], cosine[cosine > 0][order]
 
-    def scores(self, users: Tensor) -> Tensor:
+    def scores(self, users: Tensor, having: Ragged | None = None) -> Tensor:
         """(b, I) for users (b,), float32."""
         items = len(self.near)
         found = torch.zeros(len(users), items)
         for block, into in zip(users.split(_BLOCK), found.split(_BLOCK), strict=True):
-            row, item = self.by_user.rows(block)
+            row, item = (having or self.by_user).rows(block)
             own, place = self.near.rows(item)
             into.view(-1).index_add_(0, row[own] * items + self.candidate[place], self.cosine[place])
         return found
-
-
-def _swapped(pairs: np.ndarray | Tensor) -> Tensor:
-    return torch.as_tensor(pairs).long().reshape(-1, 2).flip(1)
 
 
 def _inverse_root(degree: Tensor) -> Tensor:
