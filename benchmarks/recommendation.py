@@ -32,6 +32,7 @@ def one(method: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     chosen = dict(pair.split("=") for pair in settings.rstrip("]").split(",")) if settings else {}
     plan: dict[str, Any] = {key: float(chosen.pop(key)) for key in ("lr", "noise") if key in chosen}
     plan |= {key: int(chosen.pop(key)) for key in ("batch_size", "eval_every") if key in chosen}
+    plan |= {"recipe": chosen.pop("recipe")} if "recipe" in chosen else {}
     began, busy = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         run = twofold.pretrain(

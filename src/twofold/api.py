@@ -169,6 +169,7 @@ def evaluate(
     epochs: int | None = None,
     image_size: int | None = None,
     floors: bool = True,
+    at: str | None = None,
     seed: int = 0,
     batch_size: int = 256,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
@@ -187,7 +188,7 @@ def evaluate(
         twofold evaluate runs/photos train/ --test test/
         twofold evaluate runs/photos train.parquet --test test.parquet --protocols knn,5nn,linear,linear-sgd
         twofold evaluate backbone.safetensors train/ --test test/ --protocols finetune --labels 0.1
-        twofold evaluate runs/plays later-plays.csv
+        twofold evaluate runs/plays later-plays.csv --at 1,10,100
 
     Args:
         model: A run folder, an exported backbone (.safetensors), or random:NAME for an untrained network.
@@ -199,6 +200,7 @@ def evaluate(
         epochs: Of linear-* and finetune; the published number where not given.
         image_size: Side in pixels; as in pretraining where not given.
         floors: Measure the floors, too.
+        at: Interactions: lengths K of the lists, commas between; 5,10,20,50 where not given. 20 is always among them.
         seed: Of the split, the probes and the few labels.
         batch_size: Images a forward pass.
         precision: bf16 or fp32; auto takes bf16 where the hardware has it.
@@ -211,10 +213,12 @@ def evaluate(
     given = dict(locals())
     _check_numbers(given)
     if _learned_from(model) == "interactions":
-        _only(given, evaluate, "interactions", ("model", "data", "floors", "out", "quiet"))
+        _only(given, evaluate, "interactions", ("model", "data", "floors", "at", "out", "quiet"))
         from twofold.interactions.jobs.evaluate import run as rank
 
         return rank(given)
+    if at is not None:
+        raise UserError("--at belongs to interactions, and this model learned from images.")
     from twofold.images.jobs.evaluate import run
 
     return run(given)

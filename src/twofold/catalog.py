@@ -241,20 +241,24 @@ _UNMIX_RECIPES = {"imagenet": _MOCO_V2["imagenet"], "cifar": _with(_MOCO_V2, sym
 
 _LIGHTGCN, _SGL = "twofold.interactions.methods.lightgcn:LightGCN", "twofold.interactions.methods.sgl:SGL"
 _PAIRS = {"optimizer": "adam", "base_lr": 1e-3, "batch_size": 2048}
-_SOME, _SPARSE = {**_PAIRS, "base_lr": 5e-3}, {**_PAIRS, "base_lr": 3e-3}
 _FLOORS = "twofold.interactions.methods.floors"
 _FORMULA = {"default": Recipe("pairs", {}, {}, "a formula over the pairs, without training")}
 _DEFAULT = {"default": Recipe("triples", _PAIRS, {}, "official SGL and LightGCN; tables start from N(0, 0.1) here")}
 _LIGHTGCN_RECIPES = {
     **_DEFAULT,
-    "sparse": Recipe("triples", _SOME, {"regularisation": 0.01}, "ours, chosen on the validation part of yelp-sslrec"),
+    "sparse": Recipe(
+        "triples",
+        {**_PAIRS, "base_lr": 5e-3},
+        {"regularisation": 0.01, "sampling": "interaction"},
+        "ours, chosen on the validation part of yelp-sslrec",
+    ),
 }
 _SPARSE_SGL = {"layers": 2, "weight": 1.0, "temperature": 0.5, "ratio": 0.5, "regularisation": 0.05}
 _SGL_RECIPES = {
     **_DEFAULT,
     "sparse": Recipe(
         "triples",
-        _SPARSE,
+        {**_PAIRS, "base_lr": 3e-3},
         {**_SPARSE_SGL, "sampling": "interaction"},
         "SSLRec's layers, weight, temperature and ratio; the rest ours, chosen on the validation part of yelp-sslrec",
     ),
@@ -487,5 +491,5 @@ def reconstructed(name: str) -> str:
 
 
 def trained(recipes: Mapping[str, Recipe]) -> bool:
-    """Whether a method with these recipes is trained: of those that are a formula over the data no recipe has a plan."""
+    """Whether a method with these recipes is trained; no recipe of a formula over the data has a plan."""
     return any(recipe.plan for recipe in recipes.values())

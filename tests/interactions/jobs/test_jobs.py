@@ -276,6 +276,15 @@ def test_noise_is_added_to_what_is_learned_from_alone(plays, tmp_path):
     assert 0.05 * len(pairs) < strange < 0.2 * len(pairs)
 
 
+def test_lists_of_any_length_are_asked_about(run, plays, tmp_path, capsys):
+    out = tmp_path / "found.json"
+    assert main(["evaluate", str(run), str(plays), "--at", "30,1", "--out", str(out)]) == 0
+    metrics = {row["metric"] for row in json.loads(out.read_text()) if row["protocol"] == "ranking"}
+    assert {metric.partition("@")[2] for metric in metrics} == {"1", "20", "30"}
+    assert main(["evaluate", str(run), str(plays), "--at", "0"]) == 2
+    assert '--at takes lengths of lists, 1 or more, commas between, not "0".' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("method", ["popularity", "graph-filter", "item-knn"])
 def test_rankers_without_training_are_runs_like_others(method, plays, tmp_path, capsys):
     out, found = tmp_path / "run", tmp_path / "found.parquet"

@@ -29,7 +29,7 @@ from twofold.training.results import add_results
 from twofold.training.watching import watching
 
 AT = (5, 10, 20, 50)
-GROUPS = 10
+LISTS, GROUPS = 20, 10  # of the long tail
 Score = Callable[[Tensor], Tensor]
 
 
@@ -41,7 +41,8 @@ def run(given: Mapping[str, Any]) -> list[dict[str, Any]]:
         data = open_data(config)
     else:
         data = _other_pairs(folder, given["data"], given["quiet"])
-    rows = measure(folder, data, floors=given["floors"], quiet=given["quiet"])
+    at = _lengths(given["at"]) if given["at"] else AT
+    rows = measure(folder, data, at=at, floors=given["floors"], quiet=given["quiet"])
     for row in rows:
         row["data"], row["seed"] = str(given["data"]), config["seed"]
     print(table(rows))
@@ -80,6 +81,14 @@ def open_data(given: Mapping[str, Any]) -> Interactions:
     return replace(data, train=noisy, notes=[*data.notes, note])
 
 
+def _lengths(listed: str) -> tuple[int, ...]:
+    """Lengths of lists as text, commas between, rising; that of the long tail is added."""
+    for part in listed.split(","):
+        if not part.strip().isdecimal() or int(part) < 1:
+            raise UserError(f'--at takes lengths of lists, 1 or more, commas between, not "{part.strip()}".')
+    return tuple(sorted({LISTS, *map(int, listed.split(","))}))
+
+
 def _other_pairs(folder: Path, path: str, quiet: bool) -> Interactions:
     """Pairs of a file as the test part of a run; users and items that it does not know are left out and counted."""
     model, table = read_model(folder), read_table(path)
@@ -103,7 +112,8 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Metrics of a finished run on the test part, the floors' beside them, as evaluation.json keeps them.
 
-    Training and validation pairs are not ranked. The floors see what the model saw: the training pairs.
+    at: rising, 20 among them. Training and validation pairs are not ranked. The floors see what the model saw: the
+    training pairs.
     """
     if data.test is None or not len(data.test):
         raise UserError("There is no test part to ask about: give --test, or a split that has one.")
@@ -153,7 +163,7 @@ def _rows(
             for metric, value in ranking.mean(untrained).items()
             if metric in ("recall@20", "ndcg@20")
         ]
-    shares = group_contributions(ranking.top[:, :20], relevant, ranking.users, groups, GROUPS)
+    shares = group_contributions(ranking.top[:, :LISTS], relevant, ranking.users, groups, GROUPS)
     return rows + [
         {"protocol": "long tail", "metric": f"group {g + 1}", "value": float(value), **entry}
         for g, value in enumerate(shares)
