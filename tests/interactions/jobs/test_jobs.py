@@ -110,6 +110,18 @@ def test_new_users_are_folded_in(run, tmp_path, capsys):
     assert {row["basis"] for row in table if row["user"] == "cyd"} == {"popularity"}
 
 
+def test_new_users_may_have_ids_of_another_type(run, tmp_path, capsys):
+    history, out = tmp_path / "new.csv", tmp_path / "found.parquet"
+    history.write_text("user,item\n7,track-0\n7,track-2\n8,track-777\n")
+    assert main(["recommend", str(run), "--history", str(history), "--k", "3", "--out", str(out)]) == 0
+    found = [(row["user"], row["basis"]) for row in pq.read_table(out).to_pylist()]
+    assert sorted(found) == [(7, "history")] * 3 + [(8, "popularity")] * 3
+    assert "6 recommendations for 2 users" in capsys.readouterr().out
+    both = ["recommend", str(run), "--history", str(history), "--users", "u07", "--out", str(tmp_path / "both.parquet")]
+    assert main(both) == 2
+    assert "ids of another type" in capsys.readouterr().err and not (tmp_path / "both.parquet").exists()
+
+
 def test_folding_in_a_known_user_is_one_step_of_propagation(run):
     from twofold.interactions.evaluation.ragged import Ragged
     from twofold.interactions.jobs.store import read_model

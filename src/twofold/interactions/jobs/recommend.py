@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,15 +30,14 @@ def recommend(given: Mapping[str, Any]) -> Path:
     """Write user, rank, item, score and basis for the users asked about; see `api.recommend`. Returns the file."""
     model, k = read_model(given["run"]), given["k"]
     allowed = _candidates(model, given["candidates"])
-    tables = []
+    tables: list[Iterator[pa.Table]] = []
     if given["history"]:
         tables.append(_for_new(model, given["history"], k, allowed, given))
     if given["users"] or not given["history"]:
-        tables += _for_known(model, given["users"], k, allowed, given)
-    found = pa.concat_tables(tables)
+        tables.append(_for_known(model, given["users"], k, allowed, given))
     out = Path(given["out"] or Path(given["run"]) / "recommendations.parquet")
-    write_atomically(out, lambda handle: pq.write_table(found, handle))
-    print(f"{found.num_rows:,} recommendations for {pc.count_distinct(found['user']).as_py():,} users: {out}")
+    count, users = _write(out, chain(*tables), "user")
+    print(f"{count:,} recommendations for {users:,} users: {out}")
     return out
 
 
@@ -50,42 +50,68 @@ def similar(given: Mapping[str, Any]) -> Path:
     unit = F.normalize(model.embeddings.item, dim=1)
     # The item itself, which is always nearest, is what has been "seen".
     itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))
-    tables = []
-    for part in _parts(rows, len(unit)):
-        scores = unit[part] @ unit.T
-        top = top_items(scores, itself, part, k)
-        tables.append(_table("item", model.item_ids, part, model.item_ids, top, scores, ("similar", "cosine")))
-    found = pa.concat_tables(tables)
+
+    def tables() -> Iterator[pa.Table]:
+        for part in _parts(rows, len(unit)):
+            scores = unit[part] @ unit.T
+            top = top_items(scores, itself, part, k)
+            yield _table("item", model.item_ids, part, model.item_ids, top, scores, ("similar", "cosine"))
+
     out = Path(given["out"] or Path(given["run"]) / "similar.parquet")
-    write_atomically(out, lambda handle: pq.write_table(found, handle))
+    _write(out, tables(), "item")
     print(f"{k} neighbours of {len(rows):,} items: {out}")
     return out
 
 
+def _write(out: Path, tables: Iterator[pa.Table], whose: str) -> tuple[int, int]:
+    """Write tables one after the other, so that only one is held; returns how many rows, and of how many."""
+    first = next(tables)
+    counts = [first.num_rows, pc.count_distinct(first[whose]).as_py()]
+
+    def write(handle: IO[bytes]) -> None:
+        with pq.ParquetWriter(handle, first.schema) as writer:
+            writer.write_table(first)
+            for table in tables:
+                if table.schema != first.schema:
+                    raise UserError(
+                        "The users of --history have ids of another type than the run's: ask for them in a command of "
+                        "their own."
+                    )
+                writer.write_table(table)
+                counts[0] += table.num_rows
+                counts[1] += pc.count_distinct(table[whose]).as_py()
+
+    write_atomically(out, write)
+    return counts[0], counts[1]
+
+
 def _for_known(
     model: Recommender, listed: str | None, k: int, allowed: Tensor | None, given: Mapping[str, Any]
-) -> list[pa.Table]:
+) -> Iterator[pa.Table]:
     rows, unknown = torch.arange(len(model.user_ids)), list[Any]()
     if listed:
         rows, unknown = _rows_of(model.user_ids, _listed(listed, model.user_ids), "user")
     without = torch.bincount(torch.from_numpy(model.pairs[:, 0]), minlength=len(model.user_ids))[rows] == 0
     strangers = [*(model.user_ids[int(row)].as_py() for row in rows[without]), *unknown]
-    tables = [_popular(model, strangers, k, allowed)] if strangers else []
+    if strangers:
+        yield _popular(model, pa.array(strangers, type=model.user_ids.type), k, allowed)
     if strangers and not given["quiet"]:
         print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
     seen = None if given["include_seen"] else model.seen
     with watching("recommending", given["quiet"]) as progress:
-        done = 0
-        for part in _parts(rows[~without], len(model.item_ids)):
+        done, known = 0, rows[~without]
+        for part in _parts(known, len(model.item_ids)):
             scores = _masked(model.ranker.scores(part), allowed)
             top = top_items(scores, seen, part, k)
-            tables.append(_table("user", model.user_ids, part, model.item_ids, top, scores, ("item", "score")))
+            made = _table("user", model.user_ids, part, model.item_ids, top, scores, ("item", "score"))
+            yield _with_basis(made, "model")
             done += len(part)
-            progress(done, len(rows))
-    return [_with_basis(table) for table in tables]
+            progress(done, len(known))
 
 
-def _for_new(model: Recommender, history: str, k: int, allowed: Tensor | None, given: Mapping[str, Any]) -> pa.Table:
+def _for_new(
+    model: Recommender, history: str, k: int, allowed: Tensor | None, given: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Users of a file of pairs, whom the run need not know, by folding them in."""
     table = read_table(history)
     known, unknown = _rows_of(model.item_ids, table.item_ids.to_pylist(), "item", keep=True)
@@ -95,20 +121,17 @@ def _for_new(model: Recommender, history: str, k: int, allowed: Tensor | None, g
         print(f"{len(unknown):,} items of {history} are not known to the run and count for nothing.")
     own = Ragged.of(np.stack([table.users[keep], items[keep]], axis=1), len(table.user_ids))
     empty = own.count() == 0
-    tables = []
     if bool(empty.any()):
-        strangers = [table.user_ids[int(row)].as_py() for row in torch.nonzero(empty)[:, 0]]
-        tables.append(_popular(model, strangers, k, allowed))
+        yield _popular(model, table.user_ids.take(pa.array(torch.nonzero(empty)[:, 0].numpy())), k, allowed)
     seen = None if given["include_seen"] else own
     for part in _parts(torch.nonzero(~empty)[:, 0], len(model.item_ids)):
         scores = _masked(model.ranker.scores(part, own), allowed)
         top = top_items(scores, seen, part, k)
         made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
-        tables.append(_with_basis(made, "history"))
-    return pa.concat_tables([_with_basis(part) for part in tables])
+        yield _with_basis(made, "history")
 
 
-def _popular(model: Recommender, users: list[Any], k: int, allowed: Tensor | None) -> pa.Table:
+def _popular(model: Recommender, users: pa.Array, k: int, allowed: Tensor | None) -> pa.Table:
     """The most popular items for users of whom nothing is known."""
     degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item_ids)).float()
     top = top_items(_masked(degree[None], allowed), None, torch.zeros(1, dtype=torch.int64), k)[0]
@@ -116,7 +139,7 @@ def _popular(model: Recommender, users: list[Any], k: int, allowed: Tensor | Non
     places, who = np.tile(top.numpy(), len(users)), np.repeat(np.arange(len(users)), len(top))
     return pa.table(
         {
-            "user": pa.array(users, type=model.user_ids.type).take(pa.array(who)),
+            "user": users.take(pa.array(who)),
             "rank": pa.array(np.tile(np.arange(1, len(top) + 1), len(users))),
             "item": model.item_ids.take(pa.array(places)),
             "score": pa.array(np.tile(degree[top].numpy(), len(users))),
@@ -143,9 +166,7 @@ def _table(
     )
 
 
-def _with_basis(table: pa.Table, basis: str = "model") -> pa.Table:
-    if "basis" in table.column_names:
-        return table
+def _with_basis(table: pa.Table, basis: str) -> pa.Table:
     return table.append_column("basis", pa.array([basis] * table.num_rows))
 
 
