@@ -66,7 +66,7 @@ def table(folder: Path) -> str:
     values: dict[str, dict[str, list[float]]] = {}
     for file in sorted(folder.glob("*.json")):
         held = json.loads(file.read_text())
-        for row in held["results"]:
+        for row in (row for row in held["results"] if row["protocol"] in ("ranking", "long tail")):
             name = f"({row['name']})" if row["floor"] else held["method"]
             values.setdefault(name, {}).setdefault(row["metric"], []).append(row["value"])
         values[held["method"]].setdefault("best epoch", []).append(held["best_epoch"])
