@@ -64,13 +64,14 @@ def twofold(kind: str, folder: Path, data: Data, plan: Plan, each: Each) -> None
         method: LightGCN = SGL(graph, layers=plan.layers, init=plan.init, **own)
     else:
         method = LightGCN(graph, layers=plan.layers, init=plan.init)
-    triples = Triples(*graph, sampling="user", seed=0)
+    seed = torch.initial_seed()
+    triples = Triples(*graph, sampling="user", seed=seed)
     training = Training(batch_size=plan.batch_size, epochs=1, optimiser="adam", lr=plan.lr, weight_decay=0.0)
     optimiser = build_optimiser(method, training)
     size = min(plan.batch_size, len(graph.pairs))
     steps = len(graph.pairs) // size
-    for step, index in enumerate(batches(len(graph.pairs), size, 0, 0, steps * plan.epochs, 0, 1)):
-        now = Progress(step, 10**6, step // steps, 1000)
+    for step, index in enumerate(batches(len(graph.pairs), size, seed, 0, steps * plan.epochs, 0, 1)):
+        now = Progress(step, 10**6, step // steps, 1000, seed=seed)
         method.before_step(now)
         views = triples(Batch(torch.empty(0), torch.empty(0), index), now.epoch)
         method(views, now).total.backward()
