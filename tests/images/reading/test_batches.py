@@ -230,8 +230,9 @@ def test_ctrl_c_ends_the_process_at_once(tmp_path, source):
     script.write_text(
         textwrap.dedent(
             f"""
-            import time, torch
+            import signal, time, torch
             from twofold.images.reading import Images, open_source
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
             data = Images(open_source({source.path!r}), short_side=20, memory_bytes=0)
             kept = data.stream(torch.randint(23, (64,)) for _ in range(10**6))
             for i, batch in enumerate(kept):
