@@ -72,8 +72,8 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
 def _rank(composition: Composition, given: Mapping[str, Any], settled: dict[str, Any], data: Interactions) -> Path:
     """A ranker without training: its data kept, and what it is worth."""
     folder, titles = Path(settled["out"]), read_titles(settled["titles"]) if settled["titles"] else None
-    learned = Bipartite(torch.from_numpy(data.train), data.users, data.items)
-    settled["method_options"] = ranker_of(composition, learned, given["method_options"] or {})[1]
+    nothing = Bipartite(torch.empty(0, 2, dtype=torch.int64), 1, 1)  # enough to check and complete the settings
+    settled["method_options"] = ranker_of(composition, nothing, given["method_options"] or {})[1]
     _same_data(folder, data)
     about = {**environment(), "pairs": len(data.train), "fingerprint": fingerprint(data)}
     out = RunFolder.open(folder, settled, environment=about, harmless=HARMLESS)
