@@ -35,12 +35,11 @@ def one(name: str, options: argparse.Namespace) -> dict[str, float]:
     """Median CPU seconds of a step, and MiB of memory, of one method in this process."""
     import torch
 
-    from twofold.composition import build, compose
+    from twofold.catalog.composition import build, compose
     from twofold.images.backbones import build_backbone
-    from twofold.method import Progress, Situation
+    from twofold.seam import Progress, Situation, Views
     from twofold.training.optimiser import build_optimiser
     from twofold.training.plan import Plan
-    from twofold.views import Views
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

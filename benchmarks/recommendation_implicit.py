@@ -20,8 +20,8 @@ import scipy.sparse as sp
 import torch
 from threadpoolctl import threadpool_limits
 
-from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import rank_all
+from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import open_interactions
 
 MODELS = {

@@ -52,11 +52,10 @@ def twofold(kind: str, folder: Path, data: Data, plan: Plan, each: Each) -> None
     from twofold.interactions.methods.lightgcn import LightGCN
     from twofold.interactions.methods.sgl import SGL
     from twofold.interactions.views.triples import Triples
-    from twofold.method import Progress
+    from twofold.seam import Batch, Progress
     from twofold.training.optimiser import build_optimiser
     from twofold.training.plan import Plan as Training
     from twofold.training.sampler import batches
-    from twofold.views import Batch
 
     graph = Bipartite(torch.from_numpy(data.train), len(data.user_ids), len(data.item_ids))
     if kind == "sgl":

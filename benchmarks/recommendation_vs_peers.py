@@ -36,8 +36,8 @@ def measure(side: str, kind: str, folder: Path, pairs: Path, plan: dict[str, Any
     from recommendation_peers import SIDES, Data, Plan
     from torch import Tensor
 
-    from twofold.interactions.evaluation.ragged import Ragged
     from twofold.interactions.evaluation.ranking import rank_all
+    from twofold.interactions.ragged import Ragged
 
     torch.set_num_threads(1)
     torch.manual_seed(plan.pop("seed"))

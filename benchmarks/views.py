@@ -16,7 +16,7 @@ import torch
 from twofold.images.views import RECIPES, ImageViews, Recipe
 from twofold.images.views.recipes import Crop
 from twofold.images.views.reference import reference_views
-from twofold.views import Batch
+from twofold.seam import Batch
 
 
 def batch(source: int, images: int) -> Batch:

@@ -3,3 +3,17 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import multiprocessing
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """A context whose processes are forked from one that has imported everything, so that each starts at once."""
+    from .training import small
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["twofold.training.loop", "lightning_fabric", small.__name__])
+    return context

@@ -14,9 +14,9 @@ import pytest
 
 from twofold import api
 from twofold.catalog import ADDITIONS, RECONSTRUCTED, SYSTEMS
+from twofold.catalog.composition import compose, resolve_options
+from twofold.catalog.settings import convert, read_settings
 from twofold.cli import parse
-from twofold.composition import compose, resolve_options
-from twofold.settings import convert, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -142,7 +142,7 @@ def pretrain(
         method_options: Settings of the method and its additions; on the command line --method.NAME VALUE.
     """
     given = dict(locals())
-    from twofold.composition import compose, resolve_options
+    from twofold.catalog.composition import compose, resolve_options
 
     composition = compose(method)
     resolve_options(composition, method_options or {})
@@ -382,7 +382,7 @@ def report(runs: list[str], *, out: str | None = None) -> Path:
         runs: Run folders.
         out: The page; report.html in the run folder, or here for several runs, where not given.
     """
-    from twofold.report import build
+    from twofold.page import build
 
     folders = [Path(run) for run in ([runs] if isinstance(runs, str) else runs)]
     if not folders:
@@ -433,7 +433,7 @@ def check(
     """
     given = dict(locals())
     _check_numbers(given)
-    from twofold.composition import compose
+    from twofold.catalog.composition import compose
 
     composition = compose(method)
     given = _own_options({**_defaults(pretrain), **given}, composition.kind)
@@ -485,7 +485,7 @@ def methods(name: str | None = None) -> None:
     Args:
         name: A method or a composition to describe.
     """
-    from twofold.describe import describe_all, describe_one
+    from twofold.catalog.describe import describe_all, describe_one
 
     print(describe_one(name) if name else describe_all())
 
@@ -615,7 +615,7 @@ def _learned_from(model: str) -> str:
         return "images"
     import yaml
 
-    from twofold.composition import compose
+    from twofold.catalog.composition import compose
 
     try:
         return compose(str(yaml.safe_load(file.read_text(encoding="utf-8"))["method"])).kind

@@ -16,8 +16,8 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter
 
 from twofold import __version__, api
+from twofold.catalog.settings import convert
 from twofold.errors import UserError, nearest
-from twofold.settings import convert
 
 _VERBS: dict[str, Callable[..., Any]] = {verb.__name__: verb for verb in api.VERBS}
 _METHOD = "--method."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -14,3 +15,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A hint ' Did you mean "x"?' with the known name nearest to `name`, or '' where none is near."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f' Did you mean "{match[0]}"?' if match else ""
+
+
+def above_zero(**settings: float) -> None:
+    """Refuse a setting that must be a number above 0, naming it."""
+    for name, value in settings.items():
+        if not 0 < value < math.inf:
+            raise UserError(f"{name} must be a number above 0, not {value}.")
+
+
+def share(**settings: float) -> None:
+    """Refuse a setting that must lie between 0 and 1, naming it."""
+    for name, value in settings.items():
+        if not 0 <= value <= 1:
+            raise UserError(f"{name} must lie between 0 and 1, not {value}.")

@@ -5,10 +5,9 @@ import torch
 from small import Flat, fill, tensors
 from torch.testing import assert_close
 
-from twofold.method import Progress
 from twofold.methods.byol import BYOL, teacher_momentum
 from twofold.objectives.regression import normalised_squared_error
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from twofold.method import Look, Pass, Progress
 from twofold.methods.co2 import CO2
+from twofold.methods.joint_embedding import Look, Pass
 from twofold.objectives.consistency import similarity_distribution
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 

@@ -6,10 +6,9 @@ import torch.nn.functional as F
 from small import Flat, tensors
 from torch.testing import assert_close
 
-from twofold.method import Progress
 from twofold.methods.mochi import Draw, MoCHi
 from twofold.methods.moco import MoCo
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 NOW = Progress(step=5, steps=10)

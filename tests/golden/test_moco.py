@@ -8,11 +8,10 @@ import torch.nn.functional as F
 from small import Flat, tensors
 from torch.testing import assert_close
 
-from twofold.method import Progress
 from twofold.methods.moco import MoCo
 from twofold.nets.batch_norm import SplitBatchNorm2d, deinterleave, interleave
 from twofold.objectives.info_nce import info_nce
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 NOW = Progress(step=0, steps=10)

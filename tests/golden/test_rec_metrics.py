@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import metrics_of, rank_all
+from twofold.interactions.ragged import Ragged
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-7}
 LIGHTGCN = ("precision", "recall", "ndcg")

@@ -10,9 +10,8 @@ from twofold.interactions.graph import Bipartite, adjacency, propagate
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.methods.sgl import SGL
 from twofold.interactions.views.augment import without
-from twofold.method import Progress
 from twofold.objectives.ranking import bpr, contrast, half_squares
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 KINDS = ("ed", "nd", "rw")
 VALUE = {"rtol": 1e-5, "atol": 1e-6}

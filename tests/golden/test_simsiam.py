@@ -5,10 +5,9 @@ import torch
 from small import Flat, fill, tensors
 from torch.testing import assert_close
 
-from twofold.method import Progress
 from twofold.methods.simsiam import SimSiam
 from twofold.objectives.regression import negative_cosine
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 

@@ -8,12 +8,11 @@ from small import tensors
 from torch import nn
 from torch.testing import assert_close
 
-from twofold.method import Progress
+from twofold.methods.mixing import region
 from twofold.methods.moco import MoCo
 from twofold.methods.unmix import UnMix
-from twofold.mixing import region
 from twofold.nets.features import Features
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 NOW = Progress(step=0, steps=10)

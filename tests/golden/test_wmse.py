@@ -7,10 +7,9 @@ import torch
 from small import Flat
 from torch.testing import assert_close
 
-from twofold.method import Progress
 from twofold.methods.wmse import WMSE
 from twofold.objectives.whitening import whiten
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 CASE = r"d(\d+)_bs(\d+)_ws(\d+)_it(\d+)_(norm|mse)_eps([\d.e-]+)_loss"

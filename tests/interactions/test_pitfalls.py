@@ -17,9 +17,8 @@ from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.methods.sgl import SGL
 from twofold.interactions.views.augment import draw_view
 from twofold.interactions.views.triples import Triples
-from twofold.method import Progress
 from twofold.objectives.ranking import bpr, contrast
-from twofold.views import Batch
+from twofold.seam import Batch, Progress
 
 from .graph_data import graph, random_graph
 

@@ -13,8 +13,7 @@ from torch.testing import assert_close
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.methods.sgl import SGL
 from twofold.interactions.views.triples import Triples
-from twofold.method import Progress
-from twofold.views import Batch
+from twofold.seam import Batch, Progress
 
 from .graph_data import random_graph
 

@@ -10,10 +10,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Progress
 from twofold.methods.dino import DINO
 from twofold.objectives.distillation import cross_entropy, entropy, sharpened
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 from .test_seam import NOW, Tiny, views_of
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from twofold.catalog import ADDITIONS, SYSTEMS
-from twofold.composition import build, compose
+from twofold.catalog.composition import build, compose
 from twofold.errors import UserError
-from twofold.method import Progress, Situation
+from twofold.seam import Progress, Situation
 
 from .test_seam import Tiny, views_of
 

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Progress, Situation
 from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
+from twofold.seam import Progress, Situation
 
 from .test_seam import BASES, NOW, Tiny, views_of
 

@@ -10,10 +10,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Progress
 from twofold.methods.moco_v3 import MoCoV3
 from twofold.nets.features import Features
 from twofold.objectives.info_nce import info_nce_in_batch
+from twofold.seam import Progress
 
 from .test_seam import NOW, Tiny, views_of
 

@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from twofold.method import Progress
 from twofold.methods.dino import DINO
 from twofold.methods.swav import SwAV
-from twofold.views import Views
+from twofold.seam import Progress, Views
 
 from .test_seam import Tiny
 

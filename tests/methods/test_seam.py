@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from twofold.errors import UserError
-from twofold.method import Addition, Progress, Situation, Term
 from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
 from twofold.methods.dino import DINO
+from twofold.methods.joint_embedding import Addition
 from twofold.methods.moco import MoCo
 from twofold.methods.moco_v3 import MoCoV3
 from twofold.methods.simclr import SimCLR
@@ -21,7 +21,7 @@ from twofold.methods.swav import SwAV
 from twofold.methods.vicreg import VICReg
 from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
-from twofold.views import Views
+from twofold.seam import Progress, Situation, Term, Views
 
 BASES = {
     "simclr": lambda backbone, additions=(): SimCLR(backbone, dim=8, additions=additions),

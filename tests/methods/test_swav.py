@@ -10,10 +10,9 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Progress, Situation
 from twofold.methods.swav import SwAV
 from twofold.objectives.assignment import sinkhorn
-from twofold.views import Views
+from twofold.seam import Progress, Situation, Views
 
 from .test_seam import Tiny, views_of
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Progress, Situation
 from twofold.methods.byol import BYOL
 from twofold.methods.moco import MoCo
 from twofold.methods.tkc import TKC
+from twofold.seam import Progress, Situation
 
 from .test_seam import BASES, Tiny, views_of
 

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Progress
+from twofold.methods.mixing import blend
 from twofold.methods.moco import MoCo
 from twofold.methods.unmix import UnMix
-from twofold.mixing import blend
+from twofold.seam import Progress
 
 from .test_seam import BASES, NOW, Tiny, views_of
 

@@ -7,9 +7,9 @@ import torch
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Situation
 from twofold.methods.wmse import WMSE
 from twofold.objectives.whitening import whiten
+from twofold.seam import Situation
 
 from .test_seam import NOW, Tiny, views_of
 

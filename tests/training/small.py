@@ -11,11 +11,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from twofold.method import Addition, JointEmbedding
 from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
 from twofold.methods.dino import DINO
+from twofold.methods.joint_embedding import Addition, JointEmbedding
 from twofold.methods.mixsiam import MixSiam
 from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
@@ -29,12 +29,12 @@ from twofold.methods.vicreg import VICReg
 from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
 from twofold.randomness import generator, uniforms
+from twofold.runs.folder import RunFolder
+from twofold.seam import Batch, Views
 from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
+from twofold.training.outcome import Outcome
 from twofold.training.plan import Plan
-from twofold.training.run_folder import RunFolder
-from twofold.training.seam import Outcome
-from twofold.views import Batch, Views
 
 IMAGES, SIZE = 40, 8
 

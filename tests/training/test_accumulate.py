@@ -11,10 +11,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.method import Addition, Progress, Term
+from twofold.methods.joint_embedding import Addition
 from twofold.methods.simclr import SimCLR
+from twofold.seam import Batch, Progress, Term
 from twofold.training.accumulate import accumulate, check_accumulation
-from twofold.views import Batch
 
 from .small import Net, Pictures, make_method, two_views, without_norm
 

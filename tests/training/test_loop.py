@@ -15,7 +15,7 @@ from twofold.errors import UserError
 from twofold.training import loop
 from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
-from twofold.training.seam import TrainingStopped
+from twofold.training.outcome import TrainingStopped
 
 from .small import Pictures, make_method, make_plan, make_run, run_training, two_views
 

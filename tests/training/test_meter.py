@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from twofold.method import Losses, Term
+from twofold.seam import Losses, Term
 from twofold.training.meter import Meter
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from twofold.training.metrics import TIME_COLUMNS
+from twofold.runs.metrics import TIME_COLUMNS
 
 from .small import run_training
 

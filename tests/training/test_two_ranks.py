@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from twofold.method import Progress
+from twofold.seam import Batch, Progress
 from twofold.training.distribution import first_process, make_fabric, make_ready
 from twofold.training.optimiser import build_optimiser
 from twofold.training.step import Gradients
-from twofold.views import Batch
 
 from .small import Pictures, make_method, make_plan, run_training, two_views
 

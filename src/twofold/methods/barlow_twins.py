@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Look, Pass, Progress, above_zero, width_of
-from twofold.nets.gather import gather
+from twofold.errors import above_zero
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.redundancy import apart_from_identity, cross_correlation
+from twofold.processes import gather
+from twofold.seam import Progress
 
 
 class BarlowTwins(JointEmbedding):

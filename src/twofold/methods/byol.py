@@ -9,9 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Progress, above_zero, share, width_of
+from twofold.errors import above_zero, share
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error
+from twofold.seam import Progress
 
 
 class BYOL(JointEmbedding):

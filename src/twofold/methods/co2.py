@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError
-from twofold.method import Addition, JointEmbedding, Pass, Situation, Term, above_zero, share
-from twofold.nets.gather import gather, rank
+from twofold.errors import UserError, above_zero, share
+from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
 from twofold.objectives.consistency import similarity_distribution, symmetric_divergence
+from twofold.processes import gather, rank
+from twofold.seam import Situation, Term
 
 QUEUE, IN_BATCH = (0.3, 0.05), (1.0, 1.0)  # weight and temperature
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
-from twofold.method import Addition, Branch, Look, Losses, Pass, Progress, above_zero, share, width_of
+from twofold.errors import UserError, above_zero, share
 from twofold.methods.byol import teacher_momentum
+from twofold.methods.joint_embedding import Addition, Branch, Look, Pass, width_of
 from twofold.methods.multicrop import MultiCrop, look_by_size
-from twofold.nets.gather import total, world
 from twofold.nets.heads import gelu_mlp
 from twofold.objectives.distillation import cosines, cross_entropy, entropy, sharpened
+from twofold.processes import total, world
+from twofold.seam import Losses, Progress
 
 
 class DINO(MultiCrop):

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError
-from twofold.method import Addition, Branch, JointEmbedding, Pass, Term, above_zero, share
-from twofold.mixing import beta, blend, paste, region
-from twofold.nets.gather import total, world
+from twofold.errors import UserError, above_zero, share
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Pass
+from twofold.methods.mixing import beta, blend, paste, region
+from twofold.processes import total, world
 from twofold.randomness import uniforms
+from twofold.seam import Term
 
 
 class MixSiam(Addition):

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError
-from twofold.method import Addition, JointEmbedding, Pass, Situation, share
+from twofold.errors import UserError, share
+from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
 from twofold.objectives.hard_negatives import mix_rows
 from twofold.randomness import uniforms
+from twofold.seam import Situation
 
 
 class Draw(NamedTuple):

@@ -10,25 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.method import (
-    Addition,
-    Branch,
-    JointEmbedding,
-    Look,
-    Losses,
-    Pass,
-    Progress,
-    Situation,
-    above_zero,
-    share,
-    width_of,
-)
+from twofold.errors import above_zero, share
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
 from twofold.nets.batch_norm import deinterleave, interleave, split
-from twofold.nets.gather import gather, rank
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
 from twofold.objectives.hard_negatives import uniformity
 from twofold.objectives.info_nce import info_nce
+from twofold.processes import gather, rank
+from twofold.seam import Losses, Progress, Situation
 
 
 class MoCo(JointEmbedding):

@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError
-from twofold.method import Addition, Branch, JointEmbedding, Pass, Progress, above_zero, share, width_of
+from twofold.errors import UserError, above_zero, share
 from twofold.methods.byol import teacher_momentum
-from twofold.nets.gather import gather, rank
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.info_nce import info_nce_in_batch
+from twofold.processes import gather, rank
+from twofold.seam import Progress
 
 
 class MoCoV3(JointEmbedding):

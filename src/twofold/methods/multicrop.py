@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from twofold.method import JointEmbedding, Look
+from twofold.methods.joint_embedding import JointEmbedding, Look
 
 
 def look_by_size(network: Callable[[Tensor], Look], images: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:

@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Look, Progress, above_zero, width_of
-from twofold.nets.gather import gather, rank
+from twofold.errors import above_zero
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.nt_xent import nt_xent
+from twofold.processes import gather, rank
+from twofold.seam import Progress
 
 
 class SimCLR(JointEmbedding):

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Look, Progress, above_zero, width_of
+from twofold.errors import above_zero
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import negative_cosine
+from twofold.seam import Progress
 
 
 class SimSiam(JointEmbedding):

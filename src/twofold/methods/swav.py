@@ -10,14 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError
-from twofold.method import Addition, Branch, Look, Pass, Progress, Situation, above_zero, share, width_of
+from twofold.errors import UserError, above_zero, share
+from twofold.methods.joint_embedding import Addition, Branch, Look, Pass, width_of
 from twofold.methods.multicrop import MultiCrop
-from twofold.nets.gather import gather, rank, world
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
 from twofold.objectives.assignment import sinkhorn
 from twofold.objectives.distillation import cross_entropy, entropy
+from twofold.processes import gather, rank, world
+from twofold.seam import Progress, Situation
 
 
 class SwAV(MultiCrop):

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError
-from twofold.method import Addition, JointEmbedding, Pass, Progress, Situation, Term, above_zero
-from twofold.nets.gather import gather, rank
+from twofold.errors import UserError, above_zero
+from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
 from twofold.nets.knowledge import KnowledgeTransformer, Snapshots
 from twofold.objectives.temporal import temporal_nce, weighted
+from twofold.processes import gather, rank
+from twofold.seam import Progress, Situation, Term
 
 EARLY = 0.05  # of the run: networks of this age have nothing to teach
 

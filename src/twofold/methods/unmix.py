@@ -8,11 +8,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from twofold.errors import UserError
-from twofold.method import Addition, JointEmbedding, Pass, Progress, Term, above_zero, share
-from twofold.mixing import blend, own_share, paste, region
-from twofold.nets.gather import mirror
+from twofold.errors import UserError, above_zero, share
+from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.methods.mixing import blend, own_share, paste, region
+from twofold.processes import mirror
 from twofold.randomness import derive
+from twofold.seam import Progress, Term
 
 
 class Pair(NamedTuple):

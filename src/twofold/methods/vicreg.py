@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.method import Addition, Branch, JointEmbedding, Look, Pass, Progress, above_zero, width_of
-from twofold.nets.gather import gather
+from twofold.errors import above_zero
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import squared_error
 from twofold.objectives.variance import missing_deviation, shared_covariance
+from twofold.processes import gather
+from twofold.seam import Progress
 
 
 class VICReg(JointEmbedding):

@@ -9,24 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
-from twofold.method import (
-    Addition,
-    Branch,
-    JointEmbedding,
-    Look,
-    Losses,
-    Pass,
-    Progress,
-    Situation,
-    above_zero,
-    share,
-    width_of,
-)
-from twofold.nets.gather import gather, rank, world
+from twofold.errors import UserError, above_zero, share
+from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error, squared_error
 from twofold.objectives.whitening import whiten_in_groups
+from twofold.processes import gather, rank, world
+from twofold.seam import Losses, Progress, Situation
 
 
 class WMSE(JointEmbedding):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.nets.gather import total, world
+from twofold.processes import total, world
 
 
 def interleave(rows: Tensor, groups: int) -> Tensor:

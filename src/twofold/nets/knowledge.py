@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.nets.gather import total, world
+from twofold.processes import total, world
 
 
 class KnowledgeTransformer(nn.Module):

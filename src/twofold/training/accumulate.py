@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.method import JointEmbedding, Look, Losses, Pass, Progress
-from twofold.views import Views
+from twofold.methods.joint_embedding import JointEmbedding, Look, Pass
+from twofold.seam import Losses, Progress, Views
 
 
 def check_accumulation(method: object) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from twofold.method import Branch
+from twofold.methods.joint_embedding import Branch
 
 T = TypeVar("T")
 

@@ -13,16 +13,16 @@ from torch import nn
 from torch.optim import Optimizer
 
 from twofold.errors import UserError
-from twofold.method import Losses, Progress
-from twofold.training.checkpoint import Checkpoint, all_finite
-from twofold.training.environment import versions
-from twofold.training.events import Events
+from twofold.runs.checkpoint import Checkpoint, all_finite
+from twofold.runs.environment import versions
+from twofold.runs.events import Events
+from twofold.runs.folder import RunFolder, print_plainly
+from twofold.runs.screen import Display
+from twofold.seam import Losses, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt
 from twofold.training.meter import Meter
+from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Length, Plan
-from twofold.training.progress import Display
-from twofold.training.run_folder import RunFolder, print_plainly
-from twofold.training.seam import Monitor, Outcome, Stream, TrainingStopped
 from twofold.training.watch import Watch
 
 if TYPE_CHECKING:

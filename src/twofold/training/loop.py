@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, cast
 from torch import nn
 
 from twofold.errors import UserError
-from twofold.method import Method, Progress
+from twofold.files import is_disk_full
+from twofold.runs.folder import RunFolder
+from twofold.runs.screen import Display
+from twofold.seam import Batch, Method, Monitor, Progress, Stream, Views
 from twofold.training.distribution import make_ready, together
-from twofold.training.files import is_disk_full
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
 from twofold.training.optimiser import build_optimiser, set_rate
+from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Plan
-from twofold.training.progress import Display
-from twofold.training.run_folder import RunFolder
 from twofold.training.sampler import batches
-from twofold.training.seam import Monitor, Outcome, Stream, TrainingStopped
 from twofold.training.step import Gradients, reseed
-from twofold.views import Batch, Views
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from twofold.method import Losses
+from twofold.seam import Losses
 
 
 class Meter:

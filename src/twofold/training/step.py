@@ -10,13 +10,13 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from twofold.method import JointEmbedding, Losses, Method, Progress
+from twofold.methods.joint_embedding import JointEmbedding
 from twofold.randomness import derive
+from twofold.seam import Losses, Method, Progress, Views
 from twofold.training.accumulate import accumulate, check_accumulation
 from twofold.training.compilation import Compilation
 from twofold.training.distribution import join
 from twofold.training.plan import Plan
-from twofold.views import Views
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

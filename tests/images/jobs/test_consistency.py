@@ -15,7 +15,7 @@ from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.features import InputSettings, extract
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.reading import Images, open_source
-from twofold.method import Progress
+from twofold.seam import Progress
 
 CELLS = Path(__file__).parents[3] / "examples" / "cells"
 INPUTS = InputSettings(16, (0.5,) * 3, (0.25,) * 3)

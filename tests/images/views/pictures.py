@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from twofold.views import Batch
+from twofold.seam import Batch
 
 CELLS = Path(__file__).resolve().parents[3] / "examples" / "cells" / "val.parquet"
 # Ordinary, thin both ways, odd, one pixel, two pixels.

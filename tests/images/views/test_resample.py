@@ -13,7 +13,7 @@ from twofold.images.views.apply import floats
 from twofold.images.views.draw import draw
 from twofold.images.views.recipes import Crop, Recipe
 from twofold.images.views.resample import crop_bytes, crop_floats, resize_weights
-from twofold.views import Batch
+from twofold.seam import Batch
 
 from .pictures import image, mixed, square
 

@@ -12,7 +12,7 @@ from twofold.errors import UserError
 from twofold.images.views import RECIPES, STATISTICS, ImageViews, Recipe, apply, evaluation_view
 from twofold.images.views.recipes import Crop, Flip, Grey, Jitter, Solarise
 from twofold.images.views.reference import reference_views
-from twofold.views import Batch
+from twofold.seam import Batch
 
 from .pictures import cells, image, mixed, square
 

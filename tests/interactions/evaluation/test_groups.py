@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
-from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import rank_all
+from twofold.interactions.ragged import Ragged
 
 
 def pairs_of(degrees):

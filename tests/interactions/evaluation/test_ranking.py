@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.errors import UserError
-from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import METRICS, memory_estimate, metrics_of, rank_all, top_items
+from twofold.interactions.ragged import Ragged
 
 KS = (1, 5, 20)
 

@@ -123,8 +123,8 @@ def test_new_users_may_have_ids_of_another_type(run, tmp_path, capsys):
 
 
 def test_folding_in_a_known_user_is_one_step_of_propagation(run):
-    from twofold.interactions.evaluation.ragged import Ragged
     from twofold.interactions.jobs.store import read_model
+    from twofold.interactions.ragged import Ragged
 
     model = read_model(run)
     pairs, degree = model.pairs, np.bincount(model.pairs[:, 1], minlength=ITEMS)

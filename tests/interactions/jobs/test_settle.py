@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from twofold.api import _defaults, pretrain
-from twofold.composition import compose
+from twofold.catalog.composition import compose
 from twofold.errors import UserError
 from twofold.interactions.jobs.settle import settle
 from twofold.interactions.reading.splits import Interactions

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods import floors
 from twofold.interactions.methods.floors import GraphFilter, ItemKNN, Popularity
+from twofold.interactions.ragged import Ragged
 
 USERS, ITEMS = 30, 40
 EVERYONE = torch.arange(USERS)

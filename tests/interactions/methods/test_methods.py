@@ -12,8 +12,7 @@ from torch.testing import assert_close
 from twofold.errors import UserError
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.methods.sgl import SGL
-from twofold.method import Progress, Situation
-from twofold.views import Views
+from twofold.seam import Progress, Situation, Views
 
 from ..graph_data import dense, random_graph
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twofold.errors import UserError
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.views.triples import Triples
-from twofold.views import Batch
+from twofold.seam import Batch
 
 from ..graph_data import ITEMS, graph, random_graph
 

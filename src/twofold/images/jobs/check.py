@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from twofold.composition import Composition
+from twofold.catalog.composition import Composition
 from twofold.errors import UserError
 from twofold.images.jobs.pretrain import make_plan
 from twofold.images.jobs.settle import settle

@@ -14,7 +14,7 @@ from twofold.images.jobs.comparison.shared import default_out, share
 from twofold.images.jobs.comparison.summary import summarise
 from twofold.images.jobs.comparison.written import as_text, write_files
 from twofold.images.jobs.evaluate import protocols_named
-from twofold.training.environment import environment
+from twofold.runs.environment import environment
 
 
 def run(

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twofold.files import write_atomically
 from twofold.images.evaluation.features import InputSettings, extract
 from twofold.images.reading import Images
-from twofold.method import Progress
 from twofold.randomness import generator
-from twofold.training.files import write_atomically
+from twofold.seam import Progress
 
 IMAGES, STAGES = 256, 10
 

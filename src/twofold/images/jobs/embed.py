@@ -8,7 +8,7 @@ from typing import Any
 from twofold.images.embed import embed
 from twofold.images.jobs.model import open_images, open_model
 from twofold.images.jobs.settle import data_name
-from twofold.training.watching import watching
+from twofold.runs.screen import watching
 
 
 def run(given: dict[str, Any]) -> Path:

@@ -19,8 +19,8 @@ from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import PIXEL_SETTINGS, PIXEL_SIDE, Labelled
-from twofold.training.results import add_results
-from twofold.training.watching import watching
+from twofold.runs.results import add_results
+from twofold.runs.screen import watching
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
@@ -201,7 +201,7 @@ def _keep(rows: list[dict[str, Any]], model: Model, out: str | None) -> None:
     if model.run:
         add_results(model.run, rows)
         try:
-            from twofold.report import build
+            from twofold.page import build
 
             build([model.run], model.run / "report.html")
         except UserError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from twofold.images.backbones.export import export
 from twofold.images.jobs.model import open_model
-from twofold.training.export import export
 
 
 def run(given: dict[str, Any]) -> Path:

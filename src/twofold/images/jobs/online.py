@@ -10,8 +10,8 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
 from twofold.images.evaluation.splits import Split, labelled
 from twofold.images.reading import Images
-from twofold.method import Progress
 from twofold.randomness import generator
+from twofold.seam import Progress
 
 BANK, QUERIES = {"cpu": 2_000, "cuda": 50_000}, {"cpu": 1_000, "cuda": 10_000}
 PIXEL_SIDE = 32

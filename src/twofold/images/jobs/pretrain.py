@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from twofold.catalog import reconstructed
-from twofold.composition import Composition, build
+from twofold.catalog.composition import Composition, build
 from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone
+from twofold.images.backbones.export import save_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
@@ -23,15 +24,14 @@ from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.resources import usable_cores
 from twofold.images.views import ImageViews
-from twofold.method import Situation
 from twofold.randomness import derive
+from twofold.runs.environment import environment, versions
+from twofold.runs.folder import RunFolder
+from twofold.seam import Monitor, Situation
 from twofold.training.distribution import choose_precision, make_fabric, together
-from twofold.training.environment import environment, versions
-from twofold.training.export import save_backbone
 from twofold.training.loop import train
+from twofold.training.outcome import TrainingStopped
 from twofold.training.plan import Plan
-from twofold.training.run_folder import RunFolder
-from twofold.training.seam import Monitor, TrainingStopped
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -236,7 +236,7 @@ def _measure(out: RunFolder, online: OnlineKNN, backbone: Any, settled: Mapping[
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
     if settled["report"]:
-        from twofold.report import build_or_say
+        from twofold.page import build_or_say
 
         out.say(build_or_say(out.path))
     out.say(f"backbone: {out.path / BACKBONE_FILE}; use it with: twofold embed {out.path} DATA")

@@ -13,7 +13,7 @@ from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
 from twofold.images.views import ImageViews
 from twofold.randomness import generator
-from twofold.views import Batch
+from twofold.seam import Batch
 
 SHOWN, GALLERY, THUMBNAIL = 8, 1000, 40
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.composition import Composition
+from twofold.catalog.composition import Composition
 from twofold.errors import UserError
 from twofold.images.reading import DecodeError, Source
 from twofold.images.reading.decode import image_size

@@ -22,7 +22,7 @@ from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_devi
 from twofold.images.reading.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 from twofold.images.reading.source import DecodeError, Source
 from twofold.images.reading.unreadable import Unreadable, stand_ins
-from twofold.views import Batch
+from twofold.seam import Batch
 
 AHEAD = 3  # batches under way at once: one in use, two being read
 HOST_SHARE = 0.5  # of the free memory may hold decoded images, all local ranks together

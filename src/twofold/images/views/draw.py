@@ -12,7 +12,7 @@ from torch import Tensor
 
 from twofold.images.views.recipes import Blur, Clip, Crop, Flip, Grey, Jitter, Normalise, Operation, Recipe, Solarise
 from twofold.randomness import uniforms
-from twofold.views import Geometry
+from twofold.seam import Geometry
 
 TRIES = 10
 # Uniform draws of each operation for one image; the first decides whether it is applied (but for the crop).

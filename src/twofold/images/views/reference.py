@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as F
 from twofold.images.views.blur import kernel_size
 from twofold.images.views.draw import ORDERS, Drawn, Plan, draw, side_of
 from twofold.images.views.recipes import Blur, Clip, Crop, Flip, Grey, Jitter, Normalise, Recipe, Solarise, Statistics
-from twofold.views import Batch
+from twofold.seam import Batch
 
 
 def reference_views(

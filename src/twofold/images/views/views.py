@@ -16,7 +16,7 @@ from twofold.images.views.colour import normalise_
 from twofold.images.views.draw import Drawn, Plan, draw, geometry, side_of
 from twofold.images.views.recipes import Channels, Crop, Recipe, Statistics, recipe_named, statistics_named
 from twofold.images.views.resample import apply_weights, resize_weights
-from twofold.views import Batch, Views
+from twofold.seam import Batch, Views
 
 
 class ImageViews:

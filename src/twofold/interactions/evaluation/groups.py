@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.ragged import Ragged
 
 
 def item_groups(pairs: np.ndarray | Tensor, items: int, groups: int = 10) -> Tensor:

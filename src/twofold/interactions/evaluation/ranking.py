@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.interactions.evaluation.ragged import Ragged
+from twofold.interactions.ragged import Ragged
 
 METRICS = ("recall", "ndcg", "precision", "map", "mrr", "hit")
 MEMORY = 256 << 20  # bytes that ranking may take beside the model

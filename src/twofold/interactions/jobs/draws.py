@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from twofold.views import Batch
+from twofold.seam import Batch
 
 
 class Draws:

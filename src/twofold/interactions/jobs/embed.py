@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twofold.errors import UserError, nearest
+from twofold.files import write_atomically
 from twofold.interactions.jobs.store import read_model
-from twofold.training.files import write_atomically
 
 SIDES = ("users", "items")
 

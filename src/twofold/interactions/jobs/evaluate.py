@@ -16,17 +16,17 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
 from twofold.interactions.evaluation.noise import add_noise
-from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import Ranking, rank_all
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.store import read_model, rows_of
 from twofold.interactions.methods.floors import GraphFilter, Popularity
+from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import read_table
 from twofold.interactions.reading.titles import read_titles
-from twofold.training.results import add_results
-from twofold.training.watching import watching
+from twofold.runs.results import add_results
+from twofold.runs.screen import watching
 
 AT = (5, 10, 20, 50)
 LISTS, GROUPS = 20, 10  # of the long tail

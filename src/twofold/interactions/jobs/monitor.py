@@ -9,12 +9,12 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from twofold.interactions.evaluation.ragged import Ragged
+from twofold.files import write_text
 from twofold.interactions.evaluation.ranking import rank_all
 from twofold.interactions.jobs.store import read_tables, write_tables
 from twofold.interactions.methods.lightgcn import LightGCN
-from twofold.method import Progress
-from twofold.training.files import write_text
+from twofold.interactions.ragged import Ragged
+from twofold.seam import Progress
 
 METRIC = "recall@20"
 AT = (20,)

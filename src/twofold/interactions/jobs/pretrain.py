@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from twofold.composition import Composition, build
+from twofold.catalog.composition import Composition, build
 from twofold.errors import UserError
-from twofold.interactions.evaluation.ragged import Ragged
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.draws import Draws
@@ -22,17 +21,17 @@ from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, settle
 from twofold.interactions.jobs.store import ranker_of, write_data, write_model
 from twofold.interactions.methods.lightgcn import LightGCN
+from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
 from twofold.interactions.views.triples import Triples
-from twofold.method import Situation
 from twofold.randomness import derive
+from twofold.runs.environment import environment, versions
+from twofold.runs.folder import RunFolder
+from twofold.seam import Monitor, Situation
 from twofold.training.distribution import make_fabric, together
-from twofold.training.environment import environment, versions
 from twofold.training.loop import train
 from twofold.training.plan import Plan
-from twofold.training.run_folder import RunFolder
-from twofold.training.seam import Monitor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -221,7 +220,7 @@ def _same_data(folder: Path, data: Interactions) -> None:
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
     if settled["report"]:
-        from twofold.report import build_or_say
+        from twofold.page import build_or_say
 
         out.say(build_or_say(out.path))
     out.say(f"use it with: twofold recommend {out.path}")

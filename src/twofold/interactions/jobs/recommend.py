@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.interactions.evaluation.ragged import Ragged
+from twofold.files import write_atomically
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.jobs.store import Recommender, read_model, rows_of
+from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.table import read_table
-from twofold.training.files import write_atomically
-from twofold.training.watching import watching
+from twofold.runs.screen import watching
 
 CHUNK = 2**26  # scores at a time
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from twofold.interactions.evaluation.ragged import Ragged
+from twofold.files import write_text
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.jobs.store import read_model
+from twofold.interactions.ragged import Ragged
 from twofold.randomness import generator
-from twofold.training.files import write_text
 
 SAMPLES_FILE = "samples.json"
 USERS, LEARNED, NEW = 8, 8, 10

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twofold.composition import Composition
+from twofold.catalog.composition import Composition
 from twofold.errors import UserError
 from twofold.interactions.reading.splits import Interactions
 

@@ -16,14 +16,14 @@ import torch
 import yaml
 from torch import Tensor
 
-from twofold.composition import Composition, build, compose
+from twofold.catalog.composition import Composition, build, compose
 from twofold.errors import UserError
-from twofold.interactions.evaluation.ragged import Ragged
+from twofold.files import write_atomically
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods.lightgcn import LightGCN
+from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
-from twofold.method import Situation
-from twofold.training.files import write_atomically
+from twofold.seam import Situation
 
 MODEL_FILE = "model.safetensors"
 TABLES = ("user_ids", "item_ids", "pairs", "held_out")

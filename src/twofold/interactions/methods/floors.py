@@ -10,10 +10,10 @@ import warnings
 import torch
 from torch import Tensor
 
-from twofold.interactions.evaluation.ragged import Ragged
+from twofold.errors import above_zero
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.graph import Bipartite, product
-from twofold.method import above_zero
+from twofold.interactions.ragged import Ragged
 
 _BLOCK = 128  # users, or items, whose dense columns are held at a time
 

@@ -8,13 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
-from twofold.interactions.backbones.tables import Tables
+from twofold.errors import UserError, above_zero
 from twofold.interactions.graph import Bipartite, adjacency, propagate
-from twofold.method import Losses, Progress, Situation, Term, above_zero
-from twofold.nets.gather import world
+from twofold.interactions.tables import Tables
 from twofold.objectives.ranking import bpr, half_squares
-from twofold.views import Views
+from twofold.processes import world
+from twofold.seam import Losses, Progress, Situation, Term, Views
 
 PLATEAU, PLATEAU_STEPS, LEFT = 0.68, 500, 0.6
 

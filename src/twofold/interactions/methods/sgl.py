@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError
+from twofold.errors import UserError, above_zero, share
 from twofold.interactions.graph import Bipartite, propagate
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.views.augment import draw_view
-from twofold.method import Progress, Situation, Term, above_zero, share
-from twofold.nets.gather import gather, rank, world
 from twofold.objectives.ranking import contrast
+from twofold.processes import gather, rank, world
+from twofold.seam import Progress, Situation, Term
 
 FULL_UP_TO = 2e7
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.randomness import uniforms
-from twofold.views import Batch, Views
+from twofold.seam import Batch, Views
 
 Sampling = Literal["user", "interaction"]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twofold.errors import UserError
-from twofold.training.files import is_disk_full
+from twofold.files import is_disk_full
 
 ADVICE = "backbone: "  # what `pretrain` says of a single run's use
 

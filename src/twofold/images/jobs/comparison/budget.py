@@ -9,7 +9,7 @@ from typing import Any
 
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.comparison.entries import Entry
-from twofold.report import read_run
+from twofold.page import read_run
 
 WARM_UP, TIMED = 4, 8
 FOLDER = ".timing"

@@ -16,7 +16,7 @@ from twofold.images.jobs.comparison.runs import is_trained, measure_missing, mis
 from twofold.images.jobs.comparison.shared import Shared
 from twofold.images.jobs.comparison.summary import SUPERVISED
 from twofold.images.jobs.comparison.supervised import result_file, train_supervised
-from twofold.training.progress import duration
+from twofold.runs.screen import duration
 
 
 @dataclass(frozen=True)

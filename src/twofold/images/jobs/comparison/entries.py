@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twofold.composition import Composition, compose, resolve_options
+from twofold.catalog.composition import Composition, compose, resolve_options
 from twofold.errors import UserError
 
 _ITEM = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")

@@ -12,8 +12,8 @@ from typing import IO, Any
 import yaml
 
 from twofold.errors import UserError
-from twofold.training.files import write_text
-from twofold.training.run_folder import to_yaml
+from twofold.files import write_text
+from twofold.runs.folder import to_yaml
 
 FILE = "compare.yaml"
 DATA = "fingerprint"

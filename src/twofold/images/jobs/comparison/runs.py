@@ -16,7 +16,7 @@ from twofold.images.jobs import pretrain
 from twofold.images.jobs.comparison.entries import Entry
 from twofold.images.jobs.evaluate import UNTRAINED, measure
 from twofold.images.jobs.model import BACKBONE_FILE, Model, open_images, open_model
-from twofold.training.results import add_results
+from twofold.runs.results import add_results
 
 WITHOUT_LABELS = ("instance retrieval", "effective rank")
 PURPOSE = {"purpose": "compare"}

@@ -12,7 +12,7 @@ from twofold.images.jobs.comparison.entries import Entry
 from twofold.images.jobs.comparison.runs import WITHOUT_LABELS, measured
 from twofold.images.jobs.comparison.supervised import read_supervised, result_file
 from twofold.images.jobs.evaluate import PIXELS, UNTRAINED
-from twofold.report import read_run
+from twofold.page import read_run
 
 SUPERVISED = "supervised"
 Values = dict[str, dict[int, float]]  # column -> seed -> value

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
+from twofold.files import write_text
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
 from twofold.images.jobs.evaluate import open_splits
 from twofold.images.views.recipes import statistics_named
 from twofold.randomness import derive
-from twofold.training.files import write_text
-from twofold.training.watching import watching
+from twofold.runs.screen import watching
 
 
 def result_file(out: Path, seed: int) -> Path:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from twofold.errors import UserError
-from twofold.report import build
-from twofold.report.comparison import differences, notes, table
-from twofold.training.files import write_text
+from twofold.files import write_text
+from twofold.page import build
+from twofold.page.comparison import differences, notes, table
 
 
 def as_text(result: Mapping[str, Any]) -> str:

@@ -1,1 +1,0 @@
-"""Backbones: embeddings of users and items."""

@@ -1,0 +1,1 @@
+"""A run is a folder: its settings, environment, metrics, checkpoints and results."""

@@ -1,0 +1,81 @@
+"""A checkpoint: everything that a run needs to go on to the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.files import write_atomically
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """State after `step` optimiser steps of `steps`.
+
+    method: state dict (weights, EMA twins, queues and their pointers). images: in the data. seconds: time spent so far.
+    meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings. Random
+    numbers and the place in the data are functions of the step, so nothing of them is kept. enough: a monitor has ended
+    the run here.
+    """
+
+    method: dict[str, Any]
+    optimiser: dict[str, Any]
+    step: int
+    steps: int
+    images: int
+    seconds: float = 0.0
+    meter: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, float] = field(default_factory=dict)
+    config: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    enough: bool = False
+
+    def write(self, file: Path) -> None:
+        """Write to a file, whole or not at all."""
+        content = {"format": FORMAT, **vars(self)}
+        write_atomically(file, lambda handle: torch.save(content, handle))
+
+    @classmethod
+    def read(cls, file: Path) -> Checkpoint:
+        """Read a file; nothing in it is executed. Raises UserError where it is no checkpoint."""
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, BadZipFile, EOFError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{file} cannot be read as a checkpoint: remove it to begin again, or restore it."
+            ) from error
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise UserError(f"{file} is not a checkpoint of this version: remove it to begin again.")
+        return cls(**content)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.step >= self.steps or self.enough
+
+
+def config_hash(settings: Mapping[str, Any]) -> str:
+    """A short name for settings: the same for the same keys and values in any order."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def all_finite(tensors: Mapping[str, Any]) -> bool:
+    """Whether every floating-point tensor of a state dict is finite, with one wait for the device."""
+    floating = [t.detach() for t in tensors.values() if isinstance(t, Tensor) and t.is_floating_point() and t.numel()]
+    by_kind: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+    for tensor in floating:
+        by_kind.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+    return all(bool(torch.isfinite(torch.stack(torch._foreach_norm(same, ord=1))).all()) for same in by_kind.values())

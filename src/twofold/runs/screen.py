@@ -1,0 +1,109 @@
+"""What a user sees while work goes on: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+PLAIN_SECONDS = 10.0
+PATIENCE = 2.0
+
+
+class Display:
+    """Progress of a run, for one process. `say` prints a sentence without disturbing the live line."""
+
+    def __init__(self, steps: int, *, first: int = 0, quiet: bool = False) -> None:
+        self.steps, self.first, self.quiet = steps, first, quiet
+        self.started = self.spoke = time.monotonic()
+        self.live: Any = None
+        self.task: Any = None
+        if not quiet and sys.stdout.isatty():
+            self._go_live()
+
+    def say(self, text: str, important: bool = False) -> None:
+        """A sentence for the user; a quiet display says only what is important."""
+        if self.quiet and not important:
+            return
+        if self.live is not None:
+            self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, flush=True)
+
+    def step(self, done: int, row: dict[str, float]) -> None:
+        """`done` steps are behind; `row` holds the numbers last read."""
+        if self.quiet:
+            return
+        if self.live is not None:
+            self.live.update(self.task, completed=done, numbers=numbers(row))
+        elif time.monotonic() - self.spoke >= PLAIN_SECONDS or done == self.steps:
+            self.spoke = time.monotonic()
+            left = (self.spoke - self.started) / max(done - self.first, 1) * (self.steps - done)
+            told = [numbers(row)] if row else []
+            told += [f"{duration(left)} left"] if done < self.steps else []
+            print(f"step {done:,} of {self.steps:,}: {', '.join(told)}", flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _go_live(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.live = Progress(
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            refresh_per_second=4,
+        )
+        self.task = self.live.add_task("", total=self.steps, completed=self.first, numbers="")
+        self.live.start()
+
+
+def numbers(row: dict[str, float]) -> str:
+    """The numbers that matter while waiting: epoch, loss, kNN, speed, the share of time spent waiting for data."""
+    parts = []
+    if "epoch" in row:
+        parts.append(f"epoch {row['epoch']:.4g}")
+    if "loss" in row:
+        parts.append(f"loss {row['loss']:.4g}")
+    if "knn" in row:
+        parts.append(f"kNN {row['knn']:.1%}")
+    for name in row:
+        if name.endswith("_per_second"):
+            parts.append(f"{row[name]:,.0f} {name.removesuffix('_per_second')}/s")
+    if "recall@20" in row:
+        parts.append(f"Recall@20 {row['recall@20']:.4f}")
+    if "wait_share" in row:
+        parts.append(f"{row['wait_share']:.0%} waiting for data")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 45 s, 12 min, 3 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@contextmanager
+def watching(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """progress(done, total), to be called now and then; on a terminal a bar appears after two seconds."""
+    if quiet or not sys.stdout.isatty():
+        yield lambda done, total: None
+        return
+    from rich.progress import Progress
+
+    began = time.monotonic()
+    with Progress(transient=True) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+        yield lambda done, total: bar.update(
+            task, completed=done, total=total, visible=time.monotonic() - began > PATIENCE
+        )

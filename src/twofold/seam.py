@@ -1,0 +1,161 @@
+"""The seam: what passes between data, views, method and loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from twofold.randomness import generator
+
+
+@dataclass
+class Batch:
+    """Images as read: one uint8 block, padded right and below.
+
+    pixels: uint8 (B, 3, H, W), zeros outside each image. size: int64 (B, 2), height and width of each image inside the
+    block. index: int64 (B,), the position of each image in the data set (what random draws depend on).
+    """
+
+    pixels: Tensor
+    size: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        moved = {k: getattr(self, k).to(device, non_blocking=True) for k in ("pixels", "size", "index")}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a view lies in its source image.
+
+    box: float32 (B, 4), left, top, right, bottom in source pixels. flip: bool (B,), mirrored left to right after the
+    crop. source: float32 (B, 2), height and width of the source image.
+    """
+
+    box: Tensor
+    flip: Tensor
+    source: Tensor
+
+    def rows(self, rows: slice) -> Geometry:
+        """The geometry of some rows of the batch."""
+        return Geometry(self.box[rows], self.flip[rows], self.source[rows])
+
+
+@dataclass
+class Views:
+    """V views of the same B things.
+
+    tensors: V tensors (B, C, H, W) for images, (B, C, T, H, W) for clips. geometry: one record a view (or empty where
+    views were not cut from an image). index: int64 (B,), as in the batch.
+    """
+
+    tensors: list[Tensor]
+    geometry: list[Geometry]
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def rows(self, rows: slice) -> Views:
+        """The views of some rows of the batch."""
+        return Views([t[rows] for t in self.tensors], [g.rows(rows) for g in self.geometry], self.index[rows])
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where in the run a step stands: step of steps, epoch of epochs (both from 0), and the seed of the run."""
+
+    step: int
+    steps: int
+    epoch: int = 0
+    epochs: int = 1
+    seed: int = 0
+
+    @property
+    def fraction(self) -> float:
+        """The share of the run that lies behind, 0 to 1."""
+        return min(self.step / max(self.steps, 1), 1.0)
+
+    def generator(self, *keys: int | str) -> torch.Generator:
+        """Random numbers of this step for one purpose: a function of (seed, step, keys) alone."""
+        return generator(self.seed, self.step, *keys)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a method may fit its unset settings to: images in the data, batch over all devices, devices, steps."""
+
+    images: int
+    batch_size: int
+    devices: int = 1
+    steps: int = 1
+
+
+class Term(NamedTuple):
+    """One named part of the loss: its weight and its value (a scalar with gradient)."""
+
+    weight: float
+    value: Tensor
+
+
+@dataclass
+class Losses:
+    """What a step gives the loop: the terms, numbers for the log, and rows whose spread tells of a collapse, if any."""
+
+    terms: dict[str, Term]
+    rows: Tensor | None
+    scalars: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        """The weighted sum of the terms."""
+        return torch.stack([term.weight * term.value for term in self.terms.values()]).sum()
+
+
+class Method(Protocol):
+    """What the training loop needs; an nn.Module that has these works, whatever its shape."""
+
+    backbone: nn.Module
+    batch_norm: str
+    view_count: int
+
+    def before_step(self, progress: Progress) -> None: ...
+
+    def __call__(self, views: Views, progress: Progress) -> Losses: ...
+
+    def after_step(self, progress: Progress) -> None: ...
+
+    def constant_rate(self) -> Sequence[nn.Parameter]: ...
+
+
+class Stream(Protocol):
+    """Data as the loop needs it. waited: seconds that the loop has waited for batches so far.
+
+    It may have `unreadable`, a mapping from the names of files that could not be read to the reasons.
+    """
+
+    waited: float
+
+    def __len__(self) -> int: ...
+
+    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]: ...
+
+
+class Monitor(Protocol):
+    """A measurement made at the end of every so many epochs, and at the end of the run; leaves the method as it was.
+
+    Called in the first process only. One that has an attribute `enough` ends the run where that is true after a call.
+    """
+
+    every_epochs: int
+
+    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]: ...

@@ -1,0 +1,184 @@
+"""The page in a real browser, from disk and offline: it draws, answers the pointer and the keys, asks for nothing."""
+
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+
+from twofold.page import build
+
+from .browser import opened, program, with_script
+from .runs import make_run, write_gallery
+
+LIGHT, DARK = "--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"
+HAND = """
+const stage = document.querySelector(".map-stage"), plot = document.querySelector(".map-plot");
+const card = document.querySelector(".card"), canvas = document.querySelector(".map-pictures");
+const data = Object.values(twofold.page.maps)[0];
+const where = (i) => {
+  const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
+  return { bubbles: true, clientX: box.left + xaxis._offset + xaxis.l2p(data.x[i]),
+    clientY: box.top + yaxis._offset + yaxis.l2p(data.y[i]) };
+};
+const pixels = () => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+const painted = () => pixels().filter((v) => v).length;
+const key = (name) => stage.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+const shown = () => (card.hidden ? null : card.querySelector(":scope > div > span").textContent);
+const tell = (result) => { document.documentElement.dataset.result = JSON.stringify(result); };
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    return build([make_run(folder / "<i>cells</i>")], folder / "page.html")
+
+
+def ask(page, script, folder, *options):
+    """The document after `script` ran on the page, what it told, and the errors that the page met."""
+    document = opened(with_script(page, HAND + script, folder / "copy.html"), folder / "profile", *options)
+    root = html.unescape(re.search(r"<html[^>]*>", document)[0])
+    result = re.search(r"data-result='?\"?(\{.*\})", root, re.S)
+    errors = re.search(r'data-errors="(.*?)"', root, re.S)
+    return document, json.loads(result[1]) if result else None, errors[1] if errors else None
+
+
+@pytest.fixture(scope="module")
+def visit(page, tmp_path_factory):
+    """One visit in light colours: pointer, keys, pictures, classes, axes; what was seen, by name."""
+    script = """
+    const told = { tick: document.querySelector(".curves .xtick text").style.fill };
+    told.paper = getComputedStyle(document.body).backgroundColor;
+
+    stage.dispatchEvent(new PointerEvent("pointermove", where(17)));
+    const style = getComputedStyle(card.querySelector(".tile"));
+    told.card = [shown(), card.querySelector("strong").textContent];
+    told.expected = [data.name[17], data.classes[data.label[17]]];
+    told.picture = [style.backgroundImage.slice(0, 20), style.backgroundPosition];
+    told.tile = [data.tile[17] % data.columns, Math.floor(data.tile[17] / data.columns)];
+    stage.dispatchEvent(new PointerEvent("pointerleave", {}));
+    told.left = shown();
+    stage.dispatchEvent(new MouseEvent("click", where(30)));
+    stage.dispatchEvent(new PointerEvent("pointerleave", {}));
+    told.pinned = [shown(), data.name[30]];
+
+    stage.dispatchEvent(new MouseEvent("click", where(data.x.indexOf(Math.min(...data.x)))));
+    told.walk = [];
+    for (let i = 0; i < 12; i++) { told.walk.push(data.x[data.name.indexOf(shown())]); key("ArrowRight"); }
+    key("Escape");
+    told.escaped = shown();
+
+    const wait = () => new Promise((done) => setTimeout(done, 150));
+    (async () => {
+      told.dots = painted();
+      document.querySelector(".pictures").click();
+      await wait();
+      told.pictures = painted();
+      document.querySelector(".legend button").click();
+      await wait();
+      told.fewer = painted();
+      told.axis = [document.querySelector(".curves .xtitle").textContent];
+      document.querySelector('[data-axis="minutes"]').click();
+      await wait();
+      told.axis.push(document.querySelector(".curves .xtitle").textContent);
+      tell(told);
+    })();
+    """
+    return ask(page, script, tmp_path_factory.mktemp("visit"), LIGHT)
+
+
+def test_draws_everything_without_an_error(visit):
+    document, _, errors = visit
+    assert errors is None and 'data-ready="yes"' in re.search(r"<html[^>]*>", document)[0]
+    assert len(re.findall(r'class="js-line"', document)) >= 8
+    assert len(re.findall(r'class="point"', document)) >= 50
+    assert not re.findall(r"<i>cells</i>", document)
+
+
+def test_pointer_shows_the_image_under_it(visit):
+    told = visit[1]
+    column, row = told["tile"]
+    assert told["card"] == told["expected"]
+    assert told["picture"] == ['url("data:image/webp', f"{-96 * column}px {-96 * row}px"]
+    assert told["left"] is None and told["pinned"][0] == told["pinned"][1]
+
+
+def test_keys_walk_and_escape(visit):
+    told = visit[1]
+    assert told["walk"] == sorted(told["walk"]) and len(set(told["walk"])) > 3
+    assert told["escaped"] is None
+
+
+def test_pictures_classes_and_axes(visit):
+    told = visit[1]
+    assert told["dots"] == 0 and told["pictures"] > 10000 and 0 < told["fewer"] < told["pictures"]
+    assert told["axis"] == ["step", "minutes"]
+
+
+def test_dark_follows_the_system(page, visit, tmp_path):
+    script = """
+    const tick = document.querySelector(".curves .xtick text").style.fill;
+    tell({ paper: getComputedStyle(document.body).backgroundColor, tick });
+    """
+    _, dark, errors = ask(page, script, tmp_path, DARK)
+    light = visit[1]
+    assert errors is None and light["tick"] != dark["tick"]
+    brightness = [sum(map(int, re.findall(r"\d+", told["paper"])[:3])) for told in (dark, light)]
+    assert brightness[0] < 150 and brightness[1] > 600
+
+
+def test_nothing_is_wider_than_a_phone(page, tmp_path):
+    # A browser window cannot be as narrow as a phone; a frame can.
+    with_script(page, "parent.postMessage(String(document.documentElement.scrollWidth), '*');", tmp_path / "inner.html")
+    listen = "addEventListener('message', (event) => { document.body.dataset.wide = event.data; });"
+    frame = (
+        f"<body><script>{listen}</script><iframe src='inner.html' style='width:390px;height:900px;border:0'></iframe>"
+    )
+    (tmp_path / "outer.html").write_text(frame)
+    assert 'data-wide="390"' in opened(tmp_path / "outer.html", tmp_path / "profile")
+
+
+def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
+    evil = "<img src=x onerror=alert(1)><a href='https:&sol;&sol;example.org'>&amp;"
+    strange = make_run(tmp_path / evil, method=evil)
+    write_gallery(strange, names=np.array([f"{i} {evil}" for i in range(90)]), classes=np.array([evil] * 3))
+    table = (strange / "metrics.csv").read_text()
+    (strange / "metrics.csv").write_text(table.replace("loss/contrast,", f"loss/{evil},").replace("queue_age", evil))
+    entries = json.loads((strange / "evaluation.json").read_text())
+    (strange / "evaluation.json").write_text(json.dumps([entry | {"name": evil} for entry in entries]))
+    _, told, errors = ask(
+        build([make_run(tmp_path / "a", labelled=False), strange], tmp_path / "page.html"),
+        """
+        const count = (what) => document.querySelectorAll(what).length;
+        const closed = count("#run1 .js-line"), above = count(".js-line");
+        location.hash = "#run1";
+        setTimeout(() => {
+          const legend = [...document.querySelectorAll(".curves .legendtext")].map((text) => text.textContent);
+          tell({ closed, above, opened: count("#run1 .js-line"), dots: count("#run1 .point"), legend,
+            made: count("img[src=x], [onerror], a[href^=http], svg a"),
+            chip: document.querySelector("#run1 .legend button").textContent });
+        }, 400);
+        """,
+        tmp_path,
+    )
+    assert errors is None and told["made"] == 0
+    assert told["closed"] == 0 and told["above"] >= 10 and told["opened"] >= 7 and told["dots"] >= 90
+    assert evil in told["legend"] and told["chip"] == evil
+
+
+def test_the_page_tells_on_errors_and_requests(page, tmp_path):
+    script = 'new Image().src = "https://example.org/x.png"; setTimeout(() => { throw new Error("deliberate"); });'
+    errors = ask(page, script, tmp_path)[2]
+    assert "deliberate" in errors and "blocked img-src https://example.org/x.png" in errors
+
+
+def test_a_missing_browser_skips_here_and_fails_where_it_is_required(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("TWOFOLD_REQUIRE_BROWSER", "0")
+    with pytest.raises(pytest.skip.Exception, match="no chromium"):
+        program()
+    monkeypatch.setenv("TWOFOLD_REQUIRE_BROWSER", "1")
+    with pytest.raises(pytest.fail.Exception, match="no chromium"):
+        program()

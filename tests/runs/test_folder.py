@@ -1,0 +1,138 @@
+"""The run folder: what it refuses, what it keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from twofold.errors import UserError
+from twofold.runs.folder import RunFolder
+
+CONFIG = {
+    "method": "moco",
+    "batch_size": 8,
+    "method_options": {"queue": 24, "head": "mlp"},
+    "workers": 2,
+    "milestones": (1, 2),
+}
+
+
+def reopen(path, **changes):
+    RunFolder.open(path, {**CONFIG, **changes}).close()
+
+
+def test_a_new_folder_holds_settings_and_environment(tmp_path):
+    run = RunFolder.open(tmp_path / "a" / "b", CONFIG, environment={"command": "twofold"})
+    assert yaml.safe_load((run.path / "config.yaml").read_text()) == {**CONFIG, "milestones": [1, 2]}
+    assert json.loads((run.path / "environment.json").read_text()) == {"command": "twofold"}
+    run.close()
+
+
+def test_the_same_settings_take_up_the_run_whatever_is_harmless(tmp_path):
+    reopen(tmp_path)
+    reopen(tmp_path)
+    reopen(tmp_path, workers=7)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["workers"] == 7
+
+
+def test_other_settings_are_refused_naming_each_with_both_values(tmp_path):
+    reopen(tmp_path)
+    with pytest.raises(UserError) as refused:
+        reopen(tmp_path, batch_size=16, method_options={"queue": 48, "head": "mlp"}, extra=True, workers=9)
+    said = str(refused.value)
+    assert "batch_size was 8 and is now 16" in said
+    assert "method_options.queue was 24 and is now 48" in said
+    assert "extra was not set and is now True" in said
+    assert "head" not in said and "workers" not in said and "\n" not in said
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["batch_size"] == 8
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path):
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"holiday\.jpg"):
+        reopen(tmp_path)
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_hidden_files_are_no_obstacle(tmp_path):
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    reopen(tmp_path)
+
+
+def test_a_file_in_the_way_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"):
+        reopen(tmp_path / "file")
+
+
+def test_a_broken_config_is_refused(tmp_path):
+    (tmp_path / "config.yaml").write_text("a: [1,")
+    with pytest.raises(UserError, match=r"config\.yaml cannot be read"):
+        reopen(tmp_path)
+
+
+def other_process(path: Path, answers) -> None:
+    try:
+        reopen(path)
+        answers.put("opened")
+    except UserError as error:
+        answers.put(str(error))
+
+
+def test_two_processes_cannot_write_at_once(tmp_path, processes):
+    answers = processes.Queue()
+
+    def ask():
+        process = processes.Process(target=other_process, args=(tmp_path, answers))
+        process.start()
+        process.join()
+        return answers.get(timeout=30)
+
+    run = RunFolder.open(tmp_path, CONFIG)
+    assert "Another process is writing" in ask()
+    run.close()
+    assert ask() == "opened"
+
+
+def test_processes_other_than_the_first_write_nothing(tmp_path, capsys):
+    run = RunFolder.open(tmp_path / "run", CONFIG, writer=False)
+    run.say("hello")
+    run.list_unreadable({"a": "b"})
+    run.save_arrays("views", views=np.zeros(1))
+    run.add_evaluation([{"protocol": "knn"}])
+    assert not (tmp_path / "run").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_sentences_go_to_the_screen_and_the_log(tmp_path, capsys):
+    run = RunFolder.open(tmp_path, CONFIG)
+    run.say("hello")
+    run.note("only in the log")
+    run.close()
+    assert capsys.readouterr().out == "hello\n"
+    log = (tmp_path / "log.txt").read_text()
+    assert "hello" in log and "only in the log" in log
+
+
+def test_results_of_one_question_take_the_old_ones_place(tmp_path):
+    run = RunFolder.open(tmp_path, CONFIG)
+    entry = {"protocol": "knn", "metric": "top1", "name": "moco", "data": "cells", "value": 0.5, "floor": False}
+    run.add_evaluation([entry])
+    run.add_evaluation([{**entry, "value": 0.75}, {**entry, "name": "raw pixels", "floor": True}])
+    run.close()
+    held = json.loads((tmp_path / "evaluation.json").read_text())
+    assert [(e["name"], e["value"]) for e in held] == [("moco", 0.75), ("raw pixels", 0.5)]
+
+
+def test_arrays_and_unreadable_files(tmp_path):
+    run = RunFolder.open(tmp_path, CONFIG)
+    run.save_arrays("gallery", features=np.ones((2, 3), np.float32), names=np.array(["a", "b"]))
+    run.list_unreadable({"b.jpg": "truncated", "a.jpg": "empty"})
+    run.close()
+    with np.load(tmp_path / "gallery.npz", allow_pickle=False) as arrays:
+        assert arrays["features"].shape == (2, 3) and list(arrays["names"]) == ["a", "b"]
+    assert (tmp_path / "unreadable.txt").read_text() == "a.jpg\tempty\nb.jpg\ttruncated\n"

@@ -1,0 +1,72 @@
+"""What a user sees while a run goes on."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from twofold.runs import screen as progress
+from twofold.runs.screen import Display, duration, numbers
+
+ROW = {"epoch": 1.5, "loss": 2.25, "knn": 0.875, "images_per_second": 1234.5, "wait_share": 0.031}
+
+
+def test_numbers_in_their_order():
+    assert numbers(ROW) == "epoch 1.5, loss 2.25, kNN 87.5%, 1,234 images/s, 3% waiting for data"
+    assert numbers({}) == ""
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(3, "3 s"), (600, "10 min"), (3 * 3600 + 300, "3 h 05 min")])
+def test_durations(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_plain_lines_come_now_and_then_and_at_the_end(capsys, monkeypatch):
+    clock = iter([0.0, *range(1, 1000)])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    display = Display(30)
+    for done in range(1, 31):
+        display.step(done, ROW)
+    display.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert 2 <= len(lines) <= 6
+    assert lines[0].startswith("step ") and lines[0].endswith("left")
+    assert lines[0].count(", ") == 5
+    assert lines[-1].startswith("step 30 of 30: epoch 1.5") and "left" not in lines[-1]
+
+
+def test_before_anything_is_measured_the_time_left_is_told(capsys, monkeypatch):
+    clock = iter([0.0, *range(20, 1000, 20)])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    Display(30).step(1, {})
+    assert capsys.readouterr().out.startswith("step 1 of 30: 19 min left")
+
+
+def test_a_quiet_display_says_only_what_matters(capsys):
+    display = Display(2, quiet=True)
+    display.step(2, ROW)
+    display.say("hello")
+    display.say("fire", important=True)
+    display.close()
+    assert capsys.readouterr().out == "fire\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_a_live_line_that_sentences_do_not_break(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "160")
+    display = Display(10)
+    display.step(5, ROW)
+    display.say("[a sentence]")
+    display.step(10, ROW)
+    display.close()
+    shown = screen.getvalue()
+    assert "[a sentence]" in shown and "10/10" in shown and "kNN 87.5%" in shown
