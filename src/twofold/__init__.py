@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "__version__", "check", "compare", "embed", "evaluate", "export", "methods", "prepare", "pretrain",
-    "recommend", "report", "similar",
+    "__version__",
+    "check",
+    "compare",
+    "describe",
+    "embed",
+    "evaluate",
+    "export",
+    "list_methods",
+    "prepare",
+    "pretrain",
+    "recommend",
+    "report",
+    "similar",
 ]  # fmt: skip
 
 
@@ -16,4 +29,6 @@ def __getattr__(name: str) -> Any:
         from twofold import api
 
         return getattr(api, name)
+    if not name.startswith("_") and importlib.util.find_spec(f"twofold.{name}"):
+        return importlib.import_module(f"twofold.{name}")
     raise AttributeError(f"module 'twofold' has no attribute {name!r}")

@@ -4,38 +4,70 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from twofold.catalog import ADDITIONS, SYSTEMS, Recipe, trained
 from twofold.catalog.settings import Setting, convert, read_settings, short_name
+from twofold.catalog.wing import Recipe, System
 from twofold.errors import UserError, nearest
 
-if TYPE_CHECKING:
-    from torch import nn
+USUAL_BASE = "moco"  # whose recipes someone's own base takes
 
-    from twofold.seam import Situation
+
+@dataclass(frozen=True)
+class Addition:
+    """One addition of the catalog: its import path, and the kinds of data it needs; any where None."""
+
+    path: str
+    kinds: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that has a name. recipes: by system, kind of data and name."""
+
+    systems: Mapping[str, System]
+    recipes: Mapping[str, Mapping[str, Mapping[str, Recipe]]]
+    additions: Mapping[str, Addition]
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A method as the user named it: import paths `module:Class` of base and additions, and the base's recipes."""
+    """A method as the user named it: import paths `module:Class` of base and additions.
+
+    kinds: the data that it can learn from. offered: the base's recipes, by kind and name. kind: that of the data at
+    hand, and recipes: those for it, once `on` has said which. reconstruction: a part of it is one.
+    """
 
     name: str
-    kind: str
     base: str
     additions: tuple[str, ...]
-    recipes: Mapping[str, Recipe]
+    kinds: tuple[str, ...]
+    offered: Mapping[str, Mapping[str, Recipe]]
     zero_init_residual: bool = False
+    reconstruction: bool = False
+    kind: str = ""
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+    def on(self, kind: str) -> Composition:
+        """The same, to learn from a kind of data. Raises UserError where it cannot."""
+        if kind not in self.kinds:
+            raise UserError(f"{self.name} learns from {' or '.join(self.kinds)}, not from {kind}.")
+        return replace(self, kind=kind, recipes=self.offered[kind])
 
     def settings(self) -> dict[str, list[Setting]]:
         """The settings of every part, by the part's short name."""
         return {short_name(path): read_settings(path) for path in (self.base, *self.additions)}
 
     @property
+    def title(self) -> str:
+        """The name as it is shown, with a word where a part is a reconstruction."""
+        return f"{self.name} (a reconstruction)" if self.reconstruction else self.name
+
+    @property
     def trained(self) -> bool:
-        """Whether there is anything to train."""
-        return trained(self.recipes)
+        """Whether there is anything to train; no recipe of a formula over the data has a plan."""
+        return any(recipe.plan for recipe in self.recipes.values())
 
     def recipe(self, name: str) -> Recipe:
         """The base's recipe of this name. Raises UserError where there is none."""
@@ -44,34 +76,46 @@ class Composition:
         return self.recipes[name]
 
 
-def compose(name: str) -> Composition:
+def compose(name: str, catalog: Catalog) -> Composition:
     """What `moco`, `moco+co2` or `moco+mypackage.MyIdea` stands for; reads no code but the parts' source text.
 
-    Raises UserError where a part is unknown or an addition comes twice.
+    Raises UserError where a part is unknown, an addition comes twice, or no kind of data suits all parts.
     """
     first, *rest = name.split("+")
-    if first in SYSTEMS:
-        system = SYSTEMS[first]
-    elif "." in first:
-        system = replace(SYSTEMS["moco"], base=_path(first))
-    elif first in ADDITIONS:
-        raise UserError(f'"{first}" is an addition: lay it over a base, as in moco+{first}.')
-    else:
-        known = ", ".join(SYSTEMS)
-        raise UserError(
-            f'There is no method "{first}".{nearest(first, SYSTEMS)} Known: {known}; see `twofold methods`.'
-        )
-    additions = system.additions
-    if rest and system.kind != "images":
-        raise UserError(f"{first} learns from {system.kind} and takes no additions.")
+    system, offered = _base(first, catalog)
+    kinds, additions = tuple(offered), system.additions
     for part in rest:
-        if part not in ADDITIONS and "." not in part:
-            hint = " It is a base: put it first." if part in SYSTEMS else nearest(part, ADDITIONS)
-            raise UserError(f'There is no addition "{part}".{hint} Known additions: {", ".join(ADDITIONS)}.')
-        additions += (ADDITIONS.get(part) or _path(part),)
+        known = _addition(part, catalog)
+        additions += (known.path,)
+        kinds = tuple(kind for kind in kinds if known.kinds is None or kind in known.kinds)
+        if not kinds:
+            raise UserError(f"{first} learns from {' or '.join(offered)} and does not take {part}.")
     if len(set(additions)) < len(additions):
         raise UserError(f'"{name}" lays the same addition over the base twice.')
-    return Composition(name, system.kind, system.base, additions, system.recipes, system.zero_init_residual)
+    reconstruction = any(part in catalog.systems and catalog.systems[part].reconstruction for part in (first, *rest))
+    return Composition(name, system.base, additions, kinds, offered, system.zero_init_residual, reconstruction)
+
+
+def _base(name: str, catalog: Catalog) -> tuple[System, Mapping[str, Mapping[str, Recipe]]]:
+    systems, additions = catalog.systems, catalog.additions
+    if name in systems:
+        return systems[name], catalog.recipes[name]
+    if "." in name:
+        return replace(systems[USUAL_BASE], base=_path(name)), catalog.recipes[USUAL_BASE]
+    if name in additions:
+        raise UserError(f'"{name}" is an addition: lay it over a base, as in moco+{name}.')
+    known = ", ".join(systems)
+    raise UserError(f'There is no method "{name}".{nearest(name, systems)} Known: {known}; see `twofold methods`.')
+
+
+def _addition(name: str, catalog: Catalog) -> Addition:
+    systems, additions = catalog.systems, catalog.additions
+    if name in additions:
+        return additions[name]
+    if "." in name:
+        return Addition(_path(name))
+    hint = " It is a base: put it first." if name in systems else nearest(name, additions)
+    raise UserError(f'There is no addition "{name}".{hint} Known additions: {", ".join(additions)}.')
 
 
 def resolve_options(composition: Composition, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -106,12 +150,14 @@ def resolve_options(composition: Composition, options: Mapping[str, Any]) -> dic
 
 def build(
     composition: Composition,
-    backbone: nn.Module,
-    situation: Situation,
+    learner: object,
+    situation: object,
     recipe: Recipe,
     options: Mapping[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
     """The method, and every setting it was built with (`moco.queue`: 4096, ...).
+
+    learner: what it trains or learns from, as the wing has it: a backbone, or a graph. situation: a `seam.Situation`.
 
     A recipe's settings go over the defaults, what the base makes of the data (`fit_to`) over those, the user's options
     over all.
@@ -129,7 +175,7 @@ def build(
     base, *rest = paths
     additions = [load(paths[part])(**chosen[part]) for part in rest]
     try:
-        method = load(paths[base])(backbone, **chosen[base], **({"additions": additions} if additions else {}))
+        method = load(paths[base])(learner, **chosen[base], **({"additions": additions} if additions else {}))
     except (TypeError, ValueError) as error:
         raise UserError(f'"{composition.name}" cannot be built with these settings: {error}.') from error
     check = getattr(method, "check", None)

@@ -3,47 +3,114 @@
 from __future__ import annotations
 
 import textwrap
-import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from twofold.catalog import ADDITIONS, SYSTEMS, reconstructed
-from twofold.catalog.composition import compose
-from twofold.catalog.settings import read_description, short_name
+from twofold.catalog.composition import Catalog, Composition
+from twofold.catalog.settings import Setting, read_description, short_name
+from twofold.catalog.wing import Recipe
 
-_WIDTH = 110
+WIDTH = 110
 
 
-def describe_all() -> str:
-    """Every system of the catalog with paper, kind of data and verification, and the additions."""
-    lines = []
-    for name, system in SYSTEMS.items():
-        lines.append(f"{name:16} {system.title} ({system.kind})")
-        lines += textwrap.wrap(system.paper, _WIDTH, initial_indent=" " * 17, subsequent_indent=" " * 17)
-        lines += textwrap.wrap(
-            f"verified: {system.verified}", _WIDTH, initial_indent=" " * 17, subsequent_indent=" " * 17
+@dataclass(frozen=True)
+class Listed:
+    """One line of the list of methods; kinds: the data that it can learn from."""
+
+    name: str
+    title: str
+    paper: str
+    kinds: tuple[str, ...]
+    verified: str
+    reconstruction: bool
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        head = f"{self.name:16} {self.title} ({', '.join(self.kinds)})"
+        return "\n".join([head, *_indented(self.paper, 17), *_indented(f"verified: {self.verified}", 17)])
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: what each part says of itself, its settings by part, its recipes by kind of data, a command to try."""
+
+    name: str
+    parts: Mapping[str, str]
+    settings: Mapping[str, list[Setting]]
+    recipes: Mapping[str, Mapping[str, Recipe]]
+    example: str
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        for name, description in self.parts.items():
+            lines += [name, textwrap.indent(description, "  "), ""]
+        lines += ["Settings (--method.NAME VALUE):", *settings_in_words(self.settings)]
+        for kind, recipes in self.recipes.items():
+            for name, recipe in recipes.items():
+                values = {**recipe.plan, **recipe.method, "views": recipe.views}
+                lines += ["", f"Recipe {name} for {kind} ({recipe.source}):"]
+                lines += _indented(", ".join(f"{key} {value}" for key, value in values.items()), 2)
+        return "\n".join([*lines, "", f"Try: {self.example}"])
+
+
+def listed(catalog: Catalog) -> list[Listed]:
+    """Every system of the catalog."""
+    return [
+        Listed(
+            name,
+            system.title,
+            system.paper,
+            tuple(catalog.recipes[name]),
+            system.verified,
+            system.reconstruction,
+            (system.base, *system.additions),
         )
-    additions = ", ".join(f"+{name}{reconstructed(name)}" for name in ADDITIONS)
-    lines += ["", f"Additions, laid over a base: {additions} (as in moco+co2); your own: moco+mypackage.MyIdea."]
-    lines.append("Settings of one: twofold methods moco+co2")
-    return "\n".join(lines)
+        for name, system in catalog.systems.items()
+    ]
 
 
-def describe_one(name: str) -> str:
-    """A method's parts, each with its description and settings, and the recipes."""
-    composition = compose(name)
+def list_in_words(catalog: Catalog) -> str:
+    """Every system with paper, kind of data and verification, and the additions."""
+    names = [f"+{name}{' (a reconstruction)' * _reconstructed(name, catalog)}" for name in catalog.additions]
+    return "\n".join(
+        [
+            *map(str, listed(catalog)),
+            "",
+            f"Additions, laid over a base: {', '.join(names)} (as in moco+co2); your own: moco+mypackage.MyIdea.",
+            "Settings of one: twofold methods moco+co2",
+        ]
+    )
+
+
+def method_of(composition: Composition, examples: Mapping[str, str]) -> Method:
+    """A composition in words; examples: data of each kind as a user would name it."""
+    paths = (composition.base, *composition.additions)
+    kinds = composition.kinds
+    return Method(
+        composition.name,
+        {path.partition(":")[2]: read_description(path) for path in paths},
+        composition.settings(),
+        {kind: composition.offered[kind] for kind in kinds},
+        f"twofold pretrain {composition.name} {examples[kinds[0]]}   ({short_name(composition.base)} is the base)",
+    )
+
+
+def settings_in_words(settings: Mapping[str, Iterable[Setting]]) -> list[str]:
+    """A line or more for each setting: part and name, default, meaning."""
     lines = []
-    for path in (composition.base, *composition.additions):
-        lines += [f"{path.partition(':')[2]}", textwrap.indent(read_description(path), "  "), ""]
-    lines.append("Settings (--method.NAME VALUE):")
-    for part, settings in composition.settings().items():
-        for setting in settings:
-            kind = str(setting.type).replace("typing.", "")
-            kind = kind if typing.get_origin(setting.type) else getattr(setting.type, "__name__", kind)
-            lines.append(f"  {part}.{setting.name:22} {setting.default!s:10} {kind}")
-    for recipe_name, recipe in composition.recipes.items():
-        values = {**recipe.plan, **recipe.method, "views": recipe.views}
-        lines += ["", f"Recipe {recipe_name} ({recipe.source}):"]
-        lines += textwrap.wrap(
-            ", ".join(f"{k} {v}" for k, v in values.items()), _WIDTH, initial_indent="  ", subsequent_indent="  "
-        )
-    first, data = short_name(composition.base), "photos/" if composition.kind == "images" else "plays.csv"
-    return "\n".join([*lines, "", f"Try: twofold pretrain {name} {data}   ({first} is the base)"])
+    for part, known in settings.items():
+        for setting in known:
+            name = f"  {part}.{setting.name} {setting.default!s}"
+            lines += _indented(f"{name:30} {setting.meaning}".rstrip(), 33, first="")
+    return lines
+
+
+def _indented(text: str, by: int, first: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=" " * by if first is None else first, subsequent_indent=" " * by,
+        drop_whitespace=True, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _reconstructed(name: str, catalog: Catalog) -> bool:
+    return name in catalog.systems and catalog.systems[name].reconstruction

@@ -1,1 +1,5 @@
-"""The wing for interactions: who used what."""
+"""The interactions wing: who used what."""
+
+from twofold.interactions.options import Compare, Evaluate, Export, Pretrain, Recommend, Similar
+
+__all__ = ["Compare", "Evaluate", "Export", "Pretrain", "Recommend", "Similar"]

@@ -1,107 +1,245 @@
-"""`compare`: several methods and seeds under one budget, each run trained and measured once, in one table and page."""
+"""`compare` on images: what all runs share, how each is trained and measured, and the ceiling."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+import torch
+
+from twofold.comparison.bench import Column, Result
+from twofold.comparison.compare import compare
+from twofold.comparison.entries import Entry
+from twofold.comparison.folder import default_folder
 from twofold.errors import UserError
-from twofold.images.jobs.comparison.doing import Comparison, do_all
-from twofold.images.jobs.comparison.entries import Entry
-from twofold.images.jobs.comparison.folder import ComparisonFolder
-from twofold.images.jobs.comparison.shared import default_out, share
-from twofold.images.jobs.comparison.summary import summarise
-from twofold.images.jobs.comparison.written import as_text, write_files
-from twofold.images.jobs.evaluate import protocols_named
-from twofold.runs.environment import environment
+from twofold.images.backbones import build_backbone
+from twofold.images.evaluation.floors import random_network
+from twofold.images.evaluation.splits import Split
+from twofold.images.evaluation.unlabelled import without_labels
+from twofold.images.jobs import pretrain
+from twofold.images.jobs.evaluate import UNTRAINED, measure, protocols_named
+from twofold.images.jobs.model import BACKBONE_FILE, Model, open_images, open_model
+from twofold.images.jobs.settle import settle
+from twofold.images.jobs.supervised import Supervised
+from twofold.images.options import Compare, Evaluate, Pretrain
+from twofold.images.reading import Source, open_source
+from twofold.runs.results import add_results, read_results
+from twofold.training.distribution import choose_precision
+from twofold.training.settling import plan_of
+
+WITHOUT_LABELS = ("instance retrieval", "effective rank")
+PURPOSE = {"purpose": "compare"}
+EPOCHS = 100
+ALIKE = ("backbone", "stem", "batch_size", "image_size", "recipe")
+STORED = ("test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column")
 
 
-def run(
-    entries: list[Entry], given: Mapping[str, Any], training: Mapping[str, Any], measuring: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Do what is missing, print the table, write the files; see `api.compare`. Returns what compare.json holds.
+def run(entries: list[Entry], data: str, options: Compare) -> dict[str, Any]:
+    """Train and measure what is missing; see `api.compare` and `comparison.compare`."""
+    protocols = [] if options.protocols.strip() == "none" else protocols_named(options.protocols)
+    return compare(entries, _bench(entries, data, options, protocols), data, options)
 
-    training, measuring: what `pretrain` and `evaluate` are given where nothing is said. Raises UserError at the end
-    where a run has failed.
-    """
-    protocols = [] if given["protocols"].strip() == "none" else protocols_named(given["protocols"])
-    shared = share(entries, given, training, bool(protocols))
-    protocols = protocols if shared.labelled else []
-    seeds = list(range(given["first_seed"], given["first_seed"] + given["seeds"]))
-    out, names = Path(given["out"] or default_out(given["data"])), [entry.name for entry in entries]
-    kept = ("data", "test", "workers", "image_column", "label_column")
-    asked = {**measuring, **{name: given[name] for name in kept}, "precision": shared.training["precision"]}
-    folder = ComparisonFolder.open(out, shared.settings, names, seeds)
-    ceiling = given["supervised"] and bool(protocols)
-    comparison = Comparison(entries, seeds, protocols, shared, folder, {**asked, "quiet": True}, ceiling)
-    say: Callable[[str], None] = (lambda text: None) if given["quiet"] else lambda text: print(text, flush=True)
-    try:
-        say(_header(comparison))
-        do_all(comparison, given["minutes"], say)
-        result = _result(comparison)
-        print(as_text(result))
-        for line in write_files(result, out, _folders(comparison), report=given["report"]):
-            say(line)
-    except (KeyboardInterrupt, SystemExit):
-        say("Stopped; the same command goes on from there.")
-        raise
-    finally:
-        folder.close()
-    if comparison.failures:
-        (name, seed), reason = next(iter(comparison.failures.items()))
-        raise UserError(
-            f"{len(comparison.failures)} of {_count(comparison)} runs failed; {name}, seed {seed}: {reason}"
+
+@dataclass(frozen=True)
+class ImageBench:
+    """How the runs of a comparison on images are trained and measured. training, measuring: the same for all."""
+
+    data: str
+    training: Pretrain
+    measuring: Evaluate
+    protocols: Sequence[str]
+    settings: dict[str, Any]
+    about: str
+    notes: Sequence[str]
+    batch_size: int
+    steps_per_epoch: int
+    ceiling: Supervised | None
+
+    def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
+        """See `bench.Bench`."""
+        options = replace(self.training, method_options=dict(entry.options), seed=seed, out=str(folder))
+        pretrain.run(entry.composition, self.data, _budget(options, steps), advise=False)
+
+    def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
+        """See `bench.Bench`."""
+        options = replace(
+            self.training, method_options=dict(entry.options), out=str(folder), log_every=log_every, knn_every=0
         )
-    return result
+        pretrain.run(entry.composition, self.data, _budget(options, steps), advise=False)
+
+    def is_trained(self, folder: Path) -> bool:
+        """See `bench.Bench`."""
+        return (folder / BACKBONE_FILE).is_file()
+
+    def is_measured(self, folder: Path) -> bool:
+        """See `bench.Bench`."""
+        return not self.missing(folder)
+
+    def missing(self, folder: Path) -> list[str]:
+        """The protocols, those without labels included, that the run has not been measured by."""
+        known = {row["protocol"] for row in _measured(folder)}
+        return [name for name in (*self.protocols, *WITHOUT_LABELS) if name not in known]
+
+    def measure(self, folder: Path, seed: int) -> None:
+        """See `bench.Bench`."""
+        wanted, options = self.missing(folder), replace(self.measuring, seed=seed)
+        model = open_model(str(folder), precision=options.precision, batch_size=options.batch_size)
+        labelled = [name for name in wanted if name in self.protocols]
+        rows = measure(model, labelled, self.data, options) if labelled else []
+        if any(name in WITHOUT_LABELS for name in wanted):
+            rows += _unlabelled(model, self.data, options)
+        add_results(folder, [{**row, **PURPOSE} for row in rows])
+
+    def results(self, folder: Path) -> list[Result]:
+        """See `bench.Bench`."""
+        asked = (*self.protocols, *WITHOUT_LABELS)
+        rows = [row for row in _measured(folder) if row["protocol"] in asked]
+        return [Result(_key(row), row["name"], row["value"], row["floor"]) for row in rows]
+
+    def columns(self, keys: Sequence[str]) -> list[Column]:
+        """See `bench.Bench`."""
+        order = [*self.protocols, *WITHOUT_LABELS]
+        return [
+            Column(
+                key,
+                "number" if key == "effective rank" else "percent",
+                key.endswith("top1") or key in WITHOUT_LABELS,
+            )
+            for key in sorted(keys, key=lambda key: order.index(key if key in WITHOUT_LABELS else key.split()[0]))
+        ]
 
 
-def _result(comparison: Comparison) -> dict[str, Any]:
-    summary = summarise(
-        comparison.folder.path,
-        comparison.entries,
-        comparison.seeds,
-        comparison.protocols,
-        comparison.failures,
-        supervised=comparison.ceiling,
-        batch_size=comparison.shared.training["batch_size"],
+def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[str]) -> ImageBench:
+    """Look at the data and settle what is the same for all; what is left at auto goes by the first method.
+
+    Raises UserError where a method cannot be trained so, or the labels do not suffice.
+    """
+    source, test = _open(data, options), _open(options.test, options) if options.test else None
+    labelled = _has_labels(source, data, options, bool(protocols))
+    protocols = protocols if labelled else []
+    prints = [source.fingerprint()]
+    if test is not None:
+        if _classes(test) == 0:
+            raise UserError(f"{options.test} has no labels; images to be asked about need some.")
+        prints.append(test.fingerprint())
+    training, per_epoch = _shared(entries, source, data, options)
+    measuring = Evaluate(
+        test=options.test,
+        precision=training.precision,
+        workers=options.workers,
+        image_column=options.image_column,
+        label_column=options.label_column,
+        quiet=True,
     )
-    settings = comparison.shared.settings
-    return {
-        "about": _about(comparison),
-        "labelled": bool(comparison.protocols),
-        "seeds": comparison.seeds,
-        **summary,
-        "settings": {**settings, "steps_by_method": comparison.folder.steps},
-        "environment": environment(),
-    }
-
-
-def _about(comparison: Comparison) -> str:
-    training, shared = comparison.shared.training, comparison.shared
-    key = next(key for key in ("epochs", "steps", "minutes") if shared.settings[key])
-    amount = shared.settings[key]
-    budget = f"{amount:,} {key.removesuffix('s') if amount == 1 else key}"
-    recipe = f", recipe of {shared.settings['recipe_of']}" if shared.settings["recipe_of"] else ""
-    asked = f", asked about {shared.settings['test']}" if shared.settings["test"] else ""
-    return (
-        f"{shared.images:,} images of {training['data']}{asked}; {training['backbone']}, {training['image_size']} px, "
-        f"batch {training['batch_size']}, {budget} a run{recipe}"
+    stored = {name: getattr(options, name) for name in STORED}
+    alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")}
+    settings = {"data": data, **stored, **alike, "fingerprint": " ".join(prints)}
+    asked = f", asked about {options.test}" if options.test else ""
+    size, batch = training.image_size, cast(int, training.batch_size)
+    about = f"{len(source):,} images of {data}{asked}; {training.backbone}, {size} px, batch {batch}"
+    ceiling = None
+    if options.supervised and protocols:
+        statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
+        out = Path(options.out or default_folder(data))
+        ceiling = Supervised(out, data, training, statistics, measuring)
+    notes = _notes(bool(protocols), ceiling is not None)
+    return ImageBench(
+        data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling
     )
 
 
-def _header(comparison: Comparison) -> str:
-    names = ", ".join(entry.name for entry in comparison.entries)
-    seeds = f"seed{'s' * (len(comparison.seeds) > 1)} {', '.join(map(str, comparison.seeds))}"
-    lines = [f"{names} with {seeds} -> {comparison.folder.path}", _about(comparison)]
-    if not comparison.protocols:
-        lines.append("Compared without labels: by effective rank and instance retrieval.")
-    return "\n".join(lines)
+def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -> tuple[Pretrain, int]:
+    """(the options of every run, steps of an epoch)."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    no_budget = not any((options.epochs, options.steps, options.minutes))
+    training = Pretrain(
+        recipe=options.recipe,
+        backbone=options.backbone,
+        stem=options.stem,
+        batch_size=options.batch_size,
+        image_size=options.image_size,
+        precision=choose_precision(options.precision, device),
+        workers=options.workers,
+        memory_gb=options.memory_gb,
+        image_column=options.image_column,
+        label_column=options.label_column,
+        epochs=EPOCHS if no_budget else options.epochs,
+        steps=options.steps,
+        val=options.test,
+        devices=1,  # several processes would be started for each run anew
+        report=False,
+        quiet=True,
+    )
+    per_epoch = 1
+    for entry in entries:
+        # An unknown number of steps is settled later; one is enough to see that the rest fits.
+        asked = replace(training, steps=1) if options.minutes else training
+        settled = settle(asked, entry.composition, source, data, device.type == "cuda")
+        per_epoch = plan_of(settled, unit="images").length(len(source)).steps_per_epoch
+        if entry is entries[0]:
+            alike: dict[str, Any] = {name: getattr(settled, name) for name in ALIKE}
+            training = replace(training, **alike)
+            build_backbone(training.backbone, image_size=cast(int, training.image_size), stem=training.stem)
+    return training, per_epoch
 
 
-def _folders(comparison: Comparison) -> list[Path]:
-    return [comparison.folder.path / e.folder(seed) for e in comparison.entries for seed in comparison.seeds]
+def _budget(options: Pretrain, steps: int | None) -> Pretrain:
+    return options if steps is None else replace(options, steps=steps, epochs=None)
 
 
-def _count(comparison: Comparison) -> int:
-    return len(comparison.seeds) * (len(comparison.entries) + comparison.ceiling)
+def _open(path: str, options: Compare) -> Source:
+    return open_source(path, image_column=options.image_column, label_column=options.label_column)
+
+
+def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> bool:
+    classes = _classes(source)
+    if classes == 0 and options.test:
+        raise UserError(f"{data} has no labels to learn from, so --test cannot be asked about: leave it out.")
+    if classes == 1 and measured:
+        raise UserError(
+            f"{data} has one class only, and to be told apart images need two: mend the labels, or compare without "
+            f"them by --protocols none."
+        )
+    return classes > 1
+
+
+def _classes(source: Source) -> int:
+    return 0 if source.labels is None else len(np.unique(np.asarray(source.labels)[np.asarray(source.labels) >= 0]))
+
+
+def _notes(labelled: bool, ceiling: bool) -> list[str]:
+    if not labelled:
+        return [
+            "Floor: what the same network with random weights gives.",
+            "Compared without labels: by effective rank and instance retrieval.",
+        ]
+    notes = ["Floors: what raw pixels and the same network with random weights give."]
+    if ceiling:
+        notes.append("Supervised: the same network trained with all labels for as many epochs, and its own classifier.")
+    return notes
+
+
+def _measured(folder: Path) -> list[dict[str, Any]]:
+    """The results that were measured for the comparison; other entries of evaluation.json are somebody else's."""
+    return [entry for entry in read_results(folder) if PURPOSE.items() <= entry.items()]
+
+
+def _key(row: dict[str, Any]) -> str:
+    protocol = str(row["protocol"])
+    return protocol if protocol in WITHOUT_LABELS else f"{protocol} {row['metric']}"
+
+
+def _unlabelled(model: Model, data: str, options: Evaluate) -> list[dict[str, Any]]:
+    asked, seed, inputs = options.test or data, options.seed, model.inputs
+    images = open_images(asked, options, inputs.size, inputs.device, seed=seed)
+    everything = Split(images, torch.arange(len(images)), torch.zeros(len(images), dtype=torch.int64))
+    untrained = random_network(model.backbone, everything, inputs, seed)
+    rows = []
+    for name, backbone in ((model.method, model.backbone), (UNTRAINED, untrained)):
+        found = without_labels(backbone, images, inputs, seed=seed)
+        shared = {"metric": "features", "name": name, "floor": name == UNTRAINED, "data": asked, "seed": seed}
+        rows += [{"protocol": protocol, **shared, "value": value, "settings": ""} for protocol, value in found.items()]
+    return rows

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from twofold.images.embed import embed
 from twofold.images.jobs.model import open_images, open_model
-from twofold.images.jobs.settle import data_name
-from twofold.runs.screen import watching
+from twofold.images.options import Embed
+from twofold.runs.screen import progress_bar
+from twofold.training.settling import data_name
 
 
-def run(given: dict[str, Any]) -> Path:
+def run(model: str, data: str, options: Embed) -> Path:
     """Write the parquet file and say where; see `api.embed`."""
-    model = open_model(
-        given["model"],
-        image_size=given["image_size"],
-        precision=given["precision"],
-        batch_size=given["batch_size"],
+    opened = open_model(
+        model, image_size=options.image_size, precision=options.precision, batch_size=options.batch_size
     )
-    images = open_images(given["data"], given, model.inputs.size, model.inputs.device, max_unreadable=1.0)
-    out = Path(given["out"] or (model.run or Path()) / f"{data_name(given['data'])}-embeddings.parquet")
-    with watching("embedding", given["quiet"]) as progress:
-        written = embed(model.backbone, images, out, model.inputs, progress=progress)
+    images = open_images(data, options, opened.inputs.size, opened.inputs.device, max_unreadable=1.0)
+    out = Path(options.out or (opened.run or Path()) / f"{data_name(data)}-embeddings.parquet")
+    with progress_bar("embedding", options.quiet) as progress:
+        written = embed(opened.backbone, images, out, opened.inputs, progress=progress)
     print(written.describe())
     return out

@@ -19,8 +19,9 @@ from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import PIXEL_SETTINGS, PIXEL_SIDE, Labelled
+from twofold.images.options import Evaluate
 from twofold.runs.results import add_results
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
@@ -74,18 +75,15 @@ class Task:
         return random_network(self.model.backbone, self.train, self.model.inputs, self.seed)
 
 
-def run(given: dict[str, Any]) -> list[dict[str, Any]]:
+def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
-    protocols = protocols_named(given["protocols"])
-    model = open_model(
-        given["model"],
-        image_size=given["image_size"],
-        precision=given["precision"],
-        batch_size=given["batch_size"],
+    protocols = protocols_named(options.protocols)
+    opened = open_model(
+        model, image_size=options.image_size, precision=options.precision, batch_size=options.batch_size
     )
-    rows = measure(model, protocols, given)
+    rows = measure(opened, protocols, data, options)
     print(table(rows))
-    _keep(rows, model, given["out"])
+    _keep(rows, opened, options.out)
     return rows
 
 
@@ -99,41 +97,41 @@ def protocols_named(text: str) -> list[str]:
     return protocols
 
 
-def measure(model: Model, protocols: list[str], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The results of a model, and of its floors, as evaluation.json keeps them. given: what `api.evaluate` takes."""
-    train, test, classes = open_splits(given, model.inputs)
-    if not given["quiet"]:
+def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
+    """The results of a model, and of its floors, as evaluation.json keeps them."""
+    train, test, classes = open_splits(data, options, model.inputs)
+    if not options.quiet:
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} asked about, {classes} classes")
-    with watching("evaluating", given["quiet"]) as progress:
-        task = Task(model, train, test, classes, given["seed"], given["epochs"], given["floors"], progress)
+    with progress_bar("evaluating", options.quiet) as progress:
+        task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
         rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
     for row in rows:
-        row["data"], row["seed"] = given["test"] or given["data"], given["seed"]
+        row["data"], row["seed"] = options.test or data, options.seed
         details = [
             DETAILS.get(row["protocol"]),
-            f"{given['labels']:.3g} of the labels" if given["labels"] < 1 else None,
+            f"{options.labels:.3g} of the labels" if options.labels < 1 else None,
         ]
         row["settings"] = ", ".join(detail for detail in details if detail)
     return rows
 
 
-def open_splits(given: Mapping[str, Any], inputs: InputSettings) -> tuple[Split, Split, int]:
+def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Split, Split, int]:
     """(images to learn from, images to ask about, classes). Raises UserError where the labels do not suffice."""
     size, device = inputs.size, inputs.device
-    train = labelled(open_images(given["data"], given, size, device, seed=given["seed"]))
+    train = labelled(open_images(data, options, size, device, seed=options.seed))
     names = train.images.source.classes
-    if given["test"]:
-        test = labelled(open_images(given["test"], given, size, device, seed=given["seed"]), names)
+    if options.test:
+        test = labelled(open_images(options.test, options, size, device, seed=options.seed), names)
     else:
-        train, test = hold_out(train, seed=given["seed"])
+        train, test = hold_out(train, seed=options.seed)
     if len(train) == 0 or len(test) == 0:
-        raise UserError(f"{given['data']} leaves {len(train)} images to learn from and {len(test)} to ask about.")
+        raise UserError(f"{data} leaves {len(train)} images to learn from and {len(test)} to ask about.")
     classes = max(int(train.labels.max()), int(test.labels.max())) + 1
     if classes < 2:
-        raise UserError(f"{given['data']} has one class only; to be told apart, images need two.")
-    if given["labels"] < 1:
-        train = few_labels(train, given["labels"], given["seed"])
+        raise UserError(f"{data} has one class only; to be told apart, images need two.")
+    if options.labels < 1:
+        train = few_labels(train, options.labels, options.seed)
     return train, test, classes
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from twofold.images.backbones.export import export
 from twofold.images.jobs.model import open_model
+from twofold.images.options import Export
 
 
-def run(given: dict[str, Any]) -> Path:
+def run(model: str, options: Export) -> Path:
     """Write the file, and print the lines that load it; see `api.export`."""
-    model = open_model(given["model"], precision="fp32")
-    place = model.run or Path(given["model"]).parent
-    suffix = ".onnx" if given["format"] == "onnx" else ".safetensors"
-    out = Path(given["out"] or place / f"backbone-{given['format']}{suffix}")
-    mean, std = model.inputs.mean, model.inputs.std
-    exported = export(model.backbone, out, format=given["format"], mean=mean, std=std, method=model.method)
+    opened = open_model(model, precision="fp32")
+    place = opened.run or Path(model).parent
+    suffix = ".onnx" if options.format == "onnx" else ".safetensors"
+    out = Path(options.out or place / f"backbone-{options.format}{suffix}")
+    mean, std = opened.inputs.mean, opened.inputs.std
+    exported = export(opened.backbone, out, format=options.format, mean=mean, std=std, method=opened.method)
     print(
         f"{exported.path}: checked, features differ by at most {exported.difference:.1e} (relative). It loads with:\n"
     )

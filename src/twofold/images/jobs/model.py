@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone, load_backbone
 from twofold.images.evaluation.features import InputSettings
+from twofold.images.options import Columns
 from twofold.images.reading import Images, open_source
 from twofold.images.views.recipes import statistics_named
 from twofold.training.distribution import choose_precision
@@ -31,13 +31,13 @@ class Model:
     run: Path | None
 
 
-def open_model(given: str, *, image_size: int | None = None, precision: str = "auto", batch_size: int = 256) -> Model:
+def open_model(name: str, *, image_size: int | None = None, precision: str = "auto", batch_size: int = 256) -> Model:
     """The model that a command line names. Raises UserError where there is none, in words that say what to do."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    path, run = Path(given), None
-    if given.startswith(UNTRAINED):
+    path, run = Path(name), None
+    if name.startswith(UNTRAINED):
         size = image_size or 224
-        backbone = build_backbone(given[len(UNTRAINED) :], image_size=size).eval()
+        backbone = build_backbone(name[len(UNTRAINED) :], image_size=size).eval()
         about: dict[str, Any] = {"image_size": size, "method": "untrained"}
         about["mean"], about["std"] = statistics_named("imagenet")
     else:
@@ -50,7 +50,7 @@ def open_model(given: str, *, image_size: int | None = None, precision: str = "a
                     else f"{run} is not a run folder: it holds no config.yaml."
                 )
         elif not path.is_file():
-            raise UserError(f"There is no run folder and no backbone file at {given} (or say {UNTRAINED}resnet18).")
+            raise UserError(f"There is no run folder and no backbone file at {name} (or say {UNTRAINED}resnet18).")
         backbone, about = load_backbone(path, own=run is not None)
     inputs = InputSettings(
         image_size or int(about["image_size"]),
@@ -61,14 +61,14 @@ def open_model(given: str, *, image_size: int | None = None, precision: str = "a
         batch_size=batch_size,
     )
     backbone = backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(backbone, inputs, str(about["method"]), given.rstrip("/"), run)
+    return Model(backbone, inputs, str(about["method"]), name.rstrip("/"), run)
 
 
-def open_images(data: str, given: Mapping[str, Any], size: int, device: torch.device | str, **settings: Any) -> Images:
-    """The images of a path, for views of `size` pixels. `given`: the verb's image_column, label_column and workers.
+def open_images(data: str, options: Columns, size: int, device: torch.device | str, **settings: Any) -> Images:
+    """The images of a path, for views of `size` pixels.
 
     They are kept at twice the size on the short side: crops smaller than half of that are enlarged, as they are from
     the usual 500 px photographs at 224 px.
     """
-    source = open_source(data, image_column=given["image_column"], label_column=given["label_column"])
-    return Images(source, short_side=2 * size, workers=given["workers"], device=device, **settings)
+    source = open_source(data, image_column=options.image_column, label_column=options.label_column)
+    return Images(source, short_side=2 * size, workers=options.workers, device=device, **settings)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from twofold.images.options import Prepare
 from twofold.images.reading.preparing import prepare
 
 
-def run(given: dict[str, Any]) -> Path:
+def run(data: str, out: str, options: Prepare) -> Path:
     """Write the folder and say how to use it; see `api.prepare`."""
-    out = Path(prepare(given.pop("data"), given.pop("out"), **given))
-    print(f"Prepared: give {out} as the data from now on.")
-    return out
+    made = prepare(
+        data,
+        out,
+        short_side=options.short_side,
+        workers=options.workers,
+        image_column=options.image_column,
+        label_column=options.label_column,
+    )
+    print(f"Prepared: give {made} as the data from now on.")
+    return Path(made)

@@ -1,17 +1,17 @@
-"""From what the user gave to the value of every setting: what is left at auto follows from the data and the recipe."""
+"""From what the user gave to the value of every option: what is left open follows from the data and the recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError
+from twofold.images.options import Pretrain
 from twofold.images.reading import DecodeError, Source
 from twofold.images.reading.decode import image_size
+from twofold.training.settling import default_out, settle_training
 
 SIDES = (32, 48, 64, 96, 128, 160, 192, 224)
 CPU_SIDE, SMALL_SIDE = 96, 64
@@ -19,62 +19,30 @@ EPOCHS = 200
 LOOKED_AT = 64
 
 
-def settle(given: Mapping[str, Any], composition: Composition, source: Source, gpu: bool) -> dict[str, Any]:
-    """Every setting of `pretrain` with its value; the same keys as `given`.
-
-    Raises UserError where the data cannot carry what was asked.
-    """
+def settle(options: Pretrain, composition: Composition, source: Source, data: str, gpu: bool) -> Pretrain:
+    """The options with every value filled in. Raises UserError where the data cannot carry what was asked."""
     if len(source) < 2:
-        raise UserError(f"{given['data']} holds {len(source)} image{'s' * (len(source) != 1)}; two is the least.")
-    settled = dict(given)
-    settled["data"] = str(given["data"])
-    settled["out"] = given["out"] or default_out(given["method"], str(given["data"]))
-    side = settled["image_size"] = given["image_size"] or fitting_side(source, gpu)
-    name = given["recipe"] if given["recipe"] != "auto" else "cifar" if side <= SMALL_SIDE else "imagenet"
+        raise UserError(f"{data} holds {len(source)} image{'' if len(source) == 1 else 's'}; two is the least.")
+    side = options.image_size or fitting_side(source, gpu)
+    name = recipe_for(side) if options.recipe == "auto" else options.recipe
     recipe = composition.recipe(name)
-    settled["recipe"] = name
-    if given["backbone"] == "auto":
-        settled["backbone"] = "resnet50" if gpu and side > CPU_SIDE else "resnet18"
-    if given["views"] == "auto":
-        settled["views"] = recipe.views
-    if given["statistics"] == "auto":
-        settled["statistics"] = "cifar10" if name == "cifar" and side == 32 else "imagenet"
-    plan = recipe.plan
-    settled["batch_size"] = given["batch_size"] or fitting_batch(len(source), plan["batch_size"] if gpu else 256)
-    if given["epochs"] is None and given["steps"] is None:
-        settled["epochs"] = EPOCHS
-    if given["optimizer"] not in ("auto", plan["optimizer"]) and given["lr"] is None and given["base_lr"] is None:
-        raise UserError(
-            f"--optimizer {given['optimizer']} needs --lr or --base-lr: the recipe's rate is for {plan['optimizer']}."
-        )
-    if given["optimizer"] == "auto":
-        settled["optimizer"] = plan["optimizer"]
-    if given["lr"] is None and given["base_lr"] is None:
-        settled["base_lr"] = plan["base_lr"]
-    if given["weight_decay"] is None:
-        settled["weight_decay"] = plan["weight_decay"]
-    if given["schedule"] == "auto":
-        settled["schedule"] = plan["schedule"]
-    if given["scaling"] == "auto":
-        settled["scaling"] = plan["scaling"]
-    length = passes(settled, len(source))
-    if settled["schedule"] == "step":
-        if given["milestones"] is None:
-            settled["milestones"] = [round(share * length) for share in plan.get("milestones", (0.6, 0.8))]
-        if given["drop"] is None:
-            settled["drop"] = plan.get("drop", 0.1)
-    if given["warmup_epochs"] is None:
-        per_epoch = max(len(source) // settled["batch_size"], 1)
-        published = plan.get("warmup_epochs", plan.get("warmup_steps", 0) / per_epoch)
-        settled["warmup_epochs"] = round(min(published, length / 10), 4)
-    return settled
+    settings = replace(
+        options,
+        kind=composition.kind,
+        out=options.out or default_out(composition.name, data),
+        recipe=name,
+        image_size=side,
+        backbone=_or(options.backbone, "resnet50" if gpu and side > CPU_SIDE else "resnet18"),
+        views=_or(options.views, recipe.views),
+        statistics=_or(options.statistics, "cifar10" if name == "cifar" and side == 32 else "imagenet"),
+        batch_size=options.batch_size or fitting_batch(len(source), recipe.plan["batch_size"] if gpu else 256),
+    )
+    return settle_training(settings, recipe.plan, len(source), epochs=EPOCHS)
 
 
-def passes(settled: Mapping[str, Any], images: int) -> float:
-    """How many times the run goes over the data."""
-    if settled["steps"] is None:
-        return float(settled["epochs"])
-    return float(settled["steps"]) / max(images // settled["batch_size"], 1)
+def recipe_for(side: int) -> str:
+    """The recipe for views of so many pixels."""
+    return "cifar" if side <= SMALL_SIDE else "imagenet"
 
 
 def fitting_batch(images: int, published: int) -> int:
@@ -103,11 +71,5 @@ def _short_side(source: Source, i: int) -> int:
         return 0
 
 
-def default_out(method: str, data: str) -> str:
-    """runs/METHOD-DATA, with the data's last name."""
-    return str(Path("runs") / f"{method.replace('+', '-')}-{data_name(data)}")
-
-
-def data_name(data: str) -> str:
-    """The last name of a path, without its endings."""
-    return Path(data.rstrip("/")).name.split(".")[0] or "data"
+def _or(given: str, usual: str) -> str:
+    return usual if given == "auto" else given

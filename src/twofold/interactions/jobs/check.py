@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,12 @@ from twofold.catalog.composition import Composition
 from twofold.interactions.jobs.evaluate import open_data
 from twofold.interactions.jobs.pretrain import make_plan
 from twofold.interactions.jobs.settle import settle
+from twofold.interactions.options import Pretrain
 
 
-def run(composition: Composition, pretraining: Mapping[str, Any]) -> dict[str, Any]:
-    """Print what was found and what would happen, and return the numbers; see `api.check`.
-
-    pretraining: what `pretrain` would be given.
-    """
-    data = open_data(pretraining)
+def run(composition: Composition, path: str, options: Pretrain) -> dict[str, Any]:
+    """Print what was found and what would happen, and return the numbers; see `api.check`."""
+    data = open_data(path, options, options.seed)
     print("\n".join(data.notes))
     numbers: dict[str, Any] = {"users": data.users, "items": data.items, "train": len(data.train)}
     for side, column, count in (("user", 0, data.users), ("item", 1, data.items)):
@@ -26,10 +23,10 @@ def run(composition: Composition, pretraining: Mapping[str, Any]) -> dict[str, A
         low, middle, high = np.percentile(each, [10, 50, 100]) if count else (0, 0, 0)
         numbers[f"pairs_a_{side}"] = float(middle)
         print(f"training pairs of each {side}: {low:.0f} (10th percentile), {middle:.0f} (median), {high:.0f} (most)")
-    settled = settle(pretraining, composition, data)
+    settings = settle(options, composition, data, path)
     if composition.trained:
         print(f"\nA run would train {composition.name}:")
-        print("\n".join(make_plan(settled).describe(len(data.train))))
+        print("\n".join(make_plan(settings).describe(len(data.train))))
     else:
         print(f"\nA run would rank by {composition.name}, which is not trained.")
-    return {**numbers, "settings": settled}
+    return {**numbers, "settings": {"method": composition.name, "data": path, **settings.values()}}

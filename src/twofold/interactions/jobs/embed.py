@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from twofold.catalog.options import Embed
 from twofold.errors import UserError, nearest
 from twofold.files import write_atomically
 from twofold.interactions.jobs.store import read_model
@@ -16,17 +15,16 @@ from twofold.interactions.jobs.store import read_model
 SIDES = ("users", "items")
 
 
-def run(given: Mapping[str, Any]) -> Path:
+def run(run: str, side: str, options: Embed) -> Path:
     """Write id and embedding (float32, fixed length) of all users or items; see `api.embed`. Returns the file."""
-    side = given["data"]
     if side not in SIDES:
         raise UserError(f'Of a run on interactions users or items can be embedded, not "{side}".{nearest(side, SIDES)}')
-    model = read_model(given["model"])
+    model = read_model(run)
     held = model.embeddings
     ids, rows = (model.user_ids, held.user) if side == "users" else (model.item_ids, held.item)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.numpy().ravel()), rows.shape[1])
     table = pa.table({"id": ids, "embedding": vectors})
-    out = Path(given["out"] or Path(given["model"]) / f"{side}-embeddings.parquet")
+    out = Path(options.out or Path(run) / f"{side}-embeddings.parquet")
     write_atomically(out, lambda handle: pq.write_table(table, handle))
     print(f"{table.num_rows:,} {side} of {rows.shape[1]} numbers: {out}")
     return out

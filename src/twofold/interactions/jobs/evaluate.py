@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from twofold.errors import UserError
+from twofold.files import write_json
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
 from twofold.interactions.evaluation.noise import add_noise
 from twofold.interactions.evaluation.ranking import Ranking, rank_all
@@ -21,62 +20,67 @@ from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.store import read_model, rows_of
 from twofold.interactions.methods.floors import GraphFilter, Popularity
+from twofold.interactions.options import Evaluate, Pairs
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import read_table
 from twofold.interactions.reading.titles import read_titles
+from twofold.runs.config import read_config
 from twofold.runs.results import add_results
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 AT = (5, 10, 20, 50)
 LISTS, GROUPS = 20, 10  # of the long tail
 Score = Callable[[Tensor], Tensor]
 
 
-def run(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure a finished run on the test part of its data, or on other pairs; see `api.evaluate`."""
-    folder = Path(given["model"])
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    if Path(given["data"]).resolve() == Path(config["data"]).resolve():
-        data = open_data(config)
+    folder, config = Path(model), read_config(model)
+    if Path(data).resolve() == Path(config["data"]).resolve():
+        pairs = open_data(config["data"], Pairs.recorded(config), config["seed"])
     else:
-        data = _other_pairs(folder, given["data"], given["quiet"])
-    at = _lengths(given["at"]) if given["at"] else AT
-    rows = measure(folder, data, at=at, floors=given["floors"], quiet=given["quiet"])
+        pairs = _other_pairs(folder, data, options.quiet)
+    at = _lengths(options.at) if options.at else AT
+    rows = measure(folder, pairs, at=at, floors=options.floors, quiet=options.quiet)
     for row in rows:
-        row["data"], row["seed"] = str(given["data"]), config["seed"]
+        row["data"], row["seed"] = data, config["seed"]
     print(table(rows))
     add_results(folder, rows)
     if not (folder / SAMPLES_FILE).exists():
         titles = config.get("titles")
         write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
-    if given["out"]:
-        Path(given["out"]).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    if options.out:
+        write_json(Path(options.out), rows)
     return rows
 
 
-def open_data(given: Mapping[str, Any]) -> Interactions:
-    """The parts of the data that a command names, with random training pairs where it asks for noise."""
+def open_data(path: str, options: Pairs, seed: int) -> Interactions:
+    """The parts of the data that a command names, with random training pairs where it asks for noise.
+
+    seed: of the run, which serves where the split has none of its own.
+    """
+    seed = seed if options.split_seed is None else options.split_seed
     data = open_interactions(
-        given["data"],
-        val=given["val"],
-        test=given["test"],
-        split=given["split"],
+        path,
+        val=options.val,
+        test=options.test,
+        split=options.split,
         # What the test part selects needs no validation pairs; papers train on them.
-        valid_share=0.0 if given["select_on"] == "test" else 0.1,
-        seed=given["seed"],
-        user=given["user_column"],
-        item=given["item_column"],
-        weight=given["weight_column"],
-        time=given["time_column"],
-        min_weight=given["min_weight"],
-        core=given["core"],
+        valid_share=0.0 if options.select_on == "test" else 0.1,
+        seed=seed,
+        user=options.user_column,
+        item=options.item_column,
+        weight=options.weight_column,
+        time=options.time_column,
+        min_weight=options.min_weight,
+        core=options.core,
     )
-    if not given["noise"]:
+    if not options.noise:
         return data
     held = [part for part in (data.valid, data.test) if part is not None]
     forbidden = np.concatenate(held) if held else None
-    noisy = add_noise(data.train, given["noise"], data.users, data.items, forbidden, given["seed"])
+    noisy = add_noise(data.train, options.noise, data.users, data.items, forbidden, seed)
     note = f"{len(noisy) - len(data.train):,} random pairs were added to the {len(data.train):,} to learn from."
     return replace(data, train=noisy, notes=[*data.notes, note])
 
@@ -130,7 +134,7 @@ def measure(
     untrained = Ragged.of(data.train, data.users).count() == 0
     rows: list[dict[str, Any]] = []
     for side, score in sides.items():
-        with watching(f"ranking by {side}", quiet) as progress:
+        with progress_bar(f"ranking by {side}", quiet) as progress:
             ranking = rank_all(score, relevant, seen, at, progress=progress)
         rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
     return rows

@@ -9,22 +9,19 @@ import numpy as np
 
 from twofold.errors import UserError
 from twofold.interactions.jobs.store import Embeddings, read_model
+from twofold.interactions.options import Export
 
 ASKED, NEIGHBOURS, CELLS_FROM = 256, 10, 50_000
 
 
-def run(given: dict[str, Any]) -> Path:
+def run(run: str, options: Export) -> Path:
     """Write item_index.faiss, its rows in the order of item_ids.parquet, and print the lines that use it.
 
     Exact inner products up to 50,000 items, cells of about the root of their number beyond that. Raises UserError where
-    faiss is missing, or another format is asked for.
+    faiss is missing.
     """
-    if given["format"] != "faiss":
-        raise UserError(
-            f"A run on interactions exports an index of its items: give --format faiss, not {given['format']}."
-        )
     faiss = _faiss()
-    model = read_model(given["model"]).embeddings
+    model = read_model(run).embeddings
     rows = np.ascontiguousarray(model.item.numpy(), dtype=np.float32)
     cells = round(len(rows) ** 0.5)
     if len(rows) < CELLS_FROM:
@@ -34,11 +31,11 @@ def run(given: dict[str, Any]) -> Path:
         index.train(rows)
         index.nprobe = max(cells // 16, 8)
     index.add(rows)
-    out = Path(given["out"] or Path(given["model"]) / "item_index.faiss")
+    out = Path(options.out or Path(run) / "item_index.faiss")
     faiss.write_index(index, str(out))
     share = _agreement(faiss.read_index(str(out)), model)
     print(f"{out}: {len(rows):,} items; of the {NEIGHBOURS} best of {ASKED} users it finds {share:.1%}. Use it with:\n")
-    print("\n".join(_lines(Path(given["model"]), out)))
+    print("\n".join(_lines(Path(run), out)))
     return out
 
 

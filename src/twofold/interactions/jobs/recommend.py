@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -19,34 +19,35 @@ from twofold.errors import UserError
 from twofold.files import write_atomically
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.jobs.store import Recommender, read_model, rows_of
+from twofold.interactions.options import Recommend, Similar
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.table import read_table
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 CHUNK = 2**26  # scores at a time
 
 
-def recommend(given: Mapping[str, Any]) -> Path:
+def recommend(run: str, options: Recommend) -> Path:
     """Write user, rank, item, score and basis for the users asked about; see `api.recommend`. Returns the file."""
-    model, k = read_model(given["run"]), given["k"]
-    allowed = _candidates(model, given["candidates"])
+    model, k = read_model(run), options.k
+    allowed = _candidates(model, options.candidates)
     tables: list[Iterator[pa.Table]] = []
-    if given["history"]:
-        tables.append(_for_new(model, given["history"], k, allowed, given))
-    if given["users"] or not given["history"]:
-        tables.append(_for_known(model, given["users"], k, allowed, given))
-    out = Path(given["out"] or Path(given["run"]) / "recommendations.parquet")
+    if options.history:
+        tables.append(_for_new(model, options.history, k, allowed, options))
+    if options.users or not options.history:
+        tables.append(_for_known(model, options.users, k, allowed, options))
+    out = Path(options.out or Path(run) / "recommendations.parquet")
     count, users = _write(out, chain(*tables), "user")
     print(f"{count:,} recommendations for {users:,} users: {out}")
     return out
 
 
-def similar(given: Mapping[str, Any]) -> Path:
+def similar(run: str, items: str, options: Similar) -> Path:
     """Write item, rank, similar and cosine of the propagated embeddings; see `api.similar`. Returns the file."""
-    model, k = read_model(given["run"]), given["k"]
-    rows, unknown = _rows_of(model.item_ids, _listed(given["items"], model.item_ids), "item")
+    model, k = read_model(run), options.k
+    rows, unknown = _rows_of(model.item_ids, _listed(items, model.item_ids), "item")
     if unknown:
-        raise UserError(f"{given['run']} does not know the item {unknown[0]!r}" + _more(unknown) + ".")
+        raise UserError(f"{run} does not know the item {unknown[0]!r}" + _more(unknown) + ".")
     unit = F.normalize(model.embeddings.item, dim=1)
     # The item itself, which is always nearest, is what has been "seen".
     itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))
@@ -57,7 +58,7 @@ def similar(given: Mapping[str, Any]) -> Path:
             top = top_items(scores, itself, part, k)
             yield _table("item", model.item_ids, part, model.item_ids, top, scores, ("similar", "cosine"))
 
-    out = Path(given["out"] or Path(given["run"]) / "similar.parquet")
+    out = Path(options.out or Path(run) / "similar.parquet")
     _write(out, tables(), "item")
     print(f"{k} neighbours of {len(rows):,} items: {out}")
     return out
@@ -86,7 +87,7 @@ def _write(out: Path, tables: Iterator[pa.Table], whose: str) -> tuple[int, int]
 
 
 def _for_known(
-    model: Recommender, listed: str | None, k: int, allowed: Tensor | None, given: Mapping[str, Any]
+    model: Recommender, listed: str | None, k: int, allowed: Tensor | None, options: Recommend
 ) -> Iterator[pa.Table]:
     rows, unknown = torch.arange(len(model.user_ids)), list[Any]()
     if listed:
@@ -95,10 +96,10 @@ def _for_known(
     strangers = [*(model.user_ids[int(row)].as_py() for row in rows[without]), *unknown]
     if strangers:
         yield _popular(model, pa.array(strangers, type=model.user_ids.type), k, allowed)
-    if strangers and not given["quiet"]:
+    if strangers and not options.quiet:
         print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
-    seen = None if given["include_seen"] else model.seen
-    with watching("recommending", given["quiet"]) as progress:
+    seen = None if options.include_seen else model.seen
+    with progress_bar("recommending", options.quiet) as progress:
         done, known = 0, rows[~without]
         for part in _parts(known, len(model.item_ids)):
             scores = _masked(model.ranker.scores(part), allowed)
@@ -110,20 +111,20 @@ def _for_known(
 
 
 def _for_new(
-    model: Recommender, history: str, k: int, allowed: Tensor | None, given: Mapping[str, Any]
+    model: Recommender, history: str, k: int, allowed: Tensor | None, options: Recommend
 ) -> Iterator[pa.Table]:
     """Users of a file of pairs, whom the run need not know, by folding them in."""
     table = read_table(history)
     known, unknown = _rows_of(model.item_ids, table.item_ids.to_pylist(), "item", keep=True)
     items = known.numpy()[table.items]
     keep = items >= 0
-    if unknown and not given["quiet"]:
+    if unknown and not options.quiet:
         print(f"{len(unknown):,} items of {history} are not known to the run and count for nothing.")
     own = Ragged.of(np.stack([table.users[keep], items[keep]], axis=1), len(table.user_ids))
     empty = own.count() == 0
     if bool(empty.any()):
         yield _popular(model, table.user_ids.take(pa.array(torch.nonzero(empty)[:, 0].numpy())), k, allowed)
-    seen = None if given["include_seen"] else own
+    seen = None if options.include_seen else own
     for part in _parts(torch.nonzero(~empty)[:, 0], len(model.item_ids)):
         scores = _masked(model.ranker.scores(part, own), allowed)
         top = top_items(scores, seen, part, k)
@@ -186,13 +187,13 @@ def _candidates(model: Recommender, listed: str | None) -> Tensor | None:
     return torch.zeros(len(model.item_ids), dtype=torch.bool).index_fill_(0, rows, True)
 
 
-def _listed(given: str, like: pa.Array) -> list[Any]:
+def _listed(listed: str, like: pa.Array) -> list[Any]:
     """Ids from a file, one a line, or from a list with commas; of the type of the ids they are compared with."""
-    path = Path(given)
-    text = path.read_text(encoding="utf-8").splitlines() if path.is_file() else given.split(",")
+    path = Path(listed)
+    text = path.read_text(encoding="utf-8").splitlines() if path.is_file() else listed.split(",")
     names = [name.strip() for name in text if name.strip()]
     if not names:
-        raise UserError(f"{given} names no ids.")
+        raise UserError(f"{listed} names no ids.")
     if not pa.types.is_integer(like.type):
         return names
     wrong = next((name for name in names if not name.lstrip("-").isdigit()), None)

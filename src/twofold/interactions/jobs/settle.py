@@ -1,61 +1,55 @@
-"""From what the user gave to the value of every setting of a run on interactions."""
+"""From what the user gave to the value of every option of a run on interactions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import fields, replace
+from typing import cast
 
 from twofold.catalog.composition import Composition
+from twofold.catalog.options import spelled
 from twofold.errors import UserError
+from twofold.interactions.options import Pretrain
 from twofold.interactions.reading.splits import Interactions
+from twofold.training.settling import default_out, settle_training
 
 BATCH, EPOCHS, PATIENCE = 2048, 1000, 20
 SPARSE = 8  # pairs for each user with any, below which the recipe for sparse data is named
 FEW_PAIRS, FAST = 300_000, 5e-3
 
-# What a run on interactions reads of the options of `pretrain`; others belong to other kinds of data.
-OPTIONS = (
-    "method", "data", "recipe", "out", "val", "test", "split", "user_column", "item_column", "weight_column",
-    "time_column", "min_weight", "core", "noise", "titles", "epochs", "steps", "batch_size", "optimizer", "lr",
-    "weight_decay", "seed", "devices", "nodes", "patience", "select_on", "eval_every", "save_every", "log_every",
-    "report", "quiet", "method_options",
-)  # fmt: skip
-
+# Options that mean nothing where nothing is trained.
 TRAINING = ("epochs", "steps", "batch_size", "optimizer", "lr", "weight_decay", "patience", "eval_every", "log_every")
 
 
-def settle(given: Mapping[str, Any], composition: Composition, data: Interactions) -> dict[str, Any]:
-    """Every setting of a run with its value. Raises UserError where the data cannot carry what was asked."""
-    if not len(data.train):
-        raise UserError(f"{given['data']} leaves no pairs to learn from.")
-    settled = {name: given[name] for name in OPTIONS}
-    settled["recipe"] = "default" if given["recipe"] == "auto" else given["recipe"]
-    recipe = composition.recipe(settled["recipe"])
+def settle(options: Pretrain, composition: Composition, data: Interactions, path: str) -> Pretrain:
+    """The options with every value filled in. Raises UserError where the data cannot carry what was asked."""
     pairs = len(data.train)
-    settled["out"] = given["out"] or str(Path("runs") / f"{given['method']}-{data_name(given['data'])}")
-    if settled["select_on"] == "test" and data.test is None:
+    if not pairs:
+        raise UserError(f"{path} leaves no pairs to learn from.")
+    if options.select_on == "test" and data.test is None:
         raise UserError("--select-on test needs a test part, and the data has none.")
+    name = "default" if options.recipe == "auto" else options.recipe
+    recipe = composition.recipe(name)
+    settings = replace(
+        options, kind=composition.kind, recipe=name, out=options.out or default_out(composition.name, path)
+    )
     if not composition.trained:
-        for name in TRAINING:
-            if given[name] not in (None, "auto"):
-                raise UserError(f"{given['method']} is not trained: --{name.replace('_', '-')} means nothing for it.")
-        return {name: value for name, value in settled.items() if name not in TRAINING}
-    settled["batch_size"] = given["batch_size"] or min(BATCH, max(2, pairs // 4))
-    if given["epochs"] is None and given["steps"] is None:
-        settled["epochs"] = EPOCHS
-    if given["optimizer"] == "auto":
-        settled["optimizer"] = recipe.plan["optimizer"]
-    if given["lr"] is None:
-        few = given["recipe"] == "auto" and pairs < FEW_PAIRS
-        settled["lr"] = FAST if few else recipe.plan["base_lr"]
-    if given["weight_decay"] is None:
-        settled["weight_decay"] = 0.0
-    settled["patience"] = PATIENCE if given["patience"] is None else given["patience"]
-    settled["eval_every"] = given["eval_every"] or 1
-    return settled
+        _refuse_training(options, composition.name)
+        return settings
+    few = options.recipe == "auto" and pairs < FEW_PAIRS
+    settings = replace(
+        settings,
+        batch_size=options.batch_size or min(BATCH, max(2, pairs // 4)),
+        lr=FAST if few and options.lr is None else options.lr,
+        patience=PATIENCE if options.patience is None else options.patience,
+        eval_every=options.eval_every or 1,
+    )
+    optimizer = recipe.plan["optimizer"] if options.optimizer == "auto" else options.optimizer
+    plan = {**recipe.plan, "optimizer": optimizer}  # the rate serves for any of them
+    return cast(Pretrain, settle_training(settings, plan, pairs, epochs=EPOCHS))
 
 
-def data_name(data: str) -> str:
-    """The last name of a path, without its endings."""
-    return Path(str(data).rstrip("/")).name.split(".")[0] or "data"
+def _refuse_training(options: Pretrain, method: str) -> None:
+    defaults = {declared.name: declared.default for declared in fields(options)}
+    for name in TRAINING:
+        if getattr(options, name) != defaults[name]:
+            raise UserError(f"{method} is not trained: {spelled(name)} means nothing for it.")

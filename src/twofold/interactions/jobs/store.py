@@ -16,13 +16,14 @@ import torch
 import yaml
 from torch import Tensor
 
-from twofold.catalog.composition import Composition, build, compose
+from twofold.catalog.composition import Composition, build
 from twofold.errors import UserError
 from twofold.files import write_atomically
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
+from twofold.interactions.systems import composed
 from twofold.seam import Situation
 
 MODEL_FILE = "model.safetensors"
@@ -131,7 +132,7 @@ def read_model(run: str | Path) -> Recommender:
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder} is not a run folder: it holds no config.yaml.")
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    composition = compose(config["method"])
+    composition = composed(config["method"])
     needed = [f"{name}.parquet" for name in TABLES] + [MODEL_FILE] * composition.trained
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
@@ -157,7 +158,7 @@ def ranker_of(
 ) -> tuple[Ranker, dict[str, Any]]:
     """A ranker that needs no training, of the pairs to learn from, and every setting it was built with."""
     situation = Situation(images=len(learned.pairs), batch_size=1)
-    return build(composition, cast(Any, learned), situation, composition.recipes["default"], options)
+    return build(composition, learned, situation, composition.recipes["default"], options)
 
 
 def _as_table(pairs: np.ndarray) -> pa.Table:

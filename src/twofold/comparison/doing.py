@@ -5,17 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from twofold.images.jobs.comparison.attempt import attempt, indented
-from twofold.images.jobs.comparison.budget import steps_within
-from twofold.images.jobs.comparison.entries import Entry
-from twofold.images.jobs.comparison.folder import ComparisonFolder
-from twofold.images.jobs.comparison.runs import is_trained, measure_missing, missing, train
-from twofold.images.jobs.comparison.shared import Shared
-from twofold.images.jobs.comparison.summary import SUPERVISED
-from twofold.images.jobs.comparison.supervised import result_file, train_supervised
+from twofold.comparison.attempt import attempt, indented
+from twofold.comparison.bench import Bench
+from twofold.comparison.budget import steps_within
+from twofold.comparison.entries import Entry
+from twofold.comparison.folder import ComparisonFolder
 from twofold.runs.screen import duration
 
 
@@ -35,11 +30,8 @@ class Comparison:
 
     entries: list[Entry]
     seeds: list[int]
-    protocols: list[str]
-    shared: Shared
+    bench: Bench
     folder: ComparisonFolder
-    measuring: dict[str, Any]
-    ceiling: bool
     failures: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
@@ -68,45 +60,44 @@ def do_all(comparison: Comparison, minutes: float | None, say: Callable[[str], N
 
 def _works(comparison: Comparison) -> list[Work]:
     """Seed by seed, so that what there is at any time is of all methods."""
-    shared, out = comparison.shared, comparison.folder.path
     works = []
     for seed in comparison.seeds:
-        measuring = {**comparison.measuring, "seed": seed}
         for entry in comparison.entries:
             if (entry.name, seed) not in comparison.failures:
-                works.append(_run_work(entry, seed, comparison, measuring))
-        if comparison.ceiling:
-            file, epochs = result_file(out, seed), _epochs(comparison)
-
-            def ceiling(file: Path = file, epochs: int = epochs, measuring: dict[str, Any] = measuring) -> None:
-                train_supervised(file, shared.training, shared.statistics, epochs, measuring)
-
-            works.append(Work(SUPERVISED, seed, file.exists, ceiling))
+                works.append(_run_work(entry, seed, comparison))
+        if comparison.bench.ceiling is not None:
+            works.append(_ceiling_work(seed, comparison))
     return works
 
 
-def _run_work(entry: Entry, seed: int, comparison: Comparison, measuring: dict[str, Any]) -> Work:
-    folder, protocols = comparison.folder.path / entry.folder(seed), comparison.protocols
+def _run_work(entry: Entry, seed: int, comparison: Comparison) -> Work:
+    folder, bench = comparison.folder.path / entry.folder(seed), comparison.bench
     steps = comparison.folder.steps.get(entry.name)
-    training = comparison.shared.training | ({"steps": steps} if steps else {})
 
     def do() -> None:
-        if not is_trained(folder):
-            train(entry, seed, training, folder)
-        measure_missing(folder, protocols, measuring)
+        if not bench.is_trained(folder):
+            bench.train(entry, seed, folder, steps)
+        if not bench.is_measured(folder):
+            bench.measure(folder, seed)
 
-    return Work(entry.name, seed, lambda: is_trained(folder) and not missing(folder, protocols), do)
+    return Work(entry.name, seed, lambda: bench.is_trained(folder) and bench.is_measured(folder), do)
+
+
+def _ceiling_work(seed: int, comparison: Comparison) -> Work:
+    ceiling, epochs = comparison.bench.ceiling, _epochs(comparison)
+    assert ceiling is not None
+    return Work(ceiling.name, seed, lambda: ceiling.done(seed), lambda: ceiling.do(seed, epochs))
 
 
 def _time_steps(comparison: Comparison, minutes: float, say: Callable[[str], None]) -> None:
-    folder, shared = comparison.folder, comparison.shared
+    folder = comparison.folder
     for entry in comparison.entries:
-        if entry.name in folder.steps:
+        if entry.name in folder.steps or not entry.composition.trained:
             continue
         found: list[tuple[int, float]] = []
 
         def measure(entry: Entry = entry, found: list[tuple[int, float]] = found) -> None:
-            found.append(steps_within(minutes, entry, shared.training, folder.path))
+            found.append(steps_within(minutes, entry, comparison.bench, folder.path))
 
         with indented(lambda text: None):
             reason = attempt(measure, folder.path)
@@ -121,9 +112,9 @@ def _time_steps(comparison: Comparison, minutes: float, say: Callable[[str], Non
 
 
 def _epochs(comparison: Comparison) -> int:
-    """Of the supervised network: those of the runs; with a budget in minutes, of the method that was timed first."""
-    training, shared = comparison.shared.training, comparison.shared
-    if training["epochs"]:
-        return int(training["epochs"])
-    steps = training["steps"] or next(iter(comparison.folder.steps.values()), shared.steps_per_epoch)
-    return max(1, round(steps / shared.steps_per_epoch))
+    """Of the ceiling: those of the runs; with a budget in minutes, of the method that was timed first."""
+    settings, per_epoch = comparison.bench.settings, comparison.bench.steps_per_epoch
+    if settings["epochs"]:
+        return int(settings["epochs"])
+    steps = settings["steps"] or next(iter(comparison.folder.steps.values()), per_epoch)
+    return max(1, round(steps / per_epoch))

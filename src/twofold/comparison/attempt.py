@@ -13,8 +13,6 @@ from pathlib import Path
 from twofold.errors import UserError
 from twofold.files import is_disk_full
 
-ADVICE = "backbone: "  # what `pretrain` says of a single run's use
-
 
 def attempt(do: Callable[[], None], out: Path) -> str:
     """Do it; the reason in a sentence where it fails, or ''. A full disk ends everything."""
@@ -40,7 +38,7 @@ def indented(say: Callable[[str], None]) -> Iterator[None]:
     class Lines(io.TextIOBase):
         def write(self, text: str) -> int:
             for line in text.splitlines():
-                if line.strip() and not line.startswith(ADVICE):
+                if line.strip():
                     with contextlib.redirect_stdout(screen):
                         say(f"  {line}")
             return len(text)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from twofold.images.jobs import pretrain
-from twofold.images.jobs.comparison.entries import Entry
+from twofold.comparison.bench import Bench
+from twofold.comparison.entries import Entry
 from twofold.page import read_run
 
 WARM_UP, TIMED = 4, 8
 FOLDER = ".timing"
 
 
-def steps_within(minutes: float, entry: Entry, training: Mapping[str, Any], out: Path) -> tuple[int, float]:
+def steps_within(minutes: float, entry: Entry, bench: Bench, out: Path) -> tuple[int, float]:
     """(steps that fit into the minutes, seconds of one): by a short run of the method in a folder that is removed.
 
-    The mean of 8 steps after 4 to warm up, with waiting for data and the writing of metrics, as in a run. At least one
-    step.
+    The mean of 8 steps after 4 to warm up, with waiting for data and the writing of metrics, like in a run. At least
+    one step.
     """
     folder = out / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    short = {"steps": WARM_UP + TIMED, "epochs": None, "log_every": WARM_UP, "knn_every": 0, "out": str(folder)}
     try:
-        pretrain.run(
-            entry.composition, {**training, **short, "method": entry.composition.name, "method_options": entry.options}
-        )
+        bench.rehearse(entry, folder, WARM_UP + TIMED, WARM_UP)
         at = {int(row["step"]): row["seconds"] for row in read_run(folder).metrics}
         seconds = max(at[WARM_UP + TIMED] - at[WARM_UP], 1e-6) / TIMED
     finally:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twofold.catalog.composition import Composition, compose, resolve_options
+from twofold.catalog.composition import Composition, resolve_options
 from twofold.errors import UserError
 
 _ITEM = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
@@ -26,18 +26,24 @@ class Entry:
         plain = re.sub(r"[\[,]", "_", self.name.rstrip("]"))
         return f"{re.sub(r'[^A-Za-z0-9.+_=-]', '-', plain)}-seed{seed}"
 
+    def on(self, kind: str) -> Entry:
+        """The same, to learn from a kind of data."""
+        return replace(self, composition=self.composition.on(kind))
 
-def read_entries(methods: str, recipe_of: str | None = None) -> list[Entry]:
+
+def read_entries(
+    methods: str, composed: Callable[[str], Composition], recipe_of: str | None = None
+) -> list[Entry]:
     """The entries of a list with commas, in its order; settings stand in brackets.
 
-    recipe_of: a method whose views and optimiser plan all of them take. Raises UserError where the list is empty, an
-    entry is unknown or comes twice, or a setting does not exist.
+    composed: what a method's name stands for. recipe_of: a method whose views and optimizer plan all of them take.
+    Raises UserError where the list is empty, an entry is unknown or comes twice, or a setting does not exist.
     """
     entries: list[Entry] = []
     seen: dict[Any, str] = {}
     folders: dict[str, str] = {}
     for item in _items(methods):
-        entry = _entry(item)
+        entry = _entry(item, composed)
         resolved = resolve_options(entry.composition, entry.options)
         key = entry.composition.name, *((p, tuple(sorted(v.items()))) for p, v in sorted(resolved.items()))
         folder = entry.folder(0).lower()
@@ -47,7 +53,7 @@ def read_entries(methods: str, recipe_of: str | None = None) -> list[Entry]:
             raise UserError(f'"{folders[folder]}" and "{entry.name}" would share a folder; compare them one by one.')
         seen[key], folders[folder] = entry.name, entry.name
         if recipe_of is not None:
-            entry = replace(entry, composition=_with_recipes_of(entry.composition, compose(recipe_of)))
+            entry = replace(entry, composition=_with_recipes_of(entry.composition, composed(recipe_of)))
         entries.append(entry)
     return entries
 
@@ -67,13 +73,11 @@ def _items(methods: str) -> list[str]:
     return found
 
 
-def _entry(item: str) -> Entry:
+def _entry(item: str, composed: Callable[[str], Composition]) -> Entry:
     matched = _ITEM.fullmatch(item)
     if matched is None:
         raise UserError(f'"{item}" is not understood: settings stand in brackets, as in moco[temperature=0.1].')
-    composition = compose(matched[1].strip())
-    if composition.kind != "images":
-        raise UserError(f'"{composition.name}" learns from {composition.kind}; compare is for methods for images.')
+    composition = composed(matched[1].strip())
     options: dict[str, str] = {}
     for setting in filter(None, map(str.strip, (matched[2] or "").split(","))):
         key, equals, value = (part.strip() for part in setting.partition("="))
@@ -87,9 +91,13 @@ def _entry(item: str) -> Entry:
 
 
 def _with_recipes_of(composition: Composition, other: Composition) -> Composition:
-    shared = {
-        name: replace(recipe, views=other.recipes[name].views, plan=other.recipes[name].plan)
-        for name, recipe in composition.recipes.items()
-        if name in other.recipes
+    offered = {
+        kind: {
+            name: replace(recipe, views=others[name].views, plan=others[name].plan)
+            for name, recipe in recipes.items()
+            if name in others
+        }
+        for kind, recipes in composition.offered.items()
+        if (others := other.offered.get(kind, {}))
     }
-    return replace(composition, recipes=shared)
+    return replace(composition, offered=offered, kinds=tuple(k for k in composition.kinds if k in offered))

@@ -1,0 +1,241 @@
+"""Options, each declared once: a field of a frozen dataclass, its meaning in the string under it, its bounds beside it.
+
+An instance is checked when it is made, whether from Python, from a command line or from a file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
+
+from twofold.catalog.settings import Setting, convert, read_meanings
+from twofold.errors import UserError, nearest
+
+T = TypeVar("T", bound="Options")
+
+
+def option(
+    default: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    harmless: bool = False,
+) -> Any:
+    """A field with its default and bounds. harmless: it may differ when a run goes on."""
+    return field(default=default, metadata={"least": least, "above": above, "most": most, "harmless": harmless})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a verb may be given. `exclusive` lists pairs of options of which one at most is given."""
+
+    exclusive: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def __post_init__(self) -> None:
+        kinds = types_of(type(self))
+        for declared in dataclasses.fields(self):
+            value = convert(spelled(declared.name), getattr(self, declared.name), kinds[declared.name])
+            _check_bounds(declared, value)
+            object.__setattr__(self, declared.name, value)
+        for one, other in (pair for cls in type(self).__mro__ for pair in cls.__dict__.get("exclusive", ())):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise UserError(f"Give {spelled(one)} or {spelled(other)}, not both.")
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all options."""
+        return tuple(declared.name for declared in dataclasses.fields(cls))
+
+    @classmethod
+    def harmless(cls) -> tuple[str, ...]:
+        """The options that may differ when a run goes on."""
+        return tuple(declared.name for declared in dataclasses.fields(cls) if declared.metadata.get("harmless"))
+
+    @classmethod
+    def described(cls) -> list[Setting]:
+        """Every option with its type, default and meaning, those of the classes below first."""
+        kinds, meanings = types_of(cls), read_meanings(cls)
+        return [Setting(f.name, kinds[f.name], f.default, meanings.get(f.name, "")) for f in dataclasses.fields(cls)]
+
+    @classmethod
+    def recorded(cls: type[T], config: Mapping[str, Any]) -> T:
+        """The options that a run's config.yaml tells; what it lacks is as usual."""
+        return cls(**{name: config[name] for name in cls.names() if name in config})
+
+    def values(self) -> dict[str, Any]:
+        """The values by name."""
+        return {name: getattr(self, name) for name in self.names()}
+
+
+def spelled(name: str) -> str:
+    """An option as it is typed: --batch-size."""
+    return f"--{name.replace('_', '-')}"
+
+
+def types_of(cls: type[Options]) -> dict[str, Any]:
+    """The type of each option."""
+    if "_types" not in cls.__dict__:
+        cls._types = typing.get_type_hints(cls)  # type: ignore[attr-defined]
+    return cls.__dict__["_types"]  # type: ignore[no-any-return]
+
+
+def read(cls: type[T], given: Mapping[str, Any], verb: str, owners: Mapping[str, str], of: str) -> T:
+    """The options of a verb from values by name.
+
+    owners: options of the same verb that belong to other kinds of data, and whose; `of`: what the options are for, as
+    "moco learns from images". Raises UserError for an option that is another's, unknown or out of bounds.
+    """
+    for name in given:
+        if name in cls.names():
+            continue
+        if name in owners:
+            raise UserError(f"{spelled(name)} belongs to {owners[name]}, and {of}.")
+        known = [spelled(known) for known in cls.names()]
+        raise UserError(
+            f"{verb} has no option {spelled(name)}.{nearest(spelled(name), known)} "
+            f"For all options see `twofold {verb} --help`."
+        )
+    return cls(**given)
+
+
+def _check_bounds(declared: dataclasses.Field[Any], value: Any) -> None:
+    """Refuse a number that cannot be meant."""
+    if value is None or isinstance(value, bool | str):
+        return
+    name, bounds = spelled(declared.name), declared.metadata
+    for number in value if isinstance(value, list) else [value]:
+        if not isinstance(number, int | float):
+            return
+        if bounds.get("above") is not None and not bounds["above"] < number < math.inf:
+            raise UserError(f"{name} must be above {bounds['above']:g}, not {number}.")
+        if bounds.get("least") is not None and not number >= bounds["least"]:
+            raise UserError(f"{name} must be at least {bounds['least']:g}, not {number}.")
+        if bounds.get("most") is not None and not number <= bounds["most"]:
+            raise UserError(f"{name} is a share: at most {bounds['most']:g}, not {number}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(Options):
+    """Options of every training run."""
+
+    exclusive = (("epochs", "steps"),)
+
+    kind: str | None = option(None, harmless=True)
+    """The kind of data, where a look at it leaves that open."""
+    out: str | None = option(None, harmless=True)
+    """The run folder; runs/METHOD-DATA where not given."""
+    recipe: str = option("auto")
+    """Settings that belong together, by name; `twofold methods METHOD` lists a method's."""
+    epochs: int | None = option(None, least=1)
+    """Passes over the data (or give steps)."""
+    steps: int | None = option(None, least=1)
+    """Optimizer steps (or give epochs)."""
+    batch_size: int | None = option(None, least=1)
+    """Things a step, over all devices."""
+    optimizer: Literal["auto", "sgd", "lars", "adam", "adamw"] = option("auto")
+    """The recipe's where auto."""
+    lr: float | None = option(None, above=0)
+    """The final learning rate, not scaled with the batch."""
+    weight_decay: float | None = option(None, least=0)
+    """The recipe's where not given."""
+    seed: int = option(0)
+    """Of everything random."""
+    devices: int | None = option(None, least=1)
+    """GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given."""
+    nodes: int = option(1, least=1)
+    """Machines (start by torchrun or SLURM)."""
+    save_every: float = option(120.0, least=0, harmless=True)
+    """Seconds between checkpoints."""
+    log_every: int | None = option(None, least=1, harmless=True)
+    """Steps between rows of metrics.csv."""
+    report: bool = option(True, harmless=True)
+    """Write report.html at the end."""
+    quiet: bool = option(False, harmless=True)
+    """Print warnings and the result only."""
+    method_options: dict[str, Any] | None = option(None)
+    """Settings of the method and its additions; typed as --method.NAME VALUE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Options):
+    """Options of runs that train a deep network: how its rate goes, and how it is computed."""
+
+    exclusive = (("base_lr", "lr"),)
+
+    base_lr: float | None = option(None, above=0)
+    """Learning rate that is scaled with the batch size by the recipe's rule."""
+    scaling: Literal["auto", "linear", "sqrt", "none"] = option("auto")
+    """How base_lr grows with the batch: times B/256 (linear), times the root of B (sqrt), or not at all."""
+    schedule: Literal["auto", "cosine", "cosine-epoch", "step", "constant"] = option("auto")
+    """The recipe's where auto."""
+    warmup_epochs: float | None = option(None, least=0)
+    """Epochs of linear warm-up."""
+    milestones: list[int] | None = option(None)
+    """Epochs at which the schedule "step" drops the rate; the recipe's, or 60 and 80 % of the run."""
+    drop: float | None = option(None, above=0)
+    """What the schedule "step" multiplies the rate with; the recipe's, or 0.1."""
+    accumulate: int = option(1, least=1)
+    """Chunks that a batch is cut into to save memory; losses still see the whole batch."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+    compile: bool = option(False, harmless=True)
+    """Use torch.compile; goes on without it where that fails."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Options):
+    """Options of every measurement."""
+
+    floors: bool = option(True)
+    """Measure what needs no training, too."""
+    out: str | None = option(None)
+    """A JSON file for the results, beside what the run folder keeps."""
+    quiet: bool = option(False)
+    """Print the table only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Options):
+    """Options of every comparison."""
+
+    exclusive = (("epochs", "steps"), ("epochs", "minutes"), ("steps", "minutes"))
+
+    kind: str | None = option(None)
+    """The kind of data, where a look at it leaves that open."""
+    out: str | None = option(None)
+    """The folder of the comparison; runs/compare-DATA where not given."""
+    seeds: int = option(3, least=1)
+    """Runs of each method."""
+    first_seed: int = option(0, least=0)
+    """The seeds count from here."""
+    epochs: int | None = option(None, least=1)
+    """Passes over the data for each run, where no other budget is given."""
+    steps: int | None = option(None, least=1)
+    """Optimizer steps of each run (or epochs, or minutes)."""
+    minutes: float | None = option(None, above=0)
+    """Minutes of training for each run, turned into steps by timing each method once."""
+    recipe: str = option("auto")
+    """Like for pretrain."""
+    recipe_of: str | None = option(None)
+    """A method whose views and optimizer plan all take, so that only the methods differ."""
+    batch_size: int | None = option(None, least=1)
+    """Things a step, the same for all."""
+    report: bool = option(True)
+    """Write report.html."""
+    quiet: bool = option(False)
+    """Print the table only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embed(Options):
+    """Options of writing vectors."""
+
+    out: str | None = option(None)
+    """The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given."""
+    quiet: bool = option(False)
+    """Print the result only."""

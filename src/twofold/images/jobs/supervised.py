@@ -1,0 +1,75 @@
+"""The ceiling of a comparison: the same network trained with the labels, for as many epochs, by the same seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from twofold.files import write_json
+from twofold.images.backbones import build_backbone
+from twofold.images.evaluation.features import InputSettings
+from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
+from twofold.images.jobs.evaluate import open_splits
+from twofold.images.options import Evaluate, Pretrain
+from twofold.images.views.recipes import statistics_named
+from twofold.randomness import derive
+from twofold.runs.screen import progress_bar
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """Fine-tunes random weights, and keeps {"top1", ...} of the test images for each seed in the folder.
+
+    training: the options of the runs (backbone, stem, batch size, image size, precision). statistics: normalisation of
+    the input. measuring: which images have labels and which are asked about. The batch shrinks to an eighth of the
+    labels, like in fine-tuning.
+    """
+
+    folder: Path
+    data: str
+    training: Pretrain
+    statistics: str
+    measuring: Evaluate
+    name: str = "supervised"
+
+    def file(self, seed: int) -> Path:
+        """Where the result for a seed is kept."""
+        return self.folder / f"supervised-seed{seed}.json"
+
+    def done(self, seed: int) -> bool:
+        """Whether there is a result for a seed."""
+        return self.file(seed).exists()
+
+    def do(self, seed: int, epochs: int) -> None:
+        """Train, measure and keep the result."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        training, measuring, size = self.training, replace(self.measuring, seed=seed), self.training.image_size
+        statistics = statistics_named(self.statistics)
+        inputs = InputSettings(cast(int, size), *statistics, device=device, precision=training.precision)
+        train, test, classes = open_splits(self.data, measuring, inputs)
+        torch.manual_seed(derive(seed, "weights"))
+        backbone = build_backbone(training.backbone, image_size=inputs.size, stem=training.stem)
+        recipe = FinetuneRecipe(batch_size=cast(int, training.batch_size))
+        with progress_bar("training with labels", measuring.quiet) as progress:
+            found = finetune(
+                backbone, train, test, classes, inputs, recipe=recipe, epochs=epochs, seed=seed, progress=progress
+            )
+        about = {"epochs": epochs, "images": len(train), "asked": len(test), "data": measuring.test or self.data}
+        write_json(self.file(seed), {**found, "seed": seed, **about})
+
+    def values(self, seed: int, keys: Sequence[str]) -> dict[str, float]:
+        """The network's own accuracy, in every column of the same metric."""
+        result = self._read(seed)
+        metrics = {key: key.split()[-1] for key in keys}
+        return {key: float(result[metric]) for key, metric in metrics.items() if metric in result}
+
+    def _read(self, seed: int) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.file(seed).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}

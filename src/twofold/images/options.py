@@ -1,0 +1,123 @@
+"""The options of each verb for images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from twofold.catalog import options
+from twofold.catalog.options import Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(Options):
+    """Options of reading images"""
+
+    image_column: str | None = option(None)
+    """The image column of a parquet file."""
+    label_column: str | None = option(None)
+    """The label column of a parquet file."""
+    workers: int | None = option(None, least=0, harmless=True)
+    """Processes or threads that decode; from the usable cores where not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(options.Pretrain, options.Network, Columns):
+    """Options of training on images"""
+
+    val: str | None = option(None)
+    """Labelled images that the online kNN is asked about; without it, it asks the training images one by one."""
+    backbone: str = option("auto")
+    """A torchvision or timm name, resnet10, convnet, or module:callable of your own."""
+    stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
+    """The first layers; auto fits them to the image size."""
+    weights: str = option("random")
+    """random, torchvision, or a checkpoint file to start from."""
+    image_size: int | None = option(None, least=8)
+    """Side of the views in pixels; by the data where not given."""
+    views: str = option("auto")
+    """The augmentation, by name; auto takes the recipe's."""
+    statistics: str = option("auto")
+    """Normalisation of the pixels: imagenet, cifar10, cifar100, stl10, tiny-imagenet or none."""
+    colour: Literal["exact", "linear"] = option("exact")
+    """Colour jitter exactly like torchvision's, or linear (faster, a little different)."""
+    memory_gb: float | None = option(None, least=0, harmless=True)
+    """Memory for decoded images; a share of what is free where not given, 0 to decode every time."""
+    max_unreadable: float = option(0.05, least=0, most=1)
+    """Share of unreadable images past which the run ends."""
+    knn_every: int | None = option(None, least=0)
+    """Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(options.Evaluate, Columns):
+    """Options of measuring a backbone"""
+
+    test: str | None = option(None)
+    """Labelled images to be asked about; a fifth of the data, class by class, where not given."""
+    protocols: str = option("knn,linear")
+    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, finetune; commas between."""
+    labels: float = option(1.0, above=0, most=1)
+    """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
+    epochs: int | None = option(None, least=1)
+    """Of linear-* and finetune; the published number where not given."""
+    image_size: int | None = option(None, least=8)
+    """Side in pixels; as in pretraining where not given."""
+    seed: int = option(0)
+    """Of the split, the probes and the few labels."""
+    batch_size: int = option(256, least=1)
+    """Images a forward pass."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(options.Compare, Columns):
+    """Options of comparing on images"""
+
+    test: str | None = option(None)
+    """Labelled images to be asked about; a fifth of the data, class by class and seed by seed, where not given."""
+    protocols: str = option("knn,5nn,linear")
+    """Like for evaluate, commas between; none for what needs no labels alone."""
+    backbone: str = option("auto")
+    """Like for pretrain."""
+    stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
+    """Like for pretrain."""
+    image_size: int | None = option(None, least=8)
+    """Side of the views in pixels; by the data where not given."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+    memory_gb: float | None = option(None, least=0)
+    """Memory for decoded images; a share of what is free where not given, 0 to decode every time."""
+    supervised: bool = option(True)
+    """Train the same network with the labels, as a ceiling."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embed(options.Embed, Columns):
+    """Options of embedding images"""
+
+    image_size: int | None = option(None, least=8)
+    """Side in pixels; as in pretraining where not given."""
+    batch_size: int = option(256, least=1)
+    """Images a forward pass."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(Options):
+    """Options of exporting a backbone"""
+
+    format: Literal["safetensors", "torchvision", "timm", "onnx"] = option("torchvision")
+    """Whose names the weights get; torchvision and timm for backbones that come from there."""
+    out: str | None = option(None)
+    """The file; backbone-FORMAT beside the model where not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Columns):
+    """Options of shrinking images"""
+
+    short_side: int = option(256, least=8)
+    """Pixels of the short side; smaller images stay as they are."""

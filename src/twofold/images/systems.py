@@ -1,0 +1,221 @@
+"""The recipes of the images wing: published settings of each system for small images and for large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from twofold.catalog.wing import Recipe, with_settings
+
+_SGD = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine-epoch", "warmup_epochs": 0.0}
+_LARS = {"optimizer": "lars", "scaling": "linear", "schedule": "cosine", "warmup_epochs": 10.0}
+_ADAM = {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "warmup_epochs": 5.0}
+
+_DROPS = {
+    "optimizer": "adam",
+    "scaling": "none",
+    "weight_decay": 1e-6,
+    "warmup_steps": 500,
+    "schedule": "step",
+    "milestones": (0.95, 0.975),
+    "drop": 0.2,
+    "batch_size": 512,
+}
+
+_SIMCLR = {
+    "imagenet": Recipe(
+        "simclr-imagenet",
+        {**_LARS, "scaling": "sqrt", "base_lr": 0.075, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {"temperature": 0.1},
+        "official repository; sqrt scaling is its advice for small batches",
+    ),
+    "cifar": Recipe(
+        "simclr-cifar",
+        {**_LARS, "base_lr": 1.0, "weight_decay": 1e-4, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.5},
+        "official repository, CIFAR-10 command",
+    ),
+}
+_MOCO_V1 = {
+    "imagenet": Recipe(
+        "moco-v1",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "schedule": "step", "epochs": 200, "batch_size": 256},
+        {"temperature": 0.07, "head": "linear", "queue": 65536, "momentum": 0.999},
+        "official repository",
+    ),
+    "cifar": Recipe(
+        "moco-v1",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.07, "head": "linear", "queue": 4096, "momentum": 0.99},
+        "v1's views, head and temperature under the CIFAR demo's schedule (no published CIFAR recipe)",
+    ),
+}
+_MOCO_V2 = {
+    "imagenet": Recipe(
+        "moco-v2",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {"temperature": 0.2, "head": "mlp", "queue": 65536, "momentum": 0.999},
+        "official repository",
+    ),
+    "cifar": Recipe(
+        "moco-cifar",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.1, "head": "linear", "queue": 4096, "momentum": 0.99},
+        "official CIFAR-10 demo",
+    ),
+}
+_SIMSIAM = {
+    "imagenet": Recipe(
+        "moco-v2",
+        {**_SGD, "base_lr": 0.05, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {"layers": 3},
+        "official repository",
+    ),
+    "cifar": Recipe(
+        "simsiam-cifar",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 800, "batch_size": 512},
+        {"layers": 2},
+        "the paper's appendix, as re-implementations have it",
+    ),
+}
+_BYOL = {
+    "imagenet": Recipe(
+        "byol",
+        {**_LARS, "base_lr": 0.3, "weight_decay": 1e-6, "epochs": 300, "batch_size": 4096},
+        {"hidden": 4096, "dim": 256, "momentum": 0.99},
+        "official repository, 300 epochs",
+    ),
+    "cifar": Recipe(
+        "wmse",
+        {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
+        {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True},
+        "the W-MSE repository's BYOL baseline, with a cosine in the place of its two drops",
+    ),
+}
+_WMSE = {
+    "imagenet": Recipe(
+        "wmse-imagenet100",
+        {**_DROPS, "base_lr": 2e-3, "epochs": 240, "milestones": (190 / 240, 215 / 240)},
+        {"dim": 128, "whiten_size": 256},
+        "official repository, ImageNet-100 (its drops at E - 50 and E - 25 as shares of 240 epochs)",
+    ),
+    "cifar": Recipe(
+        "wmse",
+        {**_DROPS, "base_lr": 3e-3, "epochs": 1000},
+        {"dim": 64, "whiten_size": 128},
+        "official repository, CIFAR-10 (its drops at E - 50 and E - 25 as shares of 1000 epochs)",
+    ),
+}
+
+_BARLOW = {
+    "imagenet": Recipe(
+        "byol",
+        {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
+        {"redundancy": 0.0051, "dim": 8192, "scale": 0.024},
+        "official repository; the scale stands for its smaller rate of biases and norms, 0.0048",
+    ),
+    "cifar": Recipe(
+        "asymmetric-cifar",
+        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 512},
+        {"redundancy": 0.005, "dim": 2048},
+        "views and head of solo-learn's CIFAR-10 configuration, Adam of the Barlow-Twins-HSIC repository with a cosine "
+        "(no CIFAR recipe by the authors)",
+    ),
+}
+
+_VICREG = {
+    "imagenet": Recipe(
+        "byol",
+        {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
+        {"dim": 8192},
+        "the paper and the official repository, 1000 epochs",
+    ),
+    "cifar": Recipe(
+        "vicreg-cifar",
+        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 512},
+        {"dim": 2048},
+        "views, head and weights of solo-learn's CIFAR-10 configuration, the optimiser as under barlow "
+        "(no CIFAR recipe by the authors)",
+    ),
+}
+
+_MOCO_V3 = {
+    "imagenet": Recipe(
+        "moco-v3",
+        {**_LARS, "base_lr": 0.3, "weight_decay": 1e-6, "epochs": 300, "batch_size": 4096},
+        {"temperature": 1.0, "hidden": 4096, "dim": 256, "momentum": 0.99},
+        "official repository, ResNet-50 for 300 epochs (its ViTs: temperature 0.2, layers 3, predictor_norm, "
+        "frozen_patches, AdamW)",
+    ),
+    "cifar": Recipe(
+        "asymmetric-cifar",
+        {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.2, "hidden": 4096, "dim": 256, "momentum": 0.99},
+        "views, heads and temperature of solo-learn's CIFAR-10 configuration, the optimiser as under byol "
+        "(no CIFAR recipe by the authors)",
+    ),
+}
+
+_WARM_SGD = {**_SGD, "schedule": "cosine", "warmup_epochs": 10.0}
+_DINO = {
+    "imagenet": Recipe(
+        "dino-resnet50",
+        {**_WARM_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 100, "batch_size": 512},
+        {"prototypes": 65536, "local_views": 8, "momentum": 0.996, "teacher_temperature": 0.04},
+        "official repository, ResNet-50 for 100 epochs (which also clips the gradient of each parameter at 3)",
+    ),
+    "cifar": Recipe(
+        "asymmetric-cifar",
+        {**_WARM_SGD, "optimizer": "adamw", "base_lr": 5e-4, "weight_decay": 0.04, "epochs": 1000, "batch_size": 256},
+        {"prototypes": 4096, "local_views": 0, "momentum": 0.996, "teacher_temperature": 0.04, "head_norm": True},
+        "views without small crops and number of outputs of solo-learn's CIFAR-10 configuration, the rest the official "
+        "repository's for ViTs, its weight decay not growing (no CIFAR recipe by the authors)",
+    ),
+}
+
+_SWAV = {
+    "imagenet": Recipe(
+        "swav",
+        {**_LARS, "warmup_epochs": 0.0, "base_lr": 0.6, "weight_decay": 1e-6, "epochs": 200, "batch_size": 256},
+        {"prototypes": 3000, "queue": 3840, "queue_start": 0.075, "local_views": 6},
+        "official repository, 200 epochs with batches of 256",
+    ),
+    "cifar": Recipe(
+        "simclr-cifar",
+        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 256},
+        {"prototypes": 3000, "queue": 3840, "queue_start": 0.05, "local_views": 0, "frozen_epochs": 2},
+        "head, prototypes and queue of solo-learn's CIFAR-10 configuration, without small crops, on SimCLR's views; "
+        "the optimiser as under barlow (no CIFAR recipe by the authors)",
+    ),
+}
+
+_MOCHI_IMAGENET = {"mochi.hardest": 1024, "mochi.mixed": 512, "mochi.with_query": 256, "mochi.warmup": 0.075}
+
+RECIPES: dict[str, Mapping[str, Recipe]] = {
+    "simclr": _SIMCLR,
+    "moco": _MOCO_V2,
+    "moco-symmetric": {
+        k: replace(r, source=f"{r.source}, both directions") for k, r in with_settings(_MOCO_V2, symmetric=True).items()
+    },
+    "moco-v1": _MOCO_V1,
+    "simsiam": _SIMSIAM,
+    "byol": _BYOL,
+    "wmse": _WMSE,
+    "wmse4": {k: replace(r, plan={**r.plan, "batch_size": 256}) for k, r in with_settings(_WMSE, views=4).items()},
+    "barlow": _BARLOW,
+    "vicreg": _VICREG,
+    "moco-v3": _MOCO_V3,
+    "dino": _DINO,
+    "swav": _SWAV,
+    "mixsiam": _SIMSIAM,
+    "mochi": {
+        "imagenet": replace(
+            with_settings(_MOCO_V2, **_MOCHI_IMAGENET)["imagenet"],
+            source="MoCo v2's; one of MoCHi's published (N, s, s')",
+        ),
+        "cifar": _MOCO_V2["cifar"],
+    },
+    "co2": _MOCO_V2,
+    "tkc": _MOCO_V2,
+    "unmix": {"imagenet": _MOCO_V2["imagenet"], "cifar": with_settings(_MOCO_V2, symmetric=True)["cifar"]},
+}

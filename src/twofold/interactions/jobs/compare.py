@@ -1,0 +1,131 @@
+"""`compare` on interactions: one split for all runs, each ranked as it ends, beside what needs no training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from twofold.comparison.bench import Ceiling, Column, Result
+from twofold.comparison.compare import compare
+from twofold.comparison.entries import Entry
+from twofold.errors import UserError
+from twofold.interactions.jobs import pretrain
+from twofold.interactions.jobs.evaluate import LISTS, open_data
+from twofold.interactions.jobs.samples import SAMPLES_FILE
+from twofold.interactions.jobs.settle import settle
+from twofold.interactions.options import Compare, Pairs, Pretrain
+from twofold.interactions.reading.splits import fingerprint
+from twofold.runs.results import read_results
+
+MAIN = (f"recall@{LISTS}", f"ndcg@{LISTS}")
+STORED = (*Pairs.names(), "epochs", "steps", "minutes", "recipe", "recipe_of", "batch_size", "patience", "eval_every")
+NOTES = (
+    "Floors: how the most popular items, and a graph filter, rank; neither is trained.",
+    "Recall, NDCG and the rest are of all items ranked for every user of the test part, 0 to 1.",
+)
+
+
+def run(entries: list[Entry], data: str, options: Compare) -> dict[str, Any]:
+    """Train and measure what is missing; see `api.compare` and `comparison.compare`."""
+    return compare(entries, _bench(entries, data, options), data, options)
+
+
+@dataclass(frozen=True)
+class RankingBench:
+    """How the runs of a comparison on interactions are trained; a run ranks the test part itself when it ends."""
+
+    data: str
+    training: Pretrain
+    settings: dict[str, Any]
+    about: str
+    batch_size: int
+    steps_per_epoch: int
+    notes: Sequence[str] = NOTES
+    ceiling: Ceiling | None = None
+
+    def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
+        """See `bench.Bench`."""
+        options = replace(self.training, method_options=dict(entry.options), seed=seed, out=str(folder))
+        if not entry.composition.trained:
+            options = _without_training(options)
+        elif steps is not None:
+            options = replace(options, steps=steps, epochs=None)
+        pretrain.run(entry.composition, self.data, options, advise=False)
+
+    def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
+        """See `bench.Bench`."""
+        options = replace(
+            self.training,
+            method_options=dict(entry.options),
+            out=str(folder),
+            steps=steps,
+            epochs=None,
+            log_every=log_every,
+            eval_every=steps,
+        )
+        pretrain.run(entry.composition, self.data, options, advise=False)
+
+    def is_trained(self, folder: Path) -> bool:
+        """See `bench.Bench`."""
+        return (folder / SAMPLES_FILE).is_file()
+
+    def is_measured(self, folder: Path) -> bool:
+        """See `bench.Bench`."""
+        return bool(self.results(folder))
+
+    def measure(self, folder: Path, seed: int) -> None:
+        """A run that has ended has been measured."""
+        raise UserError(f"{folder} has ended without a ranking: remove it and give the same command.")
+
+    def results(self, folder: Path) -> list[Result]:
+        """See `bench.Bench`."""
+        rows = [row for row in read_results(folder) if row["protocol"] == "ranking" and row["data"] == self.data]
+        return [Result(row["metric"], row["name"], row["value"], row["floor"]) for row in rows]
+
+    def columns(self, keys: Sequence[str]) -> list[Column]:
+        """See `bench.Bench`."""
+        order = [*MAIN, *(key for key in keys if key not in MAIN)]
+        return [Column(key, "number", key in MAIN, digits=4) for key in order if key in keys]
+
+
+def _bench(entries: list[Entry], data: str, options: Compare) -> RankingBench:
+    """Look at the data and settle what is the same for all. Raises UserError where a method cannot be trained so."""
+    split_seed = options.first_seed if options.split_seed is None else options.split_seed
+    options = replace(options, split_seed=split_seed)
+    pairs = open_data(data, options, split_seed)
+    if pairs.test is None or not len(pairs.test):
+        raise UserError(f"{data} has no test part to compare on: give --test, or a --split that has one.")
+    training = Pretrain(
+        **Pairs.recorded(options.values()).values(),
+        recipe=options.recipe,
+        epochs=options.epochs,
+        steps=options.steps,
+        batch_size=options.batch_size,
+        patience=options.patience,
+        eval_every=options.eval_every,
+        devices=1,
+        report=False,
+        quiet=True,
+    )
+    per_epoch = batch = 1
+    for entry in entries:
+        asked = replace(training, steps=1) if options.minutes else training
+        if not entry.composition.trained:
+            settle(_without_training(asked), entry.composition, pairs, data)
+            continue
+        settled = settle(asked, entry.composition, pairs, data)
+        per_epoch = pretrain.make_plan(settled).length(len(pairs.train)).steps_per_epoch
+        batch = cast(int, settled.batch_size)
+    settings = {"data": data, **{name: getattr(options, name) for name in STORED}, "fingerprint": fingerprint(pairs)}
+    counts = f"{len(pairs.train):,} pairs of {pairs.users:,} users and {pairs.items:,} items of {data}"
+    about = f"{counts}, {len(pairs.test):,} to be found; split {options.split} by seed {split_seed}; batch {batch}"
+    return RankingBench(data, training, settings, about, batch, per_epoch)
+
+
+def _without_training(options: Pretrain) -> Pretrain:
+    """For a formula, which knows no budget."""
+    return replace(
+        options, recipe="auto", epochs=None, steps=None, batch_size=None, patience=None, eval_every=None, log_every=None
+    )

@@ -1,0 +1,106 @@
+"""One run, from its folder to its page: opened or taken up, announced, trained, and finished with what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from twofold.catalog.composition import Composition
+from twofold.catalog.options import Pretrain
+from twofold.errors import UserError
+from twofold.runs.environment import environment, versions
+from twofold.runs.folder import RunFolder
+from twofold.seam import Monitor, Stream, Views
+from twofold.training.loop import train
+from twofold.training.outcome import Outcome
+from twofold.training.plan import Plan
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run that is open. settings: every option with its value. fabric: None where nothing is trained."""
+
+    composition: Composition
+    data: str
+    settings: Pretrain
+    folder: RunFolder
+    fabric: Fabric | None
+
+    @classmethod
+    def open(
+        cls,
+        composition: Composition,
+        data: str,
+        settings: Pretrain,
+        about: Mapping[str, Any],
+        *,
+        fabric: Fabric | None = None,
+        changed: str = "The data",
+        without: Collection[str] = (),
+    ) -> Session:
+        """Begin the run in its folder, or take up the one that is there.
+
+        about: what environment.json says of the data, with its `fingerprint`. changed: what has changed where the
+        fingerprint is another's. without: options that mean nothing in this run. Raises UserError like
+        `RunFolder.open`.
+        """
+        held = {name: value for name, value in settings.values().items() if name not in without}
+        config = {"method": composition.name, "kind": composition.kind, "data": data, **held}
+        folder = RunFolder.open(
+            str(settings.out),
+            config,
+            environment={**environment(), **about},
+            data=changed,
+            writer=fabric is None or fabric.is_global_zero,
+            harmless=type(settings).harmless(),
+        )
+        return cls(composition, data, settings, folder, fabric)
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.fabric is None or self.fabric.is_global_zero
+
+    def announce(self, lines: Iterable[str]) -> None:
+        """Say what is going to happen, where it is not to be quiet."""
+        if self.settings.quiet:
+            return
+        version, out = versions()["twofold"], self.settings.out
+        self.folder.say(f"twofold {version}: {self.composition.title} on {self.data} -> {out}")
+        for line in lines:
+            self.folder.say(line)
+
+    def train(
+        self,
+        method: nn.Module,
+        stream: Stream,
+        make_views: Callable[[Any, int], Views],
+        plan: Plan,
+        monitors: Sequence[Monitor],
+        shown: Mapping[str, str],
+    ) -> Outcome:
+        """Train to the end of the plan; see `loop.train`. shown: the columns to show meanwhile, and how."""
+        assert self.fabric is not None
+        quiet = self.settings.quiet
+        return train(method, stream, make_views, plan, self.folder, self.fabric, monitors, shown=shown, quiet=quiet)
+
+    def finish(self, advice: str = "") -> None:
+        """Make the page where it is wanted, and say what to do with the run."""
+        if self.settings.report:
+            from twofold.page import build_or_say
+
+            self.folder.say(build_or_say(self.path))
+        if advice:
+            self.folder.say(advice)

@@ -1,0 +1,121 @@
+"""The wings there are, and which of them a method, some data or a run belongs to. A new wing is one line here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twofold.catalog import options as shared
+from twofold.catalog.composition import Addition, Catalog, Composition, compose
+from twofold.catalog.wing import System, Wing
+from twofold.errors import UserError, nearest
+from twofold.images.wing import WING as IMAGES
+from twofold.interactions.wing import WING as INTERACTIONS
+from twofold.methods.systems import ADDITIONS, SYSTEMS
+
+WINGS: tuple[Wing, ...] = (IMAGES, INTERACTIONS)
+
+
+def catalog() -> Catalog:
+    """Everything that has a name, of all wings."""
+    systems: dict[str, System] = dict(SYSTEMS)
+    recipes = {name: {w.kind: w.recipes[name] for w in WINGS if name in w.recipes} for name in SYSTEMS}
+    additions = {name: Addition(path) for name, path in ADDITIONS.items()}
+    for wing in WINGS:
+        systems |= wing.systems
+        recipes |= {name: {wing.kind: system.recipes} for name, system in wing.systems.items()}
+        additions |= {name: Addition(path, (wing.kind,)) for name, path in wing.additions.items()}
+    return Catalog(systems, recipes, additions)
+
+
+def composed(method: str) -> Composition:
+    """What a method's name stands for; see `catalog.composition.compose`."""
+    return compose(method, catalog())
+
+
+def of_kind(kind: str) -> Wing:
+    """The wing of a kind of data. Raises UserError where there is none."""
+    found = next((wing for wing in WINGS if wing.kind == kind), None)
+    if found is None:
+        kinds = [wing.kind for wing in WINGS]
+        raise UserError(f'There is no kind of data "{kind}".{nearest(kind, kinds)} Kinds: {", ".join(kinds)}.')
+    return found
+
+
+def of_method(composition: Composition, data: str, kind: str | None = None) -> Wing:
+    """The wing in which a method learns from some data: the method's own, or by a look at the data, or as said."""
+    if kind is not None:
+        return of_kind(composition.on(of_kind(kind).kind).kind)
+    return _recognising(data, composition.kinds)
+
+
+def of_data(data: str, kind: str | None = None) -> Wing:
+    """The wing that some data belongs to, by a look at it, or as said."""
+    return of_kind(kind) if kind is not None else _recognising(data, tuple(wing.kind for wing in WINGS))
+
+
+def _recognising(data: str, kinds: tuple[str, ...]) -> Wing:
+    if len(kinds) == 1:
+        return of_kind(kinds[0])
+    found = [kind for kind in kinds if of_kind(kind).recognises(data)]
+    if len(found) != 1:
+        what = f"may be {' or '.join(found)}" if found else f"is none of {', '.join(kinds)} at a glance"
+        raise UserError(f"{data} {what}: say which by --kind.")
+    return of_kind(found[0])
+
+
+def of_run(folder: str | os.PathLike[str]) -> Wing | None:
+    """The wing whose method a run folder holds, by its config.yaml; None where it cannot be told.
+
+    Folders of before kinds were written tell it by their method.
+    """
+    file = Path(folder) / "config.yaml"
+    if not file.is_file():
+        return None
+    import yaml
+
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        kind = config.get("kind") or composed(str(config["method"])).kinds[0]
+        return of_kind(str(kind))
+    except (yaml.YAMLError, AttributeError, KeyError, UnicodeDecodeError, UserError):
+        return None
+
+
+def of_model(model: str) -> Wing:
+    """The wing of a model: a run folder's, or the one that knows such a file or name; the first where none does."""
+    found = of_run(model) or next((wing for wing in WINGS if wing.opens(model)), None)
+    return found or WINGS[0]
+
+
+def job(
+    wing: Wing, verb: str, options: shared.Options | None, given: Mapping[str, Any], of: str
+) -> tuple[Callable[..., Any], Any]:
+    """What does a verb in a wing, and its options checked; importing it comes last, and may take seconds.
+
+    options, given: the options as a record, or by name. of: what they are for, as "moco learns from images". Raises
+    UserError where the wing lacks the verb, or an option is another wing's, unknown or out of bounds.
+    """
+    if verb not in wing.verbs:
+        able = " and ".join(other.kind for other in WINGS if verb in other.verbs)
+        raise UserError(f"{verb} is for {able}, and {of}.")
+    wanted = wing.verbs[verb].options
+    if options is None:
+        options = shared.read(wanted, given, verb, _owners(wing, verb), of)
+    elif given:
+        raise UserError(f"Give {verb} its options as one record or by name, not both.")
+    elif not isinstance(options, wanted):
+        raise UserError(f"{verb} takes {wanted.__module__}.{wanted.__name__}, not {type(options).__name__}: {of}.")
+    return wing.verbs[verb].load(), options
+
+
+def _owners(wing: Wing, verb: str) -> dict[str, str]:
+    """The options of a verb that other wings have, and which wings."""
+    owners: dict[str, list[str]] = {}
+    for other in WINGS:
+        if other is not wing and verb in other.verbs:
+            for name in other.verbs[verb].options.names():
+                owners.setdefault(name, []).append(other.kind)
+    return {name: " and ".join(kinds) for name, kinds in owners.items()}
