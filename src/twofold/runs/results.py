@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from twofold.files import write_text
+from twofold.files import write_json
 
 KEY = ("protocol", "metric", "name", "data", "settings", "seed")
 
@@ -15,6 +15,6 @@ KEY = ("protocol", "metric", "name", "data", "settings", "seed")
 def add_results(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Put results (KEY, value 0 to 1, floor) into evaluation.json; one with the same key takes the old one's place."""
     file = folder / "evaluation.json"
-    held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    by_key = {tuple(str(entry.get(key)) for key in KEY): dict(entry) for entry in [*held, *entries]}
-    write_text(file, json.dumps(list(by_key.values()), indent=1) + "\n")
+    stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    by_key = {tuple(str(entry.get(key)) for key in KEY): dict(entry) for entry in [*stored, *entries]}
+    write_json(file, list(by_key.values()))

@@ -8,7 +8,7 @@ from typing import Any
 from twofold.images.embed import embed
 from twofold.images.jobs.model import open_images, open_model
 from twofold.images.jobs.settle import data_name
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 
 def run(given: dict[str, Any]) -> Path:
@@ -21,7 +21,7 @@ def run(given: dict[str, Any]) -> Path:
     )
     images = open_images(given["data"], given, model.inputs.size, model.inputs.device, max_unreadable=1.0)
     out = Path(given["out"] or (model.run or Path()) / f"{data_name(given['data'])}-embeddings.parquet")
-    with watching("embedding", given["quiet"]) as progress:
+    with progress_bar("embedding", given["quiet"]) as progress:
         written = embed(model.backbone, images, out, model.inputs, progress=progress)
     print(written.describe())
     return out

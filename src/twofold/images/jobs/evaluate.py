@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from twofold.errors import UserError, nearest
 from twofold.evaluation.knn import five_nn, knn_accuracy
 from twofold.evaluation.linear import linear_probe
+from twofold.files import write_json
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import finetune
@@ -20,7 +20,7 @@ from twofold.images.evaluation.splits import Split, few_labels, hold_out, labell
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import PIXEL_SETTINGS, PIXEL_SIDE, Labelled
 from twofold.runs.results import add_results
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
@@ -104,7 +104,7 @@ def measure(model: Model, protocols: list[str], given: Mapping[str, Any]) -> lis
     train, test, classes = open_splits(given, model.inputs)
     if not given["quiet"]:
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} asked about, {classes} classes")
-    with watching("evaluating", given["quiet"]) as progress:
+    with progress_bar("evaluating", given["quiet"]) as progress:
         task = Task(model, train, test, classes, given["seed"], given["epochs"], given["floors"], progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
         rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
@@ -207,4 +207,4 @@ def _keep(rows: list[dict[str, Any]], model: Model, out: str | None) -> None:
         except UserError:
             pass
     if out:
-        Path(out).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_json(Path(out), rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +11,12 @@ import torch
 
 from twofold.catalog import reconstructed
 from twofold.catalog.composition import Composition, build
-from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.backbones.export import save_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
-from twofold.images.jobs.online import OnlineKNN
+from twofold.images.jobs.online import SHOWN, OnlineKNN
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.reading import Images, Source, open_source
@@ -96,7 +94,6 @@ def _train(
         every = settled["knn_every"] or -(-length.epochs // EVALUATIONS)
         online = OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)
 
-    _same_data(folder, source)
     about = {**environment(), "images": len(source), "fingerprint": source.fingerprint(), "data": source.describe()}
     out = RunFolder.open(folder, settled, environment=about, writer=fabric.is_global_zero, harmless=HARMLESS)
     if not settled["quiet"]:
@@ -107,7 +104,7 @@ def _train(
 
     try:
         monitors: list[Monitor] = [consistency, *([online] if online else [])]
-        outcome = train(method, images, views, plan, out, fabric, monitors, quiet=settled["quiet"])
+        outcome = train(method, images, views, plan, out, fabric, monitors, quiet=settled["quiet"], shown=SHOWN)
     except TrainingStopped as stopped:
         out.note(str(stopped))
         raise
@@ -179,7 +176,7 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
         precision=settled["precision"],
         compile=settled["compile"],
         log_every=per_log,
-        save_every_seconds=settled["save_every"],
+        save_every=settled["save_every"],
     )
 
 
@@ -194,19 +191,6 @@ def _open(path: str, settled: Mapping[str, Any], device: torch.device) -> Images
         max_unreadable=settled["max_unreadable"],
         seed=settled["seed"],
     )
-
-
-def _same_data(folder: Path, source: Source) -> None:
-    """Refuse to go on with a run whose data has changed."""
-    try:
-        before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    fingerprint = source.fingerprint()
-    if before.get("fingerprint", fingerprint) != fingerprint:
-        raise UserError(
-            f"The data has changed since the run in {folder} began ({before.get('data', 'then')}): give a new --out."
-        )
 
 
 def _unreadable(images: Images, out: RunFolder) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from twofold.errors import UserError
+from twofold.files import write_json
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
 from twofold.interactions.evaluation.noise import add_noise
 from twofold.interactions.evaluation.ranking import Ranking, rank_all
@@ -25,8 +24,9 @@ from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import read_table
 from twofold.interactions.reading.titles import read_titles
+from twofold.runs.config import read_config
 from twofold.runs.results import add_results
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 AT = (5, 10, 20, 50)
 LISTS, GROUPS = 20, 10  # of the long tail
@@ -36,7 +36,7 @@ Score = Callable[[Tensor], Tensor]
 def run(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Measure a finished run on the test part of its data, or on other pairs; see `api.evaluate`."""
     folder = Path(given["model"])
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config(folder)
     if Path(given["data"]).resolve() == Path(config["data"]).resolve():
         data = open_data(config)
     else:
@@ -51,7 +51,7 @@ def run(given: Mapping[str, Any]) -> list[dict[str, Any]]:
         titles = config.get("titles")
         write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
     if given["out"]:
-        Path(given["out"]).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_json(Path(given["out"]), rows)
     return rows
 
 
@@ -130,7 +130,7 @@ def measure(
     untrained = Ragged.of(data.train, data.users).count() == 0
     rows: list[dict[str, Any]] = []
     for side, score in sides.items():
-        with watching(f"ranking by {side}", quiet) as progress:
+        with progress_bar(f"ranking by {side}", quiet) as progress:
             ranking = rank_all(score, relevant, seen, at, progress=progress)
         rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from twofold.errors import UserError
+from twofold.files import beside
 from twofold.interactions.jobs.store import Embeddings, read_model
 
 ASKED, NEIGHBOURS, CELLS_FROM = 256, 10, 50_000
@@ -35,8 +36,9 @@ def run(given: dict[str, Any]) -> Path:
         index.nprobe = max(cells // 16, 8)
     index.add(rows)
     out = Path(given["out"] or Path(given["model"]) / "item_index.faiss")
-    faiss.write_index(index, str(out))
-    share = _agreement(faiss.read_index(str(out)), model)
+    with beside(out) as part:
+        faiss.write_index(index, str(part))
+        share = _agreement(faiss.read_index(str(part)), model)
     print(f"{out}: {len(rows):,} items; of the {NEIGHBOURS} best of {ASKED} users it finds {share:.1%}. Use it with:\n")
     print("\n".join(_lines(Path(given["model"]), out)))
     return out

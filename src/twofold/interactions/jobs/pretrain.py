@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,12 +10,11 @@ import numpy as np
 import torch
 
 from twofold.catalog.composition import Composition, build
-from twofold.errors import UserError
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.draws import Draws
 from twofold.interactions.jobs.evaluate import below_floors, measure, open_data, table
-from twofold.interactions.jobs.monitor import METRIC, BestEpoch
+from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, settle
 from twofold.interactions.jobs.store import ranker_of, write_data, write_model
@@ -63,7 +61,7 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
         weight_decay=settled["weight_decay"],
         schedule="constant",
         log_every=settled["log_every"] or 100,
-        save_every_seconds=settled["save_every"],
+        save_every=settled["save_every"],
         unit="triples",
     )
 
@@ -73,9 +71,7 @@ def _rank(composition: Composition, given: Mapping[str, Any], settled: dict[str,
     folder, titles = Path(settled["out"]), read_titles(settled["titles"]) if settled["titles"] else None
     nothing = Bipartite(torch.empty(0, 2, dtype=torch.int64), 1, 1)  # enough to check and complete the settings
     settled["method_options"] = ranker_of(composition, nothing, given["method_options"] or {})[1]
-    _same_data(folder, data)
-    about = {**environment(), "pairs": len(data.train), "fingerprint": fingerprint(data)}
-    out = RunFolder.open(folder, settled, environment=about, harmless=HARMLESS)
+    out = _open_run(folder, settled, data)
     if not settled["quiet"]:
         for line in [*_about(settled, data), "Nothing is trained: a formula over the pairs ranks."]:
             out.say(line)
@@ -103,9 +99,7 @@ def _train(
     triples = Triples(pairs.to(fabric.device), data.users, data.items, sampling=method.sampling, seed=seed)
     draws = Draws(len(pairs))
 
-    _same_data(folder, data)
-    about = {**environment(), "pairs": len(data.train), "fingerprint": fingerprint(data)}
-    out = RunFolder.open(folder, settled, environment=about, writer=fabric.is_global_zero, harmless=HARMLESS)
+    out = _open_run(folder, settled, data, writer=fabric.is_global_zero)
     chosen = data.test if settled["select_on"] == "test" else data.valid
     seen = _seen(data, validated=settled["select_on"] == "test")
     best = None
@@ -116,7 +110,7 @@ def _train(
     if not settled["quiet"]:
         for line in _header(settled, data, triples, method, plan, situation, fabric, best):
             out.say(line)
-    outcome = train(method, draws, triples, plan, out, fabric, monitors, quiet=settled["quiet"])
+    outcome = train(method, draws, triples, plan, out, fabric, monitors, quiet=settled["quiet"], shown=SHOWN)
     if fabric.is_global_zero and not (outcome.finished_before and (folder / SAMPLES_FILE).exists()):
         if best:
             epoch = best.restore(cast(LightGCN, method))
@@ -130,6 +124,12 @@ def _train(
         _report(out, settled)
     out.close()
     return folder
+
+
+def _open_run(folder: Path, settled: Mapping[str, Any], data: Interactions, *, writer: bool = True) -> RunFolder:
+    about = {**environment(), "pairs": len(data.train), "fingerprint": fingerprint(data)}
+    changed = "The data, or how it is split,"
+    return RunFolder.open(folder, settled, environment=about, data=changed, writer=writer, harmless=HARMLESS)
 
 
 def _finish(
@@ -206,16 +206,6 @@ def memory_estimate(data: Interactions, method: LightGCN) -> float:
 def ranking_estimate(data: Interactions) -> float:
     """Bytes that ranking takes on top: scores of some users, and the graph filter with its sparse matrices."""
     return MEMORY + 24.0 * len(data.train) + 512.0 * (2 * data.items + data.users)
-
-
-def _same_data(folder: Path, data: Interactions) -> None:
-    """Refuse to go on with a run whose data has changed."""
-    try:
-        before = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if before.get("fingerprint", fingerprint(data)) != fingerprint(data):
-        raise UserError(f"The data, or how it is split, has changed since the run in {folder} began: give a new --out.")
 
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:

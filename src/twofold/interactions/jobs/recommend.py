@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.files import write_atomically
+from twofold.files import beside
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.jobs.store import Recommender, read_model, rows_of
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.table import read_table
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 CHUNK = 2**26  # scores at a time
 
@@ -68,20 +68,17 @@ def _write(out: Path, tables: Iterator[pa.Table], whose: str) -> tuple[int, int]
     first = next(tables)
     counts = [first.num_rows, pc.count_distinct(first[whose]).as_py()]
 
-    def write(handle: IO[bytes]) -> None:
-        with pq.ParquetWriter(handle, first.schema) as writer:
-            writer.write_table(first)
-            for table in tables:
-                if table.schema != first.schema:
-                    raise UserError(
-                        "The users of --history have ids of another type than the run's: ask for them in a command of "
-                        "their own."
-                    )
-                writer.write_table(table)
-                counts[0] += table.num_rows
-                counts[1] += pc.count_distinct(table[whose]).as_py()
-
-    write_atomically(out, write)
+    with beside(out) as part, pq.ParquetWriter(part, first.schema) as writer:
+        writer.write_table(first)
+        for table in tables:
+            if table.schema != first.schema:
+                raise UserError(
+                    "The users of --history have ids of another type than the run's: ask for them in a command of "
+                    "their own."
+                )
+            writer.write_table(table)
+            counts[0] += table.num_rows
+            counts[1] += pc.count_distinct(table[whose]).as_py()
     return counts[0], counts[1]
 
 
@@ -98,7 +95,7 @@ def _for_known(
     if strangers and not given["quiet"]:
         print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
     seen = None if given["include_seen"] else model.seen
-    with watching("recommending", given["quiet"]) as progress:
+    with progress_bar("recommending", given["quiet"]) as progress:
         done, known = 0, rows[~without]
         for part in _parts(known, len(model.item_ids)):
             scores = _masked(model.ranker.scores(part), allowed)

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from twofold.files import write_text
+from twofold.files import write_json
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
 from twofold.images.jobs.evaluate import open_splits
 from twofold.images.views.recipes import statistics_named
 from twofold.randomness import derive
-from twofold.runs.screen import watching
+from twofold.runs.screen import progress_bar
 
 
 def result_file(out: Path, seed: int) -> Path:
@@ -39,12 +39,12 @@ def train_supervised(
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(training["backbone"], image_size=size, stem=training["stem"])
     recipe = FinetuneRecipe(batch_size=training["batch_size"])
-    with watching("training with labels", given["quiet"]) as progress:
+    with progress_bar("training with labels", given["quiet"]) as progress:
         found = finetune(
             backbone, train, test, classes, inputs, recipe=recipe, epochs=epochs, seed=seed, progress=progress
         )
     about = {"epochs": epochs, "images": len(train), "asked": len(test), "data": given["test"] or given["data"]}
-    write_text(file, json.dumps({**found, "seed": seed, **about}, indent=1) + "\n")
+    write_json(file, {**found, "seed": seed, **about})
 
 
 def read_supervised(file: Path) -> dict[str, Any] | None:
