@@ -37,7 +37,7 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **g
             these. Interactions: a CSV, TSV, parquet, .inter or .npz file of pairs, one line a user, or a folder of
             train, valid and test files.
     """
-    return _learn("pretrain", method, data, options, given)  # type: ignore[no-any-return]
+    return _learn("pretrain", method, data, options, given)
 
 
 def check(
@@ -59,7 +59,7 @@ def check(
     if method is None:
         kind = options.kind if options is not None else given.get("kind")
         method = wings.of_data(data, kind).usual
-    return _learn("check", method, data, options, given)  # type: ignore[no-any-return]
+    return _learn("check", method, data, options, given)
 
 
 def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, given: dict[str, Any]) -> Any:
@@ -90,7 +90,7 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **gi
             pairs to be found.
     """
     do, options = _of_model("evaluate", model, options, given)
-    return do(model, data, options)  # type: ignore[no-any-return]
+    return do(model, data, options)
 
 
 def embed(model: str, data: str, options: shared.Embed | None = None, **given: Any) -> Path:
@@ -107,7 +107,7 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **given: A
         data: Images, as for pretrain. Interactions: users or items.
     """
     do, options = _of_model("embed", model, options, given)
-    return do(model, data, options)  # type: ignore[no-any-return]
+    return do(model, data, options)
 
 
 def export(model: str, options: shared.Options | None = None, **given: Any) -> Path:
@@ -124,7 +124,7 @@ def export(model: str, options: shared.Options | None = None, **given: Any) -> P
         model: A run folder or an exported backbone (.safetensors).
     """
     do, options = _of_model("export", model, options, given)
-    return do(model, options)  # type: ignore[no-any-return]
+    return do(model, options)
 
 
 def recommend(run: str, options: shared.Options | None = None, **given: Any) -> Path:
@@ -141,7 +141,7 @@ def recommend(run: str, options: shared.Options | None = None, **given: Any) -> 
         run: The run folder of a method for interactions.
     """
     do, options = _of_run("recommend", run, options, given)
-    return do(run, options)  # type: ignore[no-any-return]
+    return do(run, options)
 
 
 def similar(run: str, items: str, options: shared.Options | None = None, **given: Any) -> Path:
@@ -158,7 +158,7 @@ def similar(run: str, items: str, options: shared.Options | None = None, **given
         items: Ids with commas, or a file of one a line.
     """
     do, options = _of_run("similar", run, options, given)
-    return do(run, items, options)  # type: ignore[no-any-return]
+    return do(run, items, options)
 
 
 def prepare(data: str, out: str, options: shared.Options | None = None, **given: Any) -> Path:
@@ -176,7 +176,7 @@ def prepare(data: str, out: str, options: shared.Options | None = None, **given:
     able = [wing for wing in wings.WINGS if "prepare" in wing.verbs]
     wing = able[0] if len(able) == 1 else wings.of_data(data)
     do, options = wings.job(wing, "prepare", options, given, f"{data} is for {wing.kind}")
-    return do(data, out, options)  # type: ignore[no-any-return]
+    return do(data, out, options)
 
 
 def compare(methods: str, data: str, options: shared.Compare | None = None, **given: Any) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **gi
     wing = wings.of_method(entries[0].composition, data, given.get("kind") if options is None else options.kind)
     entries = [entry.on(wing.kind) for entry in entries]
     do, options = wings.job(wing, "compare", options, given, f"{entries[0].name} learns from {wing.kind}")
-    return do(entries, data, options)  # type: ignore[no-any-return]
+    return do(entries, data, options)
 
 
 def report(runs: list[str] | str, *, out: str | None = None) -> Path:

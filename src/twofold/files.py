@@ -3,33 +3,109 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from twofold.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNFINISHED = re.compile(r"\..+\.\d+\.part(\.[^.]*)?")
+_HEADER = 8  # bytes that hold the length of a safetensors header, which is a multiple of it
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Let `write` fill a file beside `path`, then put it in its place. After any failure the old file is as it was."""
-    beside = path.with_name(path.name + ".tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A hidden path beside `path` for a library to write to; at the end the file takes the place of `path`.
+
+    It has the ending of `path`. After any failure the old file is as it was, and nothing is left beside it. Folders
+    that are missing are made. A device or a pipe is written to as it is. Raises UserError where the file system refuses
+    or the disk is full, the first before anything is written.
+    """
+    if os.path.isdir(path):
+        raise UserError(f"{path} cannot be written (it is a folder): name a file.")
+    if _is_stream(path):
+        with _refusals(path, writes=path):
+            yield path
+        return
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        with beside.open("wb") as handle:
-            write(handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        with _refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.open("wb").close()
+        with _refusals(path, writes=part):
+            yield part
+        with _refusals(path):
+            with part.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
     _sync_folder(path.parent)
 
 
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Let `write` fill a file, whole or not at all; see `beside`."""
+    with beside(path) as part, part.open("wb") as handle:
+        write(handle)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """A file of these bytes."""
+    write_atomically(path, lambda handle: handle.write(data))
+
+
 def write_text(path: Path, text: str) -> None:
-    """A text file, whole or not at all."""
-    write_atomically(path, lambda handle: handle.write(text.encode()))
+    """A text file; what is no Unicode (of a strange file name) becomes a question mark."""
+    write_bytes(path, text.encode(errors="replace"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A JSON file, to be read by people too."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """A compressed .npz file of arrays by name."""
+    import numpy as np
+
+    write_atomically(path, lambda handle: np.savez_compressed(handle, **arrays))
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
+    """A .safetensors file of tensors by name, with `about` as its metadata; equal content gives equal bytes."""
+    import torch
+    from safetensors.torch import save
+
+    plain = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+    data = save(plain, metadata=dict(about) if about else None)
+    # The library writes metadata in an order of chance (and, to a path, with a mode that lets nobody else read).
+    end = _HEADER + int.from_bytes(data[:_HEADER], "little")
+    header = json.loads(data[_HEADER:end])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _HEADER)
+
+    def write(handle: IO[bytes]) -> None:
+        handle.write(len(text).to_bytes(_HEADER, "little") + text)
+        handle.write(memoryview(data)[end:])
+
+    write_atomically(path, write)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file's name is one that `beside` gives: of a file being written, or left by a process that was
+    killed."""
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -37,8 +113,42 @@ def is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
+        # Libraries in C++ pass on the system's words alone.
+        if isinstance(error, RuntimeError) and any(os.strerror(code) in str(error) for code in _FULL):
+            return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def why(error: OSError) -> str:
+    """What the file system says, as a few words for a sentence in brackets."""
+    return f"{error.filename} is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
+
+
+def _is_stream(path: Path) -> bool:
+    return path.absolute().parent == Path("/dev") or (os.path.exists(path) and not os.path.isfile(path))
+
+
+@contextmanager
+def _refusals(path: Path, writes: Path | None = None) -> Iterator[None]:
+    """Errors of the file system as a UserError. writes: where others do the writing, the file, for their errors may be
+    about other files."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, RuntimeError) as error:
+        own = isinstance(error, OSError) and (writes is None or error.filename == str(writes))
+        if own or is_disk_full(error):
+            raise _refused(path, error) from error
+        raise
+
+
+def _refused(path: Path, error: Exception) -> UserError:
+    if is_disk_full(error):
+        return UserError(f"{path} cannot be written (its disk is full): make room and give the same command.")
+    reason = why(error) if isinstance(error, OSError) else str(error)
+    return UserError(f"{path} cannot be written ({reason}): name another place.")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from twofold import runs
 from twofold.errors import UserError
+from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.folder import RunFolder
 
 CONFIG = {
@@ -22,7 +25,7 @@ CONFIG = {
 
 
 def reopen(path, **changes):
-    RunFolder.open(path, {**CONFIG, **changes}).close()
+    RunFolder.open(path, {**CONFIG, **changes}, harmless=("workers",)).close()
 
 
 def test_a_new_folder_holds_settings_and_environment(tmp_path):
@@ -136,3 +139,69 @@ def test_arrays_and_unreadable_files(tmp_path):
     with np.load(tmp_path / "gallery.npz", allow_pickle=False) as arrays:
         assert arrays["features"].shape == (2, 3) and list(arrays["names"]) == ["a", "b"]
     assert (tmp_path / "unreadable.txt").read_text() == "a.jpg\tempty\nb.jpg\ttruncated\n"
+
+
+def test_a_run_of_before_the_kind_was_written_goes_on(tmp_path):
+    reopen(tmp_path)
+    reopen(tmp_path, kind="sounds")
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["kind"] == "sounds"
+    with pytest.raises(UserError, match="kind was sounds and is now smells"):
+        reopen(tmp_path, kind="smells")
+
+
+def test_a_new_setting_that_is_not_given_does_not_end_old_runs(tmp_path):
+    reopen(tmp_path)
+    run = RunFolder.open(tmp_path, CONFIG)
+    run.save(Checkpoint({}, {}, 1, 2, 3))
+    run.close()
+    again = RunFolder.open(tmp_path, {**CONFIG, "new": None, "kind": "sounds"})
+    assert again.load() is not None
+    again.close()
+
+
+def test_other_data_is_refused_in_the_words_of_who_opens(tmp_path):
+    RunFolder.open(tmp_path, CONFIG, environment={"fingerprint": "a"}).close()
+    RunFolder.open(tmp_path, CONFIG, environment={"fingerprint": "a", "data": "9 sounds"}).close()
+    with pytest.raises(UserError) as refused:
+        RunFolder.open(tmp_path, CONFIG, environment={"fingerprint": "b"}, data="The data, or its split,")
+    assert str(refused.value) == (
+        f"The data, or its split, has changed since the run in {tmp_path} began (9 sounds): give a new --out."
+    )
+    assert json.loads((tmp_path / "environment.json").read_text())["fingerprint"] == "a"
+
+
+@pytest.mark.parametrize("environment", ["", "[]", "{}", '{"data": "x"}'])
+def test_a_run_that_does_not_say_which_data_goes_on(tmp_path, environment):
+    reopen(tmp_path)
+    (tmp_path / "environment.json").write_text(environment)
+    RunFolder.open(tmp_path, CONFIG, environment={"fingerprint": "b"}).close()
+
+
+def test_a_refusal_lets_the_folder_go(tmp_path, processes):
+    reopen(tmp_path)
+    answers = processes.Queue()
+    with pytest.raises(UserError) as refused:
+        reopen(tmp_path, batch_size=16)
+    process = processes.Process(target=other_process, args=(tmp_path, answers))
+    process.start()
+    process.join()
+    assert refused and answers.get(timeout=30) == "opened"
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    reopen(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    for name in (".config.1.part.yaml", "checkpoints/.last.1.part.ckpt"):
+        (tmp_path / name).write_text("half")
+    reopen(tmp_path)
+    assert [p.name for p in tmp_path.rglob("*.part*")] == []
+
+
+KINDS = {"image", "images", "picture", "pictures", "interaction", "interactions", "triple", "triples", "knn", "recall"}
+
+
+def test_a_run_folder_knows_no_kind_of_data():
+    for file in Path(runs.__file__).parent.glob("*.py"):
+        lines = [line for line in file.read_text().splitlines() if not line.endswith("# format 1 -> 2")]
+        words = {word.lower() for word in re.findall("[A-Za-z]+", " ".join(lines))}
+        assert not words & KINDS, file.name

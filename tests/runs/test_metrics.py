@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 
-from twofold.runs.metrics import MetricsFile
+from twofold.runs.metrics import MetricsFile, is_time
 
 
 def read(path):
@@ -51,3 +51,8 @@ def test_restore_from_nothing_begins_anew(tmp_path):
     assert not path.exists()
     path.write_text("garbage\0\n")
     MetricsFile(path).restore(5)
+
+
+def test_columns_that_measure_the_machine_are_known_in_any_unit():
+    assert all(map(is_time, ("seconds", "wait_share", "apples_per_second")))
+    assert not any(map(is_time, ("loss", "epoch", "seconds_left")))

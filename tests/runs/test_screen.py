@@ -7,14 +7,24 @@ import sys
 
 import pytest
 
-from twofold.runs import screen as progress
+from twofold.runs import screen
 from twofold.runs.screen import Display, duration, numbers
 
-ROW = {"epoch": 1.5, "loss": 2.25, "knn": 0.875, "images_per_second": 1234.5, "wait_share": 0.031}
+ROW = {"wait_share": 0.031, "loss": 2.25, "epoch": 1.5, "apples_per_second": 1234.5, "ripe": 0.875}
 
 
-def test_numbers_in_their_order():
-    assert numbers(ROW) == "epoch 1.5, loss 2.25, kNN 87.5%, 1,234 images/s, 3% waiting for data"
+LINE = {
+    "epoch": "epoch {:.4g}",
+    "loss": "loss {:.4g}",
+    "ripe": "ripe {:.1%}",
+    "apples_per_second": "{:,.0f} apples/s",
+    "wait_share": "{:.0%} waiting for data",
+}
+
+
+def test_numbers_in_the_order_in_which_they_are_asked_for():
+    assert numbers(ROW, LINE) == "epoch 1.5, loss 2.25, ripe 87.5%, 1,234 apples/s, 3% waiting for data"
+    assert numbers(ROW) == "epoch 1.5, loss 2.25, 3% waiting for data"
     assert numbers({}) == ""
 
 
@@ -25,8 +35,8 @@ def test_durations(seconds, said):
 
 def test_plain_lines_come_now_and_then_and_at_the_end(capsys, monkeypatch):
     clock = iter([0.0, *range(1, 1000)])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
-    display = Display(30)
+    monkeypatch.setattr(screen.time, "monotonic", lambda: float(next(clock)))
+    display = Display(30, shown=LINE)
     for done in range(1, 31):
         display.step(done, ROW)
     display.close()
@@ -39,7 +49,7 @@ def test_plain_lines_come_now_and_then_and_at_the_end(capsys, monkeypatch):
 
 def test_before_anything_is_measured_the_time_left_is_told(capsys, monkeypatch):
     clock = iter([0.0, *range(20, 1000, 20)])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(screen.time, "monotonic", lambda: float(next(clock)))
     Display(30).step(1, {})
     assert capsys.readouterr().out.startswith("step 1 of 30: 19 min left")
 
@@ -59,14 +69,14 @@ class Terminal(io.StringIO):
 
 
 def test_a_terminal_gets_a_live_line_that_sentences_do_not_break(monkeypatch):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stdout", screen)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
-    display = Display(10)
+    display = Display(10, shown=LINE)
     display.step(5, ROW)
     display.say("[a sentence]")
     display.step(10, ROW)
     display.close()
-    shown = screen.getvalue()
-    assert "[a sentence]" in shown and "10/10" in shown and "kNN 87.5%" in shown
+    seen = terminal.getvalue()
+    assert "[a sentence]" in seen and "10/10" in seen and "ripe 87.5%" in seen

@@ -141,7 +141,7 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
 
 def make_plan(**settings: Any) -> Plan:
     """A short plan: 3 epochs of 5 steps."""
-    return Plan(**({"batch_size": 8, "epochs": 3, "lr": 0.1, "log_every": 2, "save_every_seconds": 0.0} | settings))
+    return Plan(**({"batch_size": 8, "epochs": 3, "lr": 0.1, "log_every": 2, "save_every": 0.0} | settings))
 
 
 def make_run(folder: Path, plan: Plan, **config: Any) -> RunFolder:

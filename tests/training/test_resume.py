@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from twofold.runs.metrics import TIME_COLUMNS
+from twofold.runs.metrics import is_time
 
 from .small import run_training
 
@@ -56,14 +56,14 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
     held = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert held["step"] == held["steps"]
     tensors = {f"method.{name}": value for name, value in held["method"].items()}
-    for index, entry in held["optimiser"]["state"].items():
+    for index, entry in held["optimizer"]["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in entry.items() if torch.is_tensor(value)}
     return tensors
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "metrics.csv").open(newline="") as handle:
-        return [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in csv.DictReader(handle)]
+        return [{k: v for k, v in row.items() if not is_time(k)} for row in csv.DictReader(handle)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -91,4 +91,4 @@ def test_killed_and_resumed_equals_unbroken(tmp_path, processes, case):
     assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
     assert rows(broken) == rows(straight)
     assert "Going on from step" in (broken / "log.txt").read_text()
-    assert list(broken.rglob("*.tmp")) == []
+    assert list(broken.rglob("*.part*")) == []

@@ -81,7 +81,7 @@ def types_of(cls: type[Options]) -> dict[str, Any]:
     """The type of each option."""
     if "_types" not in cls.__dict__:
         cls._types = typing.get_type_hints(cls)  # type: ignore[attr-defined]
-    return cls.__dict__["_types"]  # type: ignore[no-any-return]
+    return cls.__dict__["_types"]
 
 
 def read(cls: type[T], given: Mapping[str, Any], verb: str, owners: Mapping[str, str], of: str) -> T:

@@ -60,7 +60,7 @@ class Verb:
     def load(self) -> Callable[..., Any]:
         """The job itself; importing it may take seconds."""
         module, _, name = self.job.partition(":")
-        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+        return getattr(importlib.import_module(module), name)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def compare(entries: list[Entry], bench: Bench, data: str, options: Compare) -> 
 
     Raises UserError at the end where a run has failed.
     """
-    out = Path(options.out or default_folder(data))
+    out = Path(options.out) if options.out else default_folder(data)
     seeds = list(range(options.first_seed, options.first_seed + options.seeds))
     folder = ComparisonFolder.open(out, bench.settings, [entry.name for entry in entries], seeds)
     comparison = Comparison(entries, seeds, bench, folder)

@@ -31,9 +31,7 @@ class Entry:
         return replace(self, composition=self.composition.on(kind))
 
 
-def read_entries(
-    methods: str, composed: Callable[[str], Composition], recipe_of: str | None = None
-) -> list[Entry]:
+def read_entries(methods: str, composed: Callable[[str], Composition], recipe_of: str | None = None) -> list[Entry]:
     """The entries of a list with commas, in its order; settings stand in brackets.
 
     composed: what a method's name stands for. recipe_of: a method whose views and optimizer plan all of them take.

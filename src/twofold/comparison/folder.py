@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
-
-import yaml
+from typing import Any
 
 from twofold.errors import UserError
 from twofold.files import write_text
-from twofold.runs.folder import to_yaml
+from twofold.folders import Claim, claim, sweep
+from twofold.runs.config import differences, read_settings, to_yaml
+from twofold.runs.folder import data_name
 
 FILE = "compare.yaml"
 DATA = "fingerprint"
@@ -29,7 +27,7 @@ class ComparisonFolder:
     methods: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
     steps: dict[str, int] = field(default_factory=dict)
-    lock: IO[str] | None = None
+    claim: Claim | None = None
 
     @classmethod
     def open(cls, path: Path, settings: Mapping[str, Any], methods: list[str], seeds: list[int]) -> ComparisonFolder:
@@ -38,64 +36,43 @@ class ComparisonFolder:
         Raises UserError where the folder holds something else, a comparison with other settings or of other data, or
         is in use.
         """
+        found = cls(path, dict(settings), claim=claim(path, FILE, holds="comparison", doing="comparing in"))
         try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"The folder {path} cannot be made ({error.strerror}): give another --out.") from error
-        found = cls(path, dict(settings), lock=_locked(path))
-        if (path / FILE).exists():
-            held = _read(path / FILE)
-            _agree(path, held.get("settings") or {}, yaml.safe_load(to_yaml(settings)))
-            found.methods, found.seeds = list(held.get("methods") or []), list(held.get("seeds") or [])
-            found.steps = dict(held.get("steps") or {})
-        elif foreign := sorted(p.name for p in path.iterdir() if not p.name.startswith(".")):
-            raise UserError(
-                f"{path} is not empty and holds no comparison (it has {foreign[0]}, but no {FILE}): give a new --out."
-            )
-        found.methods += [name for name in methods if name not in found.methods]
-        found.seeds += [seed for seed in seeds if seed not in found.seeds]
-        found.keep()
+            found._take_up(methods, seeds)
+        except BaseException:
+            found.close()
+            raise
         return found
 
     def keep(self) -> None:
         """Write compare.yaml."""
-        held = {"methods": self.methods, "seeds": self.seeds, "settings": self.settings, "steps": self.steps}
-        write_text(self.path / FILE, to_yaml(held))
+        content = {"methods": self.methods, "seeds": self.seeds, "settings": self.settings, "steps": self.steps}
+        write_text(self.path / FILE, to_yaml(content))
 
     def close(self) -> None:
         """Let another process work in the folder."""
-        if self.lock is not None:
-            self.lock.close()
-            self.lock = None
+        if self.claim is not None:
+            self.claim.close()
 
-
-def _read(file: Path) -> dict[str, Any]:
-    with suppress(yaml.YAMLError, UnicodeDecodeError):
-        held = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if isinstance(held, dict):
-            return held
-    raise UserError(f"{file} cannot be read: mend it, or give a new --out.")
+    def _take_up(self, methods: list[str], seeds: list[int]) -> None:
+        sweep(self.path)
+        if (self.path / FILE).exists():
+            stored = read_settings(self.path / FILE)
+            _agree(self.path, stored.get("settings") or {}, self.settings)
+            self.methods, self.seeds = list(stored.get("methods") or []), list(stored.get("seeds") or [])
+            self.steps = dict(stored.get("steps") or {})
+        self.methods += [name for name in methods if name not in self.methods]
+        self.seeds += [seed for seed in seeds if seed not in self.seeds]
+        self.keep()
 
 
 def _agree(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    differing = [key for key in dict.fromkeys([*new, *old]) if old.get(key) != new.get(key)]
-    if differing == [DATA]:
+    if changed := differences(old, new, harmless=(DATA,)):
+        raise UserError(f"{path} holds a comparison with other settings ({'; '.join(changed)}): give a new --out.")
+    if old.get(DATA) != new.get(DATA):
         raise UserError(f"The data has changed since the comparison in {path} began: give a new --out.")
-    told = [f"{key} was {old.get(key)} and is now {new.get(key)}" for key in differing if key != DATA]
-    if told:
-        raise UserError(f"{path} holds a comparison with other settings ({'; '.join(told)}): give a new --out.")
 
 
-def _locked(path: Path) -> IO[str] | None:
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    # A record lock: it ends with the process, however that ends.
-    lock = (path / ".lock").open("a")
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise UserError(f"Another process is comparing in {path}: wait for it, or give a new --out.") from error
-    return lock
+def default_folder(data: str) -> Path:
+    """runs/compare-DATA, with the data's last name."""
+    return Path("runs") / f"compare-{data_name(data)}"

@@ -44,7 +44,8 @@ def summarise(comparison: Comparison) -> dict[str, Any]:
         row |= _cost([out / entry.folder(seed) for seed in seeds], bench.batch_size)
     rows += [_row(name, "floor", values) for name, values in floors.items()]
     rows += [_row(bench.ceiling.name, "ceiling", ceiling)] if bench.ceiling is not None and ceiling else []
-    first, *others = [*found.values(), *floors.values(), *([ceiling] if ceiling else [])]
+    sides = [*found.values(), *floors.values(), *([ceiling] if ceiling else [])]
+    first, others = sides[0], sides[1:]
     for row, values in zip(rows[1:], others, strict=True):
         for key, number in row["numbers"].items():
             number["difference"] = _difference(values[key], first.get(key, {}))

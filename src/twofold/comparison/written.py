@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from twofold.errors import UserError
-from twofold.files import write_text
+from twofold.files import write_json, write_text
 from twofold.page import build
 from twofold.page.comparison import differences, notes, table
 
@@ -41,7 +40,7 @@ def as_markdown(result: Mapping[str, Any]) -> str:
 
 def write_files(result: Mapping[str, Any], out: Path, runs: list[Path], *, report: bool) -> list[str]:
     """Write the files; report.html where `report` and any of `runs` began. Returns sentences about them."""
-    write_text(out / "compare.json", json.dumps(result, indent=1) + "\n")
+    write_json(out / "compare.json", result)
     write_text(out / "compare.md", as_markdown(result))
     said = [f"table: {out / 'compare.md'}, numbers: {out / 'compare.json'}"]
     begun = [run for run in runs if (run / "config.yaml").is_file()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from twofold.errors import UserError
+from twofold.files import beside
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings, Progress, readable, stream_features
 from twofold.images.reading import Images
@@ -32,8 +32,8 @@ class Embedded:
         """One line for the terminal."""
         text = f"{self.count:,} vectors of {self.width} numbers in {self.path}"
         if self.left_out:
-            first = ", ".join(list(self.left_out)[:5])
-            text += f"; left out {len(self.left_out):,} unreadable images: {first}{', ...' * (len(self.left_out) > 5)}"
+            first = ", ".join(list(self.left_out)[:5]) + (", ..." if len(self.left_out) > 5 else "")
+            text += f"; left out {len(self.left_out):,} unreadable images: {first}"
         return text
 
 
@@ -50,17 +50,16 @@ def embed(
 
     Rows come in the order of the data; images that cannot be read have none and are listed in the result. The file's
     metadata hold, under "twofold", JSON with the backbone's recipe, mean, std and image_size. The file appears whole
-    or not at all. Raises UserError for a name without .parquet, or where no image can be read.
+    or not at all. Raises UserError for a name without .parquet, where it cannot be written, or where no image can be
+    read.
     """
     import pyarrow.parquet as parquet
 
     out = Path(out)
     if out.suffix != ".parquet":
         raise UserError(f"Vectors go to a .parquet file, which {out} is not; name it {out.name}.parquet.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
     schema, count, done = _schema(backbone, images, settings), 0, 0
-    try:
+    with beside(out) as part:
         with parquet.ParquetWriter(part, schema, compression="zstd") as writer:
             kept: list[tuple[Tensor, Tensor]] = []
             for indices, features in stream_features(backbone, images, settings):
@@ -74,9 +73,6 @@ def embed(
                     progress(done, len(images))
         if not count:
             raise UserError(f"No image of {images.source.path} can be read, so there are no vectors to write.")
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
     return Embedded(out, count, backbone.width, images.unreadable)
 
 

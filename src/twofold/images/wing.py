@@ -12,7 +12,8 @@ from twofold.images.systems import RECIPES
 MODELS = ("random:",)
 TABLES = (".csv", ".tsv", ".inter", ".csv.gz", ".tsv.gz")
 FILES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar", ".npz", ".npy", ".idx", ".gz",
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif",
+    ".parquet", ".tar", ".npz", ".npy", ".idx", ".gz",
 )  # fmt: skip
 
 

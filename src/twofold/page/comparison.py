@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twofold.catalog import reconstructed
 from twofold.page.facts import duration
+from twofold.page.temporary import reconstructed
 
 Comparison = Mapping[str, Any]  # compare.json: "columns" and "rows" as `compare` summarises them
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.errors import UserError
+from twofold.files import write_text
 from twofold.page import facts
 from twofold.page.comparison import comparison_view
 from twofold.page.curves import overlay_charts
@@ -171,13 +170,5 @@ def _settings(run: Run) -> dict[str, Any]:
 def _write(page: str, out: Path) -> Path:
     if out.is_dir():
         out = out / "report.html"
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-        os.replace(part, out)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise UserError(f"The report cannot be written to {out} ({error.strerror or error}).") from error
+    write_text(out, page)
     return out

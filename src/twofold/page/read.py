@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
-import yaml
 
-from twofold.errors import UserError
+from twofold.runs.config import CONFIG_FILE, flatten, read_config
 
 T = TypeVar("T")
 
@@ -78,18 +77,7 @@ def read_run(path: str | Path) -> Run:
     Raises UserError where the folder, or a legible `config.yaml` in it, is missing.
     """
     path = Path(path)
-    config_file = path / "config.yaml"
-    if not path.is_dir():
-        raise UserError(f"There is no run at {path}: give the folder that a run was written to with --out.")
-    if not config_file.is_file():
-        raise UserError(f"{path} is not a run: it has no config.yaml; give the folder that pretrain wrote with --out.")
-    try:
-        config = yaml.safe_load(config_file.read_text(encoding="utf-8", errors="replace"))
-    except (yaml.YAMLError, OSError) as error:
-        raise UserError(f"{config_file} cannot be read ({_first_line(error)}): restore it or run again.") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{config_file} holds no settings: restore it or run again.")
-
+    config = read_config(path)
     notes: list[str] = []
     environment: Any = _attempt(path / "environment.json", _json, {}, notes)
     evaluation: Any = _attempt(path / "evaluation.json", _json, [], notes)
@@ -105,22 +93,10 @@ def read_run(path: str | Path) -> Run:
         unreadable=_attempt(path / "unreadable.txt", _lines, [], notes),
         log=_attempt(path / "log.txt", _lines, [], notes),
         exported=any((path / name).is_file() for name in ("backbone.safetensors", "model.safetensors")),
-        written=datetime.fromtimestamp(config_file.stat().st_mtime),
+        written=datetime.fromtimestamp((path / CONFIG_FILE).stat().st_mtime),
         notes=notes,
         samples=_attempt(path / "samples.json", _samples, [], notes),
     )
-
-
-def flatten(mapping: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots; anything else stays a leaf."""
-    flat: dict[str, Any] = {}
-    for key, value in mapping.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{name}.")
-        else:
-            flat[name] = value
-    return flat
 
 
 def _attempt(file: Path, reader: Callable[[Path], T], default: T, notes: list[str]) -> T:

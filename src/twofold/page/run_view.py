@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twofold.catalog import reconstructed
 from twofold.page import facts
 from twofold.page.curves import run_charts
 from twofold.page.gallery import gallery_view
@@ -12,6 +11,7 @@ from twofold.page.ranking import ranks
 from twofold.page.ranking_view import ranking_view
 from twofold.page.read import Run
 from twofold.page.sprites import picture
+from twofold.page.temporary import reconstructed
 
 _SHOWN_UNREADABLE, _SHOWN_LOG = 200, 200
 _VIEW_ROWS, _VIEWS, _VIEW_SIDE = 8, 6, 112

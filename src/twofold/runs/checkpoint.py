@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,24 +15,25 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.files import write_atomically
 
-FORMAT = 1
+FORMAT = 2
+_RENAMED = {"optimiser": "optimizer", "images": "count"}  # format 1 -> 2
 
 
 @dataclass
 class Checkpoint:
     """State after `step` optimiser steps of `steps`.
 
-    method: state dict (weights, EMA twins, queues and their pointers). images: in the data. seconds: time spent so far.
-    meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings. Random
-    numbers and the place in the data are functions of the step, so nothing of them is kept. enough: a monitor has ended
-    the run here.
+    method: state dict (weights, EMA twins, queues and their pointers). count: of things in the data. seconds: time
+    spent so far. meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings,
+    or "" where it is not known. Random numbers and the place in the data are functions of the step, so nothing of them
+    is kept. enough: a monitor has ended the run here.
     """
 
     method: dict[str, Any]
-    optimiser: dict[str, Any]
+    optimizer: dict[str, Any]
     step: int
     steps: int
-    images: int
+    count: int
     seconds: float = 0.0
     meter: dict[str, Any] = field(default_factory=dict)
     row: dict[str, float] = field(default_factory=dict)
@@ -49,14 +48,18 @@ class Checkpoint:
 
     @classmethod
     def read(cls, file: Path) -> Checkpoint:
-        """Read a file; nothing in it is executed. Raises UserError where it is no checkpoint."""
+        """Read a file, also of format 1; nothing in it is executed. Raises UserError where it is no checkpoint."""
         try:
             content = torch.load(file, map_location="cpu", weights_only=True)
         except (RuntimeError, pickle.UnpicklingError, BadZipFile, EOFError, ValueError, KeyError) as error:
             raise UserError(
                 f"{file} cannot be read as a checkpoint: remove it to begin again, or restore it."
             ) from error
-        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        version = content.pop("format", None) if isinstance(content, dict) else None
+        if version == 1:
+            # Its hash followed another rule; the settings beside it, in config.yaml, are compared anyway.
+            content = {_RENAMED.get(name, name): value for name, value in content.items()} | {"config": ""}
+        if version not in (1, FORMAT) or not content.keys() <= cls.__dataclass_fields__.keys():
             raise UserError(f"{file} is not a checkpoint of this version: remove it to begin again.")
         return cls(**content)
 
@@ -64,12 +67,6 @@ class Checkpoint:
     def finished(self) -> bool:
         """Whether the run has come to its end."""
         return self.step >= self.steps or self.enough
-
-
-def config_hash(settings: Mapping[str, Any]) -> str:
-    """A short name for settings: the same for the same keys and values in any order."""
-    text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def all_finite(tensors: Mapping[str, Any]) -> bool:

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
-import yaml
+from typing import Any
 
 from twofold.errors import UserError
-from twofold.files import write_atomically, write_text
-from twofold.runs.checkpoint import Checkpoint, config_hash
+from twofold.files import write_arrays, write_json, write_text
+from twofold.folders import Claim, claim, sweep
+from twofold.runs.checkpoint import Checkpoint
+from twofold.runs.config import CONFIG_FILE, differences, read_settings, settings_hash, to_yaml
 from twofold.runs.metrics import MetricsFile
 from twofold.runs.results import add_results
+from twofold.runs.screen import print_plainly
 
-# What may change between two starts of one run without changing its numbers.
-HARMLESS = ("workers", "log_every", "save_every_seconds", "quiet", "memory", "out", "devices", "num_nodes", "compile")
+ENVIRONMENT_FILE = "environment.json"
 
 
 class RunFolder:
     """The files of one run. Made with `RunFolder.open`; where `writer` is False every writing method does nothing."""
 
-    def __init__(self, path: Path, config: Mapping[str, Any], *, writer: bool, harmless: Iterable[str]) -> None:
-        self.path, self.config, self.writer = path, dict(config), writer
-        kept = {key: value for key, value in flatten(config).items() if not _is_harmless(key, harmless)}
-        self.hash = config_hash(kept)
+    def __init__(self, path: Path, config: Mapping[str, Any], *, writer: bool, harmless: Collection[str]) -> None:
+        self.path, self.config, self.writer, self.harmless = path, dict(config), writer, harmless
+        self.hash = settings_hash(config, harmless)
         self.metrics = MetricsFile(path / "metrics.csv")
         self.echo: Callable[[str, bool], None] = print_plainly
-        self._lock: IO[str] | None = None
+        self._claim: Claim | None = None
 
     @classmethod
     def open(
@@ -42,44 +38,34 @@ class RunFolder:
         config: Mapping[str, Any],
         *,
         environment: Mapping[str, Any] | None = None,
+        data: str = "The data",
         writer: bool = True,
-        harmless: Iterable[str] = HARMLESS,
+        harmless: Collection[str] = (),
     ) -> RunFolder:
         """Begin a run in a new or empty folder, or take up the one that is there.
 
         config: resolved settings, nested mappings of plain values; written to config.yaml. environment: written to
-        environment.json. writer: False in every process but the first. harmless: names of settings (the last part of a
-        dotted name counts) that may differ from the last start. Raises UserError where the folder holds something else,
-        a run with other settings, or is being written to by another process.
+        environment.json; its "fingerprint", where it has one, is of the data, and must be the same when a run goes on.
+        data: what has changed where it is not, as a sentence begins. writer: False in every process but the first.
+        harmless: names of settings (the last part of a dotted name counts) that may differ from the last start. Raises
+        UserError where the folder holds something else, a run with other settings or of other data, or is being written
+        to by another process.
         """
-        path = Path(path)
-        run = cls(path, config, writer=writer, harmless=harmless)
+        run = cls(Path(path), config, writer=writer, harmless=harmless)
         if not writer:
             return run
+        run._claim = claim(run.path, CONFIG_FILE, holds="run", doing="writing to")
         try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"The folder {path} cannot be made ({error.strerror}): give another --out.") from error
-        run._take_lock()
-        before = path / "config.yaml"
-        if before.exists():
-            run._compare(before, harmless)
-        else:
-            foreign = sorted(p.name for p in path.iterdir() if not p.name.startswith(".") and p.suffix != ".tmp")
-            if foreign:
-                raise UserError(
-                    f"{path} is not empty and holds no run (it has {foreign[0]}, but no config.yaml): give a new --out."
-                )
-        write_text(before, to_yaml(config))
-        if environment is not None:
-            write_text(path / "environment.json", json.dumps(environment, indent=1) + "\n")
+            run._take_up(environment, data)
+        except BaseException:
+            run.close()
+            raise
         return run
 
     def close(self) -> None:
         """Let another process write to the folder."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._claim is not None:
+            self._claim.close()
 
     def say(self, text: str) -> None:
         """A sentence for the user, on the screen (unless that is quiet) and in log.txt."""
@@ -105,7 +91,7 @@ class RunFolder:
         if not file.exists():
             return None
         found = Checkpoint.read(file)
-        if found.config != self.hash:
+        if found.config and found.config != self.hash:
             raise UserError(f"{file} was not made with the settings in config.yaml: give a new --out.")
         return found
 
@@ -128,80 +114,45 @@ class RunFolder:
             )
 
     def save_arrays(self, name: str, **arrays: Any) -> None:
-        """Write NAME.npz: views (views, sources, names) or gallery (features, thumbnails, labels, names, classes)."""
+        """Write NAME.npz, for what the report shows."""
         if self.writer:
-            write_atomically(self.path / f"{name}.npz", lambda handle: np.savez_compressed(handle, **arrays))
+            write_arrays(self.path / f"{name}.npz", arrays)
 
     def add_evaluation(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Put results into evaluation.json; see `results.add_results`."""
         if self.writer:
             add_results(self.path, entries)
 
-    def _compare(self, file: Path, harmless: Iterable[str]) -> None:
-        try:
-            held = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{file} cannot be read: mend it, or give a new --out.") from error
-        old, new = flatten(held or {}), flatten(yaml.safe_load(to_yaml(self.config)))
-        differing = [
-            f"{key} was {old.get(key, 'not set')} and is now {new.get(key, 'not set')}"
-            for key in sorted(old.keys() | new.keys())
-            if old.get(key, _MISSING) != new.get(key, _MISSING) and not _is_harmless(key, harmless)
-        ]
-        if differing:
+    def _take_up(self, environment: Mapping[str, Any] | None, data: str) -> None:
+        sweep(self.path, self.checkpoint_file.parent)
+        if environment and "fingerprint" in environment:
+            self._same_data(environment["fingerprint"], data)
+        file = self.path / CONFIG_FILE
+        if file.exists() and (changed := differences(read_settings(file), self.config, self.harmless)):
             raise UserError(
-                f"{self.path} holds a run with other settings ({'; '.join(differing)}): "
+                f"{self.path} holds a run with other settings ({'; '.join(changed)}): "
                 f"give a new --out, or the same settings to go on with it."
             )
+        write_text(file, to_yaml(self.config))
+        if environment is not None:
+            write_json(self.path / ENVIRONMENT_FILE, environment)
 
-    def _take_lock(self) -> None:
-        if sys.platform == "win32":
-            return
-        import fcntl
-
-        # A record lock: it ends with the process, however that ends, and forked data workers do not inherit it.
-        self._lock = (self.path / ".lock").open("a")
+    def _same_data(self, fingerprint: Any, data: str) -> None:
+        """Refuse to go on with a run whose data has changed; what an unreadable file said cannot be held against it."""
         try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.close()
-            if isinstance(error, BlockingIOError | PermissionError):
-                raise UserError(
-                    f"Another process is writing to {self.path}: wait for it, or give a new --out."
-                ) from error
+            before = json.loads((self.path / ENVIRONMENT_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        if isinstance(before, dict) and before.get("fingerprint", fingerprint) != fingerprint:
+            then = f" ({before['data']})" if "data" in before else ""
+            raise UserError(f"{data} has changed since the run in {self.path} began{then}: give a new --out.")
 
 
-def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, names joined by dots."""
-    flat: dict[str, Any] = {}
-    for key, value in mapping.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def default_out(method: str, data: str) -> str:
+    """runs/METHOD-DATA, with the data's last name."""
+    return str(Path("runs") / f"{method.replace('+', '-')}-{data_name(data)}")
 
 
-def to_yaml(config: Mapping[str, Any]) -> str:
-    """Settings as YAML, in their order."""
-    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _is_harmless(key: str, harmless: Iterable[str]) -> bool:
-    return key.rsplit(".", 1)[-1] in harmless
-
-
-_MISSING = object()
-
-
-def print_plainly(text: str, important: bool = False) -> None:
-    """Say something where no display is open."""
-    print(text, flush=True)
+def data_name(data: str) -> str:
+    """The last name of a path, without its endings."""
+    return Path(data.rstrip("/")).name.split(".")[0] or "data"

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from twofold.files import write_text
 
-TIME_COLUMNS = ("seconds", "images_per_second", "wait_share")
+
+def is_time(column: str) -> bool:
+    """Whether a column measures the machine, so that it differs from run to run where all else is equal."""
+    return column in ("seconds", "wait_share") or column.endswith("_per_second")
 
 
 class MetricsFile:

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 PLAIN_SECONDS = 10.0
 PATIENCE = 2.0
 
+# Columns of a row of metrics that matter while waiting, in the order in which they are shown, and how.
+SHOWN = {
+    "epoch": "epoch {:.4g}",
+    "loss": "loss {:.4g}",
+    "items_per_second": "{:,.0f} items/s",
+    "wait_share": "{:.0%} waiting for data",
+}
+
 
 class Display:
-    """Progress of a run, for one process. `say` prints a sentence without disturbing the live line."""
+    """Progress of a run, for one process. `say` prints a sentence without disturbing the live line.
 
-    def __init__(self, steps: int, *, first: int = 0, quiet: bool = False) -> None:
+    shown: how each column that is to be seen looks, in their order; see `SHOWN`.
+    """
+
+    def __init__(
+        self, steps: int, *, first: int = 0, quiet: bool = False, shown: Mapping[str, str] | None = None
+    ) -> None:
         self.steps, self.first, self.quiet = steps, first, quiet
+        self.shown = SHOWN if shown is None else shown
         self.started = self.spoke = time.monotonic()
         self.live: Any = None
         self.task: Any = None
@@ -37,13 +51,13 @@ class Display:
         if self.quiet:
             return
         if self.live is not None:
-            self.live.update(self.task, completed=done, numbers=numbers(row))
+            self.live.update(self.task, completed=done, numbers=numbers(row, self.shown))
         elif time.monotonic() - self.spoke >= PLAIN_SECONDS or done == self.steps:
             self.spoke = time.monotonic()
             left = (self.spoke - self.started) / max(done - self.first, 1) * (self.steps - done)
-            told = [numbers(row)] if row else []
-            told += [f"{duration(left)} left"] if done < self.steps else []
-            print(f"step {done:,} of {self.steps:,}: {', '.join(told)}", flush=True)
+            parts = [numbers(row, self.shown)] if row else []
+            parts += [f"{duration(left)} left"] if done < self.steps else []
+            print(f"step {done:,} of {self.steps:,}: {', '.join(parts)}", flush=True)
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -66,23 +80,9 @@ class Display:
         self.live.start()
 
 
-def numbers(row: dict[str, float]) -> str:
-    """The numbers that matter while waiting: epoch, loss, kNN, speed, the share of time spent waiting for data."""
-    parts = []
-    if "epoch" in row:
-        parts.append(f"epoch {row['epoch']:.4g}")
-    if "loss" in row:
-        parts.append(f"loss {row['loss']:.4g}")
-    if "knn" in row:
-        parts.append(f"kNN {row['knn']:.1%}")
-    for name in row:
-        if name.endswith("_per_second"):
-            parts.append(f"{row[name]:,.0f} {name.removesuffix('_per_second')}/s")
-    if "recall@20" in row:
-        parts.append(f"Recall@20 {row['recall@20']:.4f}")
-    if "wait_share" in row:
-        parts.append(f"{row['wait_share']:.0%} waiting for data")
-    return ", ".join(parts)
+def numbers(row: Mapping[str, float], shown: Mapping[str, str] = SHOWN) -> str:
+    """The numbers of a row that are to be seen, in a line."""
+    return ", ".join(form.format(row[column]) for column, form in shown.items() if column in row)
 
 
 def duration(seconds: float) -> str:
@@ -93,8 +93,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def print_plainly(text: str, important: bool = False) -> None:
+    """Say something where no display is open."""
+    print(text, flush=True)
+
+
 @contextmanager
-def watching(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
     """progress(done, total), to be called now and then; on a terminal a bar appears after two seconds."""
     if quiet or not sys.stdout.isatty():
         yield lambda done, total: None

@@ -16,8 +16,8 @@ from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint, all_finite
 from twofold.runs.environment import versions
 from twofold.runs.events import Events
-from twofold.runs.folder import RunFolder, print_plainly
-from twofold.runs.screen import Display
+from twofold.runs.folder import RunFolder
+from twofold.runs.screen import Display, print_plainly
 from twofold.seam import Losses, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt
 from twofold.training.meter import Meter
@@ -59,14 +59,14 @@ class Journal:
         """Load the last checkpoint, where there is one, into method, optimiser and metrics; the steps that are done."""
         found, here = self.run.load(), versions()
         if found is not None:
-            if (found.steps, found.images) != (self.length.steps, len(self.images)):
+            if (found.steps, found.count) != (self.length.steps, len(self.images)):
                 raise UserError(
-                    f"{self.run.path} holds a run of {found.steps:,} steps on {found.images:,} {self.plan.unit}, and "
+                    f"{self.run.path} holds a run of {found.steps:,} steps on {found.count:,} {self.plan.unit}, and "
                     f"this one has {self.length.steps:,} on {len(self.images):,}: give a new --out, or the same data."
                 )
             try:
                 self.method.load_state_dict(found.method)
-                self.optimiser.load_state_dict(found.optimiser)
+                self.optimiser.load_state_dict(found.optimizer)
             except (RuntimeError, ValueError, KeyError) as error:
                 why = str(error).splitlines()[-1].strip()
                 raise UserError(
@@ -105,7 +105,7 @@ class Journal:
             self._log(losses, due)
         if self.display is not None:
             self.display.step(done, self.row)
-        late = time.monotonic() - self.saved_at >= self.plan.save_every_seconds
+        late = time.monotonic() - self.saved_at >= self.plan.save_every
         enough = logged and any(getattr(monitor, "enough", False) for monitor in due)
         signal, save, self.enough = self._agree(interrupt.signal, late, enough, logged)
         if last or signal or save or self.enough:
@@ -137,7 +137,7 @@ class Journal:
         if self.display is not None:
             self.display.close()
             self.run.echo = print_plainly
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(UserError):
             self.run.list_unreadable(getattr(self.images, "unreadable", {}))
         if self.events is not None:
             self.events.close()
@@ -208,10 +208,10 @@ class Journal:
             self.run.save(
                 Checkpoint(
                     method=state,
-                    optimiser=self.optimiser.state_dict(),
+                    optimizer=self.optimiser.state_dict(),
                     step=self.done,
                     steps=self.length.steps,
-                    images=len(self.images),
+                    count=len(self.images),
                     seconds=self.earlier + time.monotonic() - self.begun,
                     meter=self.meter.state_dict(),
                     row=self.row,

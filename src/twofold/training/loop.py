@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from torch import nn
@@ -35,12 +35,14 @@ def train(
     monitors: Sequence[Monitor] = (),
     *,
     quiet: bool = False,
+    shown: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Train a method to the end of the plan, from the run folder's last checkpoint where there is one.
 
-    The method is changed in place (moved to the device, trained). fabric must have been launched. Raises
-    TrainingStopped where the loss is not finite or the disk is full, with the last good checkpoint intact; SystemExit
-    (130, 143) after Ctrl-C and SIGTERM, with everything saved.
+    The method is changed in place (moved to the device, trained). fabric must have been launched. shown: columns to be
+    seen while waiting, and how they look; see `runs.screen.SHOWN`. Raises TrainingStopped where the loss is not finite
+    or the disk is full, with the last good checkpoint intact; SystemExit (130, 143) after Ctrl-C and SIGTERM, with
+    everything saved.
     """
     length = plan.length(len(images))
     method = make_ready(method, fabric, plan.batch_size, plan.accumulate)
@@ -51,7 +53,7 @@ def train(
     if first >= length.steps or journal.enough:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
         return journal.outcome(finished_before=True)
-    display = Display(length.steps, first=first, quiet=quiet) if fabric.is_global_zero else None
+    display = Display(length.steps, first=first, quiet=quiet, shown=shown) if fabric.is_global_zero else None
     journal.show(display)
     if first:
         run.say(f"Going on from step {first:,} of {length.steps:,}.")

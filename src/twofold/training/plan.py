@@ -35,7 +35,7 @@ class Plan:
     warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. eta: trust coefficient of
     LARS. accumulate: in how many parts a batch goes through the networks (the loss still sees it whole). clip: largest
     norm of the gradient, or None. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every:
-    steps between two rows of metrics. save_every_seconds: between two checkpoints. unit: what the data is counted in.
+    steps between two rows of metrics. save_every: between two checkpoints. unit: what the data is counted in.
     """
 
     batch_size: int
@@ -59,7 +59,7 @@ class Plan:
     precision: Literal["bf16", "fp32"] = "fp32"
     compile: bool = False
     log_every: int = 10
-    save_every_seconds: float = 300.0
+    save_every: float = 300.0
     unit: str = "images"
 
     def __post_init__(self) -> None:

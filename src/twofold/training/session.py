@@ -11,7 +11,6 @@ from torch import nn
 
 from twofold.catalog.composition import Composition
 from twofold.catalog.options import Pretrain
-from twofold.errors import UserError
 from twofold.runs.environment import environment, versions
 from twofold.runs.folder import RunFolder
 from twofold.seam import Monitor, Stream, Views

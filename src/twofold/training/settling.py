@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from twofold.catalog.options import Network, Pretrain
@@ -24,9 +23,7 @@ def settle_training(options: P, plan: Mapping[str, Any], count: int, *, epochs: 
     given = any(value is not None for value in rate)
     if options.optimizer not in ("auto", plan["optimizer"]) and not given:
         own = "--lr or --base-lr" if isinstance(options, Network) else "--lr"
-        raise UserError(
-            f"--optimizer {options.optimizer} needs {own}: the recipe's rate is for {plan['optimizer']}."
-        )
+        raise UserError(f"--optimizer {options.optimizer} needs {own}: the recipe's rate is for {plan['optimizer']}.")
     settings = replace(
         options,
         epochs=epochs if options.epochs is None and options.steps is None else options.epochs,
@@ -71,7 +68,7 @@ def plan_of(settings: Pretrain, *, unit: str, log_every: int = 10) -> Plan:
         weight_decay=settings.weight_decay,
         schedule="constant",
         log_every=settings.log_every or log_every,
-        save_every_seconds=settings.save_every,
+        save_every=settings.save_every,
         unit=unit,
     )
     if not isinstance(settings, Network):
@@ -89,13 +86,3 @@ def plan_of(settings: Pretrain, *, unit: str, log_every: int = 10) -> Plan:
         precision=cast(Any, settings.precision),
         compile=settings.compile,
     )
-
-
-def default_out(method: str, data: str) -> str:
-    """runs/METHOD-DATA, with the data's last name."""
-    return str(Path("runs") / f"{method.replace('+', '-')}-{data_name(data)}")
-
-
-def data_name(data: str) -> str:
-    """The last name of a path, without its endings."""
-    return Path(data.rstrip("/")).name.split(".")[0] or "data"

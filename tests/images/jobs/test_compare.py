@@ -15,11 +15,11 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from twofold.images.jobs.comparison.entries import read_entries
 
 from twofold.cli import main
 from twofold.errors import UserError
 from twofold.evaluation.intervals import mean_interval
-from twofold.images.jobs.comparison.entries import read_entries
 from twofold.images.jobs.model import open_model
 
 SMALL = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--steps", "4", "--protocols", "knn"]

@@ -19,7 +19,7 @@ from PIL import Image
 from reading_samples import album, encoded, picture, pixels, write
 
 from twofold.errors import UserError
-from twofold.images.reading import Images, decode, open_source, outfolder, prepare, preparing
+from twofold.images.reading import Images, decode, open_source, prepare, preparing
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def small_shards(monkeypatch):
 
 
 def quiet(path, out, **options):
-    return prepare(str(path), str(out), short_side=24, progress=False, **options)
+    return prepare(str(path), str(out), short_side=24, **options)
 
 
 def test_the_result_is_the_data_shrunk_with_names_and_labels(tmp_path):
@@ -43,7 +43,7 @@ def test_the_result_is_the_data_shrunk_with_names_and_labels(tmp_path):
     for i in range(len(given)):
         a, b = decode(given.read(i), 24).int(), decode(made.read(i), 24).int()
         assert a.shape == b.shape and (a - b).abs().float().mean() < 2
-    assert not list((tmp_path / "out").glob("*.partial"))
+    assert not list((tmp_path / "out").glob("*.part*"))
     Images(made, short_side=24).batch(torch.arange(10))
 
 
@@ -112,7 +112,7 @@ def test_a_finished_call_returns_at_once_and_a_changed_one_is_refused(tmp_path, 
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.endswith(".partial")}
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != ".lock"}
 
 
 CHILD = """
@@ -124,7 +124,7 @@ def slow(*arguments):
     time.sleep(0.02)
     return shrink(*arguments)
 preparing.shrunk_bytes = slow
-preparing.prepare(sys.argv[1], sys.argv[2], short_side=24, workers=1, progress=False)
+preparing.prepare(sys.argv[1], sys.argv[2], short_side=24, workers=1)
 """
 
 
@@ -135,11 +135,11 @@ def test_killed_and_run_again_it_goes_on_to_the_same_files(tmp_path, monkeypatch
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", CHILD, str(folder), str(out)])
     began = time.time()
-    while len(list(out.glob("*.parquet"))) < 3 and time.time() - began < 30:
+    while len(list(out.glob("images*.parquet"))) < 3 and time.time() - began < 30:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    kept = {p.name: p.stat().st_mtime_ns for p in out.glob("*.parquet")}
+    kept = {p.name: p.stat().st_mtime_ns for p in out.glob("images*.parquet")}
     assert 3 <= len(kept) < 10
     calls = []
     shrink = preparing.shrunk_bytes
@@ -169,7 +169,7 @@ def test_what_is_refused(tmp_path):
     folder = album(tmp_path / "in", 3)
     (tmp_path / "file").write_text("x")
     for out, options, message in [
-        (folder, {}, "holds other files .000.jpg"),
+        (folder, {}, "holds no prepared images .it has 000.jpg"),
         (tmp_path / "file", {}, "is a file"),
         ("memory://x", {}, "is a URL"),
         (tmp_path / "o", {"quality": 100}, "choose 1 to 95"),
@@ -184,15 +184,15 @@ def test_a_full_disk_is_a_user_error_and_leaves_no_half_file(tmp_path, monkeypat
     sync = os.fsync
 
     def full(descriptor):
-        if len(list((tmp_path / "out").glob("*.parquet"))) >= 1:
+        if len(list((tmp_path / "out").glob("images*.parquet"))) >= 1:
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(descriptor)
 
     with monkeypatch.context() as patch, pytest.raises(UserError, match=r"disk of .* is full.*goes on"):
-        patch.setattr(outfolder.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         quiet(folder, tmp_path / "out")
     assert sorted(contents(tmp_path / "out")) == ["images-00000.parquet", "prepared.json"]
-    assert not list((tmp_path / "out").glob("*.partial"))
+    assert not list((tmp_path / "out").glob("*.part*"))
     assert len(open_source(quiet(folder, tmp_path / "out"))) == 8
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError, nearest
+from twofold.files import beside, write_safetensors
 from twofold.nets.features import Features
 
 FORMATS = ("torchvision", "timm", "safetensors", "onnx")
@@ -49,23 +49,11 @@ def save_backbone(
 ) -> Path:
     """Write the network's own state dict as safetensors, with all it takes to use it as JSON in the metadata.
 
-    mean, std: the normalisation of its input, in [0, 1] units. Written beside `path` first, then renamed over it.
+    mean, std: the normalisation of its input, in [0, 1] units. The file is there whole or not at all.
     """
-    from safetensors.torch import save_file
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {
-        k: v.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for k, v in backbone.network.state_dict().items()
-    }
-    part = path.with_name(f".{path.name}.part")
-    try:
-        save_file(state, part, {"format": "pt", **_about(backbone, mean, std, method)})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    about = {"format": "pt", **_about(backbone, mean, std, method)}
+    write_safetensors(Path(path), backbone.network.state_dict(), about)
+    return Path(path)
 
 
 def export(
@@ -89,23 +77,18 @@ def export(
     out = Path(out) if Path(out).suffix else Path(out).with_suffix(suffix)
     if out.suffix != suffix:
         raise UserError(f"A {format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}.")
-    part = out.with_name(f".{out.stem}.part{suffix}")
-    lines = _lines(backbone, part, format, mean, std)
-    backbone = copy.deepcopy(backbone).cpu().train(False)  # the lines run on the CPU, and so must what they are held to
-    try:
+    held_to = copy.deepcopy(backbone).cpu().train(False)  # the lines run on the CPU, and so must what they are held to
+    with beside(out) as part:
+        lines = _lines(backbone, part, format, mean, std)
         if format == "onnx":
-            part.parent.mkdir(parents=True, exist_ok=True)
-            _write_onnx(backbone, part, _about(backbone, mean, std, method))
+            _write_onnx(held_to, part, _about(backbone, mean, std, method))
         else:
-            save_backbone(backbone, part, mean=mean, std=std, method=method)
-        difference = _check(backbone, lines, format)
+            save_backbone(held_to, part, mean=mean, std=std, method=method)
+        difference = _check(held_to, lines, format)
         if not difference <= TOLERANCE[format]:
             raise UserError(
                 f"{format} gives other features from {out} (relative difference {difference:.1e}); nothing was written."
             )
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
     return Exported(out, _lines(backbone, out, format, mean, std), difference)
 
 

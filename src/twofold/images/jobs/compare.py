@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from twofold.comparison.bench import Column, Result
+from twofold.comparison.bench import Ceiling, Column, Result
 from twofold.comparison.compare import compare
 from twofold.comparison.entries import Entry
 from twofold.comparison.folder import default_folder
@@ -43,7 +43,7 @@ def run(entries: list[Entry], data: str, options: Compare) -> dict[str, Any]:
     return compare(entries, _bench(entries, data, options, protocols), data, options)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImageBench:
     """How the runs of a comparison on images are trained and measured. training, measuring: the same for all."""
 
@@ -51,24 +51,24 @@ class ImageBench:
     training: Pretrain
     measuring: Evaluate
     protocols: Sequence[str]
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     about: str
     notes: Sequence[str]
     batch_size: int
     steps_per_epoch: int
-    ceiling: Supervised | None
+    ceiling: Ceiling | None
 
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
         """See `bench.Bench`."""
         options = replace(self.training, method_options=dict(entry.options), seed=seed, out=str(folder))
-        pretrain.run(entry.composition, self.data, _budget(options, steps), advise=False)
+        pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
 
     def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
         """See `bench.Bench`."""
         options = replace(
             self.training, method_options=dict(entry.options), out=str(folder), log_every=log_every, knn_every=0
         )
-        pretrain.run(entry.composition, self.data, _budget(options, steps), advise=False)
+        pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
 
     def is_trained(self, folder: Path) -> bool:
         """See `bench.Bench`."""
@@ -143,12 +143,10 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     ceiling = None
     if options.supervised and protocols:
         statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
-        out = Path(options.out or default_folder(data))
+        out = Path(options.out) if options.out else default_folder(data)
         ceiling = Supervised(out, data, training, statistics, measuring)
     notes = _notes(bool(protocols), ceiling is not None)
-    return ImageBench(
-        data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling
-    )
+    return ImageBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling)
 
 
 def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -> tuple[Pretrain, int]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from twofold.images.embed import embed
 from twofold.images.jobs.model import open_images, open_model
 from twofold.images.options import Embed
+from twofold.runs.folder import data_name
 from twofold.runs.screen import progress_bar
-from twofold.training.settling import data_name
 
 
 def run(model: str, data: str, options: Embed) -> Path:

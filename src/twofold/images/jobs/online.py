@@ -14,6 +14,13 @@ from twofold.randomness import generator
 from twofold.seam import Progress
 
 BANK, QUERIES = {"cpu": 2_000, "cuda": 50_000}, {"cpu": 1_000, "cuda": 10_000}
+SHOWN = {
+    "epoch": "epoch {:.4g}",
+    "loss": "loss {:.4g}",
+    "knn": "kNN {:.1%}",
+    "images_per_second": "{:,.0f} images/s",
+    "wait_share": "{:.0%} waiting for data",
+}  # while a run goes on
 PIXEL_SIDE = 32
 PIXEL_SETTINGS = ((200, 0.1), (20, 0.07))  # the networks' own, and one that suits pixels better
 

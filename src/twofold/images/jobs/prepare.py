@@ -6,17 +6,20 @@ from pathlib import Path
 
 from twofold.images.options import Prepare
 from twofold.images.reading.preparing import prepare
+from twofold.runs.screen import progress_bar
 
 
 def run(data: str, out: str, options: Prepare) -> Path:
     """Write the folder and say how to use it; see `api.prepare`."""
-    made = prepare(
-        data,
-        out,
-        short_side=options.short_side,
-        workers=options.workers,
-        image_column=options.image_column,
-        label_column=options.label_column,
-    )
-    print(f"Prepared: give {made} as the data from now on.")
-    return Path(made)
+    with progress_bar(f"preparing {data}") as progress:
+        prepare(
+            data,
+            out,
+            short_side=options.short_side,
+            workers=options.workers,
+            image_column=options.image_column,
+            label_column=options.label_column,
+            progress=progress,
+        )
+    print(f"Prepared: give {out} as the data from now on.")
+    return Path(out)

@@ -39,10 +39,10 @@ FEW_IMAGES = 1000
 BUSY = 0.5  # load a core from which bf16 kernels, whose threads wait for each other, crawl
 
 
-def run(composition: Composition, data: str, options: Pretrain, *, advise: bool = True) -> Path:
+def run(composition: Composition, data: str, options: Pretrain, *, alone: bool = True) -> Path:
     """Train to the end of the plan and write the results; see `api.pretrain`. Returns the run folder.
 
-    advise: say what to do with the run.
+    alone: say what to do with it, for it is no part of a comparison.
     """
     source = open_source(data, image_column=options.image_column, label_column=options.label_column)
     settings = settle(options, composition, source, data, torch.cuda.is_available())
@@ -54,7 +54,7 @@ def run(composition: Composition, data: str, options: Pretrain, *, advise: bool 
     fabric.launch()
     with together(fabric):
         work = _put_together(composition, data, settings, source, plan, fabric)
-        return _train(work, advise)
+        return _train(work, alone)
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,10 @@ def _put_together(
         every = settings.knn_every or -(-length.epochs // EVALUATIONS)
         online = OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)
     settings = replace(settings, method_options=chosen)
-    return Work(
-        composition, data, settings, images, backbone, method, views, inputs, plan, situation, online, fabric
-    )
+    return Work(composition, data, settings, images, backbone, method, views, inputs, plan, situation, online, fabric)
 
 
-def _train(work: Work, advise: bool) -> Path:
+def _train(work: Work, alone: bool) -> Path:
     source, settings, images = work.images.source, work.settings, work.images
     about = {"images": len(source), "fingerprint": source.fingerprint(), "data": source.describe()}
     session = Session.open(work.composition, work.data, settings, about, fabric=work.fabric)
@@ -137,7 +135,7 @@ def _train(work: Work, advise: bool) -> Path:
         mean, std = work.views.mean, work.views.std
         save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=work.composition.name)
         advice = f"backbone: {path / BACKBONE_FILE}; use it with: twofold embed {path} DATA"
-        session.finish(advice if advise else "")
+        session.finish(advice if alone else "")
         consistency.clear()
     folder.close()
     return path

@@ -11,7 +11,8 @@ from twofold.errors import UserError
 from twofold.images.options import Pretrain
 from twofold.images.reading import DecodeError, Source
 from twofold.images.reading.decode import image_size
-from twofold.training.settling import default_out, settle_training
+from twofold.runs.folder import default_out
+from twofold.training.settling import settle_training
 
 SIDES = (32, 48, 64, 96, 128, 160, 192, 224)
 CPU_SIDE, SMALL_SIDE = 96, 64

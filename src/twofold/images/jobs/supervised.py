@@ -21,7 +21,7 @@ from twofold.randomness import derive
 from twofold.runs.screen import progress_bar
 
 
-@dataclass(frozen=True)
+@dataclass
 class Supervised:
     """Fine-tunes random weights, and keeps {"top1", ...} of the test images for each seed in the folder.
 

@@ -1,76 +1,70 @@
-"""The folder that `prepare` writes into: claimed for one set of settings, each file there whole or not at all."""
+"""The folder that `prepare` writes into: claimed for one set of settings."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from twofold.errors import UserError
+from twofold.files import is_disk_full, write_text
+from twofold.folders import claim, sweep
 from twofold.images.reading.opening import MANIFEST
 
 
-def claim(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest that is there, of the same key; `manifest`, written, where the folder is new.
+@contextmanager
+def claimed(folder: Path, manifest: dict[str, Any]) -> Iterator[None]:
+    """The folder is this process's meanwhile, and holds the manifest of the same key that is there, or `manifest`.
 
-    UserError for any other.
+    Raises UserError for a folder with anything else, or of another process.
     """
-    if folder.is_file():
-        raise UserError(f"{folder} is a file; name a folder for the prepared images")
-    folder.mkdir(parents=True, exist_ok=True)
-    held = {p.name for p in folder.iterdir()}
-    if MANIFEST not in held:
-        strange = sorted(name for name in held if not name.endswith(".partial"))
-        if strange:
-            raise UserError(f"{folder} holds other files ({strange[0]}); name a new folder for the prepared images")
-        write_whole(folder / MANIFEST, json.dumps(manifest).encode())
-        return manifest
-    try:
-        found = json.loads((folder / MANIFEST).read_bytes())
-    except ValueError:
-        found = {}
-    if found.get("key") != manifest["key"]:
-        what = f"{found.get('source')} at short side {found.get('short_side')}, quality {found.get('quality')}"
-        raise UserError(
-            f"{folder} holds images prepared from {what}, which is not what this call would write (or the files have "
-            "changed since); name another folder or remove it"
-        )
-    return found
+    advice = "name a new folder for the prepared images"
+    with claim(folder, MANIFEST, holds="prepared images", doing="preparing images in", advice=advice):
+        sweep(folder)
+        if not _is_there(folder, manifest):
+            write_manifest(folder, manifest)
+        yield
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+def is_done(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Whether a finished prepare of the same key is there. Raises UserError where one of another key is."""
+    return _is_there(folder, manifest) and bool(_read(folder)["done"])
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed calls left half written; what is younger than ten minutes may be at work elsewhere."""
-    for partial in folder.glob("*.partial"):
-        if time.time() - partial.stat().st_mtime > 600:
-            partial.unlink(missing_ok=True)
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write down what the folder is of."""
+    write_text(folder / MANIFEST, json.dumps(manifest))
 
 
 @contextmanager
-def disk_errors(out: str) -> Iterator[None]:
-    """A full disk or a folder that may not be written as UserErrors."""
+def full_disk(out: str) -> Iterator[None]:
+    """A full disk in words that say that nothing is lost."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"the disk of {out} is full; free some space and run the same again, it goes on") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise UserError(f"{error.filename or out} may not be written (permission denied)") from error
+    except UserError as error:
+        if is_disk_full(error):
+            raise UserError(f"The disk of {out} is full: make room and give the same command; it goes on.") from error
         raise
+
+
+def _is_there(folder: Path, manifest: dict[str, Any]) -> bool:
+    if not (folder / MANIFEST).is_file():
+        return False
+    found = _read(folder)
+    if found.get("key") != manifest["key"]:
+        settings = f"{found.get('source')} at short side {found.get('short_side')}, quality {found.get('quality')}"
+        raise UserError(
+            f"{folder} holds images prepared from {settings}, which is not what this call would write (or the files "
+            f"have changed since): name another folder, or remove it."
+        )
+    return True
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / MANIFEST).read_bytes())
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

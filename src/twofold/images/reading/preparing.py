@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from twofold.errors import UserError
+from twofold.files import write_bytes, write_text
 from twofold.images.reading.decode import decode, image_size, open_header, orientation
-from twofold.images.reading.opening import MANIFEST, open_source
-from twofold.images.reading.outfolder import claim, disk_errors, sweep, write_whole
+from twofold.images.reading.opening import open_source
+from twofold.images.reading.outfolder import claimed, full_disk, is_done, write_manifest
 from twofold.images.reading.parquet import METADATA
 from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source, digest
@@ -37,7 +37,7 @@ def prepare(
     max_unreadable: float = 0.05,
     image_column: str | None = None,
     label_column: str | None = None,
-    progress: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Write the images of `path` into the folder `out`, shrunk to `short_side` pixels, with names and labels; returns
     `out`.
@@ -45,16 +45,17 @@ def prepare(
     Shrunk images are JPEG of the given quality (1 to 95) with full colour resolution. JPEG, PNG and WebP images that
     need no change keep their bytes; others that need no shrinking become PNG. Unreadable images are left out and listed
     in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one returns at
-    once. Raises UserError where `out` holds anything else, also what was made from other data or settings, where more
-    than max_unreadable (share) cannot be read, and where the disk is full.
+    once. progress(done, total) is called now and then. Raises UserError where `out` holds anything else, also what was
+    made from other data or settings, where more than max_unreadable (share) cannot be read, where another process is
+    preparing there, and where the disk is full.
     """
     path, out = str(path), str(out)
     if not 1 <= quality <= 95:
-        raise UserError(f"quality is {quality}; choose 1 to 95")
+        raise UserError(f"The quality is {quality}: choose 1 to 95.")
     if short_side < 1:
-        raise UserError(f"short_side is {short_side} pixels; choose at least 1")
+        raise UserError(f"The short side is {short_side} pixels: choose at least 1.")
     if "://" in out:
-        raise UserError(f"{out} is a URL; prepared images are written to a local folder")
+        raise UserError(f"{out} is a URL: name a local folder for the prepared images.")
     source = open_source(path, image_column=image_column, label_column=label_column)
     manifest = {
         "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality]),
@@ -65,14 +66,13 @@ def prepare(
         "done": False,
     }
     folder = Path(out)
-    with disk_errors(out):
-        if claim(folder, manifest)["done"]:
-            return out
-        sweep(folder)
+    if is_done(folder, manifest):
+        return out
+    with full_disk(out), claimed(folder, manifest):
         unreadable = _write_shards(source, folder, manifest, workers or usable_cores(), max_unreadable, progress)
         lines = "".join(f"{_plain(name)}\t{reason}\n" for name, reason in unreadable.items())
-        write_whole(folder / UNREADABLE, lines.encode())
-        write_whole(folder / MANIFEST, json.dumps(manifest | {"done": True, "unreadable": len(unreadable)}).encode())
+        write_text(folder / UNREADABLE, lines)
+        write_manifest(folder, manifest | {"done": True, "unreadable": len(unreadable)})
     return out
 
 
@@ -96,7 +96,12 @@ def shrunk_bytes(data: Any, short_side: int, quality: int) -> bytes:
 
 
 def _write_shards(
-    source: Source, folder: Path, manifest: dict[str, Any], workers: int, max_unreadable: float, progress: bool
+    source: Source,
+    folder: Path,
+    manifest: dict[str, Any],
+    workers: int,
+    max_unreadable: float,
+    progress: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
     """Write the shards that are missing, images of the next under way meanwhile; returns the unreadable of all."""
     unreadable = Unreadable(source, max_unreadable)
@@ -109,7 +114,7 @@ def _write_shards(
             for i, reason in notes["unreadable"]:
                 unreadable.record(i, reason)
     done = len(source) - sum(len(rows) for _, rows in missing)
-    with ThreadPoolExecutor(workers) as pool, _bar(f"preparing {source.path}", len(source), done, progress) as advance:
+    with ThreadPoolExecutor(workers) as pool:
 
         def start(rows: range) -> list[Future[bytes | DecodeError]]:
             return [pool.submit(_encoded, source, i, manifest["short_side"], manifest["quality"]) for i in rows]
@@ -127,9 +132,11 @@ def _write_shards(
                         unreadable.record(i, result.reason)
                     else:
                         images[i] = result
-                    advance()
+                    done += 1
+                    if progress:
+                        progress(done, len(source))
                 notes = {"classes": source.classes, "key": manifest["key"], "unreadable": broken}
-                write_whole(folder / _shard_name(number), _shard(source, images, notes))
+                write_bytes(folder / _shard_name(number), _shard(source, images, notes))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return unreadable.named()
@@ -178,19 +185,3 @@ def _shard_name(number: int) -> str:
 def _plain(name: str) -> str:
     """A file name that is no UTF-8 as text that is."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-@contextmanager
-def _bar(title: str, total: int, done: int, shown: bool) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns: Iterable[Any] = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(title, total=total, completed=done)
-        yield lambda: bar.advance(task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -32,13 +32,13 @@ def run(entries: list[Entry], data: str, options: Compare) -> dict[str, Any]:
     return compare(entries, _bench(entries, data, options), data, options)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RankingBench:
     """How the runs of a comparison on interactions are trained; a run ranks the test part itself when it ends."""
 
     data: str
     training: Pretrain
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     about: str
     batch_size: int
     steps_per_epoch: int
@@ -52,7 +52,7 @@ class RankingBench:
             options = _without_training(options)
         elif steps is not None:
             options = replace(options, steps=steps, epochs=None)
-        pretrain.run(entry.composition, self.data, options, advise=False)
+        pretrain.run(entry.composition, self.data, options, alone=False)
 
     def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
         """See `bench.Bench`."""
@@ -65,7 +65,7 @@ class RankingBench:
             log_every=log_every,
             eval_every=steps,
         )
-        pretrain.run(entry.composition, self.data, options, advise=False)
+        pretrain.run(entry.composition, self.data, options, alone=False)
 
     def is_trained(self, folder: Path) -> bool:
         """See `bench.Bench`."""
@@ -86,8 +86,8 @@ class RankingBench:
 
     def columns(self, keys: Sequence[str]) -> list[Column]:
         """See `bench.Bench`."""
-        order = [*MAIN, *(key for key in keys if key not in MAIN)]
-        return [Column(key, "number", key in MAIN, digits=4) for key in order if key in keys]
+        rest = sorted(key for key in keys if key.endswith(f"@{LISTS}") and key not in MAIN)
+        return [Column(key, "number", key in MAIN, digits=4) for key in (*MAIN, *rest) if key in keys]
 
 
 def _bench(entries: list[Entry], data: str, options: Compare) -> RankingBench:

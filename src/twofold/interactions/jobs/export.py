@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from twofold.errors import UserError
+from twofold.files import beside
 from twofold.interactions.jobs.store import Embeddings, read_model
 from twofold.interactions.options import Export
 
@@ -32,8 +33,9 @@ def run(run: str, options: Export) -> Path:
         index.nprobe = max(cells // 16, 8)
     index.add(rows)
     out = Path(options.out or Path(run) / "item_index.faiss")
-    faiss.write_index(index, str(out))
-    share = _agreement(faiss.read_index(str(out)), model)
+    with beside(out) as part:
+        faiss.write_index(index, str(part))
+        share = _agreement(faiss.read_index(str(part)), model)
     print(f"{out}: {len(rows):,} items; of the {NEIGHBOURS} best of {ASKED} users it finds {share:.1%}. Use it with:\n")
     print("\n".join(_lines(Path(run), out)))
     return out

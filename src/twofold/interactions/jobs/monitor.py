@@ -18,6 +18,13 @@ from twofold.seam import Progress
 
 METRIC = "recall@20"
 AT = (20,)
+SHOWN = {
+    "epoch": "epoch {:.4g}",
+    "loss": "loss {:.4g}",
+    "triples_per_second": "{:,.0f} triples/s",
+    METRIC: "Recall@20 {:.4f}",
+    "wait_share": "{:.0%} waiting for data",
+}  # while a run goes on
 
 
 class BestEpoch:

@@ -35,35 +35,36 @@ from twofold.training.settling import plan_of
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-def run(composition: Composition, data: str, options: Pretrain, *, advise: bool = True) -> Path:
+
+def run(composition: Composition, data: str, options: Pretrain, *, alone: bool = True) -> Path:
     """Train, keep the best epoch, measure it on the test part beside its floors; see `api.pretrain`.
 
-    advise: say what to do with the run. Returns the run folder.
+    alone: say its results and what to do with it, for it is no part of a comparison. Returns the run folder.
     """
     pairs = open_data(data, options, options.seed)
     settings = settle(options, composition, pairs, data)
     if not composition.trained:
-        return _rank(composition, data, settings, pairs, advise)
+        return _rank(composition, data, settings, pairs, alone)
     fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes)
     fabric.launch()
     with together(fabric):
-        return _train(composition, data, settings, pairs, fabric, advise)
+        return _train(composition, data, settings, pairs, fabric, alone)
 
 
-def _rank(composition: Composition, path: str, settings: Pretrain, data: Interactions, advise: bool) -> Path:
+def _rank(composition: Composition, path: str, settings: Pretrain, data: Interactions, alone: bool) -> Path:
     """A ranker without training: its data kept, and what it is worth."""
     titles = read_titles(settings.titles) if settings.titles else None
     nothing = Bipartite(torch.empty(0, 2, dtype=torch.int64), 1, 1)  # enough to check and complete the settings
     chosen = ranker_of(composition, nothing, settings.method_options or {})[1]
     session = _open(composition, path, replace(settings, method_options=chosen), data, without=TRAINING)
     session.announce([*_about(data), "Nothing is trained: a formula over the pairs ranks."])
-    _finish(session, data, titles, advise)
+    _finish(session, data, titles, alone)
     session.folder.close()
     return session.path
 
 
 def _train(
-    composition: Composition, path: str, settings: Pretrain, data: Interactions, fabric: Fabric, advise: bool
+    composition: Composition, path: str, settings: Pretrain, data: Interactions, fabric: Fabric, alone: bool
 ) -> Path:
     seed, plan = settings.seed, make_plan(settings)
     pairs = torch.from_numpy(data.train)
@@ -87,12 +88,12 @@ def _train(
             part = settings.select_on
             session.folder.say(f"The best epoch by {METRIC} on the {part} part is {epoch}; its tables are kept.")
         write_model(session.path, method)
-        rows = _finish(session, data, titles, advise)
+        rows = _finish(session, data, titles, alone)
         if warning := below_floors(rows):
             session.folder.warn(warning)
     elif session.first and titles:  # perhaps given to a run that had finished without them
         write_samples(session.path, seed, titles)
-        session.finish(_advice(session) if advise else "")
+        session.finish(_advice(session) if alone else "")
     session.folder.close()
     return session.path
 
@@ -128,7 +129,7 @@ def _best_epoch(folder: Path, settings: Pretrain, data: Interactions) -> BestEpo
 
 
 def _finish(
-    session: Session, data: Interactions, titles: Mapping[str, str] | None, advise: bool
+    session: Session, data: Interactions, titles: Mapping[str, str] | None, alone: bool
 ) -> list[dict[str, Any]]:
     """Keep the data's ids and pairs, measure on the test part beside the floors, and write samples and report."""
     folder, settings = session.folder, session.settings
@@ -137,9 +138,10 @@ def _finish(
     if data.test is not None and len(data.test):
         rows = measure(session.path, data, quiet=settings.quiet)
         folder.add_evaluation({**row, "seed": settings.seed, "data": session.data} for row in rows)
-        folder.say(table(rows))
+        if alone:
+            folder.say(table(rows))
     write_samples(session.path, settings.seed, titles)
-    session.finish(_advice(session) if advise else "")
+    session.finish(_advice(session) if alone else "")
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.files import write_atomically
+from twofold.files import beside
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.jobs.store import Recommender, read_model, rows_of
 from twofold.interactions.options import Recommend, Similar
@@ -69,20 +69,17 @@ def _write(out: Path, tables: Iterator[pa.Table], whose: str) -> tuple[int, int]
     first = next(tables)
     counts = [first.num_rows, pc.count_distinct(first[whose]).as_py()]
 
-    def write(handle: IO[bytes]) -> None:
-        with pq.ParquetWriter(handle, first.schema) as writer:
-            writer.write_table(first)
-            for table in tables:
-                if table.schema != first.schema:
-                    raise UserError(
-                        "The users of --history have ids of another type than the run's: ask for them in a command of "
-                        "their own."
-                    )
-                writer.write_table(table)
-                counts[0] += table.num_rows
-                counts[1] += pc.count_distinct(table[whose]).as_py()
-
-    write_atomically(out, write)
+    with beside(out) as part, pq.ParquetWriter(part, first.schema) as writer:
+        writer.write_table(first)
+        for table in tables:
+            if table.schema != first.schema:
+                raise UserError(
+                    "The users of --history have ids of another type than the run's: ask for them in a command of "
+                    "their own."
+                )
+            writer.write_table(table)
+            counts[0] += table.num_rows
+            counts[1] += pc.count_distinct(table[whose]).as_py()
     return counts[0], counts[1]
 
 

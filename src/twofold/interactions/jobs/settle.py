@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import cast
 
 from twofold.catalog.composition import Composition
 from twofold.catalog.options import spelled
 from twofold.errors import UserError
 from twofold.interactions.options import Pretrain
 from twofold.interactions.reading.splits import Interactions
-from twofold.training.settling import default_out, settle_training
+from twofold.runs.folder import default_out
+from twofold.training.settling import settle_training
 
 BATCH, EPOCHS, PATIENCE = 2048, 1000, 20
 SPARSE = 8  # pairs for each user with any, below which the recipe for sparse data is named
@@ -45,7 +45,7 @@ def settle(options: Pretrain, composition: Composition, data: Interactions, path
     )
     optimizer = recipe.plan["optimizer"] if options.optimizer == "auto" else options.optimizer
     plan = {**recipe.plan, "optimizer": optimizer}  # the rate serves for any of them
-    return cast(Pretrain, settle_training(settings, plan, pairs, epochs=EPOCHS))
+    return settle_training(settings, plan, pairs, epochs=EPOCHS)
 
 
 def _refuse_training(options: Pretrain, method: str) -> None:

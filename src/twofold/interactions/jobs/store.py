@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
-import yaml
 from torch import Tensor
 
 from twofold.catalog.composition import Composition, build
 from twofold.errors import UserError
-from twofold.files import write_atomically
+from twofold.files import write_atomically, write_safetensors
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
 from twofold.interactions.systems import composed
+from twofold.runs.config import read_config
 from twofold.seam import Situation
 
 MODEL_FILE = "model.safetensors"
@@ -32,10 +32,7 @@ TABLES = ("user_ids", "item_ids", "pairs", "held_out")
 
 def write_tables(path: Path, method: LightGCN) -> None:
     """The learned tables, user (U, d) and item (I, d), as safetensors."""
-    from safetensors.torch import save
-
-    tables = {name: table.detach().cpu().contiguous() for name, table in method.backbone.named_parameters()}
-    write_atomically(path, lambda handle: handle.write(save(tables)))
+    write_safetensors(path, dict(method.backbone.named_parameters()))
 
 
 def read_tables(path: Path) -> dict[str, Tensor]:
@@ -51,17 +48,10 @@ def read_tables(path: Path) -> dict[str, Tensor]:
 
 def write_model(folder: Path, method: LightGCN) -> None:
     """model.safetensors: user, item (the tables), user_embedding, item_embedding."""
-    from safetensors.torch import save
-
     with torch.no_grad():
         user, item = method.represent()
-    tensors = {
-        **{name: table.detach() for name, table in method.backbone.named_parameters()},
-        "user_embedding": user,
-        "item_embedding": item,
-    }
-    packed = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
-    write_atomically(folder / MODEL_FILE, lambda handle: handle.write(packed))
+    tables = dict(method.backbone.named_parameters())
+    write_safetensors(folder / MODEL_FILE, {**tables, "user_embedding": user, "item_embedding": item})
 
 
 def write_data(folder: Path, data: Interactions) -> None:
@@ -129,11 +119,9 @@ class Recommender:
 def read_model(run: str | Path) -> Recommender:
     """The recommender of a run folder. Raises UserError where there is none."""
     folder = Path(run)
-    if not (folder / "config.yaml").is_file():
-        raise UserError(f"{folder} is not a run folder: it holds no config.yaml.")
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    composition = composed(config["method"])
-    needed = [f"{name}.parquet" for name in TABLES] + [MODEL_FILE] * composition.trained
+    config = read_config(folder)
+    composition = composed(str(config.get("method")))
+    needed = [*(f"{name}.parquet" for name in TABLES), *([MODEL_FILE] if composition.trained else [])]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise UserError(

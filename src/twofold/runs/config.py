@@ -1,0 +1,98 @@
+"""config.yaml of a run folder: settings as text, read back, and which of them must agree for a run to go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from twofold.errors import UserError
+
+CONFIG_FILE = "config.yaml"
+IMPLIED = ("kind",)  # follows from other settings; earlier versions did not write it
+
+
+def flatten(mapping: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, names joined by dots; anything else, an empty mapping too, stays a leaf."""
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def to_yaml(settings: Mapping[str, Any]) -> str:
+    """Settings as YAML, in their order."""
+    return yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True)
+
+
+def read_config(run: str | Path) -> dict[str, Any]:
+    """The settings of a run folder, nested as they were written. Raises UserError where they are missing or broken."""
+    run = Path(run)
+    if not run.is_dir():
+        raise UserError(f"There is no run folder at {run}: give the folder that a run was written to with --out.")
+    if not (run / CONFIG_FILE).is_file():
+        raise UserError(f"{run} is not a run folder: it holds no {CONFIG_FILE}.")
+    return read_settings(run / CONFIG_FILE)
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises UserError where it cannot be read or holds none."""
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".:,")
+        raise UserError(f"{file} cannot be read ({reason}): restore it, or begin anew in another folder.") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"{file} cannot be read (it holds no settings): restore it, or begin anew in another folder.")
+    return settings
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], harmless: Collection[str] = ()) -> list[str]:
+    """What differs between settings read from a file and those of now, as "NAME was A and is now B".
+
+    All settings count but those named in `harmless` (the last part of a dotted name counts). One that is not there
+    agrees with None, so that a new version may have further options; an IMPLIED one also with any other value.
+    """
+    before, now = flatten(old), flatten(yaml.safe_load(to_yaml(new)))
+    return [
+        f"{name} was {_said(before.get(name))} and is now {_said(now.get(name))}"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+        and not _is_harmless(name, harmless)
+        and not (name in IMPLIED and None in (before.get(name), now.get(name)))
+    ]
+
+
+def settings_hash(settings: Mapping[str, Any], harmless: Collection[str] = ()) -> str:
+    """A short name for settings: the same where `differences` finds none, in any order."""
+    kept = {
+        name: value
+        for name, value in flatten(settings).items()
+        if value is not None and name not in IMPLIED and not _is_harmless(name, harmless)
+    }
+    text = json.dumps(kept, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _said(value: Any) -> Any:
+    return "not set" if value is None else value
+
+
+def _is_harmless(name: str, harmless: Collection[str]) -> bool:
+    return name.rsplit(".", 1)[-1] in harmless
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
