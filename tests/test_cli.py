@@ -2,53 +2,59 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import re
+import shlex
+import subprocess
+from dataclasses import replace
 
 import pytest
 
-from twofold import api, cli
+import twofold
+from twofold import cli, usage, wings
 from twofold.cli import main
+from twofold.commands import COMMANDS, Command
 from twofold.errors import UserError
+from twofold.images.options import Pretrain
 
 
 def given_to(monkeypatch, arguments):
-    """The keyword arguments that the verb is called with."""
+    """The values that the verb is called with."""
     seen = {}
-
-    @functools.wraps(getattr(api, arguments[0]))
-    def verb(**given):
-        seen.update(given)
-
-    monkeypatch.setitem(cli._VERBS, arguments[0], verb)
+    monkeypatch.setattr(Command, "call", lambda self, values: seen.update(values))
     cli.parse(arguments)()
     return seen
 
 
-def test_options_reach_the_verb_with_their_types(monkeypatch):
+def test_options_reach_the_verb_by_name(monkeypatch):
     given = given_to(
         monkeypatch,
         ["pretrain", "moco+co2", "photos", "--batch-size", "64", "--lr=0.1", "--quiet", "--no-report",
-         "--method.queue", "100", "--method.key-bn", "plain", "--method.co2.weight=2", "--milestones", "[3,4]"],
+         "--method.queue", "100", "--method.key-bn", "plain", "--method.co2.weight=2", "--milestones", "[3,4]",
+         "--image_size", "32", "--compile", "false"],
     )  # fmt: skip
-    assert given["method"] == "moco+co2" and given["data"] == "photos"
-    assert given["batch_size"] == 64 and given["lr"] == 0.1 and given["milestones"] == [3, 4]
-    assert given["quiet"] is True and given["report"] is False
+    assert given.pop("method") == "moco+co2" and given.pop("data") == "photos"
     assert given["method_options"] == {"queue": "100", "key_bn": "plain", "co2.weight": "2"}
-    assert given["seed"] == 0 and given["epochs"] is None
+    options = Pretrain(**given)
+    assert (options.batch_size, options.lr, options.milestones, options.image_size) == (64, 0.1, [3, 4], 32)
+    assert options.quiet is True and options.report is False and options.compile is False
+    assert options.seed == 0 and options.epochs is None
 
 
 def test_lists_and_optional_positionals(monkeypatch):
     assert given_to(monkeypatch, ["report", "a", "b", "--out", "c.html"]) == {"runs": ["a", "b"], "out": "c.html"}
     assert given_to(monkeypatch, ["methods", "moco"]) == {"name": "moco"}
+    assert given_to(monkeypatch, ["methods"]) == {}
+
+
+def test_a_number_below_zero_is_a_value(monkeypatch):
+    assert given_to(monkeypatch, ["pretrain", "sgl", "d", "--min-weight", "-1"])["min_weight"] == "-1"
 
 
 def test_a_configuration_gives_options_and_the_command_line_goes_over_it(monkeypatch, tmp_path):
     file = tmp_path / "c.yaml"
     file.write_text("method: moco\ndata: photos\nepochs: 3\nmethod_options: {moco.queue: 64}\n")
     given = given_to(monkeypatch, ["pretrain", "--config", str(file), "--epochs", "5", "--method.temperature", "0.3"])
-    assert (given["method"], given["data"], given["epochs"]) == ("moco", "photos", 5)
+    assert (given["method"], given["data"], given["epochs"]) == ("moco", "photos", "5")
     assert given["method_options"] == {"moco.queue": 64, "temperature": "0.3"}
     given = given_to(monkeypatch, ["pretrain", "byol", "others", "--config", str(file)])
     assert (given["method"], given["data"], given["epochs"]) == ("byol", "others", 3)
@@ -59,13 +65,17 @@ def test_a_configuration_gives_options_and_the_command_line_goes_over_it(monkeyp
     [
         (["pretrian"], 'no command "pretrian". Did you mean "pretrain"?'),
         (["pretrain", "simclr"], "pretrain needs DATA"),
+        (["report"], "report needs RUNS"),
         (["pretrain", "simclr", "d", "e"], '"e" is one argument too many'),
         (["pretrain", "simclr", "d", "--epohs", "3"], 'no option --epohs. Did you mean "--epochs"?'),
         (["pretrain", "simclr", "d", "--epohs=3"], 'no option --epohs. Did you mean "--epochs"?'),
+        (["pretrain", "simclr", "d", "--epochs"], "--epochs needs a value"),
         (["pretrain", "simclr", "d", "--epochs", "x"], "--epochs takes a whole number or none, not 'x'"),
         (["pretrain", "simclr", "d", "--recipe", "c"], "simclr has no recipe c; it has imagenet, cifar"),
+        (["pretrain", "simclr", "d", "--kind", "imags"], 'no kind of data "imags". Did you mean "images"?'),
+        (["pretrain", "simclr", "d", "--kind", "interactions"], "simclr learns from images, not from interactions"),
         (["pretrain", "simclr", "d", "--method.queue"], "--method.queue needs a value"),
-        (["embed", "a", "b", "--method.queue", "3"], "belongs to pretrain, not to embed"),
+        (["embed", "a", "b", "--method.queue", "3"], "belongs to pretrain and check, not to embed"),
         (["pretrain", "--config", "nowhere.yaml"], '"nowhere.yaml" cannot be read: No such file'),
     ],
 )
@@ -93,24 +103,63 @@ def test_broken_configurations(text, said, tmp_path, capsys):
     assert said in error and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", [verb.__name__ for verb in api.VERBS])
-def test_help_names_every_option_and_shows_examples(verb, capsys):
-    assert main([verb, "--help"]) == 0
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_every_option_somewhere_and_examples_that_can_be_given(name, capsys):
+    command = COMMANDS[name]
+    assert main([name, "--help"]) == 0
     shown = capsys.readouterr().out
-    for name, parameter in inspect.signature(getattr(api, verb)).parameters.items():
-        positional = parameter.default is parameter.empty
-        assert (name if positional else f"--{name.replace('_', '-')}") in shown
-    assert f"twofold {verb}" in shown.split("examples:")[1]
-    for example in re.findall(r"^ +twofold (\S.*)$", shown.split("examples:")[1], re.MULTILINE):
-        words = example.split()
+    usual = [wing.usual for wing in wings.WINGS if name in wing.verbs] if name in usage.ABOUT_METHODS else []
+    everywhere = shown + "".join(usage.of(command, method) for method in usual)
+    for option in command.options.values():
+        assert usage.typed(option).split()[0] in everywhere
+    assert all(subject.upper() in shown for subject in command.subjects)
+    assert f"twofold {name}" in shown.split("examples:")[1]
+    for example in command.examples:
+        words = shlex.split(example)[1:]
         if "--config" not in words:
             cli.parse(words)
+
+
+@pytest.mark.parametrize("words", [["pretrain"], ["pretrain", "moco"], ["pretrain", "sgl"], ["compare"], ["evaluate"]])
+def test_help_is_in_words_a_person_types(words, capsys):
+    assert main([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert not re.search(r"Literal|null|None|milestones\+|Union|\bdict\b", shown)
+    assert "--no-report" in shown or "pretrain" not in words
+    assert max(map(len, shown.splitlines())) <= usage.WIDTH
+
+
+def test_the_help_of_pretrain_fits_a_screen_and_names_every_method(capsys):
+    assert main(["pretrain", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) <= 60
+    assert all(re.search(rf"\b{re.escape(name)}\b", shown) for name in wings.catalog().systems)
+    assert all(f"for {wing.kind} (" in shown for wing in wings.WINGS)
+
+
+def test_the_help_of_a_method_has_its_settings_and_those_of_its_kind(capsys):
+    assert main(["pretrain", "moco+co2", "--help"]) == 0
+    moco = capsys.readouterr().out.split("examples:")[0]
+    assert main(["pretrain", "sgl", "--help"]) == 0
+    sgl = capsys.readouterr().out.split("examples:")[0]
+    assert "--image-size" in moco and "--user-column" not in moco and "settings of co2" in moco and "key_bn" in moco
+    assert "--user-column" in sgl and "--image-size" not in sgl and "augmentation" in sgl
+
+
+def test_completion_knows_commands_options_and_methods(tmp_path, capsys):
+    assert main(["completion"]) == 0
+    script = capsys.readouterr().out
+    ask = "COMP_WORDS=(twofold {}); COMP_CWORD={}; _twofold; echo ${{COMPREPLY[@]}}"
+    lines = [script, ask.format("pre", 1), ask.format("pretrain mo", 2), ask.format("pretrain moco x --epo", 4)]
+    done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True)
+    commands, methods, options = (set(line.split()) for line in done.stdout.splitlines())
+    assert commands == {"pretrain", "prepare"} and {"moco", "moco-v3"} <= methods and options == {"--epochs"}
 
 
 def test_overview_and_version(capsys):
     assert main([]) == 0 and main(["--help"]) == 0 and main(["--version"]) == 0
     shown = capsys.readouterr().out
-    assert all(verb.__name__ in shown for verb in api.VERBS)
+    assert all(name in shown for name in COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -118,11 +167,26 @@ def test_overview_and_version(capsys):
     [
         ({"epochs": 0}, "--epochs must be at least 1"),
         ({"epochs": 3, "steps": 3}, "Give --epochs or --steps, not both"),
+        ({"lr": 0.1, "base_lr": 0.1}, "Give --base-lr or --lr, not both"),
         ({"max_unreadable": 1.5}, "is a share: at most 1"),
         ({"lr": float("nan")}, "--lr must be above 0"),
+        ({"stem": "cifr"}, "--stem takes one of auto, cifar, stl, imagenet, not 'cifr'"),
+        ({"epoch": 3}, 'no option --epoch. Did you mean "--epochs"?'),
+        ({"user_column": "u"}, "--user-column belongs to interactions, and simclr learns from images"),
     ],
 )
-def test_numbers_that_cannot_be_meant(given, said):
+def test_options_that_cannot_be_meant_are_refused_in_python_too(given, said):
     with pytest.raises(UserError) as caught:
-        api.pretrain("simclr", "photos", **given)
+        twofold.pretrain("simclr", "photos", **given)
     assert said in str(caught.value)
+
+
+def test_options_may_be_a_record_of_the_wing():
+    with pytest.raises(UserError, match="nowhere"):
+        twofold.pretrain("simclr", "nowhere", twofold.images.Pretrain(epochs=3))
+    with pytest.raises(UserError, match=r"takes twofold.images.options.Pretrain, not Pretrain: simclr learns"):
+        twofold.pretrain("simclr", "nowhere", twofold.interactions.Pretrain())
+    with pytest.raises(UserError, match="as one record or by name, not both"):
+        twofold.pretrain("simclr", "nowhere", twofold.images.Pretrain(), epochs=3)
+    with pytest.raises(UserError, match="--seeds must be at least 1"):
+        replace(twofold.images.Compare(), seeds=0)

@@ -7,20 +7,10 @@ import importlib.util
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = [
-    "__version__",
-    "check",
-    "compare",
-    "describe",
-    "embed",
-    "evaluate",
-    "export",
-    "list_methods",
-    "prepare",
-    "pretrain",
-    "recommend",
-    "report",
-    "similar",
+# In the order in which a user comes to them.
+__all__ = [  # noqa: RUF022
+    "__version__", "pretrain", "evaluate", "compare", "embed", "recommend", "similar", "export", "report", "check",
+    "prepare", "list_methods", "describe",
 ]  # fmt: skip
 
 

@@ -138,7 +138,7 @@ def _title(cls: type[Options]) -> str:
 
 
 def _group(title: str, settings: Iterable[Setting]) -> list[str]:
-    lines = [line for setting in settings for line in _entry(_typed(setting), _meaning(setting))]
+    lines = [line for setting in settings for line in _entry(typed(setting), _meaning(setting))]
     return ["", f"{title}:", *lines] if lines else []
 
 
@@ -150,7 +150,7 @@ def _entry(name: str, meaning: str) -> list[str]:
     return textwrap.wrap(f"{head:{COLUMN}}{meaning}", WIDTH, subsequent_indent=" " * COLUMN) or [head]
 
 
-def _typed(setting: Setting) -> str:
+def typed(setting: Setting) -> str:
     """An option as it is typed: --batch-size N, --no-report, --split ratio|last."""
     if setting.name == "method_options":
         return "--method.NAME VALUE"
@@ -181,4 +181,4 @@ def _paragraphs(about: list[str]) -> list[str]:
 
 
 def _spellings(command: Command) -> list[str]:
-    return [_typed(setting).split()[0] for setting in command.options.values()]
+    return [typed(setting).split()[0] for setting in command.options.values()]

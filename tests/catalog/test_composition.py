@@ -7,23 +7,28 @@ import sys
 
 import pytest
 
-from twofold.catalog import ADDITIONS, SYSTEMS, reconstructed
-from twofold.catalog.composition import build, compose, load, resolve_options
+from twofold import wings
+from twofold.catalog.composition import build, load, resolve_options
 from twofold.catalog.settings import read_description, read_settings
 from twofold.errors import UserError
+from twofold.wings import composed
+
+SYSTEMS, ADDITIONS = wings.catalog().systems, wings.catalog().additions
+PARTS = {s.base for s in SYSTEMS.values()} | {addition.path for addition in ADDITIONS.values()}
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_every_entry_names_code_and_settings_that_exist(name):
-    system, composition = SYSTEMS[name], compose(name)
+    system, composition = SYSTEMS[name], composed(name)
+    assert composition.kinds and all(composition.offered[kind] for kind in composition.kinds)
     for path in (system.base, *system.additions):
         assert isinstance(load(path), type) and read_description(path)
-    for recipe in system.recipes.values():
+    for recipe in (recipe for recipes in composition.offered.values() for recipe in recipes.values()):
         resolve_options(composition, recipe.method)
         assert recipe.source and recipe.views
 
 
-@pytest.mark.parametrize("path", sorted({s.base for s in SYSTEMS.values()} | set(ADDITIONS.values())))
+@pytest.mark.parametrize("path", sorted(PARTS))
 def test_settings_read_from_the_text_are_those_of_the_class(path):
     import inspect
 
@@ -36,11 +41,11 @@ def test_settings_read_from_the_text_are_those_of_the_class(path):
 
 def test_options_find_their_part():
     options = {"temperature": "0.2", "co2.temperature": ".1", "weight": 3, "queue": "1e3", "symmetric": "true"}
-    assert resolve_options(compose("moco+co2"), options) == {
+    assert resolve_options(composed("moco+co2"), options) == {
         "moco": {"temperature": 0.2, "queue": 1000, "symmetric": True},
         "co2": {"temperature": 0.1, "weight": 3.0},
     }
-    assert resolve_options(compose("simclr"), {"hidden": "none"}) == {"simclr": {"hidden": None}}
+    assert resolve_options(composed("simclr"), {"hidden": "none"}) == {"simclr": {"hidden": None}}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,7 @@ def test_options_find_their_part():
 )
 def test_wrong_options_are_answered_in_one_sentence(name, options, said):
     with pytest.raises(UserError) as caught:
-        resolve_options(compose(name), options)
+        resolve_options(composed(name), options)
     assert said in str(caught.value)
 
 
@@ -73,7 +78,7 @@ def test_wrong_options_are_answered_in_one_sentence(name, options, said):
 )
 def test_unknown_names(name, said):
     with pytest.raises(UserError) as caught:
-        compose(name).settings()
+        composed(name).settings()
     assert said in str(caught.value)
 
 
@@ -93,7 +98,7 @@ def test_someones_own_addition_in_their_own_package(tmp_path, monkeypatch):
     from twofold.images.backbones import build_backbone
     from twofold.seam import Situation
 
-    composition = compose("byol+ideas.Small")
+    composition = composed("byol+ideas.Small").on("images")
     backbone = build_backbone("convnet", image_size=32)
     recipe = composition.recipes["cifar"]
     method, settings = build(composition, backbone, Situation(100, 10), recipe, {"strength": "0.5", "hidden": 32})
@@ -104,8 +109,9 @@ def test_someones_own_addition_in_their_own_package(tmp_path, monkeypatch):
 def test_names_and_options_are_checked_without_torch():
     code = (
         "import sys\n"
-        "from twofold.catalog.composition import compose, resolve_options\n"
-        "resolve_options(compose('moco+co2'), {'co2.ramp': 0.1})\n"
+        "from twofold.catalog.composition import resolve_options\n"
+        "from twofold.wings import composed\n"
+        "resolve_options(composed('moco+co2'), {'co2.ramp': 0.1})\n"
         "sys.exit('torch' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
@@ -113,9 +119,10 @@ def test_names_and_options_are_checked_without_torch():
 
 @pytest.mark.parametrize(
     ("name", "is_one"),
-    [("tkc", True), ("moco+tkc[teachers=3]", True), ("simsiam+mixsiam+unmix", True), ("moco+mochi", False)],
+    [("tkc", True), ("moco+tkc", True), ("simsiam+mixsiam+unmix", True), ("moco+mochi", False)],
 )
 def test_reconstructions_are_named_so(name, is_one):
-    assert bool(reconstructed(name)) == is_one
+    composition = composed(name)
+    assert composition.reconstruction == is_one and composition.title.endswith("(a reconstruction)") == is_one
     system = SYSTEMS.get(name)
     assert system is None or ("reconstruction" in system.title) == is_one

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twofold.catalog.settings import Setting, convert, read_settings, short_name
+from twofold.catalog.settings import Setting, convert, read_settings, short_name, takes
 from twofold.catalog.wing import Recipe, System
 from twofold.errors import UserError, nearest
 
@@ -84,6 +84,8 @@ def compose(name: str, catalog: Catalog) -> Composition:
     first, *rest = name.split("+")
     system, offered = _base(first, catalog)
     kinds, additions = tuple(offered), system.additions
+    if rest and not takes(system.base, "additions"):
+        raise UserError(f"{first} learns from {' or '.join(kinds)} and takes no additions.")
     for part in rest:
         known = _addition(part, catalog)
         additions += (known.path,)

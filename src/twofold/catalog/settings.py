@@ -51,6 +51,15 @@ def read_settings(path: str) -> list[Setting]:
     ]
 
 
+def takes(path: str, argument: str) -> bool:
+    """Whether a class's constructor has such a keyword; one that it inherits may have it."""
+    body = _class_node(path).body
+    constructor = next((n for n in body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+    if constructor is None or constructor.args.kwarg is not None:
+        return True
+    return argument in {a.arg for a in (*constructor.args.args, *constructor.args.kwonlyargs)}
+
+
 def read_description(path: str) -> str:
     """The docstring of a class without its settings, from its source text."""
     return (ast.get_docstring(_class_node(path)) or "").partition("\n\nArgs:")[0]

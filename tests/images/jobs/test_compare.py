@@ -15,12 +15,13 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from twofold.images.jobs.comparison.entries import read_entries
 
 from twofold.cli import main
+from twofold.comparison.entries import read_entries
 from twofold.errors import UserError
 from twofold.evaluation.intervals import mean_interval
 from twofold.images.jobs.model import open_model
+from twofold.wings import composed
 
 SMALL = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--steps", "4", "--protocols", "knn"]
 QUICK = [*SMALL, "--no-supervised", "--no-report"]
@@ -258,7 +259,7 @@ def test_one_method_fails_and_the_others_go_on(photos, tmp_path, monkeypatch, ca
         ("moco", ["--protocols", "kn"], 'Did you mean "knn"'),
         ("moco", ["--batch-size", "64"], "at most 32"),
         ("moco", ["--backbone", "convnot"], 'Did you mean "convnet"'),
-        ("moco", ["--method.temperature", "3"], "belongs to pretrain"),
+        ("moco", ["--method.temperature", "3"], "belongs to pretrain and check, not to compare"),
         ("moco", ["--test", "nowhere"], "nowhere"),
     ],
 )
@@ -281,15 +282,15 @@ def test_missing_data_one_class_and_a_foreign_folder(photos, tmp_path, capsys):
 
 
 def test_one_recipe_for_all():
-    alone, moco = read_entries("simclr,moco")
-    shared, _ = read_entries("simclr,moco", "moco")
+    alone, moco = read_entries("simclr,moco", composed)
+    shared, _ = read_entries("simclr,moco", composed, "moco")
     for size in ("cifar", "imagenet"):
-        recipe, theirs, own = (entry.composition.recipes[size] for entry in (shared, moco, alone))
+        recipe, theirs, own = (entry.composition.on("images").recipes[size] for entry in (shared, moco, alone))
         assert (recipe.views, recipe.plan) == (theirs.views, theirs.plan) and recipe.method == own.method
 
 
 def test_settings_in_brackets_name_entries_and_folders():
-    first, second = read_entries("moco[ queue=64, temperature=0.1 ] , co2[co2.weight=2]")
+    first, second = read_entries("moco[ queue=64, temperature=0.1 ] , co2[co2.weight=2]", composed)
     assert first.name == "moco[queue=64,temperature=0.1]" and first.options == {"queue": "64", "temperature": "0.1"}
     assert first.folder(3) == "moco_queue=64_temperature=0.1-seed3"
     assert second.name == "co2[co2.weight=2]"
@@ -300,7 +301,7 @@ def test_no_two_entries_share_a_folder(tmp_path, monkeypatch):
     (tmp_path / "two_ideas.py").write_text(f"class Idea{body}class IDEA{body}")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UserError, match="would share a folder"):
-        read_entries("simclr+two_ideas.Idea,simclr+two_ideas.IDEA")
+        read_entries("simclr+two_ideas.Idea,simclr+two_ideas.IDEA", composed)
 
 
 def test_ctrl_c_leaves_with_its_code_and_says_how_to_go_on(photos, tmp_path, monkeypatch, capsys):

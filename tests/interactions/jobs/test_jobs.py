@@ -243,8 +243,8 @@ def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, argument
         (["recommend", "nowhere"], "no run folder at nowhere"),
         (["similar", "{run}", "track-999"], "does not know the item"),
         (["embed", "{run}", "itms"], 'Did you mean "items"'),
-        (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols means nothing for interactions"),
-        (["export", "{run}"], "give --format faiss, not torchvision"),
+        (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols belongs to images, and"),
+        (["export", "{run}", "--format", "torchvision"], "--format takes one of faiss, not 'torchvision'"),
         (["recommend", "{run}", "--candidates", "track-777"], "names no item that the run knows"),
     ],
 )
@@ -273,7 +273,7 @@ def test_a_run_on_images_recommends_nothing(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text("method: moco+co2\n")
     for arguments in (["recommend", str(tmp_path)], ["similar", str(tmp_path), "a"]):
         assert main(arguments) == 2
-        assert "has learned from images; only runs on interactions recommend" in capsys.readouterr().err
+        assert f"{arguments[0]} is for interactions, and {tmp_path} learned from images" in capsys.readouterr().err
 
 
 def test_noise_is_added_to_what_is_learned_from_alone(plays, tmp_path):
