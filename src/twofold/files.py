@@ -25,9 +25,9 @@ _HEADER = 8  # bytes that hold the length of a safetensors header, which is a mu
 def beside(path: Path) -> Iterator[Path]:
     """A hidden path beside `path` for a library to write to; at the end the file takes the place of `path`.
 
-    It has the ending of `path`. After any failure the old file is as it was, and nothing is left beside it. Folders
-    that are missing are made. A device or a pipe is written to as it is. Raises UserError where the file system refuses
-    or the disk is full, the first before anything is written.
+    It has the ending of `path`. After any failure the old file is as it was, and nothing is left beside it. Missing
+    folders are made. A device or a pipe is written to as it is. Raises UserError where the file system refuses, if it
+    can before anything is written, and where the disk is full.
     """
     if os.path.isdir(path):
         raise UserError(f"{path} cannot be written (it is a folder): name a file.")

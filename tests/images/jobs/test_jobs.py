@@ -122,6 +122,30 @@ def test_export_prints_lines_that_load_the_file(run, tmp_path, capsys):
     assert scope["features"].shape == (2, open_model(str(run)).backbone.width)
 
 
+WRITING = {
+    "embed": ["embed", "{run}", "{data}"],
+    "export": ["export", "{run}", "--format", "safetensors"],
+    "evaluate": ["evaluate", "{run}", "{data}", "--protocols", "knn", "--no-floors"],
+    "report": ["report", "{run}"],
+    "pretrain": ["pretrain", "simclr", "{data}"],
+    "compare": ["compare", "simclr", "{data}"],
+    "prepare": ["prepare", "{data}"],
+}
+ENDING = {"embed": ".parquet", "export": ".safetensors"}
+
+
+@pytest.mark.parametrize("verb", WRITING)
+def test_a_place_that_cannot_be_written_is_one_sentence(run, photos, tmp_path, capsys, verb):
+    command = [argument.replace("{run}", str(run)).replace("{data}", str(photos)) for argument in WRITING[verb]]
+    (tmp_path / "file").write_text("x")
+    out = tmp_path / "file" / f"out{ENDING.get(verb, '')}"
+    assert main([*command, *([] if verb == "prepare" else ["--out"]), str(out)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and str(out) in error and error.endswith(".\n")
+    assert "file is a file" in error or "Not a directory" in error
+    assert (tmp_path / "file").read_text() == "x"
+
+
 def test_check_says_what_would_happen(photos, capsys):
     (photos / "red" / "broken.jpg").write_bytes(b"no picture")
     try:

@@ -151,6 +151,33 @@ def test_embeddings_by_id(run, tmp_path):
         assert table["id"][0].as_py().startswith("u" if side == "users" else "track-")
 
 
+WRITING = {
+    "embed": ["embed", "{run}", "items"],
+    "export": ["export", "{run}", "--format", "faiss"],
+    "recommend": ["recommend", "{run}"],
+    "similar": ["similar", "{run}", "track-1"],
+    "evaluate": ["evaluate", "{run}", "{data}"],
+    "report": ["report", "{run}"],
+}
+
+
+@pytest.mark.parametrize("verb", WRITING)
+def test_a_place_that_cannot_be_written_is_one_sentence_and_a_missing_folder_is_made(
+    run, plays, tmp_path, capsys, verb
+):
+    command = [argument.replace("{run}", str(run)).replace("{data}", str(plays)) for argument in WRITING[verb]]
+    (tmp_path / "file").write_text("x")
+    out = tmp_path / "file" / "out"
+    assert main([*command, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert f"{out} cannot be written ({tmp_path / 'file'} is a file): name another place.\n" in error
+    assert error.count("\n") == 1
+    out = tmp_path / "new" / "deep" / "out"
+    assert main([*command, "--out", str(out)]) == 0
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+    assert main([*command, "--out", str(tmp_path)]) == (0 if verb == "report" else 2)
+
+
 def test_check_says_what_is_there_and_what_would_happen(plays, capsys):
     assert main(["check", str(plays), "--method", "sgl", *COLUMNS, "--split", "last"]) == 0
     said = capsys.readouterr().out

@@ -37,7 +37,6 @@ class TemporalConsistency:
             return {}  # the end of a run that is no whole number of stages
         backbone: nn.Module = method.backbone  # type: ignore[assignment]
         features = F.normalize(extract(backbone, self.images, **vars(self.inputs), indices=self.chosen), dim=1)
-        self.folder.mkdir(exist_ok=True)
         write_atomically(self._file(progress.epoch), lambda handle: np.save(handle, features.half().numpy()))
         before = self._before(progress.epoch)
         if before is None or before.shape != features.shape:
