@@ -307,7 +307,7 @@ def test_no_two_entries_share_a_folder(tmp_path, monkeypatch):
 def test_ctrl_c_leaves_with_its_code_and_says_how_to_go_on(photos, tmp_path, monkeypatch, capsys):
     from twofold.images.jobs import pretrain
 
-    def stopped(*_):
+    def stopped(*_, **__):
         raise SystemExit(130)
 
     command = ["compare", "simclr", str(photos), "--out", str(tmp_path / "out"), "--seeds", "1", *QUICK]

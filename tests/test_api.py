@@ -1,0 +1,89 @@
+"""Every verb in one Python process, whatever has been imported before."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import twofold
+from twofold.errors import UserError
+
+SMALL = {"backbone": "convnet", "image_size": 16, "batch_size": 8, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    drawn = np.random.default_rng(0)
+    for i in range(32):
+        name = ("red", "blue")[i % 2]
+        (folder / name).mkdir(exist_ok=True)
+        pixels = drawn.integers(0, 200, (20, 20, 3), np.uint8)
+        pixels[..., i % 2] += 50
+        Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def plays(tmp_path_factory):
+    file = tmp_path_factory.mktemp("plays") / "plays.csv"
+    drawn = np.random.default_rng(0)
+    pairs = [f"u{drawn.integers(20)},i{drawn.integers(30)}" for _ in range(300)]
+    file.write_text("\n".join(["user,item", *pairs]) + "\n")
+    return str(file)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def everything_imported():
+    for found in pkgutil.walk_packages(twofold.__path__, "twofold."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+
+
+def test_every_verb_can_be_called_after_everything_was_imported(photos, plays, tmp_path):
+    run = twofold.pretrain("moco", photos, out=str(tmp_path / "run"), steps=2, report=False, **SMALL)
+    assert isinstance(run, Path) and (run / "backbone.safetensors").is_file()
+    same = twofold.images.Pretrain(out=str(tmp_path / "same"), steps=2, report=False, **SMALL)
+    assert twofold.pretrain("moco", photos, same) == tmp_path / "same"
+    assert twofold.evaluate(str(run), photos, protocols="5nn", floors=False)[0]["protocol"] == "5nn"
+    assert twofold.embed(str(run), photos, quiet=True).is_file()
+    assert twofold.export(str(run), format="safetensors").is_file()
+    assert twofold.report([str(run)]).is_file() and twofold.report(str(run), out=str(tmp_path / "p.html")).is_file()
+    assert twofold.check(photos, method="moco", batch_size=8)["usable"] == 32
+    assert twofold.prepare(photos, str(tmp_path / "small"), short_side=8).is_dir()
+    compared = twofold.compare(
+        "simclr", photos, out=str(tmp_path / "compared"), seeds=1, steps=2, protocols="none", report=False, **SMALL
+    )
+    assert compared["rows"][0]["name"] == "simclr"
+
+    ranked = twofold.pretrain("lightgcn", plays, out=str(tmp_path / "ranked"), epochs=2, report=False, quiet=True)
+    assert twofold.recommend(str(ranked), k=2, quiet=True).is_file()
+    assert twofold.similar(str(ranked), "i1", k=2).is_file()
+    assert twofold.evaluate(str(ranked), plays, quiet=True)[0]["protocol"] == "ranking"
+    assert twofold.check(plays)["users"] == 20
+
+
+def test_methods_are_listed_as_records_and_described():
+    listed = {method.name: method for method in twofold.list_methods()}
+    assert listed["moco"].kinds == ("images",) and "2003.04297" in listed["moco"].paper
+    assert listed["tkc"].reconstruction and listed["sgl"].kinds == ("interactions",)
+    described = twofold.describe("moco+co2")
+    assert list(described.parts) == ["MoCo", "CO2"] and {"moco", "co2"} == set(described.settings)
+    assert "queue" in str(described) and "Recipe cifar for images" in str(described)
+    with pytest.raises(UserError, match='Did you mean "moco"'):
+        twofold.describe("mocco")
+
+
+def test_the_public_names_are_these():
+    assert set(twofold.__all__) == {
+        "__version__", "check", "compare", "describe", "embed", "evaluate", "export", "list_methods", "prepare",
+        "pretrain", "recommend", "report", "similar",
+    }  # fmt: skip
+    assert all(callable(getattr(twofold, name)) for name in twofold.__all__ if not name.startswith("_"))
+    with pytest.raises(AttributeError, match="no attribute 'pretrian'"):
+        twofold.pretrian  # noqa: B018
