@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **given: Any) -> Path:
     """Learn a representation from data without labels. The same command again goes on where it stopped.
 
-    Labels, where the data has them, are read by measurements alone. Returns the run folder.
+    Labels, where the data has them, are read by measurements alone.
 
     Examples:
         twofold pretrain simclr photos/ --out runs/photos
@@ -36,6 +36,9 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **g
         data: Images: a folder, a text list, a parquet file, tar shards, .npz or idx arrays, or an fsspec URL of one of
             these. Interactions: a CSV, TSV, parquet, .inter or .npz file of pairs, one line a user, or a folder of
             train, valid and test files.
+
+    Returns:
+        The run folder.
     """
     return _learn("pretrain", method, data, options, given)
 
@@ -45,7 +48,7 @@ def check(
 ) -> dict[str, Any]:
     """Look at the data, and at what a method would do with it, in seconds: counts, unreadable files, sizes.
 
-    Takes the options of pretrain. Returns the numbers.
+    Takes the options of pretrain.
 
     Examples:
         twofold check photos/
@@ -55,6 +58,9 @@ def check(
     Args:
         data: As for pretrain.
         method: Say what this method would do with them; a usual one for such data where not given.
+
+    Returns:
+        The numbers.
     """
     if method is None:
         kind = options.kind if options is not None else given.get("kind")
@@ -76,7 +82,7 @@ def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, g
 def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **given: Any) -> list[dict[str, Any]]:
     """Measure a representation with labels, or recommendations by ranking; floors stand beside each number.
 
-    Prints a table; a run folder keeps it. Returns the results.
+    Prints a table; a run folder keeps it.
 
     Examples:
         twofold evaluate runs/photos train/ --test test/
@@ -88,6 +94,9 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **gi
         model: A run folder, an exported backbone (.safetensors), or random:NAME for an untrained network.
         data: Labelled images to learn from. Interactions: the data of the run, whose test part is asked about, or other
             pairs to be found.
+
+    Returns:
+        The results.
     """
     do, options = _of_model("evaluate", model, options, given)
     return do(model, data, options)
@@ -96,8 +105,6 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **gi
 def embed(model: str, data: str, options: shared.Embed | None = None, **given: Any) -> Path:
     """Write a vector for every image, user or item: a parquet file with name (or id), label and embedding.
 
-    Returns the file.
-
     Examples:
         twofold embed runs/photos photos/ --out photos-embeddings.parquet
         twofold embed runs/plays items --out items.parquet
@@ -105,6 +112,9 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **given: A
     Args:
         model: A run folder or an exported backbone (.safetensors).
         data: Images, as for pretrain. Interactions: users or items.
+
+    Returns:
+        The file.
     """
     do, options = _of_model("embed", model, options, given)
     return do(model, data, options)
@@ -113,8 +123,6 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **given: A
 def export(model: str, options: shared.Options | None = None, **given: Any) -> Path:
     """Write what was learned as a file for other libraries, check it by loading it, and print the lines that load it.
 
-    Returns the file.
-
     Examples:
         twofold export runs/photos --format torchvision
         twofold export runs/photos --format onnx --out photos.onnx
@@ -122,6 +130,9 @@ def export(model: str, options: shared.Options | None = None, **given: Any) -> P
 
     Args:
         model: A run folder or an exported backbone (.safetensors).
+
+    Returns:
+        The file.
     """
     do, options = _of_model("export", model, options, given)
     return do(model, options)
@@ -130,7 +141,7 @@ def export(model: str, options: shared.Options | None = None, **given: Any) -> P
 def recommend(run: str, options: shared.Options | None = None, **given: Any) -> Path:
     """The best items for each user, with the ids of the data, as parquet: user, rank, item, score, basis.
 
-    Users of whom nothing is known get the most popular items, and their basis says so. Returns the file.
+    Users of whom nothing is known get the most popular items, and their basis says so.
 
     Examples:
         twofold recommend runs/plays --k 50
@@ -139,6 +150,9 @@ def recommend(run: str, options: shared.Options | None = None, **given: Any) -> 
 
     Args:
         run: The run folder of a method for interactions.
+
+    Returns:
+        The file.
     """
     do, options = _of_run("recommend", run, options, given)
     return do(run, options)
@@ -147,8 +161,6 @@ def recommend(run: str, options: shared.Options | None = None, **given: Any) -> 
 def similar(run: str, items: str, options: shared.Options | None = None, **given: Any) -> Path:
     """The items nearest to some items, by the cosine of their embeddings, as parquet: item, rank, similar, cosine.
 
-    Returns the file.
-
     Examples:
         twofold similar runs/plays track-17,track-4
         twofold similar runs/plays tracks.txt --k 5 --out neighbours.parquet
@@ -156,6 +168,9 @@ def similar(run: str, items: str, options: shared.Options | None = None, **given
     Args:
         run: The run folder of a method for interactions.
         items: Ids with commas, or a file of one a line.
+
+    Returns:
+        The file.
     """
     do, options = _of_run("similar", run, options, given)
     return do(run, items, options)
@@ -164,14 +179,15 @@ def similar(run: str, items: str, options: shared.Options | None = None, **given
 def prepare(data: str, out: str, options: shared.Options | None = None, **given: Any) -> Path:
     """Write data once in a form that later runs read fast; the same command again goes on where it stopped.
 
-    Returns the folder.
-
     Examples:
         twofold prepare photos/ photos-256 --short-side 256
 
     Args:
         data: Images, as for pretrain.
         out: A new folder; give it as data from then on.
+
+    Returns:
+        The folder.
     """
     able = [wing for wing in wings.WINGS if "prepare" in wing.verbs]
     wing = able[0] if len(able) == 1 else wings.of_data(data)
@@ -184,7 +200,7 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **gi
 
     Every run is a run folder of pretrain, measured as evaluate does beside its floors. The same command again goes on
     where it stopped; one with more methods, seeds or protocols does only what is missing. Numbers are means over seeds
-    with 95 % intervals. Returns what compare.json holds.
+    with 95 % intervals.
 
     Examples:
         twofold compare simclr,moco train/ --test test/ --epochs 100
@@ -195,6 +211,9 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **gi
     Args:
         methods: Names as for pretrain, commas between, settings in brackets; the others are set against the first.
         data: As for pretrain; labels, where there are any, are for the measuring.
+
+    Returns:
+        What compare.json holds.
     """
     from twofold.comparison.entries import read_entries
 
@@ -209,14 +228,16 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **gi
 def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     """One self-contained HTML page for a run or several: curves, numbers beside their floors, samples, settings.
 
-    Returns the page.
-
     Examples:
         twofold report runs/photos
         twofold report runs/a runs/b --out compare.html
 
     Args:
         runs: Run folders.
+        out: The page; report.html in the run folder, or here for several runs, where not given.
+
+    Returns:
+        The page.
     """
     from twofold.page import build
 

@@ -172,8 +172,10 @@ def _values_of(setting: Setting) -> str:
 
 
 def _meaning(setting: Setting) -> str:
-    plain = setting.default is None or setting.default == "auto" or isinstance(setting.default, bool)
-    return setting.meaning if plain else f"{setting.meaning} [{setting.default}]"
+    """What it means, and what it is where it is not given."""
+    if setting.default is None or setting.default is False or setting.default == "auto":
+        return setting.meaning
+    return f"{setting.meaning} [{'yes' if setting.default is True else setting.default}]"
 
 
 def _paragraphs(about: list[str]) -> list[str]:

@@ -121,7 +121,7 @@ def _check_bounds(declared: dataclasses.Field[Any], value: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(Options):
-    """Options of every training run."""
+    """Options of every training run"""
 
     exclusive = (("epochs", "steps"),)
 
@@ -136,7 +136,7 @@ class Pretrain(Options):
     steps: int | None = option(None, least=1)
     """Optimizer steps (or give epochs)."""
     batch_size: int | None = option(None, least=1)
-    """Things a step, over all devices."""
+    """How much of the data a step takes, over all devices; by the recipe and the data where not given."""
     optimizer: Literal["auto", "sgd", "lars", "adam", "adamw"] = option("auto")
     """The recipe's where auto."""
     lr: float | None = option(None, above=0)
@@ -154,16 +154,16 @@ class Pretrain(Options):
     log_every: int | None = option(None, least=1, harmless=True)
     """Steps between rows of metrics.csv."""
     report: bool = option(True, harmless=True)
-    """Write report.html at the end."""
+    """Whether report.html is written at the end."""
     quiet: bool = option(False, harmless=True)
-    """Print warnings and the result only."""
+    """Print warnings and results only."""
     method_options: dict[str, Any] | None = option(None)
-    """Settings of the method and its additions; typed as --method.NAME VALUE."""
+    """A setting of the method or of an addition, such as --method.temperature 0.1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network(Options):
-    """Options of runs that train a deep network: how its rate goes, and how it is computed."""
+    """Options of training a network"""
 
     exclusive = (("base_lr", "lr"),)
 
@@ -189,10 +189,10 @@ class Network(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Options):
-    """Options of every measurement."""
+    """Options of every measurement"""
 
     floors: bool = option(True)
-    """Measure what needs no training, too."""
+    """Whether what needs no training is measured, too."""
     out: str | None = option(None)
     """A JSON file for the results, beside what the run folder keeps."""
     quiet: bool = option(False)
@@ -201,7 +201,7 @@ class Evaluate(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Compare(Options):
-    """Options of every comparison."""
+    """Options of every comparison"""
 
     exclusive = (("epochs", "steps"), ("epochs", "minutes"), ("steps", "minutes"))
 
@@ -220,20 +220,20 @@ class Compare(Options):
     minutes: float | None = option(None, above=0)
     """Minutes of training for each run, turned into steps by timing each method once."""
     recipe: str = option("auto")
-    """Like for pretrain."""
+    """As for pretrain."""
     recipe_of: str | None = option(None)
     """A method whose views and optimizer plan all take, so that only the methods differ."""
     batch_size: int | None = option(None, least=1)
-    """Things a step, the same for all."""
+    """How much of the data a step takes, the same for all."""
     report: bool = option(True)
-    """Write report.html."""
+    """Whether report.html is written."""
     quiet: bool = option(False)
     """Print the table only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Embed(Options):
-    """Options of writing vectors."""
+    """Options of writing vectors"""
 
     out: str | None = option(None)
     """The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given."""

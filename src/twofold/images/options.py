@@ -78,11 +78,11 @@ class Compare(options.Compare, Columns):
     test: str | None = option(None)
     """Labelled images to be asked about; a fifth of the data, class by class and seed by seed, where not given."""
     protocols: str = option("knn,5nn,linear")
-    """Like for evaluate, commas between; none for what needs no labels alone."""
+    """As for evaluate, commas between; none for what needs no labels alone."""
     backbone: str = option("auto")
-    """Like for pretrain."""
+    """As for pretrain."""
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
-    """Like for pretrain."""
+    """As for pretrain."""
     image_size: int | None = option(None, least=8)
     """Side of the views in pixels; by the data where not given."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
@@ -90,7 +90,7 @@ class Compare(options.Compare, Columns):
     memory_gb: float | None = option(None, least=0)
     """Memory for decoded images; a share of what is free where not given, 0 to decode every time."""
     supervised: bool = option(True)
-    """Train the same network with the labels, as a ceiling."""
+    """Whether the same network is trained with the labels, too, as a ceiling."""
 
 
 @dataclass(frozen=True, kw_only=True)
