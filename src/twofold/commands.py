@@ -49,7 +49,7 @@ class Command:
             if p.kind is inspect.Parameter.KEYWORD_ONLY
         }
 
-    @cached_property
+    @property
     def options(self) -> dict[str, Setting]:
         """The options by name, its own and those of every wing that has the verb."""
         found = self.own

@@ -72,3 +72,11 @@ def test_which_settings_count(old, new, said):
 def test_the_hash_ignores_order_and_sees_values():
     assert settings_hash({"a": 1, "b": [1, 2]}) == settings_hash({"b": (1, 2), "a": 1})
     assert settings_hash({"a": 1}) != settings_hash({"a": 2})
+
+
+def test_a_setting_that_the_folder_does_not_know_yet_agrees_with_what_is_usual():
+    old, usual = {"epochs": 3}, {"new": False, "epochs": None}
+    assert differences(old, {"epochs": 3, "new": False}, (), usual) == []
+    assert differences(old, {"epochs": 3, "new": True}, (), usual) == ["new was not set and is now True"]
+    assert settings_hash(old, (), usual) == settings_hash({"epochs": 3, "new": False}, (), usual)
+    assert settings_hash(old, (), usual) != settings_hash({"epochs": 3, "new": True}, (), usual)

@@ -57,6 +57,11 @@ class Options:
         return tuple(declared.name for declared in dataclasses.fields(cls) if declared.metadata.get("harmless"))
 
     @classmethod
+    def usual(cls) -> dict[str, Any]:
+        """The value of each option where it is not given."""
+        return {declared.name: declared.default for declared in dataclasses.fields(cls)}
+
+    @classmethod
     def described(cls) -> list[Setting]:
         """Every option with its type, default and meaning, those of the classes below first."""
         kinds, meanings = types_of(cls), read_meanings(cls)
@@ -125,7 +130,7 @@ class Pretrain(Options):
 
     exclusive = (("epochs", "steps"),)
 
-    kind: str | None = option(None, harmless=True)
+    kind: str | None = option(None)
     """The kind of data, where a look at it leaves that open."""
     out: str | None = option(None, harmless=True)
     """The run folder; runs/METHOD-DATA where not given."""

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -55,28 +56,36 @@ def read_settings(file: Path) -> dict[str, Any]:
     return settings
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], harmless: Collection[str] = ()) -> list[str]:
+def differences(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    harmless: Collection[str] = (),
+    usual: Mapping[str, Any] = MappingProxyType({}),
+) -> list[str]:
     """What differs between settings read from a file and those of now, as "NAME was A and is now B".
 
-    All settings count but those named in `harmless` (the last part of a dotted name counts). One that is not there
-    agrees with None, so that a new version may have further options; an IMPLIED one also with any other value.
+    All settings count but those named in `harmless` (the last part of a dotted name counts). usual: values by name with
+    which a setting that is not there agrees, None for others: so a new version may have further options. One that is
+    IMPLIED agrees with any value where it is not there.
     """
     before, now = flatten(old), flatten(yaml.safe_load(to_yaml(new)))
     return [
         f"{name} was {_said(before.get(name))} and is now {_said(now.get(name))}"
         for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
+        if before.get(name, usual.get(name)) != now.get(name, usual.get(name))
         and not _is_harmless(name, harmless)
         and not (name in IMPLIED and None in (before.get(name), now.get(name)))
     ]
 
 
-def settings_hash(settings: Mapping[str, Any], harmless: Collection[str] = ()) -> str:
+def settings_hash(
+    settings: Mapping[str, Any], harmless: Collection[str] = (), usual: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     """A short name for settings: the same where `differences` finds none, in any order."""
     kept = {
         name: value
         for name, value in flatten(settings).items()
-        if value is not None and name not in IMPLIED and not _is_harmless(name, harmless)
+        if value != usual.get(name) and name not in IMPLIED and not _is_harmless(name, harmless)
     }
     text = json.dumps(kept, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

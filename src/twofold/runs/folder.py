@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from twofold.errors import UserError
@@ -24,9 +25,18 @@ ENVIRONMENT_FILE = "environment.json"
 class RunFolder:
     """The files of one run. Made with `RunFolder.open`; where `writer` is False every writing method does nothing."""
 
-    def __init__(self, path: Path, config: Mapping[str, Any], *, writer: bool, harmless: Collection[str]) -> None:
-        self.path, self.config, self.writer, self.harmless = path, dict(config), writer, harmless
-        self.hash = settings_hash(config, harmless)
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        *,
+        writer: bool,
+        harmless: Collection[str],
+        usual: Mapping[str, Any],
+    ) -> None:
+        self.path, self.config, self.writer = path, dict(config), writer
+        self.harmless, self.usual = harmless, usual
+        self.hash = settings_hash(config, harmless, usual)
         self.metrics = MetricsFile(path / "metrics.csv")
         self.echo: Callable[[str, bool], None] = print_plainly
         self._claim: Claim | None = None
@@ -41,17 +51,18 @@ class RunFolder:
         data: str = "The data",
         writer: bool = True,
         harmless: Collection[str] = (),
+        usual: Mapping[str, Any] = MappingProxyType({}),
     ) -> RunFolder:
         """Begin a run in a new or empty folder, or take up the one that is there.
 
         config: resolved settings, nested mappings of plain values; written to config.yaml. environment: written to
         environment.json; its "fingerprint", where it has one, is of the data, and must be the same when a run goes on.
         data: what has changed where it is not, as a sentence begins. writer: False in every process but the first.
-        harmless: names of settings (the last part of a dotted name counts) that may differ from the last start. Raises
-        UserError where the folder holds something else, a run with other settings or of other data, or is being written
-        to by another process.
+        harmless: names of settings (the last part of a dotted name counts) that may differ from the last start.
+        usual: values with which a setting agrees that the folder does not know yet. Raises UserError where the folder
+        holds something else, a run with other settings or of other data, or is being written to by another process.
         """
-        run = cls(Path(path), config, writer=writer, harmless=harmless)
+        run = cls(Path(path), config, writer=writer, harmless=harmless, usual=usual)
         if not writer:
             return run
         run._claim = claim(run.path, CONFIG_FILE, holds="run", doing="writing to")
@@ -128,7 +139,7 @@ class RunFolder:
         if environment and "fingerprint" in environment:
             self._same_data(environment["fingerprint"], data)
         file = self.path / CONFIG_FILE
-        if file.exists() and (changed := differences(read_settings(file), self.config, self.harmless)):
+        if file.exists() and (changed := differences(read_settings(file), self.config, self.harmless, self.usual)):
             raise UserError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed)}): "
                 f"give a new --out, or the same settings to go on with it."

@@ -59,6 +59,7 @@ class Session:
             data=changed,
             writer=fabric is None or fabric.is_global_zero,
             harmless=type(settings).harmless(),
+            usual=type(settings).usual(),
         )
         return cls(composition, data, settings, folder, fabric)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from twofold.catalog.composition import Composition
 from twofold.catalog.options import spelled
@@ -49,7 +49,6 @@ def settle(options: Pretrain, composition: Composition, data: Interactions, path
 
 
 def _refuse_training(options: Pretrain, method: str) -> None:
-    defaults = {declared.name: declared.default for declared in fields(options)}
     for name in TRAINING:
-        if getattr(options, name) != defaults[name]:
+        if getattr(options, name) != options.usual()[name]:
             raise UserError(f"{method} is not trained: {spelled(name)} means nothing for it.")

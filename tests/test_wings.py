@@ -1,0 +1,117 @@
+"""A kind of data is a folder and one line: a toy wing, put in by that line, gets all that the house gives a wing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import twofold
+from twofold import wings
+from twofold.cli import main
+from twofold.errors import UserError
+from twofold.runs.metrics import MetricsFile
+
+from .toy.options import Pretrain
+from .toy.wing import WING
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def with_the_toy(monkeypatch):
+    """The one line."""
+    monkeypatch.setattr(wings, "WINGS", (*wings.WINGS, WING))
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    rows = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    file = tmp_path / "made-up.nums"
+    file.write_text("\n".join(" ".join(f"{x:.4f}" for x in row) for row in rows.tolist()) + "\n")
+    return str(file)
+
+
+def test_it_has_help(capsys):
+    assert main(["pretrain", "--help"]) == 0
+    assert "for numbers (twofold pretrain restore --help shows further options)" in capsys.readouterr().out
+    assert main(["pretrain", "restore", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--scale none|unit" in shown and "Width in the middle." in shown and "--image-size" not in shown
+    assert main(["methods", "restore"]) == 0
+    assert "made up" in capsys.readouterr().out and "restore" in {m.name for m in twofold.list_methods()}
+
+
+def test_a_look_at_the_data_decides_where_a_method_learns(numbers, tmp_path, monkeypatch):
+    assert wings.of_method(wings.composed("simclr"), numbers) is WING
+    assert wings.of_method(wings.composed("simclr"), "photos/").kind == "images"
+    assert wings.of_method(wings.composed("simclr"), "photos/", "numbers") is WING
+    assert wings.of_data(numbers) is WING and wings.of_data("plays.csv").kind == "interactions"
+    with pytest.raises(UserError, match=r"simclr learns from images or numbers, not from interactions"):
+        wings.of_method(wings.composed("simclr"), numbers, "interactions")
+
+
+def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
+    monkeypatch.setattr(wings, "WINGS", (*wings.WINGS[:-1], replace(WING, recognises=lambda data: True)))
+    with pytest.raises(UserError, match=r"photos/ may be images or numbers: say which by --kind\."):
+        wings.of_method(wings.composed("simclr"), "photos/")
+    monkeypatch.setattr(wings, "WINGS", tuple(replace(w, recognises=lambda data: False) for w in wings.WINGS))
+    with pytest.raises(UserError, match=r"photos/ is none of images, numbers at a glance: say which by --kind\."):
+        wings.of_method(wings.composed("simclr"), "photos/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pretrain", "restore", "x.nums", "--image-size", "32"], "--image-size belongs to images, and restore learns"),
+        (["pretrain", "moco", "photos", "--scale", "unit"], "--scale belongs to numbers, and moco learns from images"),
+        (["pretrain", "restore", "x.nums", "--noise", "0"], "--noise must be above 0"),
+        (["pretrain", "restore", "x.nums", "--scale", "uni"], "--scale takes one of none, unit, not 'uni'"),
+        (["pretrain", "restore", "x.nums", "--method.hiden", "3"], 'Did you mean "hidden"'),
+        (["pretrain", "restore", "x.nums"], "x.nums holds no rows of numbers"),
+        (["check", "x.nums"], "check is for images and interactions, and restore learns from numbers"),
+        (["pretrain", "restore+co2", "x.nums"], "restore learns from numbers and takes no additions"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(arguments, said, capsys):
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["restore", "simclr"])
+def test_a_run_goes_on_where_it_stopped_and_has_a_page(method, numbers, tmp_path, capsys):
+    pytest.importorskip("plotly")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    twofold.pretrain(method, numbers, Pretrain(out=str(whole), epochs=4, quiet=True))
+    config = yaml.safe_load((whole / "config.yaml").read_text())
+    assert (config["kind"], config["method"], config["batch_size"], config["noise"]) == ("numbers", method, 8, 0.1)
+
+    stopped = [
+        sys.executable, "-c",
+        "import os, signal, sys; from twofold import wings; from tests.toy.wing import WING;"
+        "wings.WINGS += (WING,); from tests.toy import data; stream = data.Numbers.stream\n"
+        "def cut(self, batches):\n"
+        "    for step, batch in enumerate(stream(self, batches)):\n"
+        "        if step == 7: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        yield batch\n"
+        "data.Numbers.stream = cut; from twofold.cli import main; main(sys.argv[1:])",
+        "pretrain", method, numbers, "--out", str(broken), "--epochs", "4", "--save-every", "0", "--quiet",
+    ]  # fmt: skip
+    assert subprocess.run(stopped, cwd=ROOT, capture_output=True).returncode == -9
+    assert main(["pretrain", method, numbers, "--out", str(broken), "--epochs", "4", "--save-every", "0"]) == 0
+    assert "Going on from step" in capsys.readouterr().out
+    assert (whole / "model.safetensors").read_bytes() == (broken / "model.safetensors").read_bytes()
+    rows = [MetricsFile(folder / "metrics.csv") for folder in (whole, broken)]
+    assert [len((f.path).read_text().splitlines()) for f in rows] == [21, 21]
+
+    page = (broken / "report.html").read_text()
+    assert "These numbers were made up." in page and "40 rows" in page
+    assert main(["report", str(whole), str(broken), "--out", str(tmp_path / "both.html")]) == 0
+    assert "Last loss" in (tmp_path / "both.html").read_text()
+    assert main(["pretrain", method, numbers, "--out", str(broken), "--epochs", "4", "--noise", "0.2"]) == 2
+    assert "noise was 0.1 and is now 0.2" in capsys.readouterr().err
