@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twofold.page.facts import duration
-from twofold.page.temporary import reconstructed
+from twofold.catalog import reconstructed
 
 Comparison = Mapping[str, Any]  # compare.json: "columns" and "rows" as `compare` summarises them
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from twofold.page.curves import WARN_SPREAD, Rows
 from twofold.page.read import Run
-from twofold.page.temporary import SYSTEMS, trained
+from twofold.catalog import SYSTEMS, trained
 
 _SPACE = "\u00a0"  # Keeps a number and its unit on one line.
 _ENOUGH = "Nothing more is gained"  # What log.txt says where a run ends early by design.

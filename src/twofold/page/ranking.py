@@ -9,7 +9,7 @@ from typing import Any
 
 from twofold.page.facts import Verdict, is_value, last
 from twofold.page.read import Run
-from twofold.page.temporary import SYSTEMS
+from twofold.catalog import SYSTEMS
 
 FIRST = ("recall@20", "ndcg@20")  # What is asked of such a run before all else; an epoch is the best by the first.
 TITLES = {"recall": "Recall", "ndcg": "NDCG", "precision": "Precision", "map": "MAP", "mrr": "MRR", "hit": "Hit rate"}

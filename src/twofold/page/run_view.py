@@ -11,7 +11,7 @@ from twofold.page.ranking import ranks
 from twofold.page.ranking_view import ranking_view
 from twofold.page.read import Run
 from twofold.page.sprites import picture
-from twofold.page.temporary import reconstructed
+from twofold.catalog import reconstructed
 
 _SHOWN_UNREADABLE, _SHOWN_LOG = 200, 200
 _VIEW_ROWS, _VIEWS, _VIEW_SIDE = 8, 6, 112
