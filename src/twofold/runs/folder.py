@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import yaml
@@ -22,6 +22,10 @@ from twofold.runs.results import add_results
 
 # What may change between two starts of one run without changing its numbers.
 HARMLESS = ("workers", "log_every", "save_every_seconds", "quiet", "memory", "out", "devices", "num_nodes", "compile")
+
+OUTCOME_FILE = "outcome.json"
+# All that was asked; enough, since nothing more was gained; until a signal; there was nothing to train.
+Ended = Literal["finished", "enough", "stopped", "untrained"]
 
 
 class RunFolder:
@@ -119,6 +123,12 @@ class RunFolder:
     def checkpoint_file(self) -> Path:
         """Where the last checkpoint lies."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    def finish(self, ended: Ended, *, steps: int = 0, epochs: int = 0) -> None:
+        """Write outcome.json: how the training ended, after how many steps and epochs (begun ones count)."""
+        if self.writer:
+            outcome = {"ended": ended, "steps": steps, "epochs": epochs}
+            write_text(self.path / OUTCOME_FILE, json.dumps(outcome, indent=1) + "\n")
 
     def list_unreadable(self, unreadable: Mapping[str, str]) -> None:
         """Write unreadable.txt: the name of each file and what is wrong with it, tab between."""
