@@ -383,12 +383,13 @@ def report(runs: list[str], *, out: str | None = None) -> Path:
         out: The page; report.html in the run folder, or here for several runs, where not given.
     """
     from twofold.page import build
+    from twofold.sections_of import sections_of
 
     folders = [Path(run) for run in ([runs] if isinstance(runs, str) else runs)]
     if not folders:
         raise UserError("report needs at least one run folder.")
     page = Path(out) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
-    build(folders, page)
+    build(folders, page, [sections_of(folder) for folder in folders])
     print(f"Report: {page}")
     return page
 

@@ -201,9 +201,10 @@ def _keep(rows: list[dict[str, Any]], model: Model, out: str | None) -> None:
     if model.run:
         add_results(model.run, rows)
         try:
+            from twofold.images.report.sections import SECTIONS
             from twofold.page import build
 
-            build([model.run], model.run / "report.html")
+            build([model.run], model.run / "report.html", SECTIONS)
         except UserError:
             pass
     if out:

@@ -236,7 +236,8 @@ def _measure(out: RunFolder, online: OnlineKNN, backbone: Any, settled: Mapping[
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
     if settled["report"]:
+        from twofold.images.report.sections import SECTIONS
         from twofold.page import build_or_say
 
-        out.say(build_or_say(out.path))
+        out.say(build_or_say(out.path, SECTIONS))
     out.say(f"backbone: {out.path / BACKBONE_FILE}; use it with: twofold embed {out.path} DATA")

@@ -79,6 +79,7 @@ def _rank(composition: Composition, given: Mapping[str, Any], settled: dict[str,
     if not settled["quiet"]:
         for line in [*_about(settled, data), "Nothing is trained: a formula over the pairs ranks."]:
             out.say(line)
+    out.finish("untrained")
     _finish(out, settled, data, titles)
     out.close()
     return folder
@@ -220,7 +221,8 @@ def _same_data(folder: Path, data: Interactions) -> None:
 
 def _report(out: RunFolder, settled: Mapping[str, Any]) -> None:
     if settled["report"]:
+        from twofold.interactions.report.sections import SECTIONS
         from twofold.page import build_or_say
 
-        out.say(build_or_say(out.path))
+        out.say(build_or_say(out.path, SECTIONS))
     out.say(f"use it with: twofold recommend {out.path}")

@@ -28,12 +28,12 @@ def summarise(
     supervised: bool,
     batch_size: int,
 ) -> dict[str, Any]:
-    """{"columns", "rows"}: plain values, ready for JSON.
+    """{"columns", "rows", "meanings"}: plain values, ready for JSON.
 
     A column: {"key", "unit" ("percent" or "number"), "main"}. A row: {"name", "kind" ("method", "floor" or "ceiling"),
     "seeds", "failed" (seed -> reason), "numbers" (key -> {"mean", "half", "values", "difference"}), "ms_per_step",
     "minutes"}; `half` is half the interval, None for one seed; `difference` {"mean", "half"} is to the first row, over
-    the seeds that both have.
+    the seeds that both have. meanings: what the floors and the ceiling are, a sentence each.
     """
     found: dict[str, Values] = {entry.name: {} for entry in entries}
     floors: dict[str, Values] = {PIXELS: {}, UNTRAINED: {}}
@@ -57,7 +57,16 @@ def summarise(
     for row, values in zip(rows[1:], [*list(found.values())[1:], *_rest(floors, ceiling)], strict=True):
         for key, number in row["numbers"].items():
             number["difference"] = _difference(values[key], first.get(key, {}))
-    return {"columns": columns, "rows": rows}
+    return {"columns": columns, "rows": rows, "meanings": meanings(rows)}
+
+
+def meanings(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """What the floors and the ceiling among the rows are, a sentence each, by their kind."""
+    pixels = "raw pixels and " if any(row["name"] == PIXELS for row in rows) else ""
+    return {
+        "floor": f"Floors: what {pixels}the same network with random weights {'give' if pixels else 'gives'}.",
+        "ceiling": "Supervised: the same network trained with all labels for as many epochs, and its own classifier.",
+    }
 
 
 def _rest(floors: dict[str, Values], ceiling: Values) -> list[Values]:

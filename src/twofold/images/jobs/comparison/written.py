@@ -9,6 +9,7 @@ from typing import Any
 
 from twofold.errors import UserError
 from twofold.files import write_text
+from twofold.images.report.sections import SECTIONS
 from twofold.page import build
 from twofold.page.comparison import differences, notes, table
 
@@ -47,7 +48,7 @@ def write_files(result: Mapping[str, Any], out: Path, runs: list[Path], *, repor
     begun = [run for run in runs if (run / "config.yaml").is_file()]
     if report and begun:
         try:
-            said.append(f"report: {build(begun, out / 'report.html', comparison=result)}")
+            said.append(f"report: {build(begun, out / 'report.html', SECTIONS, comparison=result)}")
         except UserError as error:
             said.append(f"No report: {error}")
     return said
