@@ -245,7 +245,7 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     if not folders:
         raise UserError("report needs at least one run folder.")
     page = Path(out) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
-    build(folders, page)
+    build(folders, page, [wings.sections_of(folder) for folder in folders])
     print(f"Report: {page}")
     return page
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from twofold.catalog import options as shared
 from twofold.catalog.composition import Addition, Catalog, Composition, compose
-from twofold.catalog.wing import System, Wing
+from twofold.catalog.wing import System, Wing, load
 from twofold.errors import UserError, nearest
 from twofold.images.wing import WING as IMAGES
 from twofold.interactions.wing import WING as INTERACTIONS
@@ -82,6 +82,11 @@ def of_run(folder: str | os.PathLike[str]) -> Wing | None:
         return of_kind(str(kind))
     except (yaml.YAMLError, AttributeError, KeyError, UnicodeDecodeError, UserError):
         return None
+
+
+def sections_of(folder: str | os.PathLike[str]) -> Any:
+    """What a run folder's wing gives to the page, a `page.Sections`; the first wing's where it cannot be told."""
+    return load((of_run(folder) or WINGS[0]).sections)
 
 
 def of_model(model: str) -> Wing:

@@ -6,11 +6,12 @@ import re
 
 import pytest
 
+from twofold.images.report.sections import SECTIONS
 from twofold.page import build
 from twofold.page.comparison import comparison_view, differences, notes, table
 
+from ..images.report.runs import make_run
 from .browser import opened, with_script
-from .runs import make_run
 
 EVIL = "<img src=x onerror=alert(1)>|<b>moco</b>"
 COLUMNS = [
@@ -40,7 +41,9 @@ def comparison():
         row("raw pixels", "floor", {"knn top1": number(0.7, 0.7, half=0.0)}),
         row("supervised", "ceiling", {"knn top1": number(0.97, 0.98)}),
     ]
-    return {"about": f"990 images of {EVIL}", "labelled": True, "seeds": [0, 1], "columns": COLUMNS, "rows": rows}
+    meanings = {"floor": "Floors: what raw pixels give.", "ceiling": "Supervised: with all labels."}
+    about = {"about": f"990 images of {EVIL}", "labelled": True, "seeds": [0, 1], "meanings": meanings}
+    return {**about, "columns": COLUMNS, "rows": rows}
 
 
 def test_the_table_in_words(comparison):
@@ -89,7 +92,7 @@ def test_plots_of_the_main_numbers(comparison):
 
 def test_the_page_shows_it_and_names_stay_text(comparison, tmp_path):
     runs = [make_run(tmp_path / name) for name in ("simclr-seed0", "simclr-seed1")]
-    page = build(runs, tmp_path / "page.html", comparison=comparison)
+    page = build(runs, tmp_path / "page.html", SECTIONS, comparison=comparison)
     assert "<h2>Its 2 runs</h2>" in page.read_text() and "<b>moco</b>" not in page.read_text()
     script = """
     const count = (what) => document.querySelectorAll(what).length;
@@ -112,5 +115,5 @@ def test_the_page_shows_it_and_names_stay_text(comparison, tmp_path):
 
 
 def test_one_run_has_its_comparison_too(comparison, tmp_path):
-    page = build([make_run(tmp_path / "only")], tmp_path / "page.html", comparison=comparison)
+    page = build([make_run(tmp_path / "only")], tmp_path / "page.html", SECTIONS, comparison=comparison)
     assert page.read_text().count("<h1>") == 1 and 'class="compared"' in page.read_text()

@@ -1,11 +1,11 @@
-"""Curves: thinning keeps the extremes, smoothing is a plain moving mean, columns become the charts they should."""
+"""Curves: thinning keeps the extremes, smoothing is a plain moving mean."""
 
 import math
 
 import numpy as np
 import pytest
 
-from twofold.page.curves import overlay_charts, run_charts, series, smooth, thin
+from twofold.page.curves import series, smooth, thin
 
 
 @pytest.mark.parametrize("count", [1, 4, 99, 100, 101, 12345])
@@ -52,26 +52,3 @@ def test_long_noisy_curves_show_both():
     assert len(curve["y"]) == len(curve["raw"]) == len(curve["x"]["step"]) <= 300
     assert set(curve["raw"]) == {0, 1} and 0.4 < curve["y"][100] < 0.6
     assert "raw" not in series(rows, "lr", "lr", 300)
-
-
-def test_charts_of_a_run():
-    row = {"step": 1.0, "loss": 3.0, "loss/co2": 1.0, "loss/contrast": 2.0, "knn": 0.5, "spread": 0.9, "queue_age": 3.0}
-    charts = {chart["column"]: chart for chart in run_charts([row], {"pixels": 0.4})}
-    assert list(charts) == ["loss", "knn", "spread", "queue_age"]
-    assert [curve["name"] for curve in charts["loss"]["series"]] == ["total", "co2", "contrast"]
-    assert charts["knn"]["lines"] == [{"y": 0.4, "label": "pixels"}] and charts["knn"]["unit"] == "percent"
-    assert charts["spread"]["warn"] == 0.3 and charts["spread"]["lines"][0]["y"] == 1
-
-
-def test_a_lone_term_is_not_drawn_twice():
-    rows = [{"step": float(s), "loss": 3.0 - s, "loss/base": 3.0 - s} for s in range(3)]
-    (chart,) = run_charts(rows, {})
-    assert [curve["name"] for curve in chart["series"]] == ["total"]
-
-
-def test_overlay_leaves_out_runs_without_the_column():
-    runs = {"a": [{"step": 1.0, "loss": 1.0, "knn": 0.3}], "b": [{"step": 1.0, "loss": math.nan}], "c": []}
-    charts = {chart["column"]: chart for chart in overlay_charts(runs, {}, 1.0)}
-    assert [curve["name"] for curve in charts["loss"]["series"]] == ["a", "b"]
-    assert [curve["name"] for curve in charts["knn"]["series"]] == ["a"]
-    assert "1 logged value was not a finite number" in charts["loss"]["reading"]

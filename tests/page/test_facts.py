@@ -1,54 +1,11 @@
-"""The words that the page puts to numbers."""
+"""How a run ended, and whether its features collapsed."""
 
 import json
-import math
 
 import pytest
 
-from twofold.page import read_run
-from twofold.page.facts import (
-    against,
-    collapse,
-    duration,
-    evaluation_rows,
-    gain,
-    knn,
-    number,
-    outcome,
-    percent,
-    points,
-)
-
-from .runs import make_run
-
-NBSP = "\u00a0"
-
-
-def test_units():
-    assert [percent(v).replace(NBSP, " ") for v in (0.98349, 0, 1, math.nan)] == [
-        "98.3 %",
-        "0.0 %",
-        "100.0 %",
-        "not finite",
-    ]
-    assert points(0.0946).replace(NBSP, " ") == "+9.5 points" and points(-0.02).replace(NBSP, " ") == "−2.0 points"
-    said = [duration(s).replace(NBSP, " ") for s in (0, 45.4, 150, 3725, 90000, math.inf, -1)]
-    assert said == ["0 s", "45 s", "2 min 30 s", "1 h 02 min", "1 d 01 h", "unknown", "unknown"]
-    assert [number(v) for v in (1234.6, 12.345, 0.04567, 0, math.nan)] == ["1,235", "12.3", "0.0457", "0", "not finite"]
-
-
-@pytest.fixture
-def bare(tmp_path):
-    """bare(rows of a metrics.csv, file names that exist besides) -> the run."""
-
-    def make(lines, *files):
-        (tmp_path / "config.yaml").write_text("method: byol\nepochs: 50\n")
-        (tmp_path / "metrics.csv").write_text("\n".join(lines))
-        for name in files:
-            (tmp_path / name).write_bytes(b"")
-        return read_run(tmp_path)
-
-    return make
+from twofold.page.facts import collapse, outcome
+from twofold.page.words import Noun
 
 
 @pytest.mark.parametrize(
@@ -65,7 +22,7 @@ def bare(tmp_path):
     ],
 )
 def test_collapse(bare, spread, rank, level, word):
-    verdict = collapse(bare(["step,spread,effective_rank", f"1,{spread},{rank}", "2,,"]))
+    verdict = collapse(bare(["step,spread,effective_rank", f"1,{spread},{rank}", "2,,"]), Noun("frame", "frames"))
     assert (verdict.level, verdict.word) == (level, word) and verdict.text.endswith(".")
 
 
@@ -77,60 +34,32 @@ def test_outcome(bare):
     assert outcome(bare(["step,loss", "9,1"], "backbone.safetensors")).word == "finished"
 
 
-def test_numbers_stand_beside_their_own_floors(tmp_path):
-    run = read_run(make_run(tmp_path / "run"))
-    nearest, linear = evaluation_rows(run)
-    assert (nearest["protocol"], nearest["metric"], nearest["settings"]) == ("kNN", "top-1", "k 200")
-    assert nearest["value"].replace(NBSP, " ") == "98.3 %"
-    assert [(f["name"], f["gain"].replace(NBSP, " "), f["good"]) for f in nearest["floors"]] == [
-        ("pixels", "+9.5 points", True),
-        ("random network", "+11.6 points", True),
-    ]
-    assert linear["floors"] == []
-    assert knn(run) == (0.983, {"pixels": 0.888, "random network": 0.867})
+@pytest.mark.parametrize(("ended", "early"), [("finished", False), ("enough", True)])
+def test_a_run_that_ended_early_says_so_in_its_folder(bare, tmp_path, ended, early):
+    (tmp_path / "outcome.json").write_text(json.dumps({"ended": ended, "steps": 9, "epochs": 1}))
+    verdict = outcome(bare(["step,loss", "9,1"], "model.safetensors"))
+    assert verdict.word == "finished" and ("as nothing more was gained" in verdict.text) is early
 
 
-def test_knn_keeps_to_one_data_set(bare):
-    def entry(value, data, name="moco", floor=False):
-        return {"protocol": "knn", "metric": "top1", "value": value, "data": data, "name": name, "floor": floor}
-
-    run = bare(["step,knn", "1,0.5", "2,0.6", "3,"])
-    assert knn(run) == (0.6, {})
-    run.evaluation.extend(
-        [entry(0.61, "a"), entry(0.3, "a", "pixels", True), entry(0.7, "b"), entry(0.4, "b", "x", True)]
-    )
-    assert knn(run, online=True) == (0.6, {"pixels": 0.3})
-    assert knn(run) == (0.7, {"x": 0.4})
+def test_older_folders_say_it_in_their_log(bare, tmp_path):
+    (tmp_path / "log.txt").write_text("2026-02-03 10:22:05 Nothing more is gained: ended after step 90 of 10,000.\n")
+    verdict = outcome(bare(["step,epoch,loss", "90,9,1"], "model.safetensors"))
+    assert verdict.text == "Finished at step 90, epoch 9, as nothing more was gained."
+    assert outcome(bare(["step,loss", "9,nan"], "model.safetensors")).word == "diverged"
 
 
-def test_gain_over_the_floors(bare):
-    run = bare(["step"])
-    same = {"protocol": "knn", "metric": "top1", "data": "a"}
-    run.evaluation.append(same | {"name": "moco", "value": 0.9})
-    assert gain(run) is None
-    run.evaluation.append(same | {"name": "pixels", "value": 0.85, "floor": True})
-    assert gain(run) is None
-    run.evaluation.append(same | {"name": "random network", "value": 0.92, "floor": True})
-    assert "does not beat random network (90.0 % against 92.0 %)" in gain(run).text.replace(NBSP, " ")
-    assert against(0.9, "x", 0.92).replace(NBSP, " ") == "2.0 points below x"
-    assert against(0.9, "x", 0.85).replace(NBSP, " ") == "5.0 points over x"
+@pytest.mark.parametrize("new", [True, False])
+def test_nothing_to_train(bare, tmp_path, new):
+    run = bare([])
+    assert outcome(run).word == "no steps"
+    if new:
+        (tmp_path / "outcome.json").write_text('{"ended": "untrained"}')
+        assert outcome(bare([])).word == "not trained"
+    else:
+        assert outcome(bare([], config="method: popularity\nout: x\nseed: 0\n")).word == "not trained"
 
 
-def test_two_results_of_one_protocol_say_whose_they_are(bare):
-    run = bare(["step"])
-    same = {"protocol": "linear", "metric": "top1", "data": "a", "value": 0.5}
-    run.evaluation.extend([same | {"name": "moco", "settings": "seed 0"}, same | {"name": "byol"}])
-    assert [row["settings"] for row in evaluation_rows(run)] == ["moco, seed 0", "byol"]
-
-
-def test_odd_entries(tmp_path):
-    folder = make_run(tmp_path / "run")
-    odd = [
-        1,
-        {"value": None},
-        {"protocol": "returns", "value": 412.5, "settings": "x"},
-        {"floor": True},
-        {"value": True},
-    ]
-    (folder / "evaluation.json").write_text(json.dumps(odd))
-    assert [row["value"] for row in evaluation_rows(read_run(folder))] == ["not measured", "412", "not measured"]
+def test_a_broken_outcome_is_a_note(bare, tmp_path):
+    (tmp_path / "outcome.json").write_text("[")
+    run = bare(["step,loss", "9,1"])
+    assert outcome(run).word == "stopped" and run.notes[0].startswith("outcome.json could not be read")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from twofold.page.sprites import picture, sheet
 
-from .runs import cells
+from ..images.report.runs import cells
 
 
 def decoded(uri):

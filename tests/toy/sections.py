@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from twofold.page.columns import LEARNING_RATE, LOSS, Columns
+from twofold.page.read import Run
 from twofold.page.sections import Cell, Numbered, Parts, Sections, Together
 from twofold.page.words import Noun, number
-
-from twofold.page.read import Run
 
 _COLUMNS = Columns([LOSS, LEARNING_RATE])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import resource
 import signal
@@ -196,6 +197,8 @@ def test_signals_save_and_leave(tmp_path, processes, number, code):
     assert process.exitcode == code
     step = checkpoint(tmp_path)["step"]
     assert 0 < step < 2000
+    outcome = json.loads((tmp_path / "outcome.json").read_text())
+    assert (outcome["ended"], outcome["steps"]) == ("stopped", step)
     name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
     assert f"Stopped by {name} after step {step:,} of 2,000" in (tmp_path / "log.txt").read_text()
 
@@ -274,6 +277,7 @@ def test_a_monitor_may_end_a_run_and_the_same_command_again_leaves_it_so(tmp_pat
         outcome = train(method, Pictures(), two_views, plan, run, make_fabric(1, accelerator="cpu"), [Content()])
         run.close()
         assert (outcome.steps, outcome.epochs, outcome.finished_before) == (10, 2, again)
+        assert json.loads((tmp_path / "outcome.json").read_text()) == {"ended": "enough", "steps": 10, "epochs": 2}
         assert checkpoint(tmp_path)["enough"] is True and rows(tmp_path)[-1]["measured"] == "2"
     said = capsys.readouterr().out
     assert said.count("Nothing more is gained: ended after step 10 of 30") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -94,8 +95,13 @@ def compose(name: str, catalog: Catalog) -> Composition:
             raise UserError(f"{first} learns from {' or '.join(offered)} and does not take {part}.")
     if len(set(additions)) < len(additions):
         raise UserError(f'"{name}" lays the same addition over the base twice.')
-    reconstruction = any(part in catalog.systems and catalog.systems[part].reconstruction for part in (first, *rest))
+    reconstruction = is_reconstruction(name, catalog.systems)
     return Composition(name, system.base, additions, kinds, offered, system.zero_init_residual, reconstruction)
+
+
+def is_reconstruction(name: str, systems: Mapping[str, System]) -> bool:
+    """Whether a part of `moco+tkc` or `moco+tkc[teachers=3]` is the reconstruction of a paper without code."""
+    return any(part in systems and systems[part].reconstruction for part in re.split(r"[+\[]", name))
 
 
 def _base(name: str, catalog: Catalog) -> tuple[System, Mapping[str, Mapping[str, Recipe]]]:

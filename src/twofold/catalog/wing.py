@@ -10,6 +10,12 @@ from typing import Any
 from twofold.catalog.options import Options
 
 
+def load(path: str) -> Any:
+    """What an import path `module:name` names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Settings that belong together, of one size of images or kind of pairs. source: where the values stand.
@@ -59,8 +65,7 @@ class Verb:
 
     def load(self) -> Callable[..., Any]:
         """The job itself; importing it may take seconds."""
-        module, _, name = self.job.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return load(self.job)
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,9 @@ class Wing:
 
     kind: its name. example: data as a user would name it. recognises: whether a path looks like this kind, by its
     suffixes, without decoding anything. systems: entries that need this kind. recipes: for systems that need no
-    particular kind, by system and name. additions: import paths, by name. verbs: by name. sections, bench: import
-    paths of what its pages show, and of what `compare` asks. usual: the method that `check` asks about where none is
-    named. opens: whether a model that is no run folder, but a file or a name, is one of its own.
+    particular kind, by system and name. additions: import paths, by name. verbs: by name. sections: the import path of
+    what its pages show. usual: the method that `check` asks about where none is named. opens: whether a model that is
+    no run folder, but a file or a name, is one of its own.
     """
 
     kind: str
@@ -80,7 +85,6 @@ class Wing:
     verbs: Mapping[str, Verb]
     sections: str
     usual: str
-    bench: str = ""
     systems: Mapping[str, System] = field(default_factory=dict)
     recipes: Mapping[str, Mapping[str, Recipe]] = field(default_factory=dict)
     additions: Mapping[str, str] = field(default_factory=dict)

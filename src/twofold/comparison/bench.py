@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from twofold.comparison.entries import Entry
+from twofold.page import Sections
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table. unit: "percent" of a share, or a plain "number", with so many digits. main: differences
-    are taken in it, and it is plotted."""
+    """A column of the table.
+
+    unit: "percent" of a share, or a plain "number", with so many digits. main: differences are taken in it, and it is
+    plotted. floored: a method below a floor is named.
+    """
 
     key: str
     unit: Literal["percent", "number"]
     main: bool
     digits: int = 1
+    floored: bool = True
 
 
 class Ceiling(Protocol):
@@ -51,6 +56,7 @@ class Bench(Protocol):
 
     settings: what later commands of the same comparison must agree on. about: data and settings in words. batch_size:
     of a step; steps_per_epoch: of all methods. notes: what the table's floors and ceiling are, a sentence each.
+    sections: what the wing gives to the page.
     """
 
     settings: Mapping[str, Any]
@@ -59,6 +65,7 @@ class Bench(Protocol):
     steps_per_epoch: int
     notes: Sequence[str]
     ceiling: Ceiling | None
+    sections: Sections
 
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
         """Train to the end, going on where the folder's run stopped; steps: the budget, where it was in minutes."""

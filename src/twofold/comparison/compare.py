@@ -32,7 +32,7 @@ def compare(entries: list[Entry], bench: Bench, data: str, options: Compare) -> 
         do_all(comparison, options.minutes, say)
         result = _result(comparison)
         print(as_text(result))
-        for line in write_files(result, out, _folders(comparison), report=options.report):
+        for line in write_files(result, out, _folders(comparison), bench.sections, report=options.report):
             say(line)
     except (KeyboardInterrupt, SystemExit):
         say("Stopped; the same command goes on from there.")

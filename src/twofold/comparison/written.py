@@ -8,7 +8,7 @@ from typing import Any
 
 from twofold.errors import UserError
 from twofold.files import write_json, write_text
-from twofold.page import build
+from twofold.page import Sections, build
 from twofold.page.comparison import differences, notes, table
 
 
@@ -38,7 +38,9 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def write_files(result: Mapping[str, Any], out: Path, runs: list[Path], *, report: bool) -> list[str]:
+def write_files(
+    result: Mapping[str, Any], out: Path, runs: list[Path], sections: Sections, *, report: bool
+) -> list[str]:
     """Write the files; report.html where `report` and any of `runs` began. Returns sentences about them."""
     write_json(out / "compare.json", result)
     write_text(out / "compare.md", as_markdown(result))
@@ -46,7 +48,7 @@ def write_files(result: Mapping[str, Any], out: Path, runs: list[Path], *, repor
     begun = [run for run in runs if (run / "config.yaml").is_file()]
     if report and begun:
         try:
-            said.append(f"report: {build(begun, out / 'report.html', comparison=result)}")
+            said.append(f"report: {build(begun, out / 'report.html', sections, comparison=result)}")
         except UserError as error:
             said.append(f"No report: {error}")
     return said

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twofold.page.facts import duration
-from twofold.catalog import reconstructed
+from twofold.page.words import duration
 
-Comparison = Mapping[str, Any]  # compare.json: "columns" and "rows" as `compare` summarises them
+# compare.json: "columns" and "rows" as `compare` summarises them, "meanings": what the floors and the ceiling are
+Comparison = Mapping[str, Any]
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -41,27 +41,20 @@ def differences(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 def notes(comparison: Comparison) -> list[str]:
     """Sentences that the table needs: what the intervals are, what the floors and the ceiling are, what failed."""
-    kinds = {row["kind"] for row in comparison["rows"]}
     seeds = len(comparison["seeds"])
-    said = [
+    sentences = [
         f"Mean over {seeds} seeds ± half the 95 % t-interval; differences are taken seed by seed."
         if seeds > 1
         else "One seed: there are no intervals, and a difference may be chance."
     ]
-    if "floor" in kinds:
-        pixels = "raw pixels and " if any(row["name"] == "raw pixels" for row in comparison["rows"]) else ""
-        said.append(f"Floors: what {pixels}the same network with random weights {'give' if pixels else 'gives'}.")
-    if "ceiling" in kinds:
-        said.append("Supervised: the same network trained with all labels for as many epochs, and its own classifier.")
-    elif not comparison["labelled"]:
-        said.append("Compared without labels.")
+    sentences += comparison.get("notes", [])
     if behind := _below_floors(comparison):
-        said.append(f"Below a floor, so too little was learned: {'; '.join(behind)}.")
+        sentences.append(f"Below a floor, so too little was learned: {'; '.join(behind)}.")
     for row in comparison["rows"]:
-        if reconstructed(row["name"]):
-            said.append(f"{row['name']} is a reconstruction: its authors released no code.")
-        said += [f"{row['name']}, seed {seed} failed: {reason}" for seed, reason in row["failed"].items()]
-    return said
+        if row.get("reconstruction"):
+            sentences.append(f"{row['name']} is a reconstruction: its authors released no code.")
+        sentences += [f"{row['name']}, seed {seed} failed: {reason}" for seed, reason in row["failed"].items()]
+    return sentences
 
 
 def comparison_view(comparison: Comparison) -> dict[str, Any]:
@@ -81,8 +74,8 @@ def comparison_view(comparison: Comparison) -> dict[str, Any]:
 
 
 def _below_floors(comparison: Comparison) -> list[str]:
-    """The methods, and the ceiling, whose accuracy is below a floor's, with the columns where it is."""
-    columns = [column["key"] for column in comparison["columns"] if column["main"] and column["unit"] == "percent"]
+    """The methods, and the ceiling, that measured less than a floor, with the columns where it is."""
+    columns = [column["key"] for column in comparison["columns"] if column["main"] and column["floored"]]
     floors = [row["numbers"] for row in comparison["rows"] if row["kind"] == "floor"]
     found = []
     for row in comparison["rows"]:
@@ -121,16 +114,18 @@ def _value(number: Mapping[str, Any] | None, column: Mapping[str, Any]) -> str:
     if number is None:
         return "-"
     scale = 100 if column["unit"] == "percent" else 1
-    told = f"{scale * number['mean']:.1f}"
-    return told if number["half"] is None else f"{told} ± {scale * number['half']:.1f}"
+    digits = column["digits"]
+    text = f"{scale * number['mean']:.{digits}f}"
+    return text if number["half"] is None else f"{text} ± {scale * number['half']:.{digits}f}"
 
 
 def _signed(number: Mapping[str, Any] | None, column: Mapping[str, Any]) -> str:
     if number is None:
         return "-"
     scale = 100 if column["unit"] == "percent" else 1
-    told = f"{round(scale * number['mean'], 1) + 0.0:+.1f}"  # no minus before a zero
-    return told if number["half"] is None else f"{told} ± {scale * number['half']:.1f}"
+    digits = column["digits"]
+    text = f"{round(scale * number['mean'], digits) + 0.0:+.{digits}f}"  # no minus before a zero
+    return text if number["half"] is None else f"{text} ± {scale * number['half']:.{digits}f}"
 
 
 def _seeds(row: Mapping[str, Any], wanted: int) -> str:

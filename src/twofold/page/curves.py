@@ -1,4 +1,4 @@
-"""Turns logged rows into charts: which columns belong together, smoothed and thinned so that any run draws fast."""
+"""A logged column as a curve, smoothed and thinned so that any run draws fast."""
 
 from __future__ import annotations
 
@@ -12,34 +12,7 @@ import numpy as np
 Rows = Sequence[Mapping[str, float]]
 
 POINTS = 1000  # Of one curve: as many as the pixels of its chart on a fine screen.
-WARN_SPREAD = 0.3  # Below this share of the healthy spread, features are crowding together.
 _AXES = {"step": ("step", 1.0), "epoch": ("epoch", 1.0), "minutes": ("seconds", 1 / 60)}
-
-# column -> title, unit, how to read it
-_SINGLE = {
-    "knn": (
-        "kNN accuracy",
-        "percent",
-        "Nearest-neighbour accuracy of the features: the check that it learns.",
-    ),
-    "spread": (
-        "Spread",
-        "number",
-        "Of the compared vectors: 1 is healthy, they fill the sphere; near 0 every image gets the same.",
-    ),
-    "effective_rank": ("Effective rank", "number", "How many directions the compared vectors really use."),
-    "temporal_consistency": (
-        "Temporal consistency",
-        "number",
-        "Cosine of the same images' features to those of a tenth of the run before.",
-    ),
-    "lr": ("Learning rate", "number", "The schedule as it was applied."),
-    "images_per_second": ("Images a second", "number", "Training speed, all devices together."),
-    "wait_share": ("Waiting for data", "percent", "Share of the time in which the model waited for images."),
-}
-# Measured over few steps: shown with a moving mean.
-_NOISY = ("loss", "images_per_second", "triples_per_second", "wait_share")
-_BOOKKEEPING = {"step", "epoch", "seconds", "loss"}
 
 
 def thin(values: np.ndarray, limit: int = POINTS) -> np.ndarray:
@@ -78,11 +51,11 @@ def series(rows: Rows, column: str, name: str, limit: int = POINTS) -> dict[str,
     if not len(values):
         return None
     drawn, raw = values, None
-    if column.startswith(_NOISY) and len(values) >= 200:
+    if _noisy(column) and len(values) >= 200:
         drawn, raw = smooth(values, len(values) // 50), values
     kept = thin(values, limit)
     axes = {
-        axis: [_short(logged[i][source] * factor, 7) for i in kept]
+        axis: [short(logged[i][source] * factor, 7) for i in kept]
         for axis, (source, factor) in _AXES.items()
         if all(math.isfinite(row.get(source, math.nan)) for row in logged)
     }
@@ -90,66 +63,20 @@ def series(rows: Rows, column: str, name: str, limit: int = POINTS) -> dict[str,
     return curve if raw is None else curve | {"raw": _list(raw[kept])}
 
 
-def run_charts(rows: Rows, floors: Mapping[str, float], share: float = 1.0) -> list[dict[str, Any]]:
-    """The charts of one run, its curves of at most `share` of 1,000 points (but 150); `floors` (name -> accuracy, 0..1)
-    cross the kNN chart."""
-    limit = points_within(share)
-    terms = sorted({column for row in rows for column in row if column.startswith("loss/")})
-    reading, shown = "The total that is minimised, and each of its named terms.", terms
-    if all(row.get(term) == row.get("loss") for row in rows for term in terms):
-        reading, shown = "What is minimised.", []  # A lone term is the total over again.
-    loss = [series(rows, "loss", "total", limit), *(series(rows, t, t.removeprefix("loss/"), limit) for t in shown)]
-    charts = [make_chart("loss", "Loss", "number", reading, loss)]
-    charts += [_single(column, [series(rows, column, _SINGLE[column][0], limit)], floors) for column in _SINGLE]
-    known = _BOOKKEEPING | set(_SINGLE) | set(terms)
-    others = sorted({column for row in rows for column in row} - known)
-    charts += [make_chart(c, c, "number", "Logged by the method.", [series(rows, c, c, limit)]) for c in others]
-    return [chart for chart in charts if chart["series"]]
+def points_within(room: float) -> int:
+    """Points that a curve may have on a page where its run has the part `room` of those of a page of its own."""
+    return max(150, int(room * POINTS))
 
 
-def overlay_charts(runs: Mapping[str, Rows], floors: Mapping[str, float], share: float) -> list[dict[str, Any]]:
-    """The charts that hold one curve for each run (name -> rows); `floors` and `share` as for `run_charts`."""
-    limit = points_within(share)
-    reading = "Totals of different methods are different quantities: compare shapes, not heights."
-    charts = [make_chart("loss", "Loss", "number", reading, [series(r, "loss", n, limit) for n, r in runs.items()])]
-    for column in _SINGLE:
-        charts.append(_single(column, [series(r, column, n, limit) for n, r in runs.items()], floors))
-    return [chart for chart in charts if chart["series"]]
+def _noisy(column: str) -> bool:
+    # Measured over few steps: shown with a moving mean.
+    return column.startswith("loss") or column.endswith("_per_second") or column == "wait_share"
 
 
-def points_within(share: float) -> int:
-    """Points that a curve may have in a page where its run has `share` of those of a page of its own."""
-    return max(150, int(share * POINTS))
-
-
-def _single(column: str, curves: Sequence[dict[str, Any] | None], floors: Mapping[str, float]) -> dict[str, Any]:
-    title, unit, reading = _SINGLE[column]
-    chart = make_chart(column, title, unit, reading, curves)
-    if column == "knn":
-        chart["lines"] = [{"y": _short(value), "label": name} for name, value in floors.items()]
-    if column == "spread":
-        chart["lines"] = [{"y": 1.0, "label": "healthy"}]
-        chart["warn"] = WARN_SPREAD
-    return chart
-
-
-def make_chart(
-    column: str, title: str, unit: str, reading: str, curves: Sequence[dict[str, Any] | None]
-) -> dict[str, Any]:
-    """A chart as the script draws it; curves that were never logged are left out, and the reading says what was not
-    finite or was smoothed."""
-    present = [curve for curve in curves if curve]
-    broken = sum(curve.pop("broken") for curve in present)
-    if broken:
-        reading += f" {broken} logged {'value was' if broken == 1 else 'values were'} not a finite number."
-    if any("raw" in curve for curve in present):
-        reading += " Bold: moving mean; pale: as logged."
-    return {"column": column, "title": title, "unit": unit, "reading": reading, "series": present, "lines": []}
-
-
-def _short(value: float, digits: int = 5) -> float:
+def short(value: float, digits: int = 5) -> float:
+    """A number without digits that nobody sees."""
     return float(f"{value:.{digits}g}")
 
 
 def _list(values: np.ndarray) -> list[float | None]:
-    return [_short(float(value)) if math.isfinite(value) else None for value in values]
+    return [short(float(value)) if math.isfinite(value) else None for value in values]

@@ -1,8 +1,8 @@
-// The embedding map: dots or pictures, and a card that shows the image under the pointer, the finger or the arrow keys.
+// The embedding map: dots or pictures, and a card that shows what is under the pointer, the finger or the arrow keys.
 "use strict";
 (() => {
   const { page, css, colour, font, touch, closed, opened } = window.twofold;
-  const REACH = 28; // Pixels between the pointer and an image's point at which the card still opens.
+  const REACH = 28; // Pixels between the pointer and a point at which the card still opens.
   const hue = (label, classes) => (label < 0 ? css("--soft") : classes <= 10 ? colour(label)
     : `hsl(${(label * 137.508) % 360} 62% ${label % 2 ? 44 : 60}%)`);
 
@@ -143,5 +143,4 @@
     draw();
   };
   document.querySelectorAll(".map").forEach(start);
-  document.documentElement.dataset.ready = "yes";
 })();

@@ -2,134 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twofold.page import facts
-from twofold.page.curves import run_charts
-from twofold.page.gallery import gallery_view
-from twofold.page.ranking import ranks
-from twofold.page.ranking_view import ranking_view
+from twofold.page.charts import Charts, charts_of_one
+from twofold.page.columns import speed
+from twofold.page.evaluation import evaluation_rows
+from twofold.page.facts import Verdict
 from twofold.page.read import Run
-from twofold.page.sprites import picture
-from twofold.catalog import reconstructed
+from twofold.page.sections import Data, Numbered, Parts, Section, Sections, Tile
+from twofold.page.words import Noun, duration, number, percent
 
 _SHOWN_UNREADABLE, _SHOWN_LOG = 200, 200
-_VIEW_ROWS, _VIEWS, _VIEW_SIDE = 8, 6, 112
+_NO_CURVES = "there are no curves to draw."
 
 
-def run_view(run: Run, index: int, share: float) -> dict[str, Any]:
-    """The template's context of `run`, the page's `index`-th; in a page where each run may have `share`
-    (0..1] of the points and pictures of a page of its own.
+@dataclass(frozen=True)
+class Unreadable:
+    """What could not be read: its noun, how many in words, the first lines, and how many more there are."""
 
-    `charts` and `map.points` are the parts that the script draws; all else is words, numbers and picture addresses.
-    """
-    view: dict[str, Any] = {
-        "index": index,
-        "name": run.name,
-        "subtitle": subtitle(run),
-        "started": started(run),
-        "outcome": facts.outcome(run),
-        "notes": run.notes,
-        "config": [(key, _setting(value)) for key, value in run.config.items()],
-        "environment": [(key, _setting(value)) for key, value in run.environment.items()],
-        "log": run.log[-_SHOWN_LOG:],
-        "unreadable": run.unreadable[:_SHOWN_UNREADABLE],
-        "unreadable_count": len(run.unreadable),
-    }
-    return view | (ranking_view(run, index, share) if ranks(run) else _image_view(run, index, share))
+    noun: Noun
+    counted: str
+    lines: Sequence[str]
+    more: int
 
 
-def _image_view(run: Run, index: int, share: float) -> dict[str, Any]:
-    floors = facts.knn(run, online=True)[1]
-    charts = run_charts(run.metrics, floors, share)
-    for chart in charts:
-        chart["id"] = f"run{index}-{chart['column']}"
-    view = {
-        "ranked": None,
-        "collapse": facts.collapse(run),
-        "gain": facts.gain(run),
-        "tiles": _tiles(run),
-        "charts": charts,
-        "shown": charts,
-        "folded": [],
-        "bars": [],
-        "unmeasured": _unmeasured(run, charts, floors),
-        "evaluation": facts.evaluation_rows(run),
-        "views": _views(run, share),
-    }
-    return view | gallery_view(run.gallery, share)
+@dataclass(frozen=True)
+class RunView:
+    """The template's view of one run: words, numbers, charts, and sections that are yet to be rendered."""
+
+    index: int
+    name: str
+    subtitle: str
+    started: str
+    verdicts: Sequence[Verdict]
+    notes: Sequence[str]
+    tiles: Sequence[Tile]
+    charts: Charts
+    remarks: Sequence[str]
+    sections: Sequence[Section]
+    config: Sequence[tuple[str, str]]
+    environment: Sequence[tuple[str, str]]
+    log: Sequence[str]
+    unreadable: Unreadable | None
+    style: str
+    data: Data
 
 
-def subtitle(run: Run) -> str:
+def run_view(numbered: Numbered, sections: Sections, room: float) -> RunView:
+    """The view of a run on a page where each may have the part `room` (0..1] of the points and pictures of its own."""
+    run, parts = numbered.run, sections.one(numbered, room)
+    charts = charts_of_one(numbered, parts.columns, room, f"run{numbered.index}")
+    evaluation = Section("evaluation", "Evaluation", "evaluation.html", evaluation_rows(run), "Evaluation")
+    return RunView(
+        index=numbered.index,
+        name=numbered.name,
+        subtitle=subtitle(run, sections),
+        started=started(run),
+        verdicts=[facts.outcome(run), *parts.verdicts],
+        notes=[*run.notes, *parts.notes],
+        tiles=[*parts.tiles, *_tiles(run, sections.unit, parts)],
+        charts=charts,
+        remarks=_remarks(run, charts, parts),
+        sections=[parts.evaluation or evaluation, *parts.sections],
+        config=[(key, _setting(value)) for key, value in run.config.items()],
+        environment=[(key, _setting(value)) for key, value in run.environment.items()],
+        log=run.log[-_SHOWN_LOG:],
+        unreadable=_unreadable(run, sections.unreadable) if sections.unreadable else None,
+        style=parts.style,
+        data=parts.data,
+    )
+
+
+def subtitle(run: Run, sections: Sections) -> str:
     """Method, data and scale of the run, as far as the settings name them."""
-    config = run.config
-    counts = [(run.environment.get(what), what) for what in ("images", "pairs")]
-    early = "up to " if ranks(run) and config.get("patience") else ""
-    scale = [
-        *(f"{count:,} {what}" for count, what in counts if facts.is_value(count)),
-        str(config["backbone"]) if config.get("backbone") else "",
-        f"{config['image_size']} px" if config.get("image_size") else "",
-        next((f"{early}{config[key]} {key}" for key in ("epochs", "steps") if config.get(key)), ""),
-        f"batch {config['batch_size']}" if config.get("batch_size") else "",
-    ]
-    method = str(config.get("method", "unnamed method"))
-    head = f"{method}{reconstructed(method)} on {config.get('data', 'unnamed data')}"
-    return " · ".join([head, *(part for part in scale if part)])
+    method = str(run.config.get("method", "unnamed method"))
+    title = f"{method} (a reconstruction)" if sections.reconstructed(method) else method
+    head = f"{title} on {run.config.get('data', 'unnamed data')}"
+    return " · ".join([head, *(part for part in sections.scale(run) if part)])
 
 
 def started(run: Run) -> str:
     """When the run was started as its environment tells, or else when its settings were written."""
-    told = next((str(run.environment[key]) for key in ("started", "date", "time") if run.environment.get(key)), None)
-    return (told or run.written.isoformat(sep=" ", timespec="minutes"))[:16].replace("T", " ")
+    stated = next((str(run.environment[key]) for key in ("started", "date", "time") if run.environment.get(key)), None)
+    return (stated or run.written.isoformat(sep=" ", timespec="minutes"))[:16].replace("T", " ")
 
 
-def _tiles(run: Run) -> list[dict[str, str]]:
-    tiles = []
-    knn, floors = facts.knn(run)
-    if knn is not None:
-        best = max(floors, key=lambda name: floors[name], default=None)
-        beside = facts.against(knn, best, floors[best]) if best else "no floor was measured"
-        tiles.append({"label": "kNN accuracy", "value": facts.percent(knn), "beside": beside})
-    for column, label, beside in (
-        ("loss", "Last loss", "the total"),
-        ("spread", "Spread", "1 is healthy"),
-        ("effective_rank", "Effective rank", "directions in use"),
-    ):
-        value = facts.last(run.metrics, column)
-        if value is not None:
-            tiles.append({"label": label, "value": facts.number(value), "beside": beside})
-    speed, wait, seconds = (
-        facts.median(run, "images_per_second"),
-        facts.median(run, "wait_share"),
-        facts.last(run.metrics, "seconds"),
-    )
-    if speed is not None:
-        waited = f"{facts.percent(wait)} waiting for data" if wait is not None else "median over the run"
-        tiles.append({"label": "Images a second", "value": facts.number(speed), "beside": waited})
+def _tiles(run: Run, unit: Noun, parts: Parts) -> list[Tile]:
+    tiles, column = [], speed(unit)
+    rate, seconds = facts.median(run, column.name), facts.last(run.metrics, "seconds")
+    wait = None if "wait_share" in parts.columns.undrawn else facts.median(run, "wait_share")
+    if rate is not None:
+        beside = "median over the run" if wait is None else f"{percent(wait)} waiting for data"
+        tiles.append(Tile(column.title, number(rate), beside))
     if seconds is not None:
         step = facts.last(run.metrics, "step") or 0
-        tiles.append({"label": "Duration", "value": facts.duration(seconds), "beside": f"{step:,.0f} steps"})
+        tiles.append(Tile("Duration", duration(seconds), f"{step:,.0f} steps"))
     return tiles
 
 
-def _unmeasured(run: Run, charts: list[dict[str, Any]], floors: dict[str, float]) -> list[str]:
-    drawn = {chart["column"] for chart in charts}
+def _remarks(run: Run, charts: Charts, parts: Parts) -> list[str]:
+    if run.ended == "untrained":
+        return [f"The method is not trained: {_NO_CURVES}"]
     if not run.metrics:
-        return ["No metrics were logged: there are no curves to draw."]
-    labelled = run.gallery is not None and run.gallery.labels is not None
-    said = {
-        "loss": "The loss was not logged.",
-        "knn": "kNN was not measured in this run." if labelled else "No labels: kNN was not measured.",
-        "spread": "The feature spread was not logged.",
-        "effective_rank": "The effective rank was not logged.",
-        "lr": "The learning rate was not logged.",
-        "images_per_second": "The speed was not logged.",
-        "wait_share": "The share of time spent waiting for data was not logged.",
-    }
-    lines = [sentence for column, sentence in said.items() if column not in drawn]
-    if "knn" in drawn and not floors:
-        lines.append("No kNN floors (pixels, random network) were measured to hold the curve against.")
-    return lines
+        return [f"No metrics were logged: {_NO_CURVES}"]
+    drawn = {chart.column for chart in charts}
+    columns = [*parts.columns.shown, *parts.columns.folded]
+    missing = [column.missing for column in columns if column.missing and column.name not in drawn]
+    return [*missing, *parts.remarks]
+
+
+def _unreadable(run: Run, noun: Noun) -> Unreadable:
+    count = len(run.unreadable)
+    lines = run.unreadable[:_SHOWN_UNREADABLE]
+    return Unreadable(noun, noun.counted(count), lines, count - len(lines))
 
 
 def _setting(value: Any) -> str:
@@ -138,17 +126,3 @@ def _setting(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "—"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _views(run: Run, share: float) -> list[dict[str, Any]]:
-    if run.views is None:
-        return []
-    rows = max(3, round(share * _VIEW_ROWS))
-    return [
-        {
-            "name": run.views.names[row],
-            "source": picture(run.views.sources[row], _VIEW_SIDE),
-            "views": [picture(view, _VIEW_SIDE) for view in run.views.views[row][:_VIEWS]],
-        }
-        for row in range(min(rows, len(run.views.sources)))
-    ]

@@ -51,7 +51,7 @@ window.twofold = (() => {
   const layout = (chart, axis) => {
     const shapes = [], annotations = [], y = { ...axisStyle(), rangemode: "normal" };
     if (chart.unit === "percent") { y.ticksuffix = " %"; }
-    if (["wait_share", "images_per_second", "triples_per_second"].includes(chart.column)) y.rangemode = "tozero";
+    if (chart.column === "wait_share" || chart.column.endsWith("_per_second")) y.rangemode = "tozero";
     if (chart.log) y.type = "log";
     if (chart.warn) {
       const top = Math.max(1.08, ...chart.series.flatMap((series) => series.y.map((v) => (v || 0) * 1.05)));
@@ -107,5 +107,6 @@ window.twofold = (() => {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
   drawAll();
   follow();
+  document.documentElement.dataset.ready = "yes";
   return { page, css, plain, colour, font, touch, closed, opened };
 })();

@@ -22,10 +22,14 @@ class Sheet:
     rows: int
     place: dict[int, tuple[int, int]]
 
+    def style(self, index: int) -> str:
+        """The rule of CSS by which a tile of the class `sheet` and this number shows its part of the picture."""
+        return f".sheet{index} {{ background-image: url({self.uri}); --columns: {self.columns}; --rows: {self.rows}; }}"
 
-def picture(image: np.ndarray, side: int, quality: int = 78) -> str:
-    """`image` (h, w, 3) uint8 as a data address, shrunk (never enlarged) to a longer side of at most `side` px."""
-    shown = Image.fromarray(np.ascontiguousarray(image))
+
+def picture(pixels: np.ndarray, side: int, quality: int = 78) -> str:
+    """`pixels` (h, w, 3) uint8 as a data address, shrunk (never enlarged) to a longer side of at most `side` px."""
+    shown = Image.fromarray(np.ascontiguousarray(pixels))
     scale = side / max(shown.size)
     if scale < 1:
         size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from twofold.errors import UserError
 from twofold.files import write_arrays, write_json, write_text
@@ -20,6 +20,10 @@ from twofold.runs.results import add_results
 from twofold.runs.screen import print_plainly
 
 ENVIRONMENT_FILE = "environment.json"
+
+OUTCOME_FILE = "outcome.json"
+# All that was asked; enough, since nothing more was gained; until a signal; there was nothing to train.
+Ended = Literal["finished", "enough", "stopped", "untrained"]
 
 
 class RunFolder:
@@ -116,6 +120,11 @@ class RunFolder:
     def checkpoint_file(self) -> Path:
         """Where the last checkpoint lies."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    def finish(self, ended: Ended, *, steps: int = 0, epochs: int = 0) -> None:
+        """Write outcome.json: how the training ended, after how many steps and epochs (begun ones count)."""
+        if self.writer:
+            write_json(self.path / OUTCOME_FILE, {"ended": ended, "steps": steps, "epochs": epochs})
 
     def list_unreadable(self, unreadable: Mapping[str, str]) -> None:
         """Write unreadable.txt: the name of each file and what is wrong with it, tab between."""

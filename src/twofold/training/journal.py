@@ -16,7 +16,7 @@ from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint, all_finite
 from twofold.runs.environment import versions
 from twofold.runs.events import Events
-from twofold.runs.folder import RunFolder
+from twofold.runs.folder import Ended, RunFolder
 from twofold.runs.screen import Display, print_plainly
 from twofold.seam import Losses, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt
@@ -125,6 +125,10 @@ class Journal:
             resumed_from=self.first,
             finished_before=finished_before,
         )
+
+    def finish(self, ended: Ended) -> None:
+        """Write down how the run ended, for those who read its folder."""
+        self.run.finish(ended, steps=self.done, epochs=self.length.epoch(self.done - 1) + 1 if self.done else 0)
 
     def last_good(self) -> str:
         """Where the last good checkpoint is, as half a sentence."""

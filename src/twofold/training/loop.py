@@ -52,6 +52,7 @@ def train(
     first = journal.resume()
     if first >= length.steps or journal.enough:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
+        journal.finish("enough" if journal.enough else "finished")
         return journal.outcome(finished_before=True)
     display = Display(length.steps, first=first, quiet=quiet, shown=shown) if fabric.is_global_zero else None
     journal.show(display)
@@ -76,6 +77,7 @@ def train(
                 stepped.after_step(progress)
                 stop = journal.record(step + 1, losses, monitors, interrupt)
                 if stop:
+                    journal.finish("stopped")
                     run.say(
                         f"Stopped by {name_of(stop)} after step {step + 1:,} of {length.steps:,}; everything is saved, "
                         f"and the same command goes on from there."
@@ -84,6 +86,7 @@ def train(
                 if journal.enough:
                     run.say(f"Nothing more is gained: ended after step {step + 1:,} of {length.steps:,}.")
                     break
+        journal.finish("enough" if journal.enough else "finished")
         return journal.outcome()
     except Exception as error:
         if is_disk_full(error):

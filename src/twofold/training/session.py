@@ -11,6 +11,7 @@ from torch import nn
 
 from twofold.catalog.composition import Composition
 from twofold.catalog.options import Pretrain
+from twofold.page import Sections, build_or_say
 from twofold.runs.environment import environment, versions
 from twofold.runs.folder import RunFolder
 from twofold.seam import Monitor, Stream, Views
@@ -96,11 +97,9 @@ class Session:
         quiet = self.settings.quiet
         return train(method, stream, make_views, plan, self.folder, self.fabric, monitors, shown=shown, quiet=quiet)
 
-    def finish(self, advice: str = "") -> None:
+    def finish(self, sections: Sections, advice: str = "") -> None:
         """Make the page where it is wanted, and say what to do with the run."""
         if self.settings.report:
-            from twofold.page import build_or_say
-
-            self.folder.say(build_or_say(self.path))
+            self.folder.say(build_or_say(self.path, sections))
         if advice:
             self.folder.say(advice)

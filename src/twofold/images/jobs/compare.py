@@ -26,6 +26,8 @@ from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
 from twofold.images.options import Compare, Evaluate, Pretrain
 from twofold.images.reading import Source, open_source
+from twofold.images.report.sections import SECTIONS
+from twofold.page import Sections
 from twofold.runs.results import add_results, read_results
 from twofold.training.distribution import choose_precision
 from twofold.training.settling import plan_of
@@ -57,6 +59,7 @@ class ImageBench:
     batch_size: int
     steps_per_epoch: int
     ceiling: Ceiling | None
+    sections: Sections = SECTIONS
 
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
         """See `bench.Bench`."""
@@ -107,6 +110,7 @@ class ImageBench:
                 key,
                 "number" if key == "effective rank" else "percent",
                 key.endswith("top1") or key in WITHOUT_LABELS,
+                floored=key != "effective rank",
             )
             for key in sorted(keys, key=lambda key: order.index(key if key in WITHOUT_LABELS else key.split()[0]))
         ]

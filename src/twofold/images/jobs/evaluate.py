@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from twofold.errors import UserError, nearest
 from twofold.evaluation.knn import five_nn, knn_accuracy
 from twofold.evaluation.linear import linear_probe
+from twofold.files import write_json
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import finetune
@@ -20,6 +21,8 @@ from twofold.images.evaluation.splits import Split, few_labels, hold_out, labell
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import PIXEL_SETTINGS, PIXEL_SIDE, Labelled
 from twofold.images.options import Evaluate
+from twofold.images.report.sections import SECTIONS
+from twofold.page import build
 from twofold.runs.results import add_results
 from twofold.runs.screen import progress_bar
 
@@ -198,11 +201,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def _keep(rows: list[dict[str, Any]], model: Model, out: str | None) -> None:
     if model.run:
         add_results(model.run, rows)
-        try:
-            from twofold.page import build
-
-            build([model.run], model.run / "report.html")
-        except UserError:
-            pass
+        with contextlib.suppress(UserError):
+            build([model.run], model.run / "report.html", SECTIONS)
     if out:
-        Path(out).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_json(Path(out), rows)

@@ -22,6 +22,7 @@ from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.resources import usable_cores
+from twofold.images.report.sections import SECTIONS
 from twofold.images.views import ImageViews
 from twofold.randomness import derive
 from twofold.runs.folder import RunFolder
@@ -135,7 +136,7 @@ def _train(work: Work, alone: bool) -> Path:
         mean, std = work.views.mean, work.views.std
         save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=work.composition.name)
         advice = f"backbone: {path / BACKBONE_FILE}; use it with: twofold embed {path} DATA"
-        session.finish(advice if alone else "")
+        session.finish(SECTIONS, advice if alone else "")
         consistency.clear()
     folder.close()
     return path

@@ -17,6 +17,8 @@ from twofold.interactions.jobs.samples import SAMPLES_FILE
 from twofold.interactions.jobs.settle import settle
 from twofold.interactions.options import Compare, Pairs, Pretrain
 from twofold.interactions.reading.splits import fingerprint
+from twofold.interactions.report.sections import SECTIONS
+from twofold.page import Sections
 from twofold.runs.results import read_results
 
 MAIN = (f"recall@{LISTS}", f"ndcg@{LISTS}")
@@ -44,6 +46,7 @@ class RankingBench:
     steps_per_epoch: int
     notes: Sequence[str] = NOTES
     ceiling: Ceiling | None = None
+    sections: Sections = SECTIONS
 
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
         """See `bench.Bench`."""

@@ -24,6 +24,7 @@ from twofold.interactions.options import Pretrain
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
+from twofold.interactions.report.sections import SECTIONS
 from twofold.interactions.views.triples import Triples
 from twofold.randomness import derive
 from twofold.seam import Monitor, Situation
@@ -58,6 +59,7 @@ def _rank(composition: Composition, path: str, settings: Pretrain, data: Interac
     chosen = ranker_of(composition, nothing, settings.method_options or {})[1]
     session = _open(composition, path, replace(settings, method_options=chosen), data, without=TRAINING)
     session.announce([*_about(data), "Nothing is trained: a formula over the pairs ranks."])
+    session.folder.finish("untrained")
     _finish(session, data, titles, alone)
     session.folder.close()
     return session.path
@@ -93,7 +95,7 @@ def _train(
             session.folder.warn(warning)
     elif session.first and titles:  # perhaps given to a run that had finished without them
         write_samples(session.path, seed, titles)
-        session.finish(_advice(session) if alone else "")
+        session.finish(SECTIONS, _advice(session) if alone else "")
     session.folder.close()
     return session.path
 
@@ -141,7 +143,7 @@ def _finish(
         if alone:
             folder.say(table(rows))
     write_samples(session.path, settings.seed, titles)
-    session.finish(_advice(session) if alone else "")
+    session.finish(SECTIONS, _advice(session) if alone else "")
     return rows
 
 

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+from twofold.interactions.report.sections import SECTIONS
 from twofold.page import build
 
-from .browser import opened, with_script
+from ...page.browser import opened, with_script
 from .ranked_runs import make_ranked_run
 
 EVIL = "<img src=x onerror=alert(1)><a href='https:&sol;&sol;example.org'>&amp;"
@@ -38,7 +39,7 @@ const wait = () => new Promise((done) => setTimeout(done, 200));
 def visit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("visit")
     runs = [make_ranked_run(folder / "lightgcn", method="lightgcn"), make_ranked_run(folder / EVIL, evil=EVIL)]
-    page = build(runs, folder / "page.html")
+    page = build(runs, folder / "page.html", SECTIONS)
     root = html.unescape(
         re.search(r"<html[^>]*>", opened(with_script(page, SCRIPT, folder / "copy.html"), folder / "profile"))[0]
     )
@@ -63,7 +64,7 @@ def test_names_of_the_data_stay_text(visit):
 
 
 def test_nothing_is_wider_than_a_phone(tmp_path):
-    page = build([make_ranked_run(tmp_path / "sgl")], tmp_path / "page.html")
+    page = build([make_ranked_run(tmp_path / "sgl")], tmp_path / "page.html", SECTIONS)
     with_script(page, "parent.postMessage(String(document.documentElement.scrollWidth), '*');", tmp_path / "inner.html")
     listen = "addEventListener('message', (event) => { document.body.dataset.wide = event.data; });"
     frame = "<iframe src='inner.html' style='width:390px;height:900px;border:0'></iframe>"

@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 
+from twofold.images.report.sections import SECTIONS
 from twofold.page import build
 
-from .browser import opened, program, with_script
+from ...page.browser import opened, program, with_script
 from .runs import make_run, write_gallery
 
 LIGHT, DARK = "--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"
@@ -33,7 +34,7 @@ const tell = (result) => { document.documentElement.dataset.result = JSON.string
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    return build([make_run(folder / "<i>cells</i>")], folder / "page.html")
+    return build([make_run(folder / "<i>cells</i>")], folder / "page.html", SECTIONS)
 
 
 def ask(page, script, folder, *options):
@@ -149,7 +150,7 @@ def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
     entries = json.loads((strange / "evaluation.json").read_text())
     (strange / "evaluation.json").write_text(json.dumps([entry | {"name": evil} for entry in entries]))
     _, told, errors = ask(
-        build([make_run(tmp_path / "a", labelled=False), strange], tmp_path / "page.html"),
+        build([make_run(tmp_path / "a", labelled=False), strange], tmp_path / "page.html", SECTIONS),
         """
         const count = (what) => document.querySelectorAll(what).length;
         const closed = count("#run1 .js-line"), above = count(".js-line");

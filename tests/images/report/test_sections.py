@@ -1,58 +1,21 @@
-"""The page's structure: sections, what is missing, strangers' names, several runs."""
+"""The page of runs on images: its sections, what is missing, strangers' names, several runs."""
 
 import json
-import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from twofold.errors import UserError
+from twofold.images.report.sections import SECTIONS
 from twofold.page import build
 
+from ...page.seen import EVIL, Seen, data_of
 from .runs import make_run, write_gallery, write_metrics
-
-EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'</title></style>"
-
-
-class Seen(HTMLParser):
-    """Tags with their attributes, ids, and the text outside of scripts and styles."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.words, self.inside = [], [], None
-        self.feed(page.read_text("utf-8"))
-        self.ids = [attributes["id"] for _, attributes in self.tags if "id" in attributes]
-        self.text = " ".join(" ".join(self.words).replace("\u00a0", " ").split())
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self.inside = tag
-
-    def handle_endtag(self, tag):
-        self.inside = None
-
-    def handle_data(self, data):
-        if self.inside not in ("script", "style"):
-            self.words.append(data)
-
-    def count(self, tag, **wanted):
-        return sum(name == tag and wanted.items() <= have.items() for name, have in self.tags)
-
-    def classed(self, name):
-        return sum(name in (have.get("class") or "").split() for _, have in self.tags)
-
-
-def data_of(page):
-    text = page.read_text("utf-8")
-    start = text.index('id="page-data">') + len('id="page-data">')
-    return json.loads(text[start : text.index("</script>", start)])
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
-    return build([make_run(folder / "cells")], folder / "page.html")
+    return build([make_run(folder / "cells")], folder / "page.html", SECTIONS)
 
 
 def test_one_run(one):
@@ -111,7 +74,7 @@ def test_strangers_names_stay_text(tmp_path):
     write_metrics(folder)
     table = (folder / "metrics.csv").read_text().replace("loss/contrast", "loss/" + EVIL.replace('"', ""), 1)
     (folder / "metrics.csv").write_text(table)
-    seen = Seen(build([folder], tmp_path / "page.html"))
+    seen = Seen(build([folder], tmp_path / "page.html", SECTIONS))
     assert seen.count("script") == 5 and seen.count("title") == 1 and seen.count("style") == 2
     assert not [attributes for _, attributes in seen.tags if any(name.startswith("on") for name in attributes)]
     assert all(attributes["src"].startswith("data:") for tag, attributes in seen.tags if tag == "img")
@@ -120,7 +83,7 @@ def test_strangers_names_stay_text(tmp_path):
 
 def test_almost_nothing(tmp_path):
     (tmp_path / "config.yaml").write_text("method: byol\n")
-    seen = Seen(build([tmp_path], tmp_path / "page.html"))
+    seen = Seen(build([tmp_path], tmp_path / "page.html", SECTIONS))
     for said in (
         "Nothing was logged", "collapse was not watched", "no curves to draw", "Not evaluated yet",
         "No gallery was kept", "No views were kept", "The environment was not recorded",
@@ -130,7 +93,7 @@ def test_almost_nothing(tmp_path):
 
 
 def test_no_labels(tmp_path):
-    seen = Seen(build([make_run(tmp_path / "run", labelled=False)], tmp_path / "page.html"))
+    seen = Seen(build([make_run(tmp_path / "run", labelled=False)], tmp_path / "page.html", SECTIONS))
     assert "No labels: kNN was not measured." in seen.text and "No labels: judge by eye." in seen.text
     assert seen.classed("same") == seen.classed("other") == 0 and seen.classed("query") == 8
 
@@ -149,7 +112,7 @@ def test_no_labels(tmp_path):
 def test_features_gone_wrong(tmp_path, replaced, said):
     folder = make_run(tmp_path / "run")
     write_gallery(folder, **replaced)
-    assert said in Seen(build([folder], tmp_path / "page.html")).text
+    assert said in Seen(build([folder], tmp_path / "page.html", SECTIONS)).text
 
 
 def test_several_runs(tmp_path):
@@ -158,29 +121,12 @@ def test_several_runs(tmp_path):
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "config.yaml").write_text("method: moco\n")
-    page = build([good, bad, bare], tmp_path / "deep" / "er" / "page.html")
+    page = build([good, bad, bare], tmp_path / "deep" / "er" / "page.html", SECTIONS)
     seen = Seen(page)
     assert "3 runs compared" in seen.text and "x/cells" in seen.text and "y/cells" in seen.text
     assert seen.count("details", **{"class": "run"}) == 3 and len(seen.ids) == len(set(seen.ids))
     assert "collapsed" in seen.text and "healthy" in seen.text
     charts = data_of(page)["charts"]
-    assert [curve["name"] for curve in charts["all-loss"]["series"]] == ["x/cells", "y/cells"]
-    assert {line["label"] for line in charts["all-knn"]["lines"]} == {"pixels", "random network"}
+    assert [curve["name"] for curve in charts["images-loss"]["series"]] == ["x/cells", "y/cells"]
+    assert {line["label"] for line in charts["images-knn"]["lines"]} == {"pixels", "random network"}
     assert page.stat().st_size < 8_000_000
-
-
-def test_out(tmp_path, one):
-    (tmp_path / "config.yaml").write_text("method: byol\n")
-    assert build([tmp_path], tmp_path) == tmp_path / "report.html"
-    assert [file.name for file in sorted(tmp_path.iterdir())] == ["config.yaml", "report.html"]
-    with pytest.raises(UserError, match="cannot be written"):
-        build([tmp_path], tmp_path / "config.yaml" / "page.html")
-    with pytest.raises(UserError, match="at least one run"):
-        build([], tmp_path / "page.html")
-
-
-@pytest.mark.parametrize("library", ["plotly.offline", "jinja2", "sklearn.manifold"])
-def test_without_the_extra(tmp_path, monkeypatch, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UserError, match=r'pip install "twofold\[report\]"'):
-        build([tmp_path], tmp_path / "page.html")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
-CELLS = Path(__file__).parents[2] / "examples" / "cells"
+CELLS = Path(__file__).parents[3] / "examples" / "cells"
 CLASSES = ["RBC", "WBC", "Platelets"]
 COLUMNS = "step,epoch,seconds,loss,loss/contrast,lr,images_per_second,wait_share,spread,effective_rank,knn,queue_age"
 

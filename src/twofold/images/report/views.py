@@ -1,0 +1,56 @@
+"""The views of a run on images: some source images, and the views made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twofold.page.gallery import checked_names, checked_pictures
+from twofold.page.sections import Section
+from twofold.page.sprites import picture
+
+_ROWS, _VIEWS, _SIDE = 8, 6, 112
+
+
+@dataclass(frozen=True)
+class ViewSamples:
+    """Source images (n, h, w, 3) and the views made of them (n, V, H, W, 3), all uint8."""
+
+    sources: np.ndarray
+    views: np.ndarray
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class ViewRow:
+    """A source image and its views, as addresses of pictures."""
+
+    name: str
+    source: str
+    views: list[str]
+
+
+def read_views(file: Path) -> ViewSamples:
+    """A views.npz. Raises ValueError or KeyError where its arrays do not fit together; nothing is unpickled."""
+    with np.load(file, allow_pickle=False) as arrays:
+        sources = checked_pictures(arrays["sources"], 4, "sources")
+        views = checked_pictures(arrays["views"], 5, "views")
+        names = checked_names(arrays["names"], len(sources), "images")
+    if len(views) != len(sources):
+        raise ValueError(f"{len(views)} sets of views for {len(sources)} sources")
+    return ViewSamples(sources, views, names)
+
+
+def views_section(samples: ViewSamples | None, room: float) -> Section:
+    """The section of the views, of fewer images where a run has only the part `room` of a page of its own."""
+    rows = [] if samples is None else _rows(samples, max(3, round(room * _ROWS)))
+    return Section("views", "Views", "views.html", rows, "Views")
+
+
+def _rows(samples: ViewSamples, count: int) -> list[ViewRow]:
+    return [
+        ViewRow(name, picture(source, _SIDE), [picture(view, _SIDE) for view in views[:_VIEWS]])
+        for name, source, views in list(zip(samples.names, samples.sources, samples.views, strict=True))[:count]
+    ]

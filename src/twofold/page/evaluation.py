@@ -1,0 +1,84 @@
+"""What evaluation.json holds as the rows of a table: each number beside its floors."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from twofold.page.facts import is_value, same_question
+from twofold.page.read import Run
+from twofold.page.words import number, percent, points
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What is reached without learning. gain: what the run has over it, in words. bar: 0..100, None where no bar."""
+
+    name: str
+    value: str
+    gain: str
+    good: bool
+    bar: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measured number; the floors are of the same protocol, metric and data. bar: 0..100, None where no bar."""
+
+    protocol: str
+    metric: str
+    data: str
+    settings: str
+    value: str
+    bar: float | None
+    floors: list[Floor]
+
+
+def evaluation_rows(run: Run) -> list[Row]:
+    """A row for each measured number of the run, in their order."""
+    results = [entry for entry in run.evaluation if not entry.get("floor")]
+    floors = [entry for entry in run.evaluation if entry.get("floor") and is_value(entry.get("value"))]
+    return [_row(entry, results, [floor for floor in floors if same_question(floor, entry)]) for entry in results]
+
+
+def _row(entry: Mapping[str, Any], results: list[dict[str, Any]], floors: list[dict[str, Any]]) -> Row:
+    value = float(entry["value"]) if is_value(entry.get("value")) else math.nan
+    is_part = 0 <= value <= 1
+    rivals = {str(other.get("name")) for other in results if same_question(other, entry)}
+    whose = [str(entry.get("name"))] if len(rivals) > 1 else []
+    words = percent(value) if is_part else number(value)
+    return Row(
+        protocol=_readable(entry.get("protocol", "")),
+        metric=_readable(entry.get("metric", "")),
+        data=str(entry.get("data", "")),
+        settings=", ".join(whose + _settings(entry.get("settings"))),
+        value=words if math.isfinite(value) else "not measured",
+        bar=100 * value if is_part else None,
+        floors=[_floor(floor, value, is_part) for floor in floors],
+    )
+
+
+def _readable(name: Any) -> str:
+    words = re.sub(r"nn\b", "NN", str(name).replace("_", " "))
+    return re.sub(r"\btop(\d)", r"top-\1", words)
+
+
+def _settings(settings: Any) -> list[str]:
+    if isinstance(settings, Mapping):
+        return [f"{key} {value}" for key, value in settings.items()]
+    return [str(settings)] if settings else []
+
+
+def _floor(floor: Mapping[str, Any], value: float, is_part: bool) -> Floor:
+    height = float(floor["value"])
+    gain = (points(value - height) if is_part else f"{value - height:+.3g}") if math.isfinite(value) else ""
+    return Floor(
+        name=str(floor.get("name", "floor")),
+        value=percent(height) if 0 <= height <= 1 else number(height),
+        gain=gain,
+        good=value > height,
+        bar=100 * height if 0 <= height <= 1 else None,
+    )

@@ -1,0 +1,39 @@
+"""The kNN accuracy beside its floors, in words."""
+
+from twofold.images.report.knn import gain, knn, shared_floors
+from twofold.page import read_run
+
+from .runs import make_run
+
+NBSP = "\u00a0"
+
+
+def test_floors_of_the_same_question(tmp_path):
+    run = read_run(make_run(tmp_path / "run"))
+    assert knn(run) == (0.983, {"pixels": 0.888, "random network": 0.867})
+    other = read_run(make_run(tmp_path / "other", labelled=False))
+    assert shared_floors([run, other]) == {"pixels": 0.888, "random network": 0.867}
+
+
+def test_knn_keeps_to_one_data_set(bare):
+    def entry(value, data, name="moco", floor=False):
+        return {"protocol": "knn", "metric": "top1", "value": value, "data": data, "name": name, "floor": floor}
+
+    run = bare(["step,knn", "1,0.5", "2,0.6", "3,"])
+    assert knn(run) == (0.6, {})
+    run.evaluation.extend(
+        [entry(0.61, "a"), entry(0.3, "a", "pixels", True), entry(0.7, "b"), entry(0.4, "b", "x", True)]
+    )
+    assert knn(run, online=True) == (0.6, {"pixels": 0.3})
+    assert knn(run) == (0.7, {"x": 0.4})
+
+
+def test_gain_over_the_floors(bare):
+    run = bare(["step"])
+    same = {"protocol": "knn", "metric": "top1", "data": "a"}
+    run.evaluation.append(same | {"name": "moco", "value": 0.9})
+    assert gain(run) is None
+    run.evaluation.append(same | {"name": "pixels", "value": 0.85, "floor": True})
+    assert gain(run) is None
+    run.evaluation.append(same | {"name": "random network", "value": 0.92, "floor": True})
+    assert "does not beat random network (90.0 % against 92.0 %)" in gain(run).text.replace(NBSP, " ")
