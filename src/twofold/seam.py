@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -121,41 +121,96 @@ class Losses:
         return torch.stack([term.weight * term.value for term in self.terms.values()]).sum()
 
 
-class Method(Protocol):
-    """What the training loop needs; an nn.Module that has these works, whatever its shape."""
+class Part:
+    """What the catalog builds by its name: a method, an addition, a ranker without training."""
+
+    @classmethod
+    def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
+        """Changes to a recipe's settings that the data and the batch ask for; what the user gives goes over them."""
+        return {}
+
+    def check(self, situation: Situation) -> None:
+        """Refuse, with a UserError, data or a batch that the part cannot work with."""
+
+
+class Method(nn.Module, Part):
+    """What the loop, and what prepares a run, ask of a method; a subclass says only what differs.
+
+    backbone: what the run is for, the network that is exported. view_count: views that a step needs. batch_norm:
+    whether statistics are of each process ("local") or of all ("global").
+    """
 
     backbone: nn.Module
-    batch_norm: str
     view_count: int
+    batch_norm: Literal["local", "global"] = "global"
 
-    def before_step(self, progress: Progress) -> None: ...
+    def forward(self, views: Views, progress: Progress) -> Losses:
+        """Named, weighted terms of one step."""
+        raise NotImplementedError
 
-    def __call__(self, views: Views, progress: Progress) -> Losses: ...
+    def before_step(self, progress: Progress) -> None:
+        """Act before the forward pass."""
 
-    def after_step(self, progress: Progress) -> None: ...
+    def after_step(self, progress: Progress) -> None:
+        """Act after the optimizer's step."""
 
-    def constant_rate(self) -> Sequence[nn.Parameter]: ...
+    def constant_rate(self) -> Sequence[nn.Parameter]:
+        """Parameters whose learning rate does not follow the schedule."""
+        return ()
+
+    def compiled_networks(self) -> Sequence[nn.Module]:
+        """The networks that `--compile` compiles."""
+        return (self.backbone,)
+
+    def notes(self, situation: Situation) -> list[str]:
+        """What a user should know before this run starts, a sentence each."""
+        return []
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        """What is wrong with the numbers just logged, a sentence each; the run says each once."""
+        return []
+
+    def collapse_causes(self) -> list[str]:
+        """What of the method may have made all rows alike, half a sentence each; beside the causes in the plan."""
+        return []
+
+
+def missing_from(method: object) -> list[str]:
+    """The members of `Method` that an object lacks: what a user's own class must still define."""
+    members = {*Method.__annotations__, *vars(Method), *vars(Part)}
+    return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
 
 
 class Stream(Protocol):
-    """Data as the loop needs it. waited: seconds that the loop has waited for batches so far.
+    """Data as the loop needs it.
 
-    It may have `unreadable`, a mapping from the names of files that could not be read to the reasons.
+    waited: seconds that the loop has waited for batches so far. unreadable: what could not be read, by name, with the
+    reason.
     """
 
     waited: float
 
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Nothing, where the data is no files."""
+        return {}
+
     def __len__(self) -> int: ...
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]: ...
+    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+        """A batch for each batch of positions in the data."""
+        ...
 
 
 class Monitor(Protocol):
     """A measurement made at the end of every so many epochs, and at the end of the run; leaves the method as it was.
 
-    Called in the first process only. One that has an attribute `enough` ends the run where that is true after a call.
+    Called in the first process only. enough: looked at after each call; where it is true the run ends.
     """
 
     every_epochs: int
+    enough: bool = False
 
-    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]: ...
+    def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
+        """Numbers for the log, by column."""
+        ...

@@ -71,8 +71,8 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     name, norm, parts = CASES[case]
     method = make_method(name, norm).double()
     plan = make_plan(batch_size=BATCH, accumulate=parts)
-    ready = make_ready(method, fabric, BATCH, parts)
-    gradients = Gradients(ready, build_optimiser(ready, plan), plan, fabric, print)
+    make_ready(method, fabric, BATCH, parts)
+    gradients = Gradients(method, build_optimiser(method, plan), plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
     views = two_views(Batch(Pictures().pixels[index], torch.zeros(len(index), 2), index), 0, method.view_count)

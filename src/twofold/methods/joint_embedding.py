@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from twofold.nets.features import Features
 from twofold.nets.twin import follow, twin_of
-from twofold.seam import Losses, Progress, Situation, Term, Views
+from twofold.seam import Losses, Method, Part, Progress, Situation, Term, Views
 
 
 @dataclass
@@ -86,16 +86,18 @@ class Pass:
     compare: Callable[[Tensor, Tensor], Tensor] = lambda rows, targets: rows.new_zeros(len(rows))
 
 
-class Addition(nn.Module):
+class Addition(nn.Module, Part):
     """Something laid over a base method; a subclass says only what it adds. Additions do not know each other.
 
     extra_views: how many views it asks for beyond those that are compared; they start at `first_extra_view`.
     runs_network: whether its terms call `record.look` or `record.teach` (a batch cannot be accumulated in parts then).
+    weight: of its term, where it has one; too high a weight is named among the causes of a collapse.
     """
 
     runs_network = False
     extra_views = 0
     first_extra_view = 0
+    weight = 0.0
 
     def join(self, method: JointEmbedding) -> None:
         """See the method once, at construction; refuse a base that makes no sense with a UserError that says why."""
@@ -132,15 +134,13 @@ class Addition(nn.Module):
         return []
 
 
-class JointEmbedding(nn.Module):
+class JointEmbedding(Method):
     """A student, a teacher and a comparison. The bases differ in four choices, made in the methods below.
 
-    The teacher is an EMA twin (`momentum_teacher`), or the student itself. `batch_norm` says whether statistics are of
-    each process ("local") or of all ("global"), `contrast` where the negatives come from: none, the student's views of
-    the batch, the teacher's keys of the batch, or a queue.
+    The teacher is an EMA twin (`momentum_teacher`), or the student itself. `contrast` says where the negatives come
+    from: none, the student's views of the batch, the teacher's keys of the batch, or a queue.
     """
 
-    batch_norm = "global"
     contrast: Literal["none", "batch", "keys", "queue"] = "none"
     momentum_teacher = False
     teacher: nn.Module
@@ -160,9 +160,10 @@ class JointEmbedding(nn.Module):
             addition.first_extra_view = count
             count += addition.extra_views
             addition.join(self)
+        self.view_count = count
 
     @property
-    def backbone(self) -> nn.Module:
+    def backbone(self) -> nn.Module:  # type: ignore[override]
         """What the run is for: the student's backbone."""
         return self.student.backbone
 
@@ -170,11 +171,6 @@ class JointEmbedding(nn.Module):
     def compared_views(self) -> int:
         """Views that the base compares."""
         return 1 + max(max(pair) for pair in self.directions)
-
-    @property
-    def view_count(self) -> int:
-        """Views that a step needs: those that are compared, and what additions ask for."""
-        return self.compared_views + sum(addition.extra_views for addition in self.additions)
 
     def twin(self, module: nn.Module) -> nn.Module:
         """The teacher's counterpart of a student module: an EMA copy that moves with the teacher, or itself."""
@@ -261,9 +257,6 @@ class JointEmbedding(nn.Module):
         """Numbers for the log, without gradient."""
         return {}
 
-    def before_step(self, progress: Progress) -> None:
-        """Act before the forward pass."""
-
     def after_step(self, progress: Progress) -> None:
         """Act after the optimiser's step; a base that overrides this calls it."""
         for addition in self.additions:
@@ -274,25 +267,31 @@ class JointEmbedding(nn.Module):
         for copied, original in self.pairs:
             follow(copied, original, momentum)
 
-    def constant_rate(self) -> Sequence[nn.Parameter]:
-        """Parameters whose learning rate does not follow the schedule."""
-        return ()
-
-    @classmethod
-    def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
-        """Changes to a recipe's settings that the data and the batch ask for; what the user gives goes over them."""
-        return {}
-
-    def notes(self, situation: Situation) -> list[str]:
-        """What a user should know before this run starts, a sentence each."""
-        return [note for addition in self.additions for note in addition.notes(self, situation)]
+    def compiled_networks(self) -> Sequence[nn.Module]:
+        """Every branch: the student, and the teacher where it is a twin."""
+        return [module for module in self.modules() if isinstance(module, Branch)]
 
     def check(self, situation: Situation) -> None:
-        """Refuse, with a UserError, data or a batch that the method cannot work with."""
+        """Let each addition refuse the data or the batch; a base that overrides this calls it."""
+        for addition in self.additions:
+            addition.check(situation)
+
+    def notes(self, situation: Situation) -> list[str]:
+        """The notes of the additions; a base that overrides this adds them to its own."""
+        return [note for addition in self.additions for note in addition.notes(self, situation)]
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        """What is wrong with the numbers just logged, a sentence each; the run says each once."""
+        """The alarms of the additions; a base that overrides this adds them to its own."""
         return [alarm for addition in self.additions for alarm in addition.alarms(row)]
+
+    def collapse_causes(self) -> list[str]:
+        """What keeps rows apart in this base, and the weights of the additions."""
+        if self.contrast == "none":
+            own = "the predictor or the stopped gradient is missing or changed"
+        else:
+            own = "the temperature is too high or there are too few negatives"
+        weighted = [addition for addition in self.additions if addition.weight]
+        return [own, *(f"the weight of {type(a).__name__} ({a.weight:g}) is too high" for a in weighted)]
 
     def _extra(self, record: Pass, rows: Tensor, targets: Tensor) -> Tensor | None:
         found = [a.negatives(record, rows, targets) for a in self.additions]

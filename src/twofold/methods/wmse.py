@@ -126,6 +126,7 @@ class WMSE(JointEmbedding):
 
     def check(self, situation: Situation) -> None:
         self.check_batch(situation.batch_size)
+        super().check(situation)
 
     @classmethod
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:

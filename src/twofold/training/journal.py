@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from twofold.errors import UserError
@@ -18,7 +17,7 @@ from twofold.runs.environment import versions
 from twofold.runs.events import Events
 from twofold.runs.folder import RunFolder, print_plainly
 from twofold.runs.screen import Display
-from twofold.seam import Losses, Monitor, Progress, Stream
+from twofold.seam import Losses, Method, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt
 from twofold.training.meter import Meter
 from twofold.training.outcome import Outcome, TrainingStopped
@@ -35,7 +34,7 @@ class Journal:
     def __init__(
         self,
         run: RunFolder,
-        method: nn.Module,
+        method: Method,
         optimiser: Optimizer,
         images: Stream,
         plan: Plan,
@@ -106,7 +105,7 @@ class Journal:
         if self.display is not None:
             self.display.step(done, self.row)
         late = time.monotonic() - self.saved_at >= self.plan.save_every_seconds
-        enough = logged and any(getattr(monitor, "enough", False) for monitor in due)
+        enough = logged and any(monitor.enough for monitor in due)
         signal, save, self.enough = self._agree(interrupt.signal, late, enough, logged)
         if last or signal or save or self.enough:
             self._save()
@@ -138,7 +137,7 @@ class Journal:
             self.display.close()
             self.run.echo = print_plainly
         with contextlib.suppress(OSError):
-            self.run.list_unreadable(getattr(self.images, "unreadable", {}))
+            self.run.list_unreadable(self.images.unreadable)
         if self.events is not None:
             self.events.close()
 
@@ -167,8 +166,7 @@ class Journal:
             if losses.rows is not None:
                 measured, warning = self.watch(losses.rows, self.done, self.length.steps)
                 row |= measured
-            alarms = getattr(self.method, "alarms", None)
-            for said in [*([warning] if warning else []), *(alarms(row) if alarms else [])]:
+            for said in [*([warning] if warning else []), *self.method.alarms(row)]:
                 if said not in self.said:
                     self.said.add(said)
                     self.run.warn(said)
@@ -219,5 +217,5 @@ class Journal:
                     enough=self.enough,
                 )
             )
-            self.run.list_unreadable(getattr(self.images, "unreadable", {}))
+            self.run.list_unreadable(self.images.unreadable)
         self.saved, self.saved_at = self.done, time.monotonic()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, cast
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from twofold.errors import UserError
 from twofold.files import is_disk_full
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    method: nn.Module,
+    method: Method,
     images: Stream,
     make_views: Callable[[Batch, int], Views],
     plan: Plan,
@@ -43,7 +41,7 @@ def train(
     (130, 143) after Ctrl-C and SIGTERM, with everything saved.
     """
     length = plan.length(len(images))
-    method = make_ready(method, fabric, plan.batch_size, plan.accumulate)
+    make_ready(method, fabric, plan.batch_size, plan.accumulate)
     optimiser = build_optimiser(method, plan)
     gradients = Gradients(method, optimiser, plan, fabric, say=run.say)
     journal = Journal(run, method, optimiser, images, plan, length, fabric)
@@ -59,7 +57,6 @@ def train(
         batches(len(images), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size)
     )
     method.train()
-    stepped = cast(Method, method)
     try:
         with together(fabric), Interrupt() as interrupt:
             for step, batch in enumerate(stream, start=first):
@@ -67,11 +64,11 @@ def train(
                 # The state of torch's own generator is a function of the step too, so resuming replays nothing.
                 reseed(fabric.device, plan.seed, "step", step, fabric.global_rank)
                 views = make_views(batch.to(fabric.device), progress.epoch)
-                stepped.before_step(progress)
+                method.before_step(progress)
                 losses = gradients(views, progress)
                 set_rate(optimiser.param_groups, plan.rate(step, length), plan.peak_lr)
                 gradients.apply()
-                stepped.after_step(progress)
+                method.after_step(progress)
                 stop = journal.record(step + 1, losses, monitors, interrupt)
                 if stop:
                     run.say(

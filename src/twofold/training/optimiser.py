@@ -9,17 +9,18 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from twofold.seam import Method
 from twofold.training.lars import LARS
 from twofold.training.plan import Plan
 
 
-def build_optimiser(method: nn.Module, plan: Plan) -> Optimizer:
+def build_optimiser(method: Method, plan: Plan) -> Optimizer:
     """The plan's optimiser over the trainable parameters of a method, on the device where they lie.
 
     SGD and Adam decay every parameter, as the official code does; LARS and AdamW spare biases and norm layers, which
     under LARS also take a trust ratio of 1. Groups marked "constant" keep the peak rate (`method.constant_rate()`).
     """
-    held = {id(p) for p in getattr(method, "constant_rate", tuple)()}
+    held = {id(p) for p in method.constant_rate()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in method.parameters():
         if parameter.requires_grad:

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from twofold.methods.joint_embedding import JointEmbedding
@@ -26,7 +25,7 @@ class Gradients:
     """Called with views it leaves gradients in the method's parameters; `apply` makes the optimiser's step of them."""
 
     def __init__(
-        self, method: nn.Module, optimiser: Optimizer, plan: Plan, fabric: Fabric, say: Callable[[str], None]
+        self, method: Method, optimiser: Optimizer, plan: Plan, fabric: Fabric, say: Callable[[str], None]
     ) -> None:
         if plan.accumulate > 1:
             check_accumulation(method)
@@ -54,7 +53,7 @@ class Gradients:
     def _whole(self, views: Views, progress: Progress) -> Losses:
         def work() -> Losses:
             with self._autocast():
-                return cast(Method, self.method)(views, progress)
+                return self.method(views, progress)
 
         losses: Losses = self.carrier(work)
         self.fabric.backward(losses.total)

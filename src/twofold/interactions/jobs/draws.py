@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from twofold.seam import Batch
+from twofold.seam import Batch, Stream
 
 
-class Draws:
+class Draws(Stream):
     """`count` draws an epoch, with the interface that the training loop asks of data. Nothing is ever waited for."""
 
     waited = 0.0

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from twofold.errors import UserError, above_zero
 from twofold.interactions.graph import Bipartite, adjacency, propagate
 from twofold.interactions.tables import Tables
 from twofold.objectives.ranking import bpr, half_squares
 from twofold.processes import world
-from twofold.seam import Losses, Progress, Situation, Term, Views
+from twofold.seam import Losses, Method, Progress, Term, Views
 
 PLATEAU, PLATEAU_STEPS, LEFT = 0.68, 500, 0.6
 
 
-class LightGCN(nn.Module):
+class LightGCN(Method):
     """Embeddings are smoothed over the graph of users and items, and their products rank the items of each user.
 
     dim: width of the embeddings. layers: of propagation; 0 is matrix factorisation (BPR-MF). init: of the tables,
@@ -28,6 +28,7 @@ class LightGCN(nn.Module):
     ("interaction").
     """
 
+    backbone: Tables
     batch_norm = "local"
     view_count = 3
 
@@ -102,20 +103,6 @@ class LightGCN(nn.Module):
     def reduce(self, losses: Tensor) -> Tensor:
         """The losses of a batch as one (data parallelism takes the mean over processes)."""
         return losses.mean() if self.reduction == "mean" else losses.sum() * world()
-
-    def before_step(self, progress: Progress) -> None:
-        """Nothing has to be done."""
-
-    def after_step(self, progress: Progress) -> None:
-        """Nothing has to be done."""
-
-    def constant_rate(self) -> Sequence[nn.Parameter]:
-        """All rates follow the schedule."""
-        return ()
-
-    def notes(self, situation: Situation) -> list[str]:
-        """What a user should know before this run starts, a sentence each."""
-        return []
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
         """Whether ranking is still at chance after 500 steps."""
