@@ -72,7 +72,7 @@ def twofold(kind: str, folder: Path, data: Data, plan: Plan, each: Each) -> None
     for step, index in enumerate(batches(len(graph.pairs), size, seed, 0, steps * plan.epochs, 0, 1)):
         now = Progress(step, 10**6, step // steps, 1000, seed=seed)
         method.before_step(now)
-        views = triples(Batch(torch.empty(0), torch.empty(0), index), now.epoch)
+        views = triples(Batch(index), now.epoch)
         method(views, now).total.backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, Protocol
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from twofold.randomness import generator
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 @dataclass
 class Batch:
-    """Images as read: one uint8 block, padded right and below.
+    """Things as read; each kind of data adds what it reads of them, as further tensors.
 
-    pixels: uint8 (B, 3, H, W), zeros outside each image. size: int64 (B, 2), height and width of each image inside the
-    block. index: int64 (B,), the position of each image in the data set (what random draws depend on).
+    index: int64 (B,), the position of each thing in the data (what random draws depend on).
     """
 
-    pixels: Tensor
-    size: Tensor
     index: Tensor
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def to(self, device: torch.device | str) -> Batch:
+    def to(self, device: torch.device | str) -> Self:
         """The same batch on another device."""
-        moved = {k: getattr(self, k).to(device, non_blocking=True) for k in ("pixels", "size", "index")}
+        moved = {field.name: getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)}
         return replace(self, **moved)
+
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch, covariant=True)
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a view lies in its source image.
+    """Where a view that was cut from a larger picture lies in it.
 
     box: float32 (B, 4), left, top, right, bottom in source pixels. flip: bool (B,), mirrored left to right after the
-    crop. source: float32 (B, 2), height and width of the source image.
+    crop. source: float32 (B, 2), height and width of the source.
     """
 
     box: Tensor
@@ -54,8 +57,8 @@ class Geometry:
 class Views:
     """V views of the same B things.
 
-    tensors: V tensors (B, C, H, W) for images, (B, C, T, H, W) for clips. geometry: one record a view (or empty where
-    views were not cut from an image). index: int64 (B,), as in the batch.
+    tensors: V tensors (B, ...), as the method's network takes them. geometry: one record a view (or empty where views
+    were not cut from something). index: int64 (B,), as in the batch.
     """
 
     tensors: list[Tensor]
@@ -92,9 +95,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a method may fit its unset settings to: images in the data, batch over all devices, devices, steps."""
+    """What a method may fit its unset settings to: things in the data, batch over all devices, devices, steps."""
 
-    images: int
+    count: int
     batch_size: int
     devices: int = 1
     steps: int = 1
@@ -181,8 +184,8 @@ def missing_from(method: object) -> list[str]:
     return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
 
 
-class Stream(Protocol):
-    """Data as the loop needs it.
+class Stream(Protocol[AnyBatch]):
+    """Data as the loop needs it, in batches of its own kind.
 
     waited: seconds that the loop has waited for batches so far. unreadable: what could not be read, by name, with the
     reason.
@@ -197,7 +200,7 @@ class Stream(Protocol):
 
     def __len__(self) -> int: ...
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[AnyBatch]:
         """A batch for each batch of positions in the data."""
         ...
 

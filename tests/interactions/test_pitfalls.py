@@ -25,14 +25,14 @@ from .graph_data import graph, random_graph
 
 def triples_of(data: Bipartite, seed: int = 0, epoch: int = 0) -> list[torch.Tensor]:
     index = torch.arange(len(data.pairs))
-    return Triples(*data, sampling="user", seed=seed)(Batch(torch.empty(0), torch.empty(0), index), epoch).tensors
+    return Triples(*data, sampling="user", seed=seed)(Batch(index), epoch).tensors
 
 
 def step(method: LightGCN, data: Bipartite, number: int = 0, epoch: int = 0):
     progress = Progress(number, 1000, epoch, 100, seed=0)
     method.before_step(progress)
     index = torch.arange(len(data.pairs))
-    views = Triples(*data, sampling="user", seed=0)(Batch(torch.empty(0), torch.empty(0), index), epoch)
+    views = Triples(*data, sampling="user", seed=0)(Batch(index), epoch)
     return method(views, progress)
 
 
@@ -116,7 +116,7 @@ def test_xavier_stays_on_the_start_plateau_where_normal_rows_leave_it_and_the_ru
             progress = Progress(number, 1000, epoch, 1000, seed=0)
             method.before_step(progress)
             index = (torch.arange(size) + place) % len(pairs)
-            losses = method(triples(Batch(torch.empty(0), torch.empty(0), index), epoch), progress)
+            losses = method(triples(Batch(index), epoch), progress)
             optimiser.zero_grad()
             losses.total.backward()
             optimiser.step()

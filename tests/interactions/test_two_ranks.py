@@ -35,7 +35,7 @@ def one_step(case: str, rank: int, world: int) -> dict[str, torch.Tensor]:
     method.before_step(NOW)
     index = torch.arange(BATCH)[rank * BATCH // world : (rank + 1) * BATCH // world]
     triples = Triples(*DATA, sampling="user", seed=1)
-    losses = method(triples(Batch(torch.empty(0), torch.empty(0), index), 1), NOW)
+    losses = method(triples(Batch(index), 1), NOW)
     losses.total.backward()
     return {"loss": losses.total.detach()} | {name: p.grad for name, p in method.named_parameters()}
 

@@ -96,8 +96,8 @@ def test_nothing_is_made_before_the_warm_up_ends_and_nothing_enters_the_queue():
 def test_how_many_are_hardest():
     assert run(hardest=None)[1].hardest == 2
     assert MoCo(Tiny(), dim=8, queue=64, additions=[MoCHi()]).additions[0].hardest == 4
-    assert MoCHi.fit_to(Situation(images=6400, batch_size=64), {"hardest": 1024}) == {"hardest": 100}
-    assert MoCHi.fit_to(Situation(images=6400, batch_size=64), {"hardest": None}) == {"hardest": None}
+    assert MoCHi.fit_to(Situation(count=6400, batch_size=64), {"hardest": 1024}) == {"hardest": 100}
+    assert MoCHi.fit_to(Situation(count=6400, batch_size=64), {"hardest": None}) == {"hardest": None}
 
 
 @pytest.mark.parametrize(

@@ -225,14 +225,14 @@ def test_co2_refuses_a_base_without_negatives():
 
 
 def test_settings_that_follow_from_the_data():
-    fitted = MoCo.fit_to(Situation(images=5000, batch_size=128), {"queue": 65536})
+    fitted = MoCo.fit_to(Situation(count=5000, batch_size=128), {"queue": 65536})
     assert fitted["queue"] == 1152 and fitted["key_bn"] == "split" and fitted["groups"] == 8
-    assert MoCo.fit_to(Situation(images=5000, batch_size=32), {})["key_bn"] == "plain"
-    assert MoCo.fit_to(Situation(images=5000, batch_size=32, devices=2), {})["key_bn"] == "shuffle"
+    assert MoCo.fit_to(Situation(count=5000, batch_size=32), {})["key_bn"] == "plain"
+    assert MoCo.fit_to(Situation(count=5000, batch_size=32, devices=2), {})["key_bn"] == "shuffle"
     long = MoCo(Tiny(), dim=8, queue=64)
-    assert any("older keys" in note for note in long.notes(Situation(images=100, batch_size=8)))
+    assert any("older keys" in note for note in long.notes(Situation(count=100, batch_size=8)))
     risky = MoCo(Tiny(), dim=8, queue=64, additions=[CO2(weight=10.0)])
-    assert any("collapsed" in note for note in risky.notes(Situation(images=1000, batch_size=8)))
+    assert any("collapsed" in note for note in risky.notes(Situation(count=1000, batch_size=8)))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from twofold.images.batch import ImageBatch
 from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
@@ -30,7 +31,7 @@ from twofold.methods.wmse import WMSE
 from twofold.nets.features import Features
 from twofold.randomness import generator, uniforms
 from twofold.runs.folder import RunFolder
-from twofold.seam import Batch, Views
+from twofold.seam import Views
 from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
@@ -50,12 +51,12 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[ImageBatch]:
         for index in index_batches:
-            yield Batch(self.pixels[index], torch.full((len(index), 2), SIZE), index)
+            yield ImageBatch(index, self.pixels[index], torch.full((len(index), 2), SIZE))
 
 
-def two_views(batch: Batch, epoch: int, count: int = 2) -> Views:
+def two_views(batch: ImageBatch, epoch: int, count: int = 2) -> Views:
     """Each view: its own brightness and contrast for every image, a function of (epoch, index, view)."""
     tensors = []
     for view in range(count):
@@ -141,7 +142,12 @@ def make_method(name: str, norm: bool = True, **settings: Any) -> JointEmbedding
 
 def make_plan(**settings: Any) -> Plan:
     """A short plan: 3 epochs of 5 steps."""
-    return Plan(**({"batch_size": 8, "epochs": 3, "lr": 0.1, "log_every": 2, "save_every_seconds": 0.0} | settings))
+    return Plan(
+        **(
+            {"batch_size": 8, "epochs": 3, "lr": 0.1, "log_every": 2, "save_every_seconds": 0.0, "unit": "images"}
+            | settings
+        )
+    )
 
 
 def make_run(folder: Path, plan: Plan, **config: Any) -> RunFolder:

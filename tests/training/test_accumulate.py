@@ -11,9 +11,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from twofold.errors import UserError
+from twofold.images.batch import ImageBatch
 from twofold.methods.joint_embedding import Addition
 from twofold.methods.simclr import SimCLR
-from twofold.seam import Batch, Progress, Term
+from twofold.seam import Progress, Term
 from twofold.training.accumulate import accumulate, check_accumulation
 
 from .small import Net, Pictures, make_method, two_views, without_norm
@@ -27,7 +28,7 @@ NAMES += ["barlow", "vicreg", "moco-v3", "moco-v3+co2", "dino", "dino-frozen", "
 def views(count: int = 12):
     pictures = Pictures()
     index = torch.arange(count)
-    made = two_views(Batch(pictures.pixels[:count], torch.zeros(count, 2), index), 0, 4)
+    made = two_views(ImageBatch(index, pictures.pixels[:count], torch.zeros(count, 2)), 0, 4)
     made.tensors = [t.double() for t in made.tensors]
     return made
 

@@ -37,7 +37,7 @@ def test_refusals(settings, said):
 def test_a_batch_larger_than_the_data_is_refused_with_the_largest_that_fits():
     with pytest.raises(UserError, match="at most 10"):
         Plan(batch_size=16, epochs=1, lr=0.1).length(10)
-    with pytest.raises(UserError, match="1 image, too few"):
+    with pytest.raises(UserError, match="1 item, too few"):
         Plan(batch_size=2, epochs=1, lr=0.1).length(1)
 
 
@@ -45,8 +45,8 @@ def test_sentences_show_the_arithmetic():
     plan = Plan(batch_size=512, epochs=200, base_lr=0.03, warmup_epochs=10, weight_decay=5e-4)
     length, rate, optimiser = plan.describe(50_000)
     assert length == (
-        "19,400 steps of 512 images = 200 epochs of 97 steps over 50,000 images "
-        "(336 sit out each epoch, others each time)"
+        "19,400 steps of 512 items = 200 epochs of 97 steps over 50,000 items "
+        "(336 left out of each epoch, others each time)"
     )
     assert rate == "lr 0.06 = 0.03 x 512/256, warm-up over 970 steps, then along a cosine to 0"
     assert optimiser == "SGD, momentum 0.9, weight decay 0.0005"

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from twofold.seam import Batch, Progress
+from twofold.images.batch import ImageBatch
+from twofold.seam import Progress
 from twofold.training.distribution import first_process, make_fabric, make_ready
 from twofold.training.optimiser import build_optimiser
 from twofold.training.step import Gradients
@@ -75,7 +76,7 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     gradients = Gradients(method, build_optimiser(method, plan), plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
-    views = two_views(Batch(Pictures().pixels[index], torch.zeros(len(index), 2), index), 0, method.view_count)
+    views = two_views(ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2)), 0, method.view_count)
     views.tensors = [t.double() for t in views.tensors]
     method.before_step(NOW)
     losses = gradients(views, NOW)

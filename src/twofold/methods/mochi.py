@@ -89,4 +89,4 @@ class MoCHi(Addition):
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
         """A sixteenth of a queue that holds a quarter of the images, where that is less than the published number."""
         published = settings["hardest"]
-        return {"hardest": published and min(published, max(situation.images // 64, 2))}
+        return {"hardest": published and min(published, max(situation.count // 64, 2))}

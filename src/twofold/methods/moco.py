@@ -134,7 +134,7 @@ class MoCo(JointEmbedding):
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
         """A queue of at most a quarter of the images; split batch norm where a device's batch is 64 or more."""
         batch, local = situation.batch_size, situation.batch_size // situation.devices
-        quarter = max(situation.images // 4 // batch * batch, batch)
+        quarter = max(situation.count // 4 // batch * batch, batch)
         groups = next(g for g in (8, 4, 2, 1) if local % g == 0)
         return {
             "queue": min(settings.get("queue", 65536), quarter),
@@ -143,7 +143,7 @@ class MoCo(JointEmbedding):
         }
 
     def notes(self, situation: Situation) -> list[str]:
-        length, images = len(self.queue.rows), situation.images
+        length, images = len(self.queue.rows), situation.count
         steps = -(-length // situation.batch_size)
         said = [f"The loss rises during the first {steps} steps, while the queue of {length:,} fills; that is normal."]
         if length > images // 2:

@@ -117,4 +117,4 @@ class SwAV(MultiCrop):
     @classmethod
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
         """A queue of at most a quarter of the images."""
-        return {"queue": min(settings["queue"], situation.images // 4)}
+        return {"queue": min(settings["queue"], situation.count // 4)}

@@ -108,7 +108,7 @@ class TKC(Addition):
         said = []
         if situation.batch_size < 64:
             said.append(f"tkc tells images of a batch apart; {situation.batch_size} are few, 64 and more are advised.")
-        per_epoch = max(situation.images // situation.batch_size, 1)
+        per_epoch = max(situation.count // situation.batch_size, 1)
         epochs = -(-situation.steps // per_epoch)
         _, first = self.calendar(Progress(0, situation.steps, 0, epochs))
         if first >= situation.steps:

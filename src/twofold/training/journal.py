@@ -17,7 +17,7 @@ from twofold.runs.environment import versions
 from twofold.runs.events import Events
 from twofold.runs.folder import RunFolder, print_plainly
 from twofold.runs.screen import Display
-from twofold.seam import Losses, Method, Monitor, Progress, Stream
+from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt
 from twofold.training.meter import Meter
 from twofold.training.outcome import Outcome, TrainingStopped
@@ -36,12 +36,12 @@ class Journal:
         run: RunFolder,
         method: Method,
         optimiser: Optimizer,
-        images: Stream,
+        data: Stream[Batch],
         plan: Plan,
         length: Length,
         fabric: Fabric,
     ) -> None:
-        self.run, self.method, self.optimiser, self.images = run, method, optimiser, images
+        self.run, self.method, self.optimiser, self.data = run, method, optimiser, data
         self.plan, self.length, self.fabric = plan, length, fabric
         self.meter, self.watch = Meter(fabric.device), Watch(method, plan)
         self.display: Display | None = None
@@ -58,10 +58,10 @@ class Journal:
         """Load the last checkpoint, where there is one, into method, optimiser and metrics; the steps that are done."""
         found, here = self.run.load(), versions()
         if found is not None:
-            if (found.steps, found.images) != (self.length.steps, len(self.images)):
+            if (found.steps, found.images) != (self.length.steps, len(self.data)):
                 raise UserError(
                     f"{self.run.path} holds a run of {found.steps:,} steps on {found.images:,} {self.plan.unit}, and "
-                    f"this one has {self.length.steps:,} on {len(self.images):,}: give a new --out, or the same data."
+                    f"this one has {self.length.steps:,} on {len(self.data):,}: give a new --out, or the same data."
                 )
             try:
                 self.method.load_state_dict(found.method)
@@ -84,7 +84,7 @@ class Journal:
             self.events = Events(self.run.path / "tensorboard", self.first + 1)
         self.done = self.saved = self.marked_step = self.first
         self.begun = self.marked = self.saved_at = time.monotonic()
-        self.marked_waited = self.waited_before = self.images.waited
+        self.marked_waited = self.waited_before = self.data.waited
         return self.first
 
     def show(self, display: Display | None) -> None:
@@ -118,8 +118,8 @@ class Journal:
             steps=self.done,
             epochs=self.length.epoch(self.done - 1) + 1,
             seconds=self.earlier + (0.0 if finished_before else seconds),
-            images_per_second=(self.done - self.first) * self.plan.batch_size / seconds,
-            wait_share=(self.images.waited - self.waited_before) / seconds,
+            items_per_second=(self.done - self.first) * self.plan.batch_size / seconds,
+            wait_share=(self.data.waited - self.waited_before) / seconds,
             metrics=self.row,
             resumed_from=self.first,
             finished_before=finished_before,
@@ -137,7 +137,7 @@ class Journal:
             self.display.close()
             self.run.echo = print_plainly
         with contextlib.suppress(OSError):
-            self.run.list_unreadable(self.images.unreadable)
+            self.run.list_unreadable(self.data.unreadable)
         if self.events is not None:
             self.events.close()
 
@@ -149,7 +149,7 @@ class Journal:
                 f"lower the learning rate (now up to {self.plan.peak_lr:.4g}), lengthen the warm-up or try "
                 f"--precision fp32, in a new folder."
             )
-        now, waited = time.monotonic(), self.images.waited
+        now, waited = time.monotonic(), self.data.waited
         span = max(now - self.marked, 1e-9)
         row: dict[str, float] = {
             "step": self.done,
@@ -181,7 +181,7 @@ class Journal:
                 self.events.add(row)
         self.row |= row
         self.meter.reset()
-        self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.images.waited
+        self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.data.waited
 
     def _agree(self, signal: int, late: bool, enough: bool, logged: bool) -> tuple[int, bool, bool]:
         # One process looks after every step; several agree at the interval, since each look would hold all of them up.
@@ -209,7 +209,7 @@ class Journal:
                     optimiser=self.optimiser.state_dict(),
                     step=self.done,
                     steps=self.length.steps,
-                    images=len(self.images),
+                    images=len(self.data),
                     seconds=self.earlier + time.monotonic() - self.begun,
                     meter=self.meter.state_dict(),
                     row=self.row,
@@ -217,5 +217,5 @@ class Journal:
                     enough=self.enough,
                 )
             )
-            self.run.list_unreadable(self.images.unreadable)
+            self.run.list_unreadable(self.data.unreadable)
         self.saved, self.saved_at = self.done, time.monotonic()

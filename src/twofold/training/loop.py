@@ -9,7 +9,7 @@ from twofold.errors import UserError
 from twofold.files import is_disk_full
 from twofold.runs.folder import RunFolder
 from twofold.runs.screen import Display
-from twofold.seam import Batch, Method, Monitor, Progress, Stream, Views
+from twofold.seam import AnyBatch, Method, Monitor, Progress, Stream, Views
 from twofold.training.distribution import make_ready, together
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def train(
     method: Method,
-    images: Stream,
-    make_views: Callable[[Batch, int], Views],
+    data: Stream[AnyBatch],
+    make_views: Callable[[AnyBatch, int], Views],
     plan: Plan,
     run: RunFolder,
     fabric: Fabric,
@@ -40,11 +40,11 @@ def train(
     TrainingStopped where the loss is not finite or the disk is full, with the last good checkpoint intact; SystemExit
     (130, 143) after Ctrl-C and SIGTERM, with everything saved.
     """
-    length = plan.length(len(images))
+    length = plan.length(len(data))
     make_ready(method, fabric, plan.batch_size, plan.accumulate)
     optimiser = build_optimiser(method, plan)
     gradients = Gradients(method, optimiser, plan, fabric, say=run.say)
-    journal = Journal(run, method, optimiser, images, plan, length, fabric)
+    journal = Journal(run, method, optimiser, data, plan, length, fabric)
     first = journal.resume()
     if first >= length.steps or journal.enough:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
@@ -53,8 +53,8 @@ def train(
     journal.show(display)
     if first:
         run.say(f"Going on from step {first:,} of {length.steps:,}.")
-    stream = images.stream(
-        batches(len(images), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size)
+    stream = data.stream(
+        batches(len(data), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size)
     )
     method.train()
     try:

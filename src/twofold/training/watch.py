@@ -16,7 +16,7 @@ _ROWS = 512  # enough for both numbers, and the decomposition stays within a few
 class Watch:
     """Measures spread (1 is healthy, 0 collapsed) and effective rank; says once when the spread stays low.
 
-    Networks start with nearly equal outputs for all images, so the first tenth of a run, and 50 steps at least, is only
+    Networks start with nearly equal outputs for everything, so the first tenth of a run, and 50 steps at least, is only
     measured; a warning needs two low readings in a row.
     """
 

@@ -180,6 +180,7 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
         compile=settled["compile"],
         log_every=per_log,
         save_every_seconds=settled["save_every"],
+        unit="images",
     )
 
 

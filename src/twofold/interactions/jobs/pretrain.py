@@ -176,7 +176,7 @@ def _header(
         f"engine: {fabric.world_size} x {fabric.device.type}, fp32",
         f"memory: about {memory_estimate(data, method) / 1e6:,.0f} MB for pairs, graphs, tables and a step, and "
         f"{ranking_estimate(data) / 1e6:,.0f} MB while ranking",
-        *plan.describe(situation.images),
+        *plan.describe(situation.count),
         *method.notes(situation),
     ]
     pairs_each = len(data.train) / max(len(triples.active), 1)
