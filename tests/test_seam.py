@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from twofold.interactions.jobs.draws import Draws
-from twofold.methods.joint_embedding import Addition
+from twofold.methods.addition import Addition
 from twofold.methods.simclr import SimCLR
 from twofold.seam import Method, Monitor, Progress, Situation, missing_from
 

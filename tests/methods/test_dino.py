@@ -138,8 +138,8 @@ def test_the_length_of_the_last_layers_rows_means_nothing():
 
 def test_the_teacher_and_its_last_layer_follow_along_a_cosine():
     method = make(momentum=0.9)
-    method(crops(), NOW)
     for step, momentum in ((0, 0.9), (5, 0.95), (10, 1.0)):
+        method(crops(), Progress(step, 10))
         before, layer = method.teacher_prototypes.weight.clone(), method.teacher.projector[0].weight.clone()
         method.after_step(Progress(step, 10))
         assert_close(method.teacher_prototypes.weight, momentum * before + (1 - momentum) * method.prototypes.weight)

@@ -98,8 +98,9 @@ def test_compare_takes_the_codes_of_the_batch_alone():
     assert_close(losses.total, torch.stack(each).mean())
     queued = make(queue=20)
     queued.before_step(LATE)
-    queued.judge(queued.observe(crops(), LATE))
-    assert_close(queued.compare(record.student[0].row, record.teacher[1].row, None).mean(), each[0])
+    other = queued.observe(crops(), LATE)
+    queued.judge(other)
+    assert_close(other.compare(record.student[0].row, record.teacher[1].row).mean(), each[0])
 
 
 def test_the_queue_waits_until_it_is_full_and_takes_the_rows_of_each_large_view():

@@ -120,9 +120,9 @@ def test_mixtures_may_stay_out_of_the_teacher():
 
 
 def test_mixtures_enter_neither_key_encoder_nor_queue():
-    method, _, _, _ = run("moco")
-    assert [tuple(keys.shape) for keys in method.fresh] == [(8, 8)]
-    keys = F.normalize(method.fresh[0], dim=1)
+    method, _, record, _ = run("moco")
+    assert list(record.teacher) == [1]
+    keys = F.normalize(record.teacher[1].row, dim=1)
     method.after_step(NOW)
     assert_close(method.queue.rows[:8], keys)
     assert method.queue.pointer == 8

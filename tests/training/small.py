@@ -12,11 +12,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from twofold.images.batch import ImageBatch
+from twofold.methods.addition import Addition
 from twofold.methods.barlow_twins import BarlowTwins
 from twofold.methods.byol import BYOL
 from twofold.methods.co2 import CO2
 from twofold.methods.dino import DINO
-from twofold.methods.joint_embedding import Addition, JointEmbedding
+from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.mixsiam import MixSiam
 from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.images.batch import ImageBatch
-from twofold.methods.joint_embedding import Addition
+from twofold.methods.addition import Addition
 from twofold.methods.simclr import SimCLR
 from twofold.seam import Progress, Term
 from twofold.training.accumulate import accumulate, check_accumulation

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, width_of
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error
-from twofold.seam import Progress
 
 
 class BYOL(JointEmbedding):
@@ -24,7 +25,7 @@ class BYOL(JointEmbedding):
     teacher starts as a copy, or from random weights of its own (official code; it reports no difference).
     """
 
-    momentum_teacher = True
+    teacher_kind = "twin"
 
     def __init__(
         self,
@@ -49,12 +50,11 @@ class BYOL(JointEmbedding):
         self.dim = dim
         self.join_additions()
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         return normalised_squared_error(student_rows, teacher_rows)
 
-    def after_step(self, progress: Progress) -> None:
-        self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
-        super().after_step(progress)
+    def finish(self, record: Pass) -> None:
+        self.move_teacher(teacher_momentum(self.momentum, record.progress.fraction))
 
 
 def teacher_momentum(start: float, fraction: float) -> float:

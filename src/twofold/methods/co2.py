@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Pass
 from twofold.objectives.consistency import similarity_distribution, symmetric_divergence
 from twofold.processes import gather, rank
 from twofold.seam import Situation, Term

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError, above_zero, share
+from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
-from twofold.methods.joint_embedding import Addition, Branch, Look, Pass, width_of
 from twofold.methods.multicrop import MultiCrop, look_by_size
+from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import gelu_mlp
 from twofold.objectives.distillation import cosines, cross_entropy, entropy, sharpened
 from twofold.processes import total, world
-from twofold.seam import Losses, Progress
+from twofold.seam import Progress
 
 
 class DINO(MultiCrop):
@@ -29,7 +30,7 @@ class DINO(MultiCrop):
     teacher's. frozen_epochs: in which the last layer does not learn.
     """
 
-    momentum_teacher = True
+    teacher_kind = "twin"
     center: Tensor
 
     def __init__(
@@ -67,22 +68,17 @@ class DINO(MultiCrop):
         self.dim = dim
         self.join_additions()
 
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return look_by_size(lambda images: self.teach(images, progress), tensors, wanted)
+    def teach_at(self, tensors: Sequence[Tensor], wanted: Sequence[int], progress: Progress) -> dict[int, Look]:
+        return look_by_size(lambda view: self.teach(view, progress), tensors, wanted)
 
-    def judge(self, record: Pass) -> Losses:
-        now = record.progress
-        grown = min(now.fraction / self.temperature_warmup, 1.0) if self.temperature_warmup else 1.0
-        self.sharpness = self.start_temperature + grown * (self.teacher_temperature - self.start_temperature)
-        self.frozen = now.epoch < self.frozen_epochs
-        return super().judge(record)
+    def sharpness(self, progress: Progress) -> float:
+        """The teacher's temperature at this point of the run."""
+        grown = min(progress.fraction / self.temperature_warmup, 1.0) if self.temperature_warmup else 1.0
+        return self.start_temperature + grown * (self.teacher_temperature - self.start_temperature)
 
-    def guess(self, rows: Tensor) -> Tensor:
+    def guess(self, rows: Tensor, progress: Progress) -> Tensor:
         """The student's log-probabilities (B, K)."""
-        weight = self.prototypes.weight.detach() if self.frozen else self.prototypes.weight
-        return (cosines(rows, weight) / self.temperature).log_softmax(1)
+        return (cosines(rows, self.prototype_rows(progress)) / self.temperature).log_softmax(1)
 
     def said(self, rows: Tensor) -> Tensor:
         """The teacher's outputs (B, K), as they are before centre and temperature."""
@@ -90,24 +86,25 @@ class DINO(MultiCrop):
 
     def base_loss(self, record: Pass) -> Tensor:
         said = {j: self.said(look.row) for j, look in record.teacher.items()}
-        self.fresh = total(torch.cat(list(said.values())).mean(0)) / world()
-        targets = {j: sharpened(logits, self.center, self.sharpness) for j, logits in said.items()}
-        self.entropy = entropy(torch.cat(list(targets.values()))).mean() / math.log(max(len(self.center), 2))
-        guesses = {i: self.guess(look.row) for i, look in record.student.items()}
+        targets = {j: sharpened(logits, self.center, self.sharpness(record.progress)) for j, logits in said.items()}
+        unsure = entropy(torch.cat(list(targets.values()))).mean() / math.log(max(len(self.center), 2))
+        record.kept["mean_output"] = total(torch.cat(list(said.values())).mean(0)) / world()
+        record.kept["target_entropy"] = unsure.detach()
+        guesses = {i: self.guess(look.row, record.progress) for i, look in record.student.items()}
         return self.combine([cross_entropy(targets[j], guesses[i]).mean() for i, j in record.directions])
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
-        return cross_entropy(sharpened(self.said(teacher_rows), self.center, self.sharpness), self.guess(student_rows))
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        targets = sharpened(self.said(teacher_rows), self.center, self.sharpness(record.progress))
+        return cross_entropy(targets, self.guess(student_rows, record.progress))
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """target_entropy: of what the teacher says, as a share of its most; 1 where it says the same of all."""
-        return {"target_entropy": self.entropy.detach()}
+        return {"target_entropy": record.kept["target_entropy"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
         said = "DINO's teacher says the same of every image: a lower --method.teacher_temperature may help."
         return [said] * (row.get("target_entropy", 0.0) > 0.99) + super().alarms(row)
 
-    def after_step(self, progress: Progress) -> None:
-        self.center.lerp_(self.fresh.to(self.center.dtype), 1 - self.center_momentum)
-        self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
-        super().after_step(progress)
+    def finish(self, record: Pass) -> None:
+        self.center.lerp_(record.kept["mean_output"].to(self.center.dtype), 1 - self.center_momentum)
+        self.move_teacher(teacher_momentum(self.momentum, record.progress.fraction))

@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Pass
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.mixing import beta, blend, paste, region
+from twofold.methods.record import Branch, Pass
 from twofold.processes import total, world
 from twofold.randomness import uniforms
 from twofold.seam import Term
@@ -68,8 +70,9 @@ class MixSiam(Addition):
         else:
             row = record.look(mixed).row
         aim = self.maximum(record)
-        self.row, self.middle = row, self.mean(aim)
-        aim = aim - self.middle if self.center_target else aim
+        middle = self.mean(aim)
+        record.kept |= {"mixsiam_row": row, "mixsiam_middle": middle}
+        aim = aim - middle if self.center_target else aim
         return {"mixsiam": Term(self.weight, record.compare(row, aim).mean())}
 
     def mix(self, first: Tensor, second: Tensor, record: Pass) -> Tensor:
@@ -105,9 +108,8 @@ class MixSiam(Addition):
     @torch.no_grad()
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """Cosine of predictions to the mean target: near 1 they guess one direction for every image."""
-        constant = F.cosine_similarity(self.row, self.middle, dim=1).mean()
-        del self.row, self.middle
-        return {"mixsiam_constant": constant}
+        row, middle = record.kept["mixsiam_row"], record.kept["mixsiam_middle"]
+        return {"mixsiam_constant": F.cosine_similarity(row, middle, dim=1).mean()}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
         high = row.get("mixsiam_constant", 0.0) > 0.9

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError, share
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Pass
 from twofold.objectives.hard_negatives import mix_rows
 from twofold.randomness import uniforms
 from twofold.seam import Situation
@@ -50,7 +52,6 @@ class MoCHi(Addition):
             raise UserError(f"mochi mixes the hardest negatives in pairs: hardest must be at least 2, not {hardest}.")
         self.hardest, self.mixed, self.with_query = hardest or 0, mixed, with_query
         self.warmup, self.replace = warmup, replace
-        self.step, self.calls = -1, 0
 
     def join(self, method: JointEmbedding) -> None:
         stored = method.stored_negatives()
@@ -75,11 +76,10 @@ class MoCHi(Addition):
         return torch.cat([mix_rows(i, j, draw.alpha), mix_rows(queries[:, None], single, draw.beta)], dim=1)
 
     def draw(self, record: Pass) -> Draw:
-        """New draws at every call, a function of (seed, step, call, image)."""
+        """New draws at every comparison, a function of (seed, step, comparison, image)."""
         progress, s, t = record.progress, self.mixed, self.with_query
-        self.calls = self.calls + 1 if progress.step == self.step else 0
-        self.step = progress.step
-        drawn = uniforms(record.views.index, 3 * s + 2 * t, progress.seed, "mochi", progress.step, self.calls)
+        keys = ("mochi", progress.step, record.comparisons)
+        drawn = uniforms(record.views.index, 3 * s + 2 * t, progress.seed, *keys)
         i, j, alpha, single, beta = drawn.split([s, s, s, t, t], dim=1)
         first, single = (i * self.hardest).long(), (single * self.hardest).long()
         second = (j * self.hardest).long() if self.replace else first + 1 + (j * (self.hardest - 1)).long()

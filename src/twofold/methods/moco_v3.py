@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.errors import UserError, above_zero, share
+from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Pass, width_of
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.info_nce import info_nce_in_batch
 from twofold.processes import gather, rank
@@ -27,7 +29,7 @@ class MoCoV3(JointEmbedding):
     """
 
     contrast = "keys"
-    momentum_teacher = True
+    teacher_kind = "twin"
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class MoCoV3(JointEmbedding):
     def before_step(self, progress: Progress) -> None:
         self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         queries, keys = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
         losses = info_nce_in_batch(queries, gather(keys), self.temperature, rank() * len(queries), extra)
         return 2 * self.temperature * losses

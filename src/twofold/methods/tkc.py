@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.errors import UserError, above_zero
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Pass
 from twofold.nets.knowledge import KnowledgeTransformer, Snapshots
 from twofold.objectives.temporal import temporal_nce, weighted
 from twofold.processes import gather, rank
@@ -50,7 +52,6 @@ class TKC(Addition):
         self.teachers, self.interval, self.snapshot_of = teachers, interval, snapshot_of
         self.adapter, self.weight, self.bonus = adapter, weight, bonus
         self.temperature = temperature or 0.0
-        self.importance: Tensor | None = None
 
     def join(self, method: JointEmbedding) -> None:
         name = type(method).__name__
@@ -76,7 +77,7 @@ class TKC(Addition):
             said = torch.stack([teacher(record.views.tensors[j]).projection for teacher in present])
         rows = F.normalize(record.student[i].row, dim=1)
         targets, importance = self.transformer(said.to(rows.dtype))
-        self.importance = importance.detach()
+        record.kept["tkc_importance"] = importance.detach()
         everyone = gather(targets.transpose(0, 1)).transpose(0, 1)
         losses = temporal_nce(rows, everyone, self.temperature, rank() * len(rows))
         return weighted(losses, importance, self.bonus)
@@ -89,10 +90,10 @@ class TKC(Addition):
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """Entropy of the teachers' importances as a share of its most, where there are several teachers."""
-        held, self.importance = self.importance, None
-        if held is None or len(held) < 2:
+        importance = record.kept.get("tkc_importance")
+        if importance is None or len(importance) < 2:
             return {}
-        return {"tkc_entropy": -(held.exp() * held).sum(0).mean() / math.log(len(held))}
+        return {"tkc_entropy": -(importance.exp() * importance).sum(0).mean() / math.log(len(importance))}
 
     def after_step(self, progress: Progress) -> None:
         every, first = self.calendar(progress)

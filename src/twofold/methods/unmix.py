@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.mixing import blend, own_share, paste, region
+from twofold.methods.record import Pass
 from twofold.processes import mirror
 from twofold.randomness import derive
 from twofold.seam import Progress, Term

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import above_zero
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import squared_error
 from twofold.objectives.variance import missing_deviation, shared_covariance
 from twofold.processes import gather
-from twofold.seam import Progress
 
 
 class VICReg(JointEmbedding):
@@ -51,27 +52,16 @@ class VICReg(JointEmbedding):
         self.dim = dim
         self.join_additions()
 
-    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
-        return super().look_at(shown, (0, 1))
-
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return student
-
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        return self.student(images)
-
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         """Each row's own difference, and with every row the variance and covariance of the global batch."""
         apart = squared_error(student_rows, teacher_rows)
         both = [gather(student_rows), gather(teacher_rows)]
         missing = torch.stack([missing_deviation(rows, self.deviation, self.epsilon) for rows in both]).mean()
         shared = torch.stack([shared_covariance(rows) for rows in both]).sum()
         parts = {"invariance": apart.mean(), "variance": missing, "covariance": shared}
-        self.parts = {name: value.detach() for name, value in parts.items()}
+        record.kept |= {name: value.detach() for name, value in parts.items()}
         return self.invariance * apart + self.variance * missing + self.covariance * shared
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """The three parts without their weights."""
-        return self.parts
+        return {name: record.kept[name] for name in ("invariance", "variance", "covariance")}

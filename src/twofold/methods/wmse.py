@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error, squared_error
 from twofold.objectives.whitening import whiten_in_groups
 from twofold.processes import gather, rank, world
-from twofold.seam import Losses, Progress, Situation
+from twofold.seam import Situation
 
 
 class WMSE(JointEmbedding):
@@ -54,7 +56,6 @@ class WMSE(JointEmbedding):
         self.directions = tuple(itertools.combinations(range(views), 2))
         self.size, self.repeats, self.epsilon, self.normalise = whiten_size, repeats, epsilon, normalise
         self.dim = dim
-        self.used: list[Tensor] = []
         self.join_additions()
 
     def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
@@ -62,34 +63,26 @@ class WMSE(JointEmbedding):
         projections = self.student.projector(torch.cat([f.pooled for f in features])).chunk(len(features))
         return {i: Look(f.map, f.pooled, z) for i, (f, z) in enumerate(zip(features, projections, strict=True))}
 
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return student
+    def base_loss(self, record: Pass) -> Tensor:
+        record.kept["orders"] = self.draw_orders(record)
+        white = {i: self.whiten(record, look.row) for i, look in record.student.items()}
+        return self.combine([self.distance(white[i], white[j]).mean() for i, j in record.directions])
 
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        return self.student(images)
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        return self.distance(self.whiten(record, student_rows), self.whiten(record, teacher_rows))
 
-    def judge(self, record: Pass) -> Losses:
-        self.used = []
+    def draw_orders(self, record: Pass) -> Tensor:
+        """Orders of the global batch to cut into groups, int64 (repeats, N), the same in every process."""
         total = len(record.views.index) * world()
         self.check_batch(total)
         drawn = record.progress.generator("whitening")
         orders = [torch.randperm(total, generator=drawn) for _ in range(self.repeats)]
-        self.orders = torch.stack(orders).to(record.views.index.device)
-        return super().judge(record)
+        return torch.stack(orders).to(record.views.index.device)
 
-    def base_loss(self, record: Pass) -> Tensor:
-        white = {i: self.whiten(look.row) for i, look in record.student.items()}
-        return self.combine([self.distance(white[i], white[j]).mean() for i, j in record.directions])
-
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
-        return self.distance(self.whiten(student_rows), self.whiten(teacher_rows))
-
-    def whiten(self, rows: Tensor) -> Tensor:
+    def whiten(self, record: Pass, rows: Tensor) -> Tensor:
         """Rows (B, D) of one view, whitened in groups of the global batch: (repeats, B, D)."""
-        whitened, used = whiten_in_groups(gather(rows), self.orders, self.size, self.epsilon)
-        self.used.append(used)
+        whitened, used = whiten_in_groups(gather(rows), record.kept["orders"], self.size, self.epsilon)
+        record.kept["epsilon"] = torch.maximum(record.kept.get("epsilon", used), used)
         return whitened[:, rank() * len(rows) :][:, : len(rows)]
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
@@ -103,7 +96,7 @@ class WMSE(JointEmbedding):
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """The largest share of the identity that a covariance needed, above `epsilon` where its Cholesky failed."""
-        return {"whitening_epsilon": torch.stack(self.used).amax()}
+        return {"whitening_epsilon": record.kept["epsilon"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
         needed = row.get("whitening_epsilon", 0.0) > self.epsilon * 1.001
