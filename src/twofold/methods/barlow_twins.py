@@ -18,9 +18,13 @@ from twofold.processes import gather
 class BarlowTwins(JointEmbedding):
     """The cross-correlation of both views over the global batch is to be the identity; no negatives, nothing stopped.
 
-    redundancy: lambda, the weight of the entries off the diagonal. dim: width of the projection (ImageNet 8192, small
-    images 2048). hidden: width of the projector, as dim where None. layers: linear layers of the projector. scale: of
-    the whole loss; under LARS it changes the pace of biases and norms alone (the authors' 0.0048 against 0.2 is 0.024).
+    Args:
+        redundancy: Weight lambda of the entries off the diagonal.
+        dim: Width of the projection (ImageNet 8192, small images 2048).
+        hidden: Width inside the projector; dim where None.
+        layers: Linear layers of the projector.
+        scale: Factor of the whole loss; under LARS it changes the pace of biases and norms alone (the authors' 0.0048
+            against 0.2 is 0.024).
     """
 
     directions = ((0, 1),)

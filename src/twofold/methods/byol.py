@@ -20,9 +20,13 @@ from twofold.objectives.regression import normalised_squared_error
 class BYOL(JointEmbedding):
     """The student predicts the EMA teacher's projection of the other view; there are no negatives.
 
-    hidden, dim: widths of projector and predictor (ImageNet 4096 and 256; small images 1024 and 64 or 128). momentum:
-    of the teacher at the start; it grows to 1 along a cosine. output_bias: of the last linear layers. target_init: the
-    teacher starts as a copy, or from random weights of its own (official code; it reports no difference).
+    Args:
+        hidden: Width inside projector and predictor (ImageNet 4096, small images 1024).
+        dim: Width of projection and prediction (ImageNet 256, small images 64 or 128).
+        momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
+        output_bias: Whether the last linear layers have an offset.
+        target_init: How the teacher starts: as a "copy" of the student, or from "random" weights of its own (official
+            code; it reports no difference).
     """
 
     teacher_kind = "twin"

@@ -22,10 +22,14 @@ QUEUE, IN_BATCH = (0.3, 0.05), (1.0, 1.0)  # weight and temperature
 class CO2(Addition):
     """The query's and its key's similarities to the negatives, as two distributions, must agree.
 
-    weight: of the term, and temperature: of both distributions; where None, 0.3 and 0.05 against a queue, 1 and 1 in
-    the batch, where both sides carry gradient and sharper ones collapse on small data.
-    include_positive: the positive similarity is an entry of both, too (a third party's variant, not the paper's). ramp:
-    share of the run over which the weight grows from 0.
+    In the batch both sides carry gradient, and sharper distributions than its own defaults collapse on small data.
+
+    Args:
+        weight: Weight of the term; where None, 0.3 against a queue and 1 in the batch.
+        temperature: Temperature of both distributions; where None, 0.05 against a queue and 1 in the batch.
+        include_positive: Whether the positive similarity is an entry of both, too (a third party's variant, not the
+            paper's).
+        ramp: Share of the run over which the weight grows from 0.
     """
 
     def __init__(

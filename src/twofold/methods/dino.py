@@ -22,12 +22,20 @@ from twofold.seam import Progress
 class DINO(MultiCrop):
     """All views guess what the EMA teacher, centred and sharpened, says of the two large ones: a softmax over outputs.
 
-    prototypes: number of outputs K, rows of a weight-normalised last layer. hidden, dim: width of the projector and of
-    its end, the unit rows before the last layer. head_norm: batch norm in the projector. local_views: small crops, for
-    a recipe that has them. temperature: of the student. teacher_temperature: of the teacher, after it grew from
-    start_temperature over temperature_warmup, a share of the run (paper: 0.04 to 0.07 in 30 of 300 epochs). momentum:
-    of the teacher at the start; it grows to 1 along a cosine. center_momentum: of the mean output taken away from the
-    teacher's. frozen_epochs: in which the last layer does not learn.
+    Args:
+        prototypes: Number of outputs K, the rows of a weight-normalised last layer.
+        hidden: Width inside the projector.
+        dim: Width of the projector's end, the unit rows before the last layer.
+        head_norm: Whether the projector has batch norm.
+        local_views: Number of small crops, for a recipe that has them.
+        temperature: Temperature of the student's softmax.
+        teacher_temperature: Temperature of the teacher's softmax once it has grown.
+        start_temperature: Temperature of the teacher's softmax at the start.
+        temperature_warmup: Share of the run over which the teacher's temperature grows (paper: 0.04 to 0.07 in 30 of
+            300 epochs).
+        momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
+        center_momentum: Momentum of the mean output that is taken away from the teacher's.
+        frozen_epochs: Number of first epochs in which the last layer does not learn.
     """
 
     teacher_kind = "twin"

@@ -25,12 +25,17 @@ from twofold.seam import Term
 class MixSiam(Addition):
     """An addition to SimSiam, reconstructed: a mixture of an image's two views predicts the maximum of their features.
 
-    weight: of the term. max_on: what the element-wise maximum is taken of: the projections before normalisation
-    ("projection") or after it ("after_norm"), or the pooled features, projected afterwards ("backbone"). stop_gradient:
-    none flows through the target. mixture: blend the views ("mixup") or paste a region of the second into the first
-    ("cutmix"). alpha: the share of the first view, one an image, is drawn from Beta(alpha, alpha). ratio: that share as
-    a fixed number instead. statistics: mixtures go through the network by themselves ("own"), or in one batch with both
-    views ("shared"). center_target: take the batch mean away from the target.
+    Args:
+        weight: Weight of the term.
+        max_on: What the element-wise maximum is taken of: the projections before normalisation ("projection") or after
+            it ("after_norm"), or the pooled features, projected afterwards ("backbone").
+        stop_gradient: Whether the gradient through the target is stopped.
+        mixture: How views are mixed: "mixup" blends them, "cutmix" pastes a region of the second into the first.
+        alpha: Parameter of Beta(alpha, alpha), from which the share of the first view is drawn, one an image.
+        ratio: Share of the first view as a fixed number; drawn where None.
+        statistics: Batch statistics of the mixtures: their "own", in a pass by themselves, or "shared" in one pass with
+            both views.
+        center_target: Whether the batch mean is taken away from the target.
     """
 
     runs_network = True

@@ -30,9 +30,13 @@ class Draw(NamedTuple):
 class MoCHi(Addition):
     """Each query gets more negatives, mixed in feature space from the hardest ones of the queue and from itself.
 
-    hardest: N, how many stored keys nearest to the query are mixed; a sixteenth of the queue where None. mixed: s,
-    mixtures of two of them. with_query: s', mixtures of one of them with the query, which weighs less than half.
-    warmup: share of the run before any is made. replace: the two of a mixture may be the same one.
+    Args:
+        hardest: Number N of stored keys, those nearest to the query, that are mixed; a sixteenth of the queue where
+            None.
+        mixed: Number s of mixtures of two of them.
+        with_query: Number s' of mixtures of one of them with the query, which weighs less than half.
+        warmup: Share of the run before any mixture is made.
+        replace: Whether the two keys of a mixture may be the same one.
     """
 
     def __init__(

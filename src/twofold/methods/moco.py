@@ -26,11 +26,18 @@ from twofold.seam import Progress, Situation
 class MoCo(JointEmbedding):
     """The query picks its key, made by the EMA teacher, among a queue of past keys.
 
-    temperature: of the softmax over cosines (v1 0.07, v2 0.2, CIFAR 0.1). queue: past keys kept; must stay well below
-    the number of images. momentum: of the teacher. dim: width of the projection. head: "linear" (v1, CIFAR) or "mlp"
-    (v2). symmetric: both views are queries once. reduction: of the two directions, "sum" as in the official code.
-    key_bn: what keeps the keys' batch statistics from giving the answer away: "split" (each batch norm works in
-    `groups` parts of the batch, which is shuffled for the keys), "shuffle" (across devices) or "plain" (nothing).
+    Args:
+        temperature: Temperature of the softmax over cosines (v1 0.07, v2 0.2, CIFAR 0.1).
+        queue: Number of past keys that are kept; it must stay well below the number of images.
+        momentum: Momentum of the teacher: the share of itself that it keeps at each step.
+        dim: Width of the projection.
+        head: The projector: one "linear" layer (v1, CIFAR) or an "mlp" of two (v2).
+        symmetric: Whether both views are queries once.
+        reduction: How the two directions of a symmetric loss are joined: "sum", as in the official code, or "mean".
+        key_bn: What keeps the keys' batch statistics from giving the answer away: "split" (each batch norm works in
+            `groups` parts of the batch, which is shuffled for the keys), "shuffle" (across devices) or "plain"
+            (nothing).
+        groups: Parts into which "split" batch norm cuts the batch of a device.
     """
 
     batch_norm = "local"

@@ -22,10 +22,15 @@ from twofold.seam import Progress
 class MoCoV3(JointEmbedding):
     """A predicted query picks its key, made by the EMA teacher, among all keys of the global batch; no queue.
 
-    temperature: tau of the softmax over cosines (ViT 0.2, official ResNet-50 1.0); the loss is scaled by 2 tau. hidden,
-    dim: widths of projector and predictor. layers: linear layers of the projector (ResNet 2, ViT 3), the last with
-    batch norm without scale and offset. predictor_norm: the predictor ends with one, too (ViT). momentum: of the
-    teacher at the start; it grows to 1 along a cosine. frozen_patches: the patch projection of a ViT stays random.
+    Args:
+        temperature: Temperature tau of the softmax over cosines (ViT 0.2, official ResNet-50 1.0); the loss is scaled
+            by 2 tau.
+        hidden: Width inside projector and predictor.
+        dim: Width of projection and prediction.
+        layers: Linear layers of the projector (ResNet 2, ViT 3), the last with batch norm without scale and offset.
+        predictor_norm: Whether the predictor ends with such a batch norm, too (ViT).
+        momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
+        frozen_patches: Whether the patch projection of a ViT stays random.
     """
 
     contrast = "keys"

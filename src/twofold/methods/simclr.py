@@ -20,9 +20,12 @@ from twofold.processes import gather, rank
 class SimCLR(JointEmbedding):
     """Both views go through one network in one pass; each picks its sibling among all other views of the global batch.
 
-    temperature: of the softmax over cosines (paper: 0.1 on ImageNet, 0.5 on CIFAR-10). hidden: width of the projector,
-    the backbone's own where None. layers: linear layers of the projector (v1 paper 2, official code 3), each with batch
-    norm, the last without offset. dim: width of the projection.
+    Args:
+        temperature: Temperature of the softmax over cosines (paper: 0.1 on ImageNet, 0.5 on CIFAR-10).
+        hidden: Width inside the projector; the backbone's own where None.
+        layers: Linear layers of the projector (v1 paper 2, official code 3), each with batch norm, the last without
+            offset.
+        dim: Width of the projection.
     """
 
     contrast = "batch"

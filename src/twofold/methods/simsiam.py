@@ -18,9 +18,11 @@ from twofold.objectives.regression import negative_cosine
 class SimSiam(JointEmbedding):
     """A small predictor guesses one view's projection from the other; the target's gradient is stopped.
 
-    dim: width of the projection; 2048 for backbones of 512 channels or more, 512 for smaller ones where None. hidden:
-    width inside the predictor, a quarter of dim where None. layers: linear layers of the projector (ImageNet 3, CIFAR
-    2). fix_predictor_rate: the predictor keeps the initial learning rate (the released results do).
+    Args:
+        dim: Width of the projection; where None, 2048 for backbones of 512 channels or more, and 512 for smaller ones.
+        hidden: Width inside the predictor; a quarter of dim where None.
+        layers: Linear layers of the projector (ImageNet 3, CIFAR 2).
+        fix_predictor_rate: Whether the predictor keeps the initial learning rate, as in the released results.
     """
 
     teacher_kind = "detached"

@@ -25,10 +25,17 @@ from twofold.seam import Progress, Situation
 class SwAV(MultiCrop):
     """All views guess the codes of the two large ones: to which prototypes these belong, when all are used alike.
 
-    prototypes: how many, K. hidden, dim: widths of the projector. local_views: small crops, for a recipe that has them.
-    temperature: of the guess. epsilon: softness of the codes. iterations: of Sinkhorn-Knopp. queue: past rows of each
-    large view, which help to find the codes of a small batch; 0 for none. queue_start: share of the run before they do.
-    frozen_epochs: in which the prototypes do not learn.
+    Args:
+        prototypes: Number of prototypes K.
+        hidden: Width inside the projector.
+        dim: Width of the projection.
+        local_views: Number of small crops, for a recipe that has them.
+        temperature: Temperature of the softmax of the guess.
+        epsilon: Softness of the codes; small is hard.
+        iterations: Iterations of Sinkhorn-Knopp.
+        queue: Past rows of each large view, which help to find the codes of a small batch; 0 for none.
+        queue_start: Share of the run before the queue is used.
+        frozen_epochs: Number of first epochs in which the prototypes do not learn.
     """
 
     teacher_kind = "detached"

@@ -28,11 +28,14 @@ EARLY = 0.05  # of the run: networks of this age have nothing to teach
 class TKC(Addition):
     """An addition, reconstructed: the student also agrees with teachers of earlier stages of the run.
 
-    teachers: how many, h. interval: epochs between two snapshots; a tenth of the run, one epoch at least, where None.
-    snapshot_of: the EMA "teacher" or the "student". adapter: what the knowledge transformer makes of a teacher's
-    projection: "residual", "plain" or "identity". temperature: of the temporal loss, the base's where None, 0.2 where
-    it has none. weight: of the term, which grows from 0 over the first interval after a snapshot. bonus: for the
-    entropy of the teachers' importances, so that no teacher is left alone.
+    Args:
+        teachers: Number h of earlier teachers that are kept.
+        interval: Epochs between two snapshots; a tenth of the run, one epoch at least, where None.
+        snapshot_of: What is kept: the EMA "teacher" or the "student".
+        adapter: What the knowledge transformer makes of a teacher's projection: "residual", "plain" or "identity".
+        temperature: Temperature of the temporal loss; where None, the base's, or 0.2 where it has none.
+        weight: Weight of the term, which grows from 0 over the first interval after a snapshot.
+        bonus: Weight of the entropy of the teachers' importances, so that no teacher is left alone.
     """
 
     def __init__(

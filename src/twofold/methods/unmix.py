@@ -35,11 +35,13 @@ class Pair(NamedTuple):
 class UnMix(Addition):
     """An addition: each image is mixed with its mirror in the batch, and the mixture is like each of them by its share.
 
-    alpha: the share lambda of the own image, one a batch, is drawn from Beta(alpha, alpha). global_share: probability
-    that whole images are blended; otherwise a region of the mirror is pasted in. partner: the view that mixtures are
-    compared with, the second as in the paper or the first; a symmetric MoCo takes both. mix_branch: whether mixtures
-    go through the teacher too, where a predictor compares both ways (BYOL): "both", or "online" alone (the authors did
-    not publish which).
+    Args:
+        alpha: Parameter of Beta(alpha, alpha), from which the share of the own image is drawn, one a batch.
+        global_share: Probability that whole images are blended; otherwise a region of the mirror is pasted in.
+        partner: The view that mixtures are compared with: the "second", as in the paper, or the "first"; a symmetric
+            MoCo takes both.
+        mix_branch: Whether mixtures go through the teacher too, where a predictor compares both ways (BYOL): "both", or
+            "online" alone (the authors did not publish which).
     """
 
     runs_network = True

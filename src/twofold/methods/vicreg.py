@@ -20,11 +20,16 @@ from twofold.processes import gather
 class VICReg(JointEmbedding):
     """Both views of an image agree, every dimension keeps its spread, and no two say the same; nothing is stopped.
 
-    invariance, variance, covariance: the weights of the mean squared difference, of the deviations that are missing
-    (the mean of both views, as in the authors' code; the paper's equation has their sum) and of the covariances (the
-    sum of both views). deviation: what each dimension must reach over the global batch. epsilon: added to the variance
-    before its root. dim: width of the projection (ImageNet 8192, small images 2048). hidden: width of the projector, as
-    dim where None. layers: linear layers of the projector.
+    Args:
+        invariance: Weight of the mean squared difference of both views.
+        variance: Weight of the deviations that are missing, the mean of both views (the authors' code; the paper has
+            their sum).
+        covariance: Weight of the covariances, the sum of both views.
+        deviation: Deviation that each dimension must reach over the global batch.
+        epsilon: Number added to each variance before its root is taken.
+        dim: Width of the projection (ImageNet 8192, small images 2048).
+        hidden: Width inside the projector; dim where None.
+        layers: Linear layers of the projector.
     """
 
     directions = ((0, 1),)

@@ -23,11 +23,15 @@ from twofold.seam import Situation
 class WMSE(JointEmbedding):
     """All views of an image are pulled together after whitening, which keeps them from collapsing; no negatives.
 
-    views: positives of each image, all pairs of which are compared (paper: 2 and 4). dim: width D of the projection.
-    hidden: width of the projector. whiten_size: the rows w that are whitened together, 2 D by the paper's rule; more
-    than D, and a divisor of the batch. repeats: random cuts of the batch into groups that the loss is averaged over.
-    epsilon: share of the identity mixed into each covariance. normalise: compare directions (2 - 2 cos); without it
-    the rows themselves (the paper's Euclidean variant).
+    Args:
+        views: Views of each image, all pairs of which are compared (paper: 2 and 4).
+        dim: Width D of the projection.
+        hidden: Width inside the projector.
+        whiten_size: Rows that are whitened together: 2 D by the paper's rule, more than D, and a divisor of the batch.
+        repeats: Random cuts of the batch into groups that the loss is averaged over.
+        epsilon: Share of the identity that is mixed into each covariance.
+        normalise: Whether directions are compared (2 - 2 cos) rather than the rows themselves (the paper's Euclidean
+            variant).
     """
 
     def __init__(

@@ -57,8 +57,11 @@ class GraphFilter(Floor):
 class ItemKNN(Floor):
     """An item's score is the sum of the cosines with those of its nearest items that the user has.
 
-    neighbours: how many nearest items count. The cosine of two items is |users of both| / sqrt(|users of one| |users of
-    the other|); an item is the nearest to itself. Of equally near items the lower id counts.
+    The cosine of two items is |users of both| / sqrt(|users of one| |users of the other|); an item is the nearest
+    to itself. Of equally near items the lower id counts.
+
+    Args:
+        neighbours: Number of nearest items that count.
     """
 
     def __init__(self, data: Bipartite, *, neighbours: int = 100) -> None:

@@ -21,11 +21,14 @@ PLATEAU, PLATEAU_STEPS, LEFT = 0.68, 500, 0.6
 class LightGCN(Method):
     """Embeddings are smoothed over the graph of users and items, and their products rank the items of each user.
 
-    dim: width of the embeddings. layers: of propagation; 0 is matrix factorisation (BPR-MF). init: of the tables,
-    "normal" (0.1) or "xavier" (as the official SGL; a long start plateau). regularisation: weight of the squared
-    embeddings of a batch. reduction: losses as the "mean" over the batch, or their "sum" as in the official code.
-    sampling: triples of uniform users and one of their items ("user", official), or of the pairs one by one
-    ("interaction").
+    Args:
+        dim: Width of the embeddings.
+        layers: Layers of propagation; 0 is matrix factorisation (BPR-MF).
+        init: How the tables start: "normal" (deviation 0.1) or "xavier" (as in the official SGL; a long start plateau).
+        regularisation: Weight of the squared embeddings of a batch.
+        reduction: How the losses of a batch are joined: their "mean", or their "sum" as in the official code.
+        sampling: How triples are drawn: uniform users and one of their items ("user", official), or the pairs one by
+            one ("interaction").
     """
 
     backbone: Tables
