@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.methods.wmse import WMSE
-from twofold.objectives.whitening import whiten
+from twofold.objectives.decorrelation import whiten
 from twofold.seam import Situation
 
 from .test_seam import NOW, Tiny, views_of

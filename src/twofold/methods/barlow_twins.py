@@ -11,7 +11,7 @@ from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
-from twofold.objectives.redundancy import apart_from_identity, cross_correlation
+from twofold.objectives.decorrelation import apart_from_identity, cross_correlation
 from twofold.processes import gather
 
 

@@ -14,7 +14,7 @@ from twofold.methods.byol import teacher_momentum
 from twofold.methods.multicrop import MultiCrop, look_by_size
 from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import gelu_mlp
-from twofold.objectives.distillation import cosines, cross_entropy, entropy, sharpened
+from twofold.objectives.prototypes import cosines, cross_entropy, entropy, sharpened
 from twofold.processes import total, world
 from twofold.seam import Progress
 

@@ -12,7 +12,7 @@ from twofold.errors import UserError, share
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Pass
-from twofold.objectives.hard_negatives import mix_rows
+from twofold.objectives.contrastive import mix_rows
 from twofold.randomness import uniforms
 from twofold.seam import Situation
 

@@ -17,8 +17,7 @@ from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.batch_norm import deinterleave, interleave, split
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
-from twofold.objectives.hard_negatives import uniformity
-from twofold.objectives.info_nce import info_nce
+from twofold.objectives.contrastive import info_nce, uniformity
 from twofold.processes import gather, rank
 from twofold.seam import Progress, Situation
 

@@ -14,7 +14,7 @@ from twofold.methods.byol import teacher_momentum
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
-from twofold.objectives.info_nce import info_nce_in_batch
+from twofold.objectives.contrastive import info_nce_in_batch
 from twofold.processes import gather, rank
 from twofold.seam import Progress
 

@@ -13,7 +13,7 @@ from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import mlp
-from twofold.objectives.nt_xent import nt_xent
+from twofold.objectives.contrastive import nt_xent
 from twofold.processes import gather, rank
 
 

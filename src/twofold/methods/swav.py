@@ -16,8 +16,7 @@ from twofold.methods.multicrop import MultiCrop
 from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
-from twofold.objectives.assignment import sinkhorn
-from twofold.objectives.distillation import cross_entropy, entropy
+from twofold.objectives.prototypes import cross_entropy, entropy, sinkhorn
 from twofold.processes import gather, rank, world
 from twofold.seam import Progress, Situation
 

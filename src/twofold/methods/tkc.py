@@ -18,7 +18,7 @@ from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Pass
 from twofold.nets.knowledge import KnowledgeTransformer, Snapshots
-from twofold.objectives.temporal import temporal_nce, weighted
+from twofold.objectives.contrastive import temporal_nce, weighted
 from twofold.processes import gather, rank
 from twofold.seam import Progress, Situation, Term
 

@@ -12,8 +12,8 @@ from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
+from twofold.objectives.decorrelation import missing_deviation, shared_covariance
 from twofold.objectives.regression import squared_error
-from twofold.objectives.variance import missing_deviation, shared_covariance
 from twofold.processes import gather
 
 

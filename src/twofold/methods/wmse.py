@@ -14,8 +14,8 @@ from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import mlp
+from twofold.objectives.decorrelation import whiten_in_groups
 from twofold.objectives.regression import normalised_squared_error, squared_error
-from twofold.objectives.whitening import whiten_in_groups
 from twofold.processes import gather, rank, world
 from twofold.seam import Situation
 
