@@ -110,16 +110,16 @@ def test_xavier_stays_on_the_start_plateau_where_normal_rows_leave_it_and_the_ru
     for init in ("normal", "xavier"):
         torch.manual_seed(0)
         method = SGL(data, init=init, negatives="batch", layers=2)
-        optimiser = torch.optim.Adam(method.parameters(), lr=5e-3)
+        optimizer = torch.optim.Adam(method.parameters(), lr=5e-3)
         for number in range(60):
             epoch, place = divmod(number * size, len(pairs))
             progress = Progress(number, 1000, epoch, 1000, seed=0)
             method.before_step(progress)
             index = (torch.arange(size) + place) % len(pairs)
             losses = method(triples(Batch(index), epoch), progress)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             losses.total.backward()
-            optimiser.step()
+            optimizer.step()
         last[init] = float(losses.terms["bpr"].value.detach())
         assert bool(method.alarms({"step": 500.0, "loss/bpr": last[init]})) == (init == "xavier")
     assert last["normal"] < 0.65 and last["xavier"] > 0.68

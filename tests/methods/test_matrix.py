@@ -32,13 +32,13 @@ def two_steps(name: str) -> str:
         method, _ = build(composition, Tiny(), Situation(64, BATCH, 1, STEPS), composition.recipes["cifar"], {})
     except UserError as refused:
         return str(refused)
-    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.01)
+    optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.01)
     for step in (10, 30):
         now = Progress(step, STEPS, step // 4, STEPS // 4)
         method.before_step(now)
         losses = method(views_of(method.view_count, BATCH, step), now)
         losses.total.backward()
-        optimiser.step()
+        optimizer.step()
         method.after_step(now)
         assert torch.isfinite(losses.total), name
         expected = {"base", *(part for part in name.split("+")[1:] if part != "mochi")}

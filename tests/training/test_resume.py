@@ -20,20 +20,20 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "moco+co2": ("moco+co2", {"precision": "bf16", "momentum": 0.8}),
     "moco-symmetric": ("moco-symmetric", {"schedule": "cosine-epoch"}),
     "moco-split, in parts": ("moco-split", {"accumulate": 2, "precision": "bf16"}),
-    "simclr, adam": ("simclr+co2", {"optimiser": "adam", "lr": 1e-3}),
+    "simclr, adam": ("simclr+co2", {"optimizer": "adam", "lr": 1e-3}),
     "simsiam, clipped": ("simsiam", {"clip": 0.5, "log_every": 4}),
-    "byol, lars": ("byol", {"optimiser": "lars", "lr": 1.0, "warmup_epochs": 1}),
-    "wmse, adam": ("wmse", {"optimiser": "adam", "lr": 1e-3}),
-    "vicreg, adam": ("vicreg", {"optimiser": "adam", "lr": 1e-3, "clip": 1.0}),
-    "moco-v3": ("moco-v3", {"optimiser": "adamw", "lr": 1e-3, "precision": "bf16"}),
+    "byol, lars": ("byol", {"optimizer": "lars", "lr": 1.0, "warmup_epochs": 1}),
+    "wmse, adam": ("wmse", {"optimizer": "adam", "lr": 1e-3}),
+    "vicreg, adam": ("vicreg", {"optimizer": "adam", "lr": 1e-3, "clip": 1.0}),
+    "moco-v3": ("moco-v3", {"optimizer": "adamw", "lr": 1e-3, "precision": "bf16"}),
     "dino": ("dino-frozen", {"precision": "bf16"}),
-    "dino, adam": ("dino-frozen+tkc", {"optimiser": "adamw", "lr": 1e-3, "accumulate": 2}),
-    "swav, lars": ("swav-queue", {"optimiser": "lars", "precision": "bf16"}),
-    "barlow, lars": ("barlow", {"optimiser": "lars", "precision": "bf16"}),
+    "dino, adam": ("dino-frozen+tkc", {"optimizer": "adamw", "lr": 1e-3, "accumulate": 2}),
+    "swav, lars": ("swav-queue", {"optimizer": "lars", "precision": "bf16"}),
+    "barlow, lars": ("barlow", {"optimizer": "lars", "precision": "bf16"}),
     "mixsiam": ("simsiam+mixsiam", {}),
     "mochi+unmix, symmetric": ("moco-symmetric+mochi+unmix", {"precision": "bf16"}),
     "moco+tkc": ("moco+tkc", {"schedule": "cosine-epoch"}),
-    "byol+tkc+unmix": ("byol+tkc+cutunmix", {"optimiser": "adam", "lr": 1e-3}),
+    "byol+tkc+unmix": ("byol+tkc+cutunmix", {"optimizer": "adam", "lr": 1e-3}),
 }
 
 
@@ -57,7 +57,7 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
     assert held["step"] == held["steps"]
     tensors = {f"method.{name}": value for name, value in held["method"].items()}
     for index, entry in held["optimiser"]["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in entry.items() if torch.is_tensor(value)}
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in entry.items() if torch.is_tensor(value)}
     return tensors
 
 

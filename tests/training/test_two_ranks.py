@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from twofold.images.batch import ImageBatch
 from twofold.seam import Progress
 from twofold.training.distribution import first_process, make_fabric, make_ready
-from twofold.training.optimiser import build_optimiser
+from twofold.training.optimizer import build_optimizer
 from twofold.training.step import Gradients
 
 from .small import Pictures, make_method, make_plan, run_training, two_views
@@ -73,7 +73,7 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     method = make_method(name, norm).double()
     plan = make_plan(batch_size=BATCH, accumulate=parts)
     make_ready(method, fabric, BATCH, parts)
-    gradients = Gradients(method, build_optimiser(method, plan), plan, fabric, print)
+    gradients = Gradients(method, build_optimizer(method, plan), plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
     views = two_views(ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2)), 0, method.view_count)

@@ -51,7 +51,7 @@ class Addition(nn.Module, Part):
         return {}
 
     def after_step(self, progress: Progress) -> None:
-        """Act after the optimiser's step."""
+        """Act after the optimizer's step."""
 
     def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
         """What a user should know before this run starts, a sentence each."""

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import above_zero, share
+from twofold.errors import above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
@@ -43,7 +43,7 @@ class BYOL(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(hidden=hidden, dim=dim)
-        share(momentum=momentum)
+        between_0_and_1(momentum=momentum)
         projector = mlp([width_of(backbone), hidden, dim], last_bias=output_bias)
         predictor = mlp([dim, hidden, dim], last_bias=output_bias)
         super().__init__(Branch(backbone, projector, predictor), additions)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Pass
@@ -42,15 +42,15 @@ class CO2(Addition):
     ) -> None:
         super().__init__()
         above_zero(temperature=1.0 if temperature is None else temperature)
-        share(ramp=ramp)
-        self.given = weight, temperature
+        between_0_and_1(ramp=ramp)
+        self.chosen = weight, temperature
         self.weight, self.temperature = self.fitted(QUEUE)
         self.include_positive, self.ramp = include_positive, ramp
 
     def fitted(self, defaults: tuple[float, float]) -> tuple[float, float]:
         """Weight and temperature as given, the defaults in the place of what was not."""
         weight, temperature = (
-            own if own is not None else other for own, other in zip(self.given, defaults, strict=True)
+            own if own is not None else other for own, other in zip(self.chosen, defaults, strict=True)
         )
         return weight, temperature
 
@@ -86,9 +86,12 @@ class CO2(Addition):
         return symmetric_divergence(first, second)
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        alike = row.get("loss/co2", 1.0) < 0.05 and row.get("spread", 1.0) < 0.1
-        said = "co2's term is near 0 because all images have nearly the same embedding, which agrees with anything: "
-        return [said + f"give a smaller weight than {self.weight:g}, in a new folder."] * alike
+        if row.get("loss/co2", 1.0) >= 0.05 or row.get("spread", 1.0) >= 0.1:
+            return []
+        return [
+            "co2's term is near 0 because all images have nearly the same embedding, which agrees with anything: "
+            f"give a smaller weight than {self.weight:g}, in a new folder."
+        ]
 
     def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
         negatives = method.stored_negatives()

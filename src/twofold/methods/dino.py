@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
 from twofold.methods.multicrop import MultiCrop, look_by_size
@@ -61,7 +61,7 @@ class DINO(MultiCrop):
     ) -> None:
         above_zero(prototypes=prototypes, hidden=hidden, dim=dim, temperature=temperature)
         above_zero(teacher_temperature=teacher_temperature, start_temperature=start_temperature)
-        share(temperature_warmup=temperature_warmup, momentum=momentum, center_momentum=center_momentum)
+        between_0_and_1(temperature_warmup=temperature_warmup, momentum=momentum, center_momentum=center_momentum)
         if local_views < 0 or frozen_epochs < 0:
             raise UserError(f"local_views and frozen_epochs count from 0, not {min(local_views, frozen_epochs)}.")
         projector = gelu_mlp([width_of(backbone), hidden, hidden, dim], norm=head_norm)
@@ -88,21 +88,21 @@ class DINO(MultiCrop):
         """The student's log-probabilities (B, K)."""
         return (cosines(rows, self.prototype_rows(progress)) / self.temperature).log_softmax(1)
 
-    def said(self, rows: Tensor) -> Tensor:
+    def outputs(self, rows: Tensor) -> Tensor:
         """The teacher's outputs (B, K), as they are before centre and temperature."""
         return cosines(rows, self.teacher_prototypes.weight)  # type: ignore[arg-type]
 
     def base_loss(self, record: Pass) -> Tensor:
-        said = {j: self.said(look.row) for j, look in record.teacher.items()}
-        targets = {j: sharpened(logits, self.center, self.sharpness(record.progress)) for j, logits in said.items()}
+        outputs = {j: self.outputs(look.row) for j, look in record.teacher.items()}
+        targets = {j: sharpened(logits, self.center, self.sharpness(record.progress)) for j, logits in outputs.items()}
         unsure = entropy(torch.cat(list(targets.values()))).mean() / math.log(max(len(self.center), 2))
-        record.kept["mean_output"] = total(torch.cat(list(said.values())).mean(0)) / world()
+        record.kept["mean_output"] = total(torch.cat(list(outputs.values())).mean(0)) / world()
         record.kept["target_entropy"] = unsure.detach()
         guesses = {i: self.guess(look.row, record.progress) for i, look in record.student.items()}
         return self.combine([cross_entropy(targets[j], guesses[i]).mean() for i, j in record.directions])
 
     def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
-        targets = sharpened(self.said(teacher_rows), self.center, self.sharpness(record.progress))
+        targets = sharpened(self.outputs(teacher_rows), self.center, self.sharpness(record.progress))
         return cross_entropy(targets, self.guess(student_rows, record.progress))
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
@@ -110,8 +110,10 @@ class DINO(MultiCrop):
         return {"target_entropy": record.kept["target_entropy"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        said = "DINO's teacher says the same of every image: a lower --method.teacher_temperature may help."
-        return [said] * (row.get("target_entropy", 0.0) > 0.99) + super().alarms(row)
+        alarms = []
+        if row.get("target_entropy", 0.0) > 0.99:
+            alarms.append("DINO's teacher says the same of every image: a lower --method.teacher_temperature may help.")
+        return alarms + super().alarms(row)
 
     def finish(self, record: Pass) -> None:
         self.center.lerp_(record.kept["mean_output"].to(self.center.dtype), 1 - self.center_momentum)

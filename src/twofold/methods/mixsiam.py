@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.mixing import beta, blend, paste, region
@@ -54,7 +54,7 @@ class MixSiam(Addition):
     ) -> None:
         super().__init__()
         above_zero(weight=weight, alpha=alpha)
-        share(ratio=0.5 if ratio is None else ratio)
+        between_0_and_1(ratio=0.5 if ratio is None else ratio)
         self.weight, self.max_on, self.stop_gradient = weight, max_on, stop_gradient
         self.mixture, self.alpha, self.ratio = mixture, alpha, ratio
         self.statistics, self.center_target = statistics, center_target
@@ -117,5 +117,6 @@ class MixSiam(Addition):
         return {"mixsiam_constant": F.cosine_similarity(row, middle, dim=1).mean()}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        high = row.get("mixsiam_constant", 0.0) > 0.9
-        return ["Mixtures predict nearly the same direction for every image; try --method.center_target true."] * high
+        if row.get("mixsiam_constant", 0.0) <= 0.9:
+            return []
+        return ["Mixtures predict nearly the same direction for every image; try --method.center_target true."]

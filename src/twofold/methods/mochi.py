@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, share
+from twofold.errors import UserError, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Pass
@@ -49,7 +49,7 @@ class MoCHi(Addition):
         replace: bool = False,
     ) -> None:
         super().__init__()
-        share(warmup=warmup)
+        between_0_and_1(warmup=warmup)
         if mixed < 0 or with_query < 0 or mixed + with_query == 0:
             raise UserError(f"mochi makes mixed + with_query negatives: {mixed} + {with_query} leaves nothing to make.")
         if hardest is not None and hardest < 2:

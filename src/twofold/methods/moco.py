@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import above_zero, share
+from twofold.errors import above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Look, Pass, width_of
@@ -59,7 +59,7 @@ class MoCo(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(temperature=temperature, queue=queue, dim=dim, groups=groups)
-        share(momentum=momentum)
+        between_0_and_1(momentum=momentum)
         width = width_of(backbone)
         projector = nn.Linear(width, dim) if head == "linear" else mlp([width, width, dim], norm=False)
         super().__init__(Branch(split(backbone, groups) if key_bn == "split" else backbone, projector), additions)
@@ -146,10 +146,10 @@ class MoCo(JointEmbedding):
     def notes(self, situation: Situation) -> list[str]:
         length, images = len(self.queue.rows), situation.count
         steps = -(-length // situation.batch_size)
-        said = [f"The loss rises during the first {steps} steps, while the queue of {length:,} fills; that is normal."]
+        notes = [f"The loss rises during the first {steps} steps, while the queue of {length:,} fills; that is normal."]
         if length > images // 2:
-            said.append(
+            notes.append(
                 f"A queue of {length:,} on {images:,} images holds each image's own older keys as negatives; "
                 f"a quarter of the images is a good length."
             )
-        return said + super().notes(situation)
+        return notes + super().notes(situation)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
 from twofold.methods.joint_embedding import JointEmbedding
@@ -50,7 +50,7 @@ class MoCoV3(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(temperature=temperature, hidden=hidden, dim=dim, layers=layers)
-        share(momentum=momentum)
+        between_0_and_1(momentum=momentum)
         if frozen_patches:
             freeze_patches(backbone)
         projector = mlp([width_of(backbone), *[hidden] * (layers - 1), dim], bias=False, last_norm="plain")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.multicrop import MultiCrop
 from twofold.methods.record import Branch, Pass, width_of
@@ -57,7 +57,7 @@ class SwAV(MultiCrop):
     ) -> None:
         above_zero(prototypes=prototypes, hidden=hidden, dim=dim, temperature=temperature)
         above_zero(epsilon=epsilon, iterations=iterations)
-        share(queue_start=queue_start)
+        between_0_and_1(queue_start=queue_start)
         if (least := min(local_views, queue, frozen_epochs)) < 0:
             raise UserError(f"local_views, queue and frozen_epochs count from 0, not {least}.")
         super().__init__(Branch(backbone, mlp([width_of(backbone), hidden, dim])), additions)
@@ -105,8 +105,12 @@ class SwAV(MultiCrop):
         return {"code_entropy": record.kept["code_entropy"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        said = "SwAV's codes tell nothing: fewer --method.prototypes or an --method.epsilon of 0.03 may help."
-        return [said] * (row.get("code_entropy", 0.0) > 0.99) + super().alarms(row)
+        alarms = []
+        if row.get("code_entropy", 0.0) > 0.99:
+            alarms.append(
+                "SwAV's codes tell nothing: fewer --method.prototypes or an --method.epsilon of 0.03 may help."
+            )
+        return alarms + super().alarms(row)
 
     def finish(self, record: Pass) -> None:
         for j, queue in enumerate(self.queues):

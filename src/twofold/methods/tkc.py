@@ -77,9 +77,9 @@ class TKC(Addition):
     def direction(self, record: Pass, present: list[nn.Module], i: int, j: int) -> Tensor:
         """The temporal loss (B,) of student view i against what the present teachers say of view j."""
         with torch.no_grad(), record.networks():
-            said = torch.stack([teacher(record.views.tensors[j]).projection for teacher in present])
+            taught = torch.stack([teacher(record.views.tensors[j]).projection for teacher in present])
         rows = F.normalize(record.student[i].row, dim=1)
-        targets, importance = self.transformer(said.to(rows.dtype))
+        targets, importance = self.transformer(taught.to(rows.dtype))
         record.kept["tkc_importance"] = importance.detach()
         everyone = gather(targets.transpose(0, 1)).transpose(0, 1)
         losses = temporal_nce(rows, everyone, self.temperature, rank() * len(rows))
@@ -105,16 +105,17 @@ class TKC(Addition):
             self.snapshots.take(self.source[0], (done - first) // every)
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        low = row.get("tkc_entropy", 1.0) < 0.2
-        return ["tkc listens to one of its teachers alone; a larger --method.bonus spreads the importances."] * low
+        if row.get("tkc_entropy", 1.0) >= 0.2:
+            return []
+        return ["tkc listens to one of its teachers alone; a larger --method.bonus spreads the importances."]
 
     def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
-        said = []
+        notes = []
         if situation.batch_size < 64:
-            said.append(f"tkc tells images of a batch apart; {situation.batch_size} are few, 64 and more are advised.")
+            notes.append(f"tkc tells images of a batch apart; {situation.batch_size} are few, 64 and more are advised.")
         per_epoch = max(situation.count // situation.batch_size, 1)
         epochs = -(-situation.steps // per_epoch)
         _, first = self.calendar(Progress(0, situation.steps, 0, epochs))
         if first >= situation.steps:
-            said.append(f"tkc takes its first snapshot after {first:,} steps, and this run ends before.")
-        return said
+            notes.append(f"tkc takes its first snapshot after {first:,} steps, and this run ends before.")
+        return notes

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.mixing import blend, own_share, paste, region
@@ -56,7 +56,7 @@ class UnMix(Addition):
     ) -> None:
         super().__init__()
         above_zero(alpha=alpha)
-        share(global_share=global_share)
+        between_0_and_1(global_share=global_share)
         self.alpha, self.global_share, self.mix_branch = alpha, global_share, mix_branch
         self.partner = 1 if partner == "second" else 0
 

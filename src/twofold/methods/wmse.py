@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Look, Pass, width_of
@@ -48,7 +48,7 @@ class WMSE(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(dim=dim, hidden=hidden, repeats=repeats)
-        share(epsilon=epsilon)
+        between_0_and_1(epsilon=epsilon)
         if views < 2:
             raise UserError(f"W-MSE compares at least 2 views of an image, not {views}.")
         if whiten_size <= dim:
@@ -103,14 +103,14 @@ class WMSE(JointEmbedding):
         return {"whitening_epsilon": record.kept["epsilon"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        needed = row.get("whitening_epsilon", 0.0) > self.epsilon * 1.001
-        failed = (
-            "The embeddings had nearly no spread in some directions: Cholesky failed, and the covariance was mixed "
-        )
-        failed += (
-            "with up to 0.1 % of the identity (see whitening_epsilon); a lower learning rate or a smaller dim helps."
-        )
-        return [failed] * needed + super().alarms(row)
+        alarms = []
+        if row.get("whitening_epsilon", 0.0) > self.epsilon * 1.001:
+            alarms.append(
+                "The embeddings had nearly no spread in some directions: Cholesky failed, and the covariance was "
+                "mixed with up to 0.1 % of the identity (see whitening_epsilon); a lower learning rate or a smaller "
+                "dim helps."
+            )
+        return alarms + super().alarms(row)
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that cannot be cut into groups."""
@@ -135,12 +135,12 @@ class WMSE(JointEmbedding):
         return {"dim": dim, "whiten_size": published if published in fitting else fitting[0]}
 
     def notes(self, situation: Situation) -> list[str]:
-        said = []
+        notes = []
         if self.size < 2 * self.dim:
             rule = f"the paper's rule, 2 x dim = {2 * self.dim}"
-            said.append(f"Groups of {self.size} images for {self.dim} dimensions are below {rule}.")
+            notes.append(f"Groups of {self.size} images for {self.dim} dimensions are below {rule}.")
         if self.dim < 64:
-            said.append(
+            notes.append(
                 f"W-MSE works in {self.dim} dimensions here; the published 64 take batches of 128 images and more."
             )
-        return said + super().notes(situation)
+        return notes + super().notes(situation)

@@ -126,12 +126,12 @@ def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int)
         torch.backends.cudnn.benchmark = True
 
 
-def join(method: nn.Module, optimiser: Optimizer, fabric: Fabric) -> tuple[Any, Any]:
-    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimiser."""
+def join(method: nn.Module, optimizer: Optimizer, fabric: Fabric) -> tuple[Any, Any]:
+    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimizer."""
     with warnings.catch_warnings():
         # broadcast_buffers has a new name in the newest torch alone.
         warnings.filterwarnings("ignore", message=".*broadcast_buffers")
-        return fabric.setup(Carrier(method, shared=fabric.world_size > 1), optimiser)
+        return fabric.setup(Carrier(method, shared=fabric.world_size > 1), optimizer)
 
 
 @contextmanager

@@ -35,19 +35,19 @@ class Journal:
         self,
         run: RunFolder,
         method: Method,
-        optimiser: Optimizer,
+        optimizer: Optimizer,
         data: Stream[Batch],
         plan: Plan,
         length: Length,
         fabric: Fabric,
     ) -> None:
-        self.run, self.method, self.optimiser, self.data = run, method, optimiser, data
+        self.run, self.method, self.optimizer, self.data = run, method, optimizer, data
         self.plan, self.length, self.fabric = plan, length, fabric
         self.meter, self.watch = Meter(fabric.device), Watch(method, plan)
         self.display: Display | None = None
         self.events: Events | None = None
         self.row: dict[str, float] = {}
-        self.said: set[str] = set()
+        self.messages: set[str] = set()
         self.enough = False
         self.first = self.saved = self.done = 0
         self.earlier = 0.0
@@ -55,7 +55,7 @@ class Journal:
         self.marked_step, self.marked_waited, self.waited_before = 0, 0.0, 0.0
 
     def resume(self) -> int:
-        """Load the last checkpoint, where there is one, into method, optimiser and metrics; the steps that are done."""
+        """Load the last checkpoint, where there is one, into method, optimizer and metrics; the steps that are done."""
         found, here = self.run.load(), versions()
         if found is not None:
             if (found.steps, found.images) != (self.length.steps, len(self.data)):
@@ -65,7 +65,7 @@ class Journal:
                 )
             try:
                 self.method.load_state_dict(found.method)
-                self.optimiser.load_state_dict(found.optimiser)
+                self.optimizer.load_state_dict(found.optimiser)
             except (RuntimeError, ValueError, KeyError) as error:
                 why = str(error).splitlines()[-1].strip()
                 raise UserError(
@@ -166,10 +166,10 @@ class Journal:
             if losses.rows is not None:
                 measured, warning = self.watch(losses.rows, self.done, self.length.steps)
                 row |= measured
-            for said in [*([warning] if warning else []), *self.method.alarms(row)]:
-                if said not in self.said:
-                    self.said.add(said)
-                    self.run.warn(said)
+            for message in [*([warning] if warning else []), *self.method.alarms(row)]:
+                if message not in self.messages:
+                    self.messages.add(message)
+                    self.run.warn(message)
             behind = Progress(
                 self.done, self.length.steps, self.length.epoch(self.done), self.length.epochs, self.plan.seed
             )
@@ -206,7 +206,7 @@ class Journal:
             self.run.save(
                 Checkpoint(
                     method=state,
-                    optimiser=self.optimiser.state_dict(),
+                    optimiser=self.optimizer.state_dict(),
                     step=self.done,
                     steps=self.length.steps,
                     images=len(self.data),

@@ -1,4 +1,4 @@
-"""The loop: stream -> device -> views -> losses -> gradients -> optimiser -> after_step; nothing else happens in it."""
+"""The loop: stream -> device -> views -> losses -> gradients -> optimizer -> after_step; nothing else happens in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twofold.seam import AnyBatch, Method, Monitor, Progress, Stream, Views
 from twofold.training.distribution import make_ready, together
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
-from twofold.training.optimiser import build_optimiser, set_rate
+from twofold.training.optimizer import build_optimizer, set_rate
 from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Plan
 from twofold.training.sampler import batches
@@ -42,9 +42,9 @@ def train(
     """
     length = plan.length(len(data))
     make_ready(method, fabric, plan.batch_size, plan.accumulate)
-    optimiser = build_optimiser(method, plan)
-    gradients = Gradients(method, optimiser, plan, fabric, say=run.say)
-    journal = Journal(run, method, optimiser, data, plan, length, fabric)
+    optimizer = build_optimizer(method, plan)
+    gradients = Gradients(method, optimizer, plan, fabric, say=run.say)
+    journal = Journal(run, method, optimizer, data, plan, length, fabric)
     first = journal.resume()
     if first >= length.steps or journal.enough:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
@@ -66,7 +66,7 @@ def train(
                 views = make_views(batch.to(fabric.device), progress.epoch)
                 method.before_step(progress)
                 losses = gradients(views, progress)
-                set_rate(optimiser.param_groups, plan.rate(step, length), plan.peak_lr)
+                set_rate(optimizer.param_groups, plan.rate(step, length), plan.peak_lr)
                 gradients.apply()
                 method.after_step(progress)
                 stop = journal.record(step + 1, losses, monitors, interrupt)

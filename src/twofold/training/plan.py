@@ -12,7 +12,7 @@ from twofold.training.schedule import Kind, factor, peak_rate
 
 @dataclass(frozen=True)
 class Length:
-    """How long a run is: optimiser steps in all, and in one pass over the data."""
+    """How long a run is: optimizer steps in all, and in one pass over the data."""
 
     steps: int
     steps_per_epoch: int
@@ -42,7 +42,7 @@ class Plan:
     epochs: int | None = None
     steps: int | None = None
     seed: int = 0
-    optimiser: Literal["lars", "sgd", "adam", "adamw"] = "sgd"
+    optimizer: Literal["lars", "sgd", "adam", "adamw"] = "sgd"
     base_lr: float | None = None
     lr: float | None = None
     scaling: Literal["linear", "sqrt", "none"] = "linear"
@@ -109,7 +109,7 @@ class Plan:
         )
 
     def describe(self, count: int) -> list[str]:
-        """The plan in sentences: the length of the run, the learning rate as arithmetic, the optimiser."""
+        """The plan in sentences: the length of the run, the learning rate as arithmetic, the optimizer."""
         length = self.length(count)
         passes = length.steps / length.steps_per_epoch
         left = count - length.steps_per_epoch * self.batch_size
@@ -120,7 +120,7 @@ class Plan:
         ]
         text = peak_rate(self.batch_size, base_lr=self.base_lr, lr=self.lr, scaling=self.scaling)[1]
         warmup = self._warmup(length)
-        text += f", warm-up over {warmup:,.4g} step{'s' * (warmup != 1)}" if warmup else ""
+        text += f", warm-up over {warmup:,.4g} {'step' if warmup == 1 else 'steps'}" if warmup else ""
         if self.schedule == "step":
             marks = ", ".join(str(m if m >= 0 else length.epochs + m) for m in self.milestones)
             text += f", then x {self.drop:g} at epochs {marks}"
@@ -130,8 +130,8 @@ class Plan:
         if warmup >= length.steps:
             text += " (the whole run is warm-up; give a shorter one)"
         lines.append(text)
-        kind = {"lars": "LARS", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimiser]
-        momentum = f", momentum {self.momentum:g}" if self.optimiser in ("lars", "sgd") else ""
+        kind = {"lars": "LARS", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimizer]
+        momentum = f", momentum {self.momentum:g}" if self.optimizer in ("lars", "sgd") else ""
         lines.append(f"{kind}{momentum}, weight decay {self.weight_decay:g}")
         return lines
 

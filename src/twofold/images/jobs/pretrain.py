@@ -166,7 +166,7 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
         epochs=settled["epochs"],
         steps=settled["steps"],
         seed=settled["seed"],
-        optimiser=settled["optimizer"],
+        optimizer=settled["optimizer"],
         base_lr=settled["base_lr"],
         lr=settled["lr"],
         scaling=settled["scaling"],

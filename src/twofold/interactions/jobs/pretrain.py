@@ -58,7 +58,7 @@ def make_plan(settled: Mapping[str, Any]) -> Plan:
         epochs=settled["epochs"],
         steps=settled["steps"],
         seed=settled["seed"],
-        optimiser=settled["optimizer"],
+        optimizer=settled["optimizer"],
         lr=settled["lr"],
         weight_decay=settled["weight_decay"],
         schedule="constant",

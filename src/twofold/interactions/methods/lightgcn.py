@@ -99,7 +99,7 @@ class LightGCN(Method):
         return {}
 
     def plateau_left(self, epoch: int) -> int:
-        """The epoch in which the loss of a batch first fell below 0.6, or the epoch of now where it has not."""
+        """The epoch in which the loss of a batch first fell below 0.6, or the current epoch where it has not."""
         left = int(self.left_in)
         return epoch if left < 0 else left
 
@@ -109,6 +109,7 @@ class LightGCN(Method):
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
         """Whether ranking is still at chance after 500 steps."""
-        stuck = self.reduction == "mean" and row["step"] >= PLATEAU_STEPS and row["loss/bpr"] > PLATEAU
+        if self.reduction != "mean" or row["step"] < PLATEAU_STEPS or row["loss/bpr"] <= PLATEAU:
+            return []
         remedy = "--method.init normal" if self.init == "xavier" else "a higher --lr"
-        return [f"Ranking is still at chance after {PLATEAU_STEPS} steps (bpr above {PLATEAU}); try {remedy}."] * stuck
+        return [f"Ranking is still at chance after {PLATEAU_STEPS} steps (bpr above {PLATEAU}); try {remedy}."]

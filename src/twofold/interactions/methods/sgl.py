@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.interactions.graph import Bipartite, propagate
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.views.augment import draw_view
@@ -66,7 +66,7 @@ class SGL(LightGCN):
             sampling=sampling,
         )
         above_zero(temperature=temperature)
-        share(ratio=ratio)
+        between_0_and_1(ratio=ratio)
         if ratio == 1 or weight < 0:
             raise UserError(f"ratio must be below 1 and weight at least 0, not {ratio} and {weight}.")
         if negatives == "merge" and sides != "both":
