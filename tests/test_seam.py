@@ -10,7 +10,7 @@ from twofold.methods.addition import Addition
 from twofold.methods.simclr import SimCLR
 from twofold.seam import Method, Monitor, Progress, Situation, missing_from
 
-from .training.small import Net
+from .tiny import Net
 
 HERE = Situation(100, 10)
 

@@ -13,7 +13,7 @@ from twofold.errors import UserError
 from twofold.methods.dino import DINO
 from twofold.seam import Progress, Views
 
-from .test_seam import NOW, Tiny, views_of
+from .small import NOW, Tiny, views_of
 
 
 def softmax(values):

@@ -12,7 +12,7 @@ from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
 from twofold.seam import Progress, Situation
 
-from .test_seam import BASES, NOW, Tiny, views_of
+from .small import NOW, Tiny, made, views_of
 
 
 def run(progress=NOW, **settings):
@@ -104,8 +104,8 @@ def test_how_many_are_hardest():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: BASES["simclr"](Tiny(), [MoCHi()]), "SimCLR has none; use moco+mochi"),
-        (lambda: BASES["moco"](Tiny(), [MoCHi(hardest=25)]), "25, more than the 24 keys of the queue"),
+        (lambda: made("simclr", [MoCHi()]), "SimCLR has none; use moco+mochi"),
+        (lambda: made("moco", [MoCHi(hardest=25)]), "25, more than the 24 keys of the queue"),
         (lambda: MoCHi(mixed=0, with_query=0), "leaves nothing to make"),
         (lambda: MoCHi(hardest=1), "at least 2, not 1"),
         (lambda: MoCHi(warmup=2.0), "warmup must lie between 0 and 1"),

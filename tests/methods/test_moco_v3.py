@@ -14,7 +14,7 @@ from twofold.methods.moco_v3 import MoCoV3
 from twofold.nets.features import Features
 from twofold.seam import Progress
 
-from .test_seam import NOW, Tiny, views_of
+from .small import NOW, Tiny, views_of
 
 
 def dot(a, b):

@@ -13,7 +13,7 @@ from twofold.methods.dino import DINO
 from twofold.methods.swav import SwAV
 from twofold.seam import Progress, Views
 
-from .test_seam import Tiny
+from .small import Tiny
 
 STEPS, PATTERNS = 100, 16
 

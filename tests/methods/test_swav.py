@@ -13,7 +13,7 @@ from twofold.errors import UserError
 from twofold.methods.swav import SwAV
 from twofold.seam import Progress, Situation, Views
 
-from .test_seam import Tiny, views_of
+from .small import Tiny, views_of
 
 LATE = Progress(8, 10, 1, 2)
 

@@ -15,7 +15,7 @@ from twofold.methods.moco import MoCo
 from twofold.methods.tkc import TKC
 from twofold.seam import Progress, Situation
 
-from .test_seam import BASES, Tiny, views_of
+from .small import Tiny, made, views_of
 
 STEPS, EPOCHS = 40, 10
 
@@ -154,7 +154,7 @@ def test_the_temperature_is_the_bases_where_it_has_one():
 
 def test_what_is_said_and_refused():
     with pytest.raises(UserError, match="SimCLR has no EMA teacher"):
-        BASES["simclr"](Tiny(), [TKC()])
+        made("simclr", [TKC()])
     with pytest.raises(UserError, match="teachers must be a number above 0"):
         TKC(teachers=0)
     with pytest.raises(UserError, match="interval must be a number above 0"):

@@ -11,7 +11,7 @@ from twofold.methods.wmse import WMSE
 from twofold.objectives.decorrelation import whiten
 from twofold.seam import Situation
 
-from .test_seam import NOW, Tiny, views_of
+from .small import NOW, Tiny, views_of
 
 
 @pytest.mark.parametrize(
