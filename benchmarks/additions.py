@@ -1,7 +1,7 @@
 """additions.py OUT.json: what each addition costs in time and memory against its base, beside it in rounds.
 
 Every measurement is a process of its own, one thread, on random images that are in memory already: the step alone
-(student, teacher, losses, backward, optimiser, after_step), in seconds of CPU, and the most memory that the process
+(student, teacher, losses, backward, optimizer, after_step), in seconds of CPU, and the most memory that the process
 held less what it held before the first step. The table gives medians over the rounds of the ratio to the base of the
 same round.
 """
@@ -38,7 +38,7 @@ def one(name: str, options: argparse.Namespace) -> dict[str, float]:
     from twofold.catalog.composition import build, compose
     from twofold.images.backbones import build_backbone
     from twofold.seam import Progress, Situation, Views
-    from twofold.training.optimiser import build_optimiser
+    from twofold.training.optimizer import build_optimizer
     from twofold.training.plan import Plan
 
     torch.set_num_threads(1)
@@ -53,7 +53,7 @@ def one(name: str, options: argparse.Namespace) -> dict[str, float]:
         settings = {"queue": "4096", **settings}
     method, _ = build(composition, backbone, situation, composition.recipes["cifar"], settings)
     method = method.to(memory_format=torch.channels_last)
-    optimiser = build_optimiser(method, Plan(batch_size=batch, steps=steps, lr=0.01))
+    optimizer = build_optimizer(method, Plan(batch_size=batch, steps=steps, lr=0.01))
     drawn = [torch.randn(batch, 3, options.image_size, options.image_size) for _ in range(method.view_count)]
     shown = [view.contiguous(memory_format=torch.channels_last) for view in drawn]
     before, times = _peak(), []
@@ -64,8 +64,8 @@ def one(name: str, options: argparse.Namespace) -> dict[str, float]:
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bf16"):
             losses = method(Views(list(shown), [], torch.arange(batch) + step * batch), now)
         losses.total.backward()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         method.after_step(now)
         times.append(time.process_time() - began)
     return {"seconds": statistics.median(times[2:]), "mib": _peak() - before}

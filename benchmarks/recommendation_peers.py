@@ -53,7 +53,7 @@ def twofold(kind: str, folder: Path, data: Data, plan: Plan, each: Each) -> None
     from twofold.interactions.methods.sgl import SGL
     from twofold.interactions.views.triples import Triples
     from twofold.seam import Batch, Progress
-    from twofold.training.optimiser import build_optimiser
+    from twofold.training.optimizer import build_optimizer
     from twofold.training.plan import Plan as Training
     from twofold.training.sampler import batches
 
@@ -65,17 +65,17 @@ def twofold(kind: str, folder: Path, data: Data, plan: Plan, each: Each) -> None
         method = LightGCN(graph, layers=plan.layers, init=plan.init)
     seed = torch.initial_seed()
     triples = Triples(*graph, sampling="user", seed=seed)
-    training = Training(batch_size=plan.batch_size, epochs=1, optimiser="adam", lr=plan.lr, weight_decay=0.0)
-    optimiser = build_optimiser(method, training)
+    training = Training(batch_size=plan.batch_size, epochs=1, optimizer="adam", lr=plan.lr, weight_decay=0.0)
+    optimizer = build_optimizer(method, training)
     size = min(plan.batch_size, len(graph.pairs))
     steps = len(graph.pairs) // size
     for step, index in enumerate(batches(len(graph.pairs), size, seed, 0, steps * plan.epochs, 0, 1)):
         now = Progress(step, 10**6, step // steps, 1000, seed=seed)
         method.before_step(now)
-        views = triples(Batch(torch.empty(0), torch.empty(0), index), now.epoch)
+        views = triples(Batch(index), now.epoch)
         method(views, now).total.backward()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         if (step + 1) % steps == 0:
             each(now.epoch + 1, method.represent)
 

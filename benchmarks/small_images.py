@@ -3,7 +3,7 @@
 Every (method, seed) is one run and one JSON file in OUT, so the command can be stopped, repeated, and shared between
 processes (--seeds 0 in one, --seeds 1 in another; OMP_NUM_THREADS=1 then). The last lines are the table of all that
 OUT holds. The subset is the first --images rows of TRAIN, which must be interleaved over the classes. METHOD@SYSTEM is
-METHOD with the views and the optimiser of SYSTEM's recipe; METHOD[NAME=VALUE,...] has settings of its own.
+METHOD with the views and the optimizer of SYSTEM's recipe; METHOD[NAME=VALUE,...] has settings of its own.
 """
 
 from __future__ import annotations

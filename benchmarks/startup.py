@@ -1,7 +1,7 @@
 """startup.py: CPU seconds of `import twofold`, `--help`, a typo, and from the command to the first training step.
 
 The first step is watched from inside: torch's global hooks note the process's CPU time when a module in training first
-goes forward and when an optimiser first ends its step. Medians of ROUNDS runs; the first of each is not counted (it
+goes forward and when an optimizer first ends its step. Medians of ROUNDS runs; the first of each is not counted (it
 fills the disk cache).
 """
 

@@ -13,20 +13,20 @@ import time
 import measure
 import torch
 
+from twofold.images.batch import ImageBatch
 from twofold.images.views import RECIPES, ImageViews, Recipe
 from twofold.images.views.recipes import Crop
 from twofold.images.views.reference import reference_views
-from twofold.seam import Batch
 
 
-def batch(source: int, images: int) -> Batch:
+def batch(source: int, images: int) -> ImageBatch:
     """Random pictures; what the operations cost does not depend on the content."""
     pixels = torch.randint(0, 256, (images, 3, source, source), dtype=torch.uint8)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
-    return Batch(pixels, torch.full((images, 2), source), torch.arange(images))
+    return ImageBatch(torch.arange(images), pixels, torch.full((images, 2), source))
 
 
-def cost(views: ImageViews, data: Batch, epochs: int) -> float:
+def cost(views: ImageViews, data: ImageBatch, epochs: int) -> float:
     """Least CPU-ms per image over some epochs."""
     least = float("inf")
     for epoch in range(epochs):
@@ -36,7 +36,7 @@ def cost(views: ImageViews, data: Batch, epochs: int) -> float:
     return round(least / len(data) * 1e3, 4)
 
 
-def exact_cost(views: ImageViews, data: Batch) -> float:
+def exact_cost(views: ImageViews, data: ImageBatch) -> float:
     """CPU-ms per image of torchvision, one image at a time, with the same parameters."""
     start = time.process_time()
     statistics = views.mean, views.std

@@ -24,7 +24,7 @@ def above_zero(**settings: float) -> None:
             raise UserError(f"{name} must be a number above 0, not {value}.")
 
 
-def share(**settings: float) -> None:
+def between_0_and_1(**settings: float) -> None:
     """Refuse a setting that must lie between 0 and 1, naming it."""
     for name, value in settings.items():
         if not 0 <= value <= 1:

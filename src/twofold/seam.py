@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from twofold.randomness import generator
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 @dataclass
 class Batch:
-    """Images as read: one uint8 block, padded right and below.
+    """Things as read; each kind of data adds what it reads of them, as further tensors.
 
-    pixels: uint8 (B, 3, H, W), zeros outside each image. size: int64 (B, 2), height and width of each image inside the
-    block. index: int64 (B,), the position of each image in the data set (what random draws depend on).
+    index: int64 (B,), the position of each thing in the data (what random draws depend on).
     """
 
-    pixels: Tensor
-    size: Tensor
     index: Tensor
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def to(self, device: torch.device | str) -> Batch:
+    def to(self, device: torch.device | str) -> Self:
         """The same batch on another device."""
-        moved = {k: getattr(self, k).to(device, non_blocking=True) for k in ("pixels", "size", "index")}
+        moved = {field.name: getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)}
         return replace(self, **moved)
+
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch, covariant=True)
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a view lies in its source image.
+    """Where a view that was cut from a larger picture lies in it.
 
     box: float32 (B, 4), left, top, right, bottom in source pixels. flip: bool (B,), mirrored left to right after the
-    crop. source: float32 (B, 2), height and width of the source image.
+    crop. source: float32 (B, 2), height and width of the source.
     """
 
     box: Tensor
@@ -54,8 +57,8 @@ class Geometry:
 class Views:
     """V views of the same B things.
 
-    tensors: V tensors (B, C, H, W) for images, (B, C, T, H, W) for clips. geometry: one record a view (or empty where
-    views were not cut from an image). index: int64 (B,), as in the batch.
+    tensors: V tensors (B, ...), as the method's network takes them. geometry: one record a view (or empty where views
+    were not cut from something). index: int64 (B,), as in the batch.
     """
 
     tensors: list[Tensor]
@@ -92,9 +95,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a method may fit its unset settings to: images in the data, batch over all devices, devices, steps."""
+    """What a method may fit its unset settings to: things in the data, batch over all devices, devices, steps."""
 
-    images: int
+    count: int
     batch_size: int
     devices: int = 1
     steps: int = 1
@@ -121,41 +124,96 @@ class Losses:
         return torch.stack([term.weight * term.value for term in self.terms.values()]).sum()
 
 
-class Method(Protocol):
-    """What the training loop needs; an nn.Module that has these works, whatever its shape."""
+class Part:
+    """What the catalog builds by its name: a method, an addition, a ranker without training."""
+
+    @classmethod
+    def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
+        """Changes to a recipe's settings that the data and the batch ask for; what the user gives goes over them."""
+        return {}
+
+    def check(self, situation: Situation) -> None:
+        """Refuse, with a UserError, data or a batch that the part cannot work with."""
+
+
+class Method(nn.Module, Part):
+    """What the loop, and what prepares a run, ask of a method; a subclass says only what differs.
+
+    backbone: what the run is for, the network that is exported. view_count: views that a step needs. batch_norm:
+    whether statistics are of each process ("local") or of all ("global").
+    """
 
     backbone: nn.Module
-    batch_norm: str
     view_count: int
+    batch_norm: Literal["local", "global"] = "global"
 
-    def before_step(self, progress: Progress) -> None: ...
+    def forward(self, views: Views, progress: Progress) -> Losses:
+        """Named, weighted terms of one step."""
+        raise NotImplementedError
 
-    def __call__(self, views: Views, progress: Progress) -> Losses: ...
+    def before_step(self, progress: Progress) -> None:
+        """Act before the forward pass."""
 
-    def after_step(self, progress: Progress) -> None: ...
+    def after_step(self, progress: Progress) -> None:
+        """Act after the optimizer's step."""
 
-    def constant_rate(self) -> Sequence[nn.Parameter]: ...
+    def constant_rate(self) -> Sequence[nn.Parameter]:
+        """Parameters whose learning rate does not follow the schedule."""
+        return ()
+
+    def compiled_networks(self) -> Sequence[nn.Module]:
+        """The networks that `--compile` compiles."""
+        return (self.backbone,)
+
+    def notes(self, situation: Situation) -> list[str]:
+        """What a user should know before this run starts, a sentence each."""
+        return []
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        """What is wrong with the numbers just logged, a sentence each; the run says each once."""
+        return []
+
+    def collapse_causes(self) -> list[str]:
+        """What of the method may have made all rows alike, half a sentence each; beside the causes in the plan."""
+        return []
 
 
-class Stream(Protocol):
-    """Data as the loop needs it. waited: seconds that the loop has waited for batches so far.
+def missing_from(method: object) -> list[str]:
+    """The members of `Method` that an object lacks: what a user's own class must still define."""
+    members = {*Method.__annotations__, *vars(Method), *vars(Part)}
+    return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
 
-    It may have `unreadable`, a mapping from the names of files that could not be read to the reasons.
+
+class Stream(Protocol[AnyBatch]):
+    """Data as the loop needs it, in batches of its own kind.
+
+    waited: seconds that the loop has waited for batches so far. unreadable: what could not be read, by name, with the
+    reason.
     """
 
     waited: float
 
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Nothing, where the data is no files."""
+        return {}
+
     def __len__(self) -> int: ...
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]: ...
+    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[AnyBatch]:
+        """A batch for each batch of positions in the data."""
+        ...
 
 
 class Monitor(Protocol):
     """A measurement made at the end of every so many epochs, and at the end of the run; leaves the method as it was.
 
-    Called in the first process only. One that has an attribute `enough` ends the run where that is true after a call.
+    Called in the first process only. enough: looked at after each call; where it is true the run ends.
     """
 
     every_epochs: int
+    enough: bool = False
 
-    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]: ...
+    def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
+        """Numbers for the log, by column."""
+        ...

@@ -84,7 +84,7 @@ def test_unknown_names(name, said):
 
 def test_someones_own_addition_in_their_own_package(tmp_path, monkeypatch):
     (tmp_path / "ideas.py").write_text(
-        "from twofold.methods.joint_embedding import Addition\n"
+        "from twofold.methods.addition import Addition\n"
         "from twofold.seam import Term\n"
         "class Small(Addition):\n"
         '    """Pulls projections to zero. strength: how much."""\n'

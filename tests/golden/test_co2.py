@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from twofold.methods.co2 import CO2
-from twofold.methods.joint_embedding import Look, Pass
+from twofold.methods.record import Look, Pass
 from twofold.objectives.consistency import similarity_distribution
 from twofold.seam import Progress, Views
 
@@ -25,7 +25,8 @@ def cases(file):
 def record_of(queries, keys, negatives):
     student, teacher = {0: Look(None, queries, queries)}, {1: Look(None, keys, keys)}
     views = Views([], [], torch.arange(len(queries)))
-    return Pass(views, [], student, teacher, negatives, ((0, 1),), Progress(1, 1), look=None, teach=None)
+    unused = dict.fromkeys(("look", "teach", "networks", "combine", "loss"))
+    return Pass(views, [], student, teacher, negatives, ((0, 1),), Progress(1, 1), **unused)
 
 
 def test_loss_and_gradient(golden):

@@ -1,4 +1,4 @@
-"""LARS against the optimiser of the SimCLR repository, step by step, in both of its variants."""
+"""LARS against the optimizer of the SimCLR repository, step by step, in both of its variants."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def test_lars_replays_every_step(golden, variant):
     file = golden("images_lars")
     weights = {"W": file["W0"], "b": file["b0"], "gamma": file["gamma0"]}
     parameters = {name: torch.nn.Parameter(torch.tensor(start)) for name, start in weights.items()}
-    optimiser = LARS(
+    optimizer = LARS(
         [
             {"params": [parameters["W"]]},
             {"params": [parameters["b"], parameters["gamma"]], "adapt": False, "weight_decay": 0.0},
@@ -28,7 +28,7 @@ def test_lars_replays_every_step(golden, variant):
     for step in range(steps):
         for name, parameter in parameters.items():
             parameter.grad = torch.tensor(file[f"grads_{name}"][step])
-        optimiser.step()
+        optimizer.step()
         for name, parameter in parameters.items():
             expected = torch.tensor(file[f"{variant}_{name}"][step])
             assert_close(parameter.detach(), expected, rtol=0, atol=2e-6)

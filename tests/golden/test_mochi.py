@@ -53,7 +53,7 @@ def test_one_step_of_moco_with_it(golden):
     method.before_step(NOW)
     record = method.observe(views, NOW)
     losses = method.judge(record)
-    extra = method.extra
+    extra = record.kept["extra"]
     losses.total.backward()
     method.after_step(NOW)
     unit = F.normalize(record.student[0].row, dim=1).detach()

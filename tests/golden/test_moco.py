@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from twofold.methods.moco import MoCo
 from twofold.nets.batch_norm import SplitBatchNorm2d, deinterleave, interleave
-from twofold.objectives.info_nce import info_nce
+from twofold.objectives.contrastive import info_nce
 from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from twofold.training.optimiser import set_rate
+from twofold.training.optimizer import set_rate
 from twofold.training.plan import Length, Plan
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from twofold.objectives.nt_xent import nt_xent
+from twofold.objectives.contrastive import nt_xent
 
 CLOSE = {"rtol": 0, "atol": 1e-8}
 

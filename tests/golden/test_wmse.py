@@ -8,7 +8,7 @@ from small import Flat
 from torch.testing import assert_close
 
 from twofold.methods.wmse import WMSE
-from twofold.objectives.whitening import whiten
+from twofold.objectives.decorrelation import whiten
 from twofold.seam import Progress, Views
 
 CLOSE = {"rtol": 0, "atol": 1e-8}

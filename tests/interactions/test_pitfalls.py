@@ -25,14 +25,14 @@ from .graph_data import graph, random_graph
 
 def triples_of(data: Bipartite, seed: int = 0, epoch: int = 0) -> list[torch.Tensor]:
     index = torch.arange(len(data.pairs))
-    return Triples(*data, sampling="user", seed=seed)(Batch(torch.empty(0), torch.empty(0), index), epoch).tensors
+    return Triples(*data, sampling="user", seed=seed)(Batch(index), epoch).tensors
 
 
 def step(method: LightGCN, data: Bipartite, number: int = 0, epoch: int = 0):
     progress = Progress(number, 1000, epoch, 100, seed=0)
     method.before_step(progress)
     index = torch.arange(len(data.pairs))
-    views = Triples(*data, sampling="user", seed=0)(Batch(torch.empty(0), torch.empty(0), index), epoch)
+    views = Triples(*data, sampling="user", seed=0)(Batch(index), epoch)
     return method(views, progress)
 
 
@@ -110,16 +110,16 @@ def test_xavier_stays_on_the_start_plateau_where_normal_rows_leave_it_and_the_ru
     for init in ("normal", "xavier"):
         torch.manual_seed(0)
         method = SGL(data, init=init, negatives="batch", layers=2)
-        optimiser = torch.optim.Adam(method.parameters(), lr=5e-3)
+        optimizer = torch.optim.Adam(method.parameters(), lr=5e-3)
         for number in range(60):
             epoch, place = divmod(number * size, len(pairs))
             progress = Progress(number, 1000, epoch, 1000, seed=0)
             method.before_step(progress)
             index = (torch.arange(size) + place) % len(pairs)
-            losses = method(triples(Batch(torch.empty(0), torch.empty(0), index), epoch), progress)
-            optimiser.zero_grad()
+            losses = method(triples(Batch(index), epoch), progress)
+            optimizer.zero_grad()
             losses.total.backward()
-            optimiser.step()
+            optimizer.step()
         last[init] = float(losses.terms["bpr"].value.detach())
         assert bool(method.alarms({"step": 500.0, "loss/bpr": last[init]})) == (init == "xavier")
     assert last["normal"] < 0.65 and last["xavier"] > 0.68

@@ -1,41 +1,31 @@
-"""Two processes (gloo) against one on the joined batch: losses and gradients of LightGCN and SGL."""
+"""Two processes (gloo) against one on the joined batch: losses and gradients of every method on interactions."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
 from torch.testing import assert_close
 
-from twofold.interactions.methods.lightgcn import LightGCN
-from twofold.interactions.methods.sgl import SGL
 from twofold.interactions.views.triples import Triples
 from twofold.seam import Batch, Progress
 
+from ..tiny import ON_INTERACTIONS, make, variants
 from .graph_data import random_graph
 
 DATA, BATCH, NOW = random_graph(), 32, Progress(3, 10, 1, 3, seed=5)
-CASES: dict[str, dict[str, Any]] = {
-    "lightgcn": {},
-    "sgl, all nodes": {"negatives": "full"},
-    "sgl, of the batch": {"negatives": "batch", "augmentation": "nd"},
-    "sgl, merged": {"negatives": "merge", "augmentation": "rw"},
-    "sgl, sums": {"negatives": "batch", "reduction": "sum"},
-}
+CASES = [*ON_INTERACTIONS, *variants(ON_INTERACTIONS)]
 
 
 def one_step(case: str, rank: int, world: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    settings = CASES[case]
-    kind = SGL if settings else LightGCN
-    method = kind(DATA, dim=5, layers=2, **settings).double()
+    method = make(case, DATA).double()
     method.before_step(NOW)
     index = torch.arange(BATCH)[rank * BATCH // world : (rank + 1) * BATCH // world]
     triples = Triples(*DATA, sampling="user", seed=1)
-    losses = method(triples(Batch(torch.empty(0), torch.empty(0), index), 1), NOW)
+    losses = method(triples(Batch(index), 1), NOW)
     losses.total.backward()
     return {"loss": losses.total.detach()} | {name: p.grad for name, p in method.named_parameters()}
 

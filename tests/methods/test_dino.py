@@ -11,10 +11,9 @@ from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.methods.dino import DINO
-from twofold.objectives.distillation import cross_entropy, entropy, sharpened
 from twofold.seam import Progress, Views
 
-from .test_seam import NOW, Tiny, views_of
+from .small import NOW, Tiny, views_of
 
 
 def softmax(values):
@@ -49,23 +48,6 @@ def by_hand(rows, weight):
         return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
 
     return [[cosine(row, output) for output in weight.tolist()] for row in rows.tolist()]
-
-
-def test_the_objective_is_the_loop_and_its_gradient():
-    drawn = torch.Generator().manual_seed(1)
-    logits, guess = torch.randn(2, 4, 5, generator=drawn, dtype=torch.float64)
-    center = torch.randn(5, generator=drawn, dtype=torch.float64)
-    targets, logs = sharpened(logits, center, 0.5), (guess / 0.3).log_softmax(1)
-    for b in range(4):
-        expected = softmax([(x - c) / 0.5 for x, c in zip(logits[b].tolist(), center.tolist(), strict=True)])
-        assert targets[b].tolist() == pytest.approx(expected)
-        guessed = softmax([x / 0.3 for x in guess[b].tolist()])
-        value = -sum(t * math.log(g) for t, g in zip(expected, guessed, strict=True))
-        assert cross_entropy(targets, logs)[b].item() == pytest.approx(value, abs=1e-12)
-        assert entropy(targets)[b].item() == pytest.approx(-sum(t * math.log(t) for t in expected))
-    assert entropy(torch.eye(3)).tolist() == [0, 0, 0]
-    given = (guess.requires_grad_(),)
-    assert torch.autograd.gradcheck(lambda g: cross_entropy(targets, g.log_softmax(1)), given)
 
 
 def test_every_view_guesses_each_large_one_but_itself():
@@ -138,8 +120,8 @@ def test_the_length_of_the_last_layers_rows_means_nothing():
 
 def test_the_teacher_and_its_last_layer_follow_along_a_cosine():
     method = make(momentum=0.9)
-    method(crops(), NOW)
     for step, momentum in ((0, 0.9), (5, 0.95), (10, 1.0)):
+        method(crops(), Progress(step, 10))
         before, layer = method.teacher_prototypes.weight.clone(), method.teacher.projector[0].weight.clone()
         method.after_step(Progress(step, 10))
         assert_close(method.teacher_prototypes.weight, momentum * before + (1 - momentum) * method.prototypes.weight)

@@ -13,7 +13,7 @@ from twofold.errors import UserError
 from twofold.methods.mixsiam import MixSiam
 from twofold.methods.simsiam import SimSiam
 
-from .test_seam import BASES, NOW, Tiny, views_of
+from .small import NOW, Tiny, made, views_of
 
 
 def run(**settings):
@@ -93,9 +93,9 @@ def test_one_direction_for_all_images_is_an_alarm():
 
 def test_bases_that_make_no_sense_are_refused():
     with pytest.raises(UserError, match="SimCLR has no predictor"):
-        BASES["simclr"](Tiny(), [MixSiam()])
+        made("simclr", [MixSiam()])
     with pytest.raises(UserError, match="BYOL's targets carry no gradient"):
-        BASES["byol"](Tiny(), [MixSiam(stop_gradient=False)])
+        made("byol", [MixSiam(stop_gradient=False)])
     with pytest.raises(UserError, match="ratio must lie between 0 and 1"):
         MixSiam(ratio=2.0)
     with pytest.raises(UserError, match="alpha must be a number above 0"):

@@ -12,7 +12,7 @@ from twofold.methods.mochi import MoCHi
 from twofold.methods.moco import MoCo
 from twofold.seam import Progress, Situation
 
-from .test_seam import BASES, NOW, Tiny, views_of
+from .small import NOW, Tiny, made, views_of
 
 
 def run(progress=NOW, **settings):
@@ -27,7 +27,7 @@ def run(progress=NOW, **settings):
 
 def test_the_loss_is_the_loop_over_rows():
     method, addition, record, losses = run()
-    addition.step = -1
+    record.comparisons = 0
     draw = addition.draw(record)
     q, k = F.normalize(record.student[0].row, dim=1), F.normalize(record.teacher[1].row, dim=1)
     stored, values = record.negatives, []
@@ -53,15 +53,16 @@ def test_the_loss_is_the_loop_over_rows():
 
 def test_draws_are_new_at_every_call_and_step_and_a_function_of_the_image():
     _, addition, record, _ = run()
-    first, second = addition.draw(record), addition.draw(record)
+    first = addition.draw(record)
+    record.comparisons += 1
+    second = addition.draw(record)
     assert not torch.equal(first.alpha, second.alpha)
     assert (first.i != first.j).all() and first.beta.max() < 0.5
     assert first.i.min() >= 0 and max(first.i.max(), first.j.max(), first.single.max()) < 5
-    addition.step, other = -1, run(Progress(4, 10, seed=5))[2]
-    again = addition.draw(record)
-    addition.step = -1
-    assert torch.equal(addition.draw(record).alpha, again.alpha)
-    assert not torch.equal(addition.draw(other).alpha, again.alpha)
+    assert torch.equal(addition.draw(record).alpha, second.alpha)
+    other = run(Progress(4, 10, seed=5))[2]
+    other.comparisons = record.comparisons
+    assert not torch.equal(addition.draw(other).alpha, second.alpha)
 
 
 def test_pairs_may_repeat_where_asked():
@@ -72,39 +73,39 @@ def test_pairs_may_repeat_where_asked():
 
 @pytest.mark.parametrize(("mixed", "with_query"), [(4, 0), (0, 3), (7, 2)])
 def test_each_kind_alone(mixed, with_query):
-    method, _, _, losses = run(mixed=mixed, with_query=with_query)
-    assert method.extra.shape == (8, mixed + with_query, 8)
-    assert_close(method.extra.norm(dim=2), torch.ones(8, mixed + with_query, dtype=torch.float64))
-    assert not method.extra.requires_grad
+    _, _, record, losses = run(mixed=mixed, with_query=with_query)
+    made = record.kept["extra"]
+    assert made.shape == (8, mixed + with_query, 8)
+    assert_close(made.norm(dim=2), torch.ones(8, mixed + with_query, dtype=torch.float64))
+    assert not made.requires_grad
     losses.total.backward()
 
 
 def test_nothing_is_made_before_the_warm_up_ends_and_nothing_enters_the_queue():
-    method, _, _, early = run(Progress(0, 100), warmup=0.05)
-    assert method.extra is None
-    method, _, _, late = run(Progress(5, 100), warmup=0.05)
-    assert method.extra is not None and late.total > early.total
+    _, _, record, early = run(Progress(0, 100), warmup=0.05)
+    assert "extra" not in record.kept
+    method, _, record, late = run(Progress(5, 100), warmup=0.05)
+    assert "extra" in record.kept and late.total > early.total
     for name in ("pretext_top1", "negatives_with_mass", "uniformity"):
         assert name in late.scalars
     before = method.queue.rows.clone()
     method.after_step(Progress(5, 100))
-    assert_close(method.queue.rows[:8], method.fresh[0])
+    assert_close(method.queue.rows[:8].double(), F.normalize(record.teacher[1].row, dim=1))
     assert torch.equal(method.queue.rows[8:], before[8:])
-    assert method.extra is None
 
 
 def test_how_many_are_hardest():
     assert run(hardest=None)[1].hardest == 2
     assert MoCo(Tiny(), dim=8, queue=64, additions=[MoCHi()]).additions[0].hardest == 4
-    assert MoCHi.fit_to(Situation(images=6400, batch_size=64), {"hardest": 1024}) == {"hardest": 100}
-    assert MoCHi.fit_to(Situation(images=6400, batch_size=64), {"hardest": None}) == {"hardest": None}
+    assert MoCHi.fit_to(Situation(count=6400, batch_size=64), {"hardest": 1024}) == {"hardest": 100}
+    assert MoCHi.fit_to(Situation(count=6400, batch_size=64), {"hardest": None}) == {"hardest": None}
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: BASES["simclr"](Tiny(), [MoCHi()]), "SimCLR has none; use moco+mochi"),
-        (lambda: BASES["moco"](Tiny(), [MoCHi(hardest=25)]), "25, more than the 24 keys of the queue"),
+        (lambda: made("simclr", [MoCHi()]), "SimCLR has none; use moco+mochi"),
+        (lambda: made("moco", [MoCHi(hardest=25)]), "25, more than the 24 keys of the queue"),
         (lambda: MoCHi(mixed=0, with_query=0), "leaves nothing to make"),
         (lambda: MoCHi(hardest=1), "at least 2, not 1"),
         (lambda: MoCHi(warmup=2.0), "warmup must lie between 0 and 1"),

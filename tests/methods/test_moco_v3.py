@@ -12,38 +12,13 @@ from torch.testing import assert_close
 from twofold.errors import UserError
 from twofold.methods.moco_v3 import MoCoV3
 from twofold.nets.features import Features
-from twofold.objectives.info_nce import info_nce_in_batch
 from twofold.seam import Progress
 
-from .test_seam import NOW, Tiny, views_of
-
-
-def rows(n, d=5, seed=0):
-    drawn = torch.Generator().manual_seed(seed)
-    return nn.functional.normalize(torch.randn(n, d, generator=drawn, dtype=torch.float64), dim=1)
+from .small import NOW, Tiny, views_of
 
 
 def dot(a, b):
     return sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True))
-
-
-@pytest.mark.parametrize("offset", [0, 3])
-@pytest.mark.parametrize("more", [False, True])
-def test_the_objective_is_the_loop_of_the_paper(offset, more):
-    queries, keys, t = rows(4), rows(7, seed=1), 0.3
-    extra = rows(8, seed=2).view(4, 2, 5) if more else None
-    for b, loss in enumerate(info_nce_in_batch(queries, keys, t, offset, extra).tolist()):
-        everyone = [*keys, *(extra[b] if more else [])]
-        shares = [math.exp(dot(queries[b], key) / t) for key in everyone]
-        assert loss == pytest.approx(-math.log(shares[offset + b] / sum(shares)), abs=1e-12)
-
-
-def test_the_objectives_gradient_and_order():
-    queries, keys, extra = rows(4), rows(4, seed=1), rows(8, seed=2).view(4, 2, 5)
-    given = [t.requires_grad_() for t in (queries, keys, extra)]
-    assert torch.autograd.gradcheck(lambda q, k, e: info_nce_in_batch(q, k, 0.5, 0, e), given)
-    order = torch.tensor([2, 0, 3, 1])
-    assert_close(info_nce_in_batch(queries[order], keys[order], 0.5), info_nce_in_batch(queries, keys, 0.5)[order])
 
 
 def run(**settings):

@@ -13,7 +13,7 @@ from twofold.methods.dino import DINO
 from twofold.methods.swav import SwAV
 from twofold.seam import Progress, Views
 
-from .test_seam import Tiny
+from .small import Tiny
 
 STEPS, PATTERNS = 100, 16
 
@@ -39,7 +39,7 @@ def made(name):
 def test_patterns_are_told_apart(name):
     torch.manual_seed(0)
     method = made(name)
-    optimiser = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], 3e-3)
+    optimizer = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], 3e-3)
     patterns = torch.randn(PATTERNS, 3, 6, 6)
     for step in range(STEPS):
         now = Progress(step, STEPS, step * 10 // STEPS, 10)
@@ -47,9 +47,9 @@ def test_patterns_are_told_apart(name):
         tensors = [patterns[which] + 0.3 * torch.randn(64, 3, 6, 6) for _ in range(method.view_count)]
         method.before_step(now)
         losses = method(Views(tensors, [], torch.arange(64)), now)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         losses.total.backward()
-        optimiser.step()
+        optimizer.step()
         method.after_step(now)
     assert losses.total < math.log(method.prototypes.out_features) / 3
     rows = F.normalize(losses.rows, dim=1)

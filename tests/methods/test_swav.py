@@ -11,10 +11,9 @@ from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.methods.swav import SwAV
-from twofold.objectives.assignment import sinkhorn
 from twofold.seam import Progress, Situation, Views
 
-from .test_seam import Tiny, views_of
+from .small import Tiny, views_of
 
 LATE = Progress(8, 10, 1, 2)
 
@@ -30,28 +29,6 @@ def by_hand(scores, epsilon, iterations):
         columns = [sum(row[b] for row in q) for b in range(images)]
         q = [[value / columns[b] / images for b, value in enumerate(row)] for row in q]
     return torch.tensor([[q[k][b] * images for k in range(prototypes)] for b in range(images)], dtype=torch.float64)
-
-
-def cosines(n=7, k=4):
-    drawn = torch.Generator().manual_seed(1)
-    return torch.rand(n, k, generator=drawn, dtype=torch.float64) * 2 - 1
-
-
-@pytest.mark.parametrize(("epsilon", "iterations"), [(0.05, 3), (0.5, 1), (0.2, 10)])
-def test_codes_are_the_loops(epsilon, iterations):
-    scores = cosines()
-    assert_close(sinkhorn(scores, epsilon, iterations), by_hand(scores.tolist(), epsilon, iterations))
-    assert not sinkhorn(scores.requires_grad_(), epsilon).requires_grad
-
-
-def test_codes_use_all_prototypes_alike_and_do_not_depend_on_the_order():
-    scores = cosines(12, 3)
-    codes = sinkhorn(scores, 0.3, 300)
-    assert_close(codes.sum(1), torch.ones(12, dtype=torch.float64))
-    assert_close(codes.sum(0), torch.full((3,), 4.0, dtype=torch.float64))
-    order = torch.randperm(12, generator=torch.Generator().manual_seed(2))
-    assert_close(sinkhorn(scores[order]), sinkhorn(scores)[order])
-    assert torch.isfinite(sinkhorn(scores.float())).all()
 
 
 def crops(small=2):
@@ -98,8 +75,9 @@ def test_compare_takes_the_codes_of_the_batch_alone():
     assert_close(losses.total, torch.stack(each).mean())
     queued = make(queue=20)
     queued.before_step(LATE)
-    queued.judge(queued.observe(crops(), LATE))
-    assert_close(queued.compare(record.student[0].row, record.teacher[1].row, None).mean(), each[0])
+    other = queued.observe(crops(), LATE)
+    queued.judge(other)
+    assert_close(other.compare(record.student[0].row, record.teacher[1].row).mean(), each[0])
 
 
 def test_the_queue_waits_until_it_is_full_and_takes_the_rows_of_each_large_view():

@@ -15,7 +15,7 @@ from twofold.methods.moco import MoCo
 from twofold.methods.tkc import TKC
 from twofold.seam import Progress, Situation
 
-from .test_seam import BASES, Tiny, views_of
+from .small import Tiny, made, views_of
 
 STEPS, EPOCHS = 40, 10
 
@@ -154,13 +154,13 @@ def test_the_temperature_is_the_bases_where_it_has_one():
 
 def test_what_is_said_and_refused():
     with pytest.raises(UserError, match="SimCLR has no EMA teacher"):
-        BASES["simclr"](Tiny(), [TKC()])
+        made("simclr", [TKC()])
     with pytest.raises(UserError, match="teachers must be a number above 0"):
         TKC(teachers=0)
     with pytest.raises(UserError, match="interval must be a number above 0"):
         TKC(interval=-1.0)
     method, addition = make(interval=None)
-    notes = addition.notes(method, Situation(images=160, batch_size=16, steps=10))
+    notes = addition.notes(method, Situation(count=160, batch_size=16, steps=10))
     assert any("few, 64" in note for note in notes) and any("this run ends before" in note for note in notes)
-    assert addition.notes(method, Situation(images=6400, batch_size=64, steps=10_000)) == []
+    assert addition.notes(method, Situation(count=6400, batch_size=64, steps=10_000)) == []
     assert addition.alarms({"tkc_entropy": 0.1}) and not addition.alarms({"tkc_entropy": 0.9})

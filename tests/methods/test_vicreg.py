@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from twofold.errors import UserError
 from twofold.methods.vicreg import VICReg
 
-from .test_seam import NOW, Tiny, views_of
+from .small import NOW, Tiny, views_of
 
 
 def run(**settings):

@@ -8,10 +8,10 @@ from torch.testing import assert_close
 
 from twofold.errors import UserError
 from twofold.methods.wmse import WMSE
-from twofold.objectives.whitening import whiten
+from twofold.objectives.decorrelation import whiten
 from twofold.seam import Situation
 
-from .test_seam import NOW, Tiny, views_of
+from .small import NOW, Tiny, views_of
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_settings_that_cannot_work_are_refused(settings, said):
 
 def test_a_batch_that_groups_do_not_divide_is_refused_with_the_rule():
     method = WMSE(Tiny(), dim=4, whiten_size=8)
-    method.check(Situation(images=100, batch_size=24))
+    method.check(Situation(count=100, batch_size=24))
     with pytest.raises(UserError, match=r"batch of 20 is no multiple.*batch of 16.*2 x dim = 8"):
-        method.check(Situation(images=100, batch_size=20))
+        method.check(Situation(count=100, batch_size=20))
     with pytest.raises(UserError, match="no multiple"):
         method(views_of(2, batch=12), NOW)
 
@@ -43,9 +43,9 @@ def test_a_batch_that_groups_do_not_divide_is_refused_with_the_rule():
     ("batch", "dim", "size"), [(512, 64, 128), (256, 64, 128), (192, 64, 192), (100, 50, 100), (12, 6, 12), (2, 1, 2)]
 )
 def test_groups_fit_the_batch(batch, dim, size):
-    fitted = WMSE.fit_to(Situation(images=1000, batch_size=batch), {"dim": 64, "whiten_size": 128})
+    fitted = WMSE.fit_to(Situation(count=1000, batch_size=batch), {"dim": 64, "whiten_size": 128})
     assert (fitted["dim"], fitted["whiten_size"]) == (dim, size)
-    WMSE(Tiny(), **fitted).check(Situation(images=1000, batch_size=batch))
+    WMSE(Tiny(), **fitted).check(Situation(count=1000, batch_size=batch))
 
 
 def test_all_pairs_of_four_views_are_compared_and_every_view_gets_gradient():
@@ -56,7 +56,7 @@ def test_all_pairs_of_four_views_are_compared_and_every_view_gets_gradient():
     losses = method.judge(record)
     assert len(record.directions) == 6
     white = []
-    (order,) = method.orders
+    (order,) = record.kept["orders"]
     for look in record.student.values():
         rows = torch.empty_like(look.projection)
         for group in order.split(4):
@@ -81,8 +81,7 @@ def test_groups_are_new_at_every_step_and_the_same_again():
     method = WMSE(Tiny(), dim=2, hidden=8, whiten_size=4)
     orders = []
     for now in (NOW, NOW, type(NOW)(step=4, steps=10, seed=5)):
-        method(views_of(2), now)
-        orders.append(method.orders)
+        orders.append(method.draw_orders(method.observe(views_of(2), now)))
     assert torch.equal(orders[0], orders[1]) and not torch.equal(orders[0], orders[2])
 
 
@@ -94,5 +93,5 @@ def test_a_failed_cholesky_shows_in_the_log_and_is_said():
     assert losses.scalars["whitening_epsilon"] > 0 and torch.isfinite(losses.total)
     assert ["Cholesky failed" in said for said in method.alarms({"whitening_epsilon": 1e-6})] == [True]
     assert method.alarms({"whitening_epsilon": 0.0}) == []
-    few = WMSE(Tiny(), dim=5, whiten_size=8).notes(Situation(images=100, batch_size=8))
+    few = WMSE(Tiny(), dim=5, whiten_size=8).notes(Situation(count=100, batch_size=8))
     assert any("2 x dim = 10" in note for note in few)

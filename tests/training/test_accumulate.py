@@ -11,23 +11,24 @@ from torch import nn
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.methods.joint_embedding import Addition
+from twofold.images.batch import ImageBatch
+from twofold.methods.addition import Addition
 from twofold.methods.simclr import SimCLR
-from twofold.seam import Batch, Progress, Term
+from twofold.seam import Progress, Term
 from twofold.training.accumulate import accumulate, check_accumulation
 
-from .small import Net, Pictures, make_method, two_views, without_norm
+from ..tiny import BASES, Net, together, variants
+from .small import Pictures, make_method, two_views, without_norm
 
 NOW = Progress(3, 10, seed=5)
-NAMES = ["simclr", "simclr+co2", "moco", "moco+co2", "moco-symmetric+co2", "simsiam", "byol", "wmse4"]
-NAMES += ["moco+mochi", "moco+tkc", "byol+tkc"]
-NAMES += ["barlow", "vicreg", "moco-v3", "moco-v3+co2", "dino", "dino-frozen", "swav", "swav-queue"]
+ALONE = [*BASES, *variants(BASES)]
+NAMES = list(dict.fromkeys([*ALONE, *(together(base, running_networks=False) for base in BASES)]))
 
 
 def views(count: int = 12):
     pictures = Pictures()
     index = torch.arange(count)
-    made = two_views(Batch(pictures.pixels[:count], torch.zeros(count, 2), index), 0, 4)
+    made = two_views(ImageBatch(index, pictures.pixels[:count], torch.zeros(count, 2)), 0, 4)
     made.tensors = [t.double() for t in made.tensors]
     return made
 

@@ -26,19 +26,19 @@ def test_equals_the_formula(start, adapt, decay):
     gradients = [[0.3, -0.1, 2.0], [0.0, 0.0, 0.0], [-1.0, 0.5, 0.25]]
     weight = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
     group = {"params": [weight], "adapt": adapt, "weight_decay": decay}
-    optimiser = LARS([group], 0.3, momentum=0.9, eta=0.02)
+    optimizer = LARS([group], 0.3, momentum=0.9, eta=0.02)
     for gradient in gradients:
         weight.grad = torch.tensor(gradient, dtype=torch.float64)
-        optimiser.step()
+        optimizer.step()
     expected = written_out(start, gradients, 0.3, 0.9, decay, 0.02, adapt)
     assert_close(weight.detach(), torch.tensor(expected, dtype=torch.float64))
 
 
 def test_parameters_without_gradient_stay():
     still, moved = (torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2))
-    optimiser = LARS([still, moved], 0.1)
+    optimizer = LARS([still, moved], 0.1)
     moved.grad = torch.ones(2, 2)
-    optimiser.step()
+    optimizer.step()
     assert torch.equal(still.detach(), torch.ones(2, 2))
     assert not torch.equal(moved.detach(), torch.ones(2, 2))
 
@@ -51,9 +51,9 @@ def test_trust_is_one_where_a_norm_is_zero():
 
 def test_velocity_is_in_the_state_dict():
     weight = torch.nn.Parameter(torch.ones(2, 2))
-    optimiser = LARS([weight], 0.1)
+    optimizer = LARS([weight], 0.1)
     weight.grad = torch.full((2, 2), 3.0)
-    optimiser.step()
+    optimizer.step()
     again = LARS([torch.nn.Parameter(torch.ones(2, 2))], 0.1)
-    again.load_state_dict(optimiser.state_dict())
-    assert_close(next(iter(again.state.values()))["velocity"], optimiser.state[weight]["velocity"])
+    again.load_state_dict(optimizer.state_dict())
+    assert_close(next(iter(again.state.values()))["velocity"], optimizer.state[weight]["velocity"])

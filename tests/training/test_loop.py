@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from twofold.errors import UserError
+from twofold.seam import Monitor
 from twofold.training import loop
 from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
@@ -115,7 +116,7 @@ def test_bad_weights_never_replace_a_good_checkpoint(tmp_path):
     assert checkpoint(tmp_path)["step"] == 6
 
 
-class Counting:
+class Counting(Monitor):
     every_epochs = 2
 
     def __init__(self):
@@ -259,11 +260,10 @@ def test_the_stream_is_closed_where_the_run_ends_early(tmp_path):
     assert images.closed
 
 
-class Content:
+class Content(Monitor):
     """A monitor that is content from the second epoch on."""
 
     every_epochs = 1
-    enough = False
 
     def __call__(self, method, progress):
         self.enough = progress.epoch >= 2

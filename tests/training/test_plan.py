@@ -37,26 +37,26 @@ def test_refusals(settings, said):
 def test_a_batch_larger_than_the_data_is_refused_with_the_largest_that_fits():
     with pytest.raises(UserError, match="at most 10"):
         Plan(batch_size=16, epochs=1, lr=0.1).length(10)
-    with pytest.raises(UserError, match="1 image, too few"):
+    with pytest.raises(UserError, match="1 item, too few"):
         Plan(batch_size=2, epochs=1, lr=0.1).length(1)
 
 
 def test_sentences_show_the_arithmetic():
     plan = Plan(batch_size=512, epochs=200, base_lr=0.03, warmup_epochs=10, weight_decay=5e-4)
-    length, rate, optimiser = plan.describe(50_000)
+    length, rate, optimizer = plan.describe(50_000)
     assert length == (
-        "19,400 steps of 512 images = 200 epochs of 97 steps over 50,000 images "
-        "(336 sit out each epoch, others each time)"
+        "19,400 steps of 512 items = 200 epochs of 97 steps over 50,000 items "
+        "(336 left out of each epoch, others each time)"
     )
     assert rate == "lr 0.06 = 0.03 x 512/256, warm-up over 970 steps, then along a cosine to 0"
-    assert optimiser == "SGD, momentum 0.9, weight decay 0.0005"
+    assert optimizer == "SGD, momentum 0.9, weight decay 0.0005"
 
 
 def test_milestones_are_named_as_epochs():
-    plan = Plan(batch_size=10, epochs=200, lr=0.03, schedule="step", milestones=(120, -40), optimiser="adam")
-    _, rate, optimiser = plan.describe(100)
+    plan = Plan(batch_size=10, epochs=200, lr=0.03, schedule="step", milestones=(120, -40), optimizer="adam")
+    _, rate, optimizer = plan.describe(100)
     assert rate == "lr 0.03, then x 0.1 at epochs 120, 160"
-    assert optimiser == "Adam, weight decay 0.0001"
+    assert optimizer == "Adam, weight decay 0.0001"
 
 
 def test_rate_warms_up_over_epochs_and_steps_together():

@@ -14,33 +14,24 @@ import torch
 
 from twofold.runs.metrics import is_time
 
+from ..tiny import BASES, together, variants
 from .small import run_training
 
-CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "moco+co2": ("moco+co2", {"precision": "bf16", "momentum": 0.8}),
-    "moco-symmetric": ("moco-symmetric", {"schedule": "cosine-epoch"}),
-    "moco-split, in parts": ("moco-split", {"accumulate": 2, "precision": "bf16"}),
-    "simclr, adam": ("simclr+co2", {"optimiser": "adam", "lr": 1e-3}),
-    "simsiam, clipped": ("simsiam", {"clip": 0.5, "log_every": 4}),
-    "byol, lars": ("byol", {"optimiser": "lars", "lr": 1.0, "warmup_epochs": 1}),
-    "wmse, adam": ("wmse", {"optimiser": "adam", "lr": 1e-3}),
-    "vicreg, adam": ("vicreg", {"optimiser": "adam", "lr": 1e-3, "clip": 1.0}),
-    "moco-v3": ("moco-v3", {"optimiser": "adamw", "lr": 1e-3, "precision": "bf16"}),
-    "dino": ("dino-frozen", {"precision": "bf16"}),
-    "dino, adam": ("dino-frozen+tkc", {"optimiser": "adamw", "lr": 1e-3, "accumulate": 2}),
-    "swav, lars": ("swav-queue", {"optimiser": "lars", "precision": "bf16"}),
-    "barlow, lars": ("barlow", {"optimiser": "lars", "precision": "bf16"}),
-    "mixsiam": ("simsiam+mixsiam", {}),
-    "mochi+unmix, symmetric": ("moco-symmetric+mochi+unmix", {"precision": "bf16"}),
-    "moco+tkc": ("moco+tkc", {"schedule": "cosine-epoch"}),
-    "byol+tkc+unmix": ("byol+tkc+cutunmix", {"optimiser": "adam", "lr": 1e-3}),
-}
+PLANS: list[dict[str, Any]] = [
+    {"precision": "bf16", "momentum": 0.8},
+    {"schedule": "cosine-epoch", "clip": 0.5, "log_every": 4},
+    {"optimizer": "adam", "lr": 1e-3},
+    {"optimizer": "lars", "lr": 0.5, "warmup_epochs": 1},
+    {"optimizer": "adamw", "lr": 1e-3, "precision": "bf16"},
+]
+NAMES = [together(base) for base in BASES]
+CASES = {name: PLANS[i % len(PLANS)] for i, name in enumerate(NAMES)}
+CASES |= {name: PLANS[i % len(PLANS)] | {"accumulate": 2} for i, name in enumerate(variants(BASES))}
 
 
 def child(folder: Path, case: str) -> None:
     torch.set_num_threads(1)
-    name, settings = CASES[case]
-    run_training(folder, name, epochs=4, **settings)
+    run_training(folder, case, epochs=4, **CASES[case])
 
 
 def wait_for_a_save(file: Path, process: Any) -> None:
@@ -57,7 +48,7 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
     assert held["step"] == held["steps"]
     tensors = {f"method.{name}": value for name, value in held["method"].items()}
     for index, entry in held["optimizer"]["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in entry.items() if torch.is_tensor(value)}
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in entry.items() if torch.is_tensor(value)}
     return tensors
 
 

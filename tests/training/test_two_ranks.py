@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,58 +12,26 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from twofold.seam import Batch, Progress
+from twofold.catalog import SYSTEMS
+from twofold.catalog.composition import load
+from twofold.images.batch import ImageBatch
+from twofold.seam import Progress
 from twofold.training.distribution import first_process, make_fabric, make_ready
-from twofold.training.optimiser import build_optimiser
+from twofold.training.optimizer import build_optimizer
 from twofold.training.step import Gradients
 
+from ..tiny import BASES, JOINT, together, variants
 from .small import Pictures, make_method, make_plan, run_training, two_views
 
 WORLD, BATCH = 2, 16
 NOW = Progress(3, 10, seed=5)
-# name of the method, whether its networks have batch norm, parts of the batch
-CASES = {
-    "simclr": ("simclr", True, 1),
-    "simclr+co2": ("simclr+co2", True, 1),
-    "simclr in parts": ("simclr+co2", False, 2),
-    "moco": ("moco", False, 1),
-    "moco symmetric": ("moco-symmetric", False, 1),
-    "moco shuffled": ("moco-shuffle", False, 1),
-    "moco+co2": ("moco-symmetric+co2", False, 1),
-    "moco shuffled in parts": ("moco-shuffle+co2", False, 2),
-    "simsiam": ("simsiam", True, 1),
-    "byol": ("byol", True, 1),
-    "byol in parts": ("byol", False, 2),
-    "wmse": ("wmse", True, 1),
-    "barlow": ("barlow", True, 1),
-    "barlow+unmix": ("barlow+unmix", True, 1),
-    "barlow in parts": ("barlow", False, 2),
-    "vicreg": ("vicreg", True, 1),
-    "vicreg+unmix": ("vicreg+cutunmix", True, 1),
-    "vicreg in parts": ("vicreg", False, 2),
-    "swav": ("swav", True, 1),
-    "swav with a queue": ("swav-queue+unmix", True, 1),
-    "swav in parts": ("swav", False, 2),
-    "dino": ("dino", True, 1),
-    "dino, two additions": ("dino-frozen+tkc+unmix", True, 1),
-    "dino in parts": ("dino", False, 2),
-    "moco-v3": ("moco-v3", True, 1),
-    "moco-v3, three additions": ("moco-v3+co2+tkc+unmix", True, 1),
-    "moco-v3 in parts": ("moco-v3+co2", False, 2),
-    "wmse with 4 views, in parts": ("wmse4", False, 2),
-    "mixsiam": ("simsiam+mixsiam", True, 1),
-    "mixsiam, other settings": ("simsiam+cutmixsiam", True, 1),
-    "mochi": ("moco+mochi", False, 1),
-    "mochi, symmetric, in parts": ("moco-symmetric+mochi", False, 2),
-    "moco+tkc": ("moco+tkc", False, 1),
-    "byol+tkc": ("byol+tkc", True, 1),
-    "moco+tkc in parts": ("moco-symmetric+tkc", False, 2),
-    "moco+unmix": ("moco-symmetric+unmix", False, 1),
-    "moco, a region unmixed": ("moco-shuffle+cutunmix", False, 1),
-    "simclr+unmix": ("simclr+cutunmix", True, 1),
-    "byol+unmix": ("byol+unmix", True, 1),
-    "three additions": ("moco+mochi+co2+unmix", False, 1),
-}
+# case: name of the method, whether its networks have batch norm, parts of the batch
+CASES: dict[str, tuple[str, bool, int]] = {}
+for name in [*JOINT, *variants(JOINT), *map(together, BASES)]:
+    CASES[name] = (name, load(SYSTEMS[re.split(r"[+\[]", name)[0]].base).batch_norm == "global", 1)
+for name in [*BASES, *variants(BASES), *(together(base, running_networks=False) for base in BASES)]:
+    CASES[f"{name} in parts"] = (name, False, 2)
+
 RUNS = {"run": {"log_every": 1}, "run in parts": {"accumulate": 2, "clip": 0.1}}
 
 
@@ -71,11 +40,11 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     name, norm, parts = CASES[case]
     method = make_method(name, norm).double()
     plan = make_plan(batch_size=BATCH, accumulate=parts)
-    ready = make_ready(method, fabric, BATCH, parts)
-    gradients = Gradients(ready, build_optimiser(ready, plan), plan, fabric, print)
+    make_ready(method, fabric, BATCH, parts)
+    gradients = Gradients(method, build_optimizer(method, plan), plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
-    views = two_views(Batch(Pictures().pixels[index], torch.zeros(len(index), 2), index), 0, method.view_count)
+    views = two_views(ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2)), 0, method.view_count)
     views.tensors = [t.double() for t in views.tensors]
     method.before_step(NOW)
     losses = gradients(views, NOW)
@@ -112,7 +81,7 @@ def rank_of_two(rank: int, folder: Path) -> None:
     assert (fabric.world_size, fabric.global_rank) == (WORLD, rank)
     found: dict[str, Any] = {case: one_step(case, rank, WORLD, fabric) for case in CASES}
     for name, settings in RUNS.items():
-        method, outcome = run_training(folder / name, "moco-shuffle+co2", fabric=fabric, norm=False, **settings)
+        method, outcome = run_training(folder / name, "moco[shuffle]+co2", fabric=fabric, norm=False, **settings)
         found[name] = {"state": method.state_dict(), "loss": torch.tensor(outcome.metrics["loss"])}
     with pytest.raises(SystemExit) as left:
         run_training(folder / "stopped", "simclr", images=Stopping(rank), fabric=fabric, log_every=3)
@@ -153,7 +122,7 @@ def test_two_ranks_equal_the_joined_batch(ranks, case):
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_on_two_ranks_follows_the_run_on_one(ranks, name, tmp_path):
     folder, found = ranks
-    alone, outcome = run_training(tmp_path, "moco-shuffle+co2", norm=False, **RUNS[name])
+    alone, outcome = run_training(tmp_path, "moco[shuffle]+co2", norm=False, **RUNS[name])
     for each in found:
         for key, expected in alone.state_dict().items():
             assert_close(each[name]["state"][key], expected, rtol=1e-4, atol=1e-5, msg=key)

@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from twofold.errors import above_zero
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
-from twofold.objectives.redundancy import apart_from_identity, cross_correlation
+from twofold.objectives.decorrelation import apart_from_identity, cross_correlation
 from twofold.processes import gather
-from twofold.seam import Progress
 
 
 class BarlowTwins(JointEmbedding):
     """The cross-correlation of both views over the global batch is to be the identity; no negatives, nothing stopped.
 
-    redundancy: lambda, the weight of the entries off the diagonal. dim: width of the projection (ImageNet 8192, small
-    images 2048). hidden: width of the projector, as dim where None. layers: linear layers of the projector. scale: of
-    the whole loss; under LARS it changes the pace of biases and norms alone (the authors' 0.0048 against 0.2 is 0.024).
+    Args:
+        redundancy: Weight lambda of the entries off the diagonal.
+        dim: Width of the projection (ImageNet 8192, small images 2048).
+        hidden: Width inside the projector; dim where None.
+        layers: Linear layers of the projector.
+        scale: Factor of the whole loss; under LARS it changes the pace of biases and norms alone (the authors' 0.0048
+            against 0.2 is 0.024).
     """
 
     directions = ((0, 1),)
@@ -42,24 +47,13 @@ class BarlowTwins(JointEmbedding):
         self.dim = dim
         self.join_additions()
 
-    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
-        return super().look_at(shown, (0, 1))
-
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return student
-
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        return self.student(images)
-
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         """The loss of the global batch, one number, given to every row."""
         correlation = cross_correlation(gather(student_rows), gather(teacher_rows))
         own, others = apart_from_identity(correlation)
-        self.parts = {"invariance": own.detach() / self.dim, "redundancy": others.detach() / self.dim}
+        record.kept |= {"invariance": own.detach() / self.dim, "redundancy": others.detach() / self.dim}
         return (self.scale * (own + self.redundancy * others)).expand(len(student_rows))
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """Both sums over the number of dimensions: (1 - C_ii)^2, 0 to 4, and C_ij^2 off the diagonal, to D - 1."""
-        return self.parts
+        return {name: record.kept[name] for name in ("invariance", "redundancy")}

@@ -9,22 +9,27 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, width_of
+from twofold.errors import above_zero, between_0_and_1
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error
-from twofold.seam import Progress
 
 
 class BYOL(JointEmbedding):
     """The student predicts the EMA teacher's projection of the other view; there are no negatives.
 
-    hidden, dim: widths of projector and predictor (ImageNet 4096 and 256; small images 1024 and 64 or 128). momentum:
-    of the teacher at the start; it grows to 1 along a cosine. output_bias: of the last linear layers. target_init: the
-    teacher starts as a copy, or from random weights of its own (official code; it reports no difference).
+    Args:
+        hidden: Width inside projector and predictor (ImageNet 4096, small images 1024).
+        dim: Width of projection and prediction (ImageNet 256, small images 64 or 128).
+        momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
+        output_bias: Whether the last linear layers have an offset.
+        target_init: How the teacher starts: as a "copy" of the student, or from "random" weights of its own (official
+            code; it reports no difference).
     """
 
-    momentum_teacher = True
+    teacher_kind = "twin"
 
     def __init__(
         self,
@@ -38,7 +43,7 @@ class BYOL(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(hidden=hidden, dim=dim)
-        share(momentum=momentum)
+        between_0_and_1(momentum=momentum)
         projector = mlp([width_of(backbone), hidden, dim], last_bias=output_bias)
         predictor = mlp([dim, hidden, dim], last_bias=output_bias)
         super().__init__(Branch(backbone, projector, predictor), additions)
@@ -49,12 +54,11 @@ class BYOL(JointEmbedding):
         self.dim = dim
         self.join_additions()
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         return normalised_squared_error(student_rows, teacher_rows)
 
-    def after_step(self, progress: Progress) -> None:
-        self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
-        super().after_step(progress)
+    def finish(self, record: Pass) -> None:
+        self.move_teacher(teacher_momentum(self.momentum, record.progress.fraction))
 
 
 def teacher_momentum(start: float, fraction: float) -> float:

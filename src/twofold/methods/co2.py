@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Pass
 from twofold.objectives.consistency import similarity_distribution, symmetric_divergence
 from twofold.processes import gather, rank
 from twofold.seam import Situation, Term
@@ -20,10 +22,14 @@ QUEUE, IN_BATCH = (0.3, 0.05), (1.0, 1.0)  # weight and temperature
 class CO2(Addition):
     """The query's and its key's similarities to the negatives, as two distributions, must agree.
 
-    weight: of the term, and temperature: of both distributions; where None, 0.3 and 0.05 against a queue, 1 and 1 in
-    the batch, where both sides carry gradient and sharper ones collapse on small data.
-    include_positive: the positive similarity is an entry of both, too (a third party's variant, not the paper's). ramp:
-    share of the run over which the weight grows from 0.
+    In the batch both sides carry gradient, and sharper distributions than its own defaults collapse on small data.
+
+    Args:
+        weight: Weight of the term; where None, 0.3 against a queue and 1 in the batch.
+        temperature: Temperature of both distributions; where None, 0.05 against a queue and 1 in the batch.
+        include_positive: Whether the positive similarity is an entry of both, too (a third party's variant, not the
+            paper's).
+        ramp: Share of the run over which the weight grows from 0.
     """
 
     def __init__(
@@ -36,15 +42,15 @@ class CO2(Addition):
     ) -> None:
         super().__init__()
         above_zero(temperature=1.0 if temperature is None else temperature)
-        share(ramp=ramp)
-        self.given = weight, temperature
+        between_0_and_1(ramp=ramp)
+        self.chosen = weight, temperature
         self.weight, self.temperature = self.fitted(QUEUE)
         self.include_positive, self.ramp = include_positive, ramp
 
     def fitted(self, defaults: tuple[float, float]) -> tuple[float, float]:
         """Weight and temperature as given, the defaults in the place of what was not."""
         weight, temperature = (
-            own if own is not None else other for own, other in zip(self.given, defaults, strict=True)
+            own if own is not None else other for own, other in zip(self.chosen, defaults, strict=True)
         )
         return weight, temperature
 
@@ -80,9 +86,12 @@ class CO2(Addition):
         return symmetric_divergence(first, second)
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        alike = row.get("loss/co2", 1.0) < 0.05 and row.get("spread", 1.0) < 0.1
-        said = "co2's term is near 0 because all images have nearly the same embedding, which agrees with anything: "
-        return [said + f"give a smaller weight than {self.weight:g}, in a new folder."] * alike
+        if row.get("loss/co2", 1.0) >= 0.05 or row.get("spread", 1.0) >= 0.1:
+            return []
+        return [
+            "co2's term is near 0 because all images have nearly the same embedding, which agrees with anything: "
+            f"give a smaller weight than {self.weight:g}, in a new folder."
+        ]
 
     def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
         negatives = method.stored_negatives()

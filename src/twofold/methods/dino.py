@@ -8,28 +8,37 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
-from twofold.methods.joint_embedding import Addition, Branch, Look, Pass, width_of
 from twofold.methods.multicrop import MultiCrop, look_by_size
+from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import gelu_mlp
-from twofold.objectives.distillation import cosines, cross_entropy, entropy, sharpened
+from twofold.objectives.prototypes import cosines, cross_entropy, entropy, sharpened
 from twofold.processes import total, world
-from twofold.seam import Losses, Progress
+from twofold.seam import Progress
 
 
 class DINO(MultiCrop):
     """All views guess what the EMA teacher, centred and sharpened, says of the two large ones: a softmax over outputs.
 
-    prototypes: number of outputs K, rows of a weight-normalised last layer. hidden, dim: width of the projector and of
-    its end, the unit rows before the last layer. head_norm: batch norm in the projector. local_views: small crops, for
-    a recipe that has them. temperature: of the student. teacher_temperature: of the teacher, after it grew from
-    start_temperature over temperature_warmup, a share of the run (paper: 0.04 to 0.07 in 30 of 300 epochs). momentum:
-    of the teacher at the start; it grows to 1 along a cosine. center_momentum: of the mean output taken away from the
-    teacher's. frozen_epochs: in which the last layer does not learn.
+    Args:
+        prototypes: Number of outputs K, the rows of a weight-normalised last layer.
+        hidden: Width inside the projector.
+        dim: Width of the projector's end, the unit rows before the last layer.
+        head_norm: Whether the projector has batch norm.
+        local_views: Number of small crops, for a recipe that has them.
+        temperature: Temperature of the student's softmax.
+        teacher_temperature: Temperature of the teacher's softmax once it has grown.
+        start_temperature: Temperature of the teacher's softmax at the start.
+        temperature_warmup: Share of the run over which the teacher's temperature grows (paper: 0.04 to 0.07 in 30 of
+            300 epochs).
+        momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
+        center_momentum: Momentum of the mean output that is taken away from the teacher's.
+        frozen_epochs: Number of first epochs in which the last layer does not learn.
     """
 
-    momentum_teacher = True
+    teacher_kind = "twin"
     center: Tensor
 
     def __init__(
@@ -52,7 +61,7 @@ class DINO(MultiCrop):
     ) -> None:
         above_zero(prototypes=prototypes, hidden=hidden, dim=dim, temperature=temperature)
         above_zero(teacher_temperature=teacher_temperature, start_temperature=start_temperature)
-        share(temperature_warmup=temperature_warmup, momentum=momentum, center_momentum=center_momentum)
+        between_0_and_1(temperature_warmup=temperature_warmup, momentum=momentum, center_momentum=center_momentum)
         if local_views < 0 or frozen_epochs < 0:
             raise UserError(f"local_views and frozen_epochs count from 0, not {min(local_views, frozen_epochs)}.")
         projector = gelu_mlp([width_of(backbone), hidden, hidden, dim], norm=head_norm)
@@ -67,47 +76,45 @@ class DINO(MultiCrop):
         self.dim = dim
         self.join_additions()
 
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return look_by_size(lambda images: self.teach(images, progress), tensors, wanted)
+    def teach_at(self, tensors: Sequence[Tensor], wanted: Sequence[int], progress: Progress) -> dict[int, Look]:
+        return look_by_size(lambda view: self.teach(view, progress), tensors, wanted)
 
-    def judge(self, record: Pass) -> Losses:
-        now = record.progress
-        grown = min(now.fraction / self.temperature_warmup, 1.0) if self.temperature_warmup else 1.0
-        self.sharpness = self.start_temperature + grown * (self.teacher_temperature - self.start_temperature)
-        self.frozen = now.epoch < self.frozen_epochs
-        return super().judge(record)
+    def sharpness(self, progress: Progress) -> float:
+        """The teacher's temperature at this point of the run."""
+        grown = min(progress.fraction / self.temperature_warmup, 1.0) if self.temperature_warmup else 1.0
+        return self.start_temperature + grown * (self.teacher_temperature - self.start_temperature)
 
-    def guess(self, rows: Tensor) -> Tensor:
+    def guess(self, rows: Tensor, progress: Progress) -> Tensor:
         """The student's log-probabilities (B, K)."""
-        weight = self.prototypes.weight.detach() if self.frozen else self.prototypes.weight
-        return (cosines(rows, weight) / self.temperature).log_softmax(1)
+        return (cosines(rows, self.prototype_rows(progress)) / self.temperature).log_softmax(1)
 
-    def said(self, rows: Tensor) -> Tensor:
+    def outputs(self, rows: Tensor) -> Tensor:
         """The teacher's outputs (B, K), as they are before centre and temperature."""
         return cosines(rows, self.teacher_prototypes.weight)  # type: ignore[arg-type]
 
     def base_loss(self, record: Pass) -> Tensor:
-        said = {j: self.said(look.row) for j, look in record.teacher.items()}
-        self.fresh = total(torch.cat(list(said.values())).mean(0)) / world()
-        targets = {j: sharpened(logits, self.center, self.sharpness) for j, logits in said.items()}
-        self.entropy = entropy(torch.cat(list(targets.values()))).mean() / math.log(max(len(self.center), 2))
-        guesses = {i: self.guess(look.row) for i, look in record.student.items()}
+        outputs = {j: self.outputs(look.row) for j, look in record.teacher.items()}
+        targets = {j: sharpened(logits, self.center, self.sharpness(record.progress)) for j, logits in outputs.items()}
+        unsure = entropy(torch.cat(list(targets.values()))).mean() / math.log(max(len(self.center), 2))
+        record.kept["mean_output"] = total(torch.cat(list(outputs.values())).mean(0)) / world()
+        record.kept["target_entropy"] = unsure.detach()
+        guesses = {i: self.guess(look.row, record.progress) for i, look in record.student.items()}
         return self.combine([cross_entropy(targets[j], guesses[i]).mean() for i, j in record.directions])
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
-        return cross_entropy(sharpened(self.said(teacher_rows), self.center, self.sharpness), self.guess(student_rows))
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        targets = sharpened(self.outputs(teacher_rows), self.center, self.sharpness(record.progress))
+        return cross_entropy(targets, self.guess(student_rows, record.progress))
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """target_entropy: of what the teacher says, as a share of its most; 1 where it says the same of all."""
-        return {"target_entropy": self.entropy.detach()}
+        return {"target_entropy": record.kept["target_entropy"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        said = "DINO's teacher says the same of every image: a lower --method.teacher_temperature may help."
-        return [said] * (row.get("target_entropy", 0.0) > 0.99) + super().alarms(row)
+        alarms = []
+        if row.get("target_entropy", 0.0) > 0.99:
+            alarms.append("DINO's teacher says the same of every image: a lower --method.teacher_temperature may help.")
+        return alarms + super().alarms(row)
 
-    def after_step(self, progress: Progress) -> None:
-        self.center.lerp_(self.fresh.to(self.center.dtype), 1 - self.center_momentum)
-        self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
-        super().after_step(progress)
+    def finish(self, record: Pass) -> None:
+        self.center.lerp_(record.kept["mean_output"].to(self.center.dtype), 1 - self.center_momentum)
+        self.move_teacher(teacher_momentum(self.momentum, record.progress.fraction))

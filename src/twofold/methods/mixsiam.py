@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Pass
+from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.mixing import beta, blend, paste, region
+from twofold.methods.record import Branch, Pass
 from twofold.processes import total, world
 from twofold.randomness import uniforms
 from twofold.seam import Term
@@ -23,12 +25,17 @@ from twofold.seam import Term
 class MixSiam(Addition):
     """An addition to SimSiam, reconstructed: a mixture of an image's two views predicts the maximum of their features.
 
-    weight: of the term. max_on: what the element-wise maximum is taken of: the projections before normalisation
-    ("projection") or after it ("after_norm"), or the pooled features, projected afterwards ("backbone"). stop_gradient:
-    none flows through the target. mixture: blend the views ("mixup") or paste a region of the second into the first
-    ("cutmix"). alpha: the share of the first view, one an image, is drawn from Beta(alpha, alpha). ratio: that share as
-    a fixed number instead. statistics: mixtures go through the network by themselves ("own"), or in one batch with both
-    views ("shared"). center_target: take the batch mean away from the target.
+    Args:
+        weight: Weight of the term.
+        max_on: What the element-wise maximum is taken of: the projections before normalisation ("projection") or after
+            it ("after_norm"), or the pooled features, projected afterwards ("backbone").
+        stop_gradient: Whether the gradient through the target is stopped.
+        mixture: How views are mixed: "mixup" blends them, "cutmix" pastes a region of the second into the first.
+        alpha: Parameter of Beta(alpha, alpha), from which the share of the first view is drawn, one an image.
+        ratio: Share of the first view as a fixed number; drawn where None.
+        statistics: Batch statistics of the mixtures: their "own", in a pass by themselves, or "shared" in one pass with
+            both views.
+        center_target: Whether the batch mean is taken away from the target.
     """
 
     runs_network = True
@@ -47,7 +54,7 @@ class MixSiam(Addition):
     ) -> None:
         super().__init__()
         above_zero(weight=weight, alpha=alpha)
-        share(ratio=0.5 if ratio is None else ratio)
+        between_0_and_1(ratio=0.5 if ratio is None else ratio)
         self.weight, self.max_on, self.stop_gradient = weight, max_on, stop_gradient
         self.mixture, self.alpha, self.ratio = mixture, alpha, ratio
         self.statistics, self.center_target = statistics, center_target
@@ -68,8 +75,9 @@ class MixSiam(Addition):
         else:
             row = record.look(mixed).row
         aim = self.maximum(record)
-        self.row, self.middle = row, self.mean(aim)
-        aim = aim - self.middle if self.center_target else aim
+        middle = self.mean(aim)
+        record.kept |= {"mixsiam_row": row, "mixsiam_middle": middle}
+        aim = aim - middle if self.center_target else aim
         return {"mixsiam": Term(self.weight, record.compare(row, aim).mean())}
 
     def mix(self, first: Tensor, second: Tensor, record: Pass) -> Tensor:
@@ -105,10 +113,10 @@ class MixSiam(Addition):
     @torch.no_grad()
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """Cosine of predictions to the mean target: near 1 they guess one direction for every image."""
-        constant = F.cosine_similarity(self.row, self.middle, dim=1).mean()
-        del self.row, self.middle
-        return {"mixsiam_constant": constant}
+        row, middle = record.kept["mixsiam_row"], record.kept["mixsiam_middle"]
+        return {"mixsiam_constant": F.cosine_similarity(row, middle, dim=1).mean()}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        high = row.get("mixsiam_constant", 0.0) > 0.9
-        return ["Mixtures predict nearly the same direction for every image; try --method.center_target true."] * high
+        if row.get("mixsiam_constant", 0.0) <= 0.9:
+            return []
+        return ["Mixtures predict nearly the same direction for every image; try --method.center_target true."]

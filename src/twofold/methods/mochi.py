@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, share
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
-from twofold.objectives.hard_negatives import mix_rows
+from twofold.errors import UserError, between_0_and_1
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Pass
+from twofold.objectives.contrastive import mix_rows
 from twofold.randomness import uniforms
 from twofold.seam import Situation
 
@@ -28,9 +30,13 @@ class Draw(NamedTuple):
 class MoCHi(Addition):
     """Each query gets more negatives, mixed in feature space from the hardest ones of the queue and from itself.
 
-    hardest: N, how many stored keys nearest to the query are mixed; a sixteenth of the queue where None. mixed: s,
-    mixtures of two of them. with_query: s', mixtures of one of them with the query, which weighs less than half.
-    warmup: share of the run before any is made. replace: the two of a mixture may be the same one.
+    Args:
+        hardest: Number N of stored keys, those nearest to the query, that are mixed; a sixteenth of the queue where
+            None.
+        mixed: Number s of mixtures of two of them.
+        with_query: Number s' of mixtures of one of them with the query, which weighs less than half.
+        warmup: Share of the run before any mixture is made.
+        replace: Whether the two keys of a mixture may be the same one.
     """
 
     def __init__(
@@ -43,14 +49,13 @@ class MoCHi(Addition):
         replace: bool = False,
     ) -> None:
         super().__init__()
-        share(warmup=warmup)
+        between_0_and_1(warmup=warmup)
         if mixed < 0 or with_query < 0 or mixed + with_query == 0:
             raise UserError(f"mochi makes mixed + with_query negatives: {mixed} + {with_query} leaves nothing to make.")
         if hardest is not None and hardest < 2:
             raise UserError(f"mochi mixes the hardest negatives in pairs: hardest must be at least 2, not {hardest}.")
         self.hardest, self.mixed, self.with_query = hardest or 0, mixed, with_query
         self.warmup, self.replace = warmup, replace
-        self.step, self.calls = -1, 0
 
     def join(self, method: JointEmbedding) -> None:
         stored = method.stored_negatives()
@@ -75,11 +80,10 @@ class MoCHi(Addition):
         return torch.cat([mix_rows(i, j, draw.alpha), mix_rows(queries[:, None], single, draw.beta)], dim=1)
 
     def draw(self, record: Pass) -> Draw:
-        """New draws at every call, a function of (seed, step, call, image)."""
+        """New draws at every comparison, a function of (seed, step, comparison, image)."""
         progress, s, t = record.progress, self.mixed, self.with_query
-        self.calls = self.calls + 1 if progress.step == self.step else 0
-        self.step = progress.step
-        drawn = uniforms(record.views.index, 3 * s + 2 * t, progress.seed, "mochi", progress.step, self.calls)
+        keys = ("mochi", progress.step, record.comparisons)
+        drawn = uniforms(record.views.index, 3 * s + 2 * t, progress.seed, *keys)
         i, j, alpha, single, beta = drawn.split([s, s, s, t, t], dim=1)
         first, single = (i * self.hardest).long(), (single * self.hardest).long()
         second = (j * self.hardest).long() if self.replace else first + 1 + (j * (self.hardest - 1)).long()
@@ -89,4 +93,4 @@ class MoCHi(Addition):
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
         """A sixteenth of a queue that holds a quarter of the images, where that is less than the published number."""
         published = settings["hardest"]
-        return {"hardest": published and min(published, max(situation.images // 64, 2))}
+        return {"hardest": published and min(published, max(situation.count // 64, 2))}

@@ -10,30 +10,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
+from twofold.errors import above_zero, between_0_and_1
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.batch_norm import deinterleave, interleave, split
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
-from twofold.objectives.hard_negatives import uniformity
-from twofold.objectives.info_nce import info_nce
+from twofold.objectives.contrastive import info_nce, uniformity
 from twofold.processes import gather, rank
-from twofold.seam import Losses, Progress, Situation
+from twofold.seam import Progress, Situation
 
 
 class MoCo(JointEmbedding):
     """The query picks its key, made by the EMA teacher, among a queue of past keys.
 
-    temperature: of the softmax over cosines (v1 0.07, v2 0.2, CIFAR 0.1). queue: past keys kept; must stay well below
-    the number of images. momentum: of the teacher. dim: width of the projection. head: "linear" (v1, CIFAR) or "mlp"
-    (v2). symmetric: both views are queries once. reduction: of the two directions, "sum" as in the official code.
-    key_bn: what keeps the keys' batch statistics from giving the answer away: "split" (each batch norm works in
-    `groups` parts of the batch, which is shuffled for the keys), "shuffle" (across devices) or "plain" (nothing).
+    Args:
+        temperature: Temperature of the softmax over cosines (v1 0.07, v2 0.2, CIFAR 0.1).
+        queue: Number of past keys that are kept; it must stay well below the number of images.
+        momentum: Momentum of the teacher: the share of itself that it keeps at each step.
+        dim: Width of the projection.
+        head: The projector: one "linear" layer (v1, CIFAR) or an "mlp" of two (v2).
+        symmetric: Whether both views are queries once.
+        reduction: How the two directions of a symmetric loss are joined: "sum", as in the official code, or "mean".
+        key_bn: What keeps the keys' batch statistics from giving the answer away: "split" (each batch norm works in
+            `groups` parts of the batch, which is shuffled for the keys), "shuffle" (across devices) or "plain"
+            (nothing).
+        groups: Parts into which "split" batch norm cuts the batch of a device.
     """
 
     batch_norm = "local"
     contrast = "queue"
-    momentum_teacher = True
+    teacher_kind = "twin"
 
     def __init__(
         self,
@@ -51,7 +59,7 @@ class MoCo(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(temperature=temperature, queue=queue, dim=dim, groups=groups)
-        share(momentum=momentum)
+        between_0_and_1(momentum=momentum)
         width = width_of(backbone)
         projector = nn.Linear(width, dim) if head == "linear" else mlp([width, width, dim], norm=False)
         super().__init__(Branch(split(backbone, groups) if key_bn == "split" else backbone, projector), additions)
@@ -59,7 +67,6 @@ class MoCo(JointEmbedding):
         self.temperature, self.momentum, self.reduction = temperature, momentum, reduction
         self.key_bn, self.groups = key_bn, groups
         self.queue = Queue(queue, dim)
-        self.extra: Tensor | None = None
         self.teacher = self.twin(self.student)
         self.dim = dim
         self.join_additions()
@@ -67,41 +74,37 @@ class MoCo(JointEmbedding):
     def before_step(self, progress: Progress) -> None:
         self.move_teacher(self.momentum)
 
-    def look(self, images: Tensor) -> Look:
-        parts = self.parts(images)
-        return super().look(interleave(images, parts)).each(lambda rows: deinterleave(rows, parts))
+    def look(self, view: Tensor) -> Look:
+        parts = self.parts(view)
+        return super().look(interleave(view, parts)).each(lambda rows: deinterleave(rows, parts))
 
-    def teach(self, images: Tensor, progress: Progress) -> Look:
+    def teach(self, view: Tensor, progress: Progress) -> Look:
         if self.key_bn == "plain":
-            return super().teach(images, progress)
+            return super().teach(view, progress)
         devices = self.key_bn == "shuffle"
-        batch, first = len(images), rank() * len(images) if devices else 0
-        everyone = gather(images) if devices else images
+        batch, first = len(view), rank() * len(view) if devices else 0
+        everyone = gather(view) if devices else view
         drawn = progress.generator("shuffle", 0 if devices else rank())
-        order = torch.randperm(len(everyone), generator=drawn).to(images.device)
+        order = torch.randperm(len(everyone), generator=drawn).to(view.device)
         own = slice(first, first + batch)
         shuffled = super().teach(everyone[order[own]], progress)
         return shuffled.each(lambda rows: (gather(rows) if devices else rows)[order.argsort()[own]])
 
-    def parts(self, images: Tensor) -> int:
+    def parts(self, view: Tensor) -> int:
         """Into how many parts the batch norms cut a batch."""
-        return self.groups if self.key_bn == "split" and len(images) % self.groups == 0 else 1
+        return self.groups if self.key_bn == "split" and len(view) % self.groups == 0 else 1
 
     def stored_negatives(self) -> Tensor:
         return self.queue.rows
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
-        self.extra = extra if self.extra is None else self.extra
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        if extra is not None:
+            record.kept.setdefault("extra", extra)
         queries, keys = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
         return info_nce(queries, keys, self.queue.rows.to(queries.dtype), self.temperature, extra)
 
     def combine(self, losses: list[Tensor]) -> Tensor:
         return torch.stack(losses).sum() if self.reduction == "sum" else torch.stack(losses).mean()
-
-    def judge(self, record: Pass) -> Losses:
-        self.fresh = [F.normalize(look.row, dim=1) for look in record.teacher.values()]
-        self.extra = None
-        return super().judge(record)
 
     @torch.no_grad()
     def scalars(self, record: Pass) -> dict[str, Tensor]:
@@ -114,8 +117,8 @@ class MoCo(JointEmbedding):
         queries = F.normalize(record.student[i].row, dim=1)
         positive = (queries * F.normalize(record.teacher[j].row, dim=1)).sum(1, keepdim=True)
         against = queries @ self.queue.rows.to(queries.dtype).T
-        if self.extra is not None:
-            against = torch.cat([against, torch.einsum("bd,bsd->bs", queries, self.extra)], dim=1)
+        if "extra" in record.kept:
+            against = torch.cat([against, torch.einsum("bd,bsd->bs", queries, record.kept["extra"])], dim=1)
         even = (torch.cat([positive, against], dim=1) / self.temperature).logsumexp(1, keepdim=True)
         even = even - math.log(1 + against.shape[1])
         return {
@@ -124,17 +127,15 @@ class MoCo(JointEmbedding):
             "uniformity": uniformity(queries),
         }
 
-    def after_step(self, progress: Progress) -> None:
-        for keys in self.fresh:
-            self.queue.enqueue(gather(keys))
-        self.extra = None
-        super().after_step(progress)
+    def finish(self, record: Pass) -> None:
+        for look in record.teacher.values():
+            self.queue.enqueue(gather(F.normalize(look.row, dim=1)))
 
     @classmethod
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
         """A queue of at most a quarter of the images; split batch norm where a device's batch is 64 or more."""
         batch, local = situation.batch_size, situation.batch_size // situation.devices
-        quarter = max(situation.images // 4 // batch * batch, batch)
+        quarter = max(situation.count // 4 // batch * batch, batch)
         groups = next(g for g in (8, 4, 2, 1) if local % g == 0)
         return {
             "queue": min(settings.get("queue", 65536), quarter),
@@ -143,12 +144,12 @@ class MoCo(JointEmbedding):
         }
 
     def notes(self, situation: Situation) -> list[str]:
-        length, images = len(self.queue.rows), situation.images
+        length, images = len(self.queue.rows), situation.count
         steps = -(-length // situation.batch_size)
-        said = [f"The loss rises during the first {steps} steps, while the queue of {length:,} fills; that is normal."]
+        notes = [f"The loss rises during the first {steps} steps, while the queue of {length:,} fills; that is normal."]
         if length > images // 2:
-            said.append(
+            notes.append(
                 f"A queue of {length:,} on {images:,} images holds each image's own older keys as negatives; "
                 f"a quarter of the images is a good length."
             )
-        return said + super().notes(situation)
+        return notes + super().notes(situation)

@@ -8,11 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Pass, width_of
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
-from twofold.objectives.info_nce import info_nce_in_batch
+from twofold.objectives.contrastive import info_nce_in_batch
 from twofold.processes import gather, rank
 from twofold.seam import Progress
 
@@ -20,14 +22,19 @@ from twofold.seam import Progress
 class MoCoV3(JointEmbedding):
     """A predicted query picks its key, made by the EMA teacher, among all keys of the global batch; no queue.
 
-    temperature: tau of the softmax over cosines (ViT 0.2, official ResNet-50 1.0); the loss is scaled by 2 tau. hidden,
-    dim: widths of projector and predictor. layers: linear layers of the projector (ResNet 2, ViT 3), the last with
-    batch norm without scale and offset. predictor_norm: the predictor ends with one, too (ViT). momentum: of the
-    teacher at the start; it grows to 1 along a cosine. frozen_patches: the patch projection of a ViT stays random.
+    Args:
+        temperature: Temperature tau of the softmax over cosines (ViT 0.2, official ResNet-50 1.0); the loss is scaled
+            by 2 tau.
+        hidden: Width inside projector and predictor.
+        dim: Width of projection and prediction.
+        layers: Linear layers of the projector (ResNet 2, ViT 3), the last with batch norm without scale and offset.
+        predictor_norm: Whether the predictor ends with such a batch norm, too (ViT).
+        momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
+        frozen_patches: Whether the patch projection of a ViT stays random.
     """
 
     contrast = "keys"
-    momentum_teacher = True
+    teacher_kind = "twin"
 
     def __init__(
         self,
@@ -43,7 +50,7 @@ class MoCoV3(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(temperature=temperature, hidden=hidden, dim=dim, layers=layers)
-        share(momentum=momentum)
+        between_0_and_1(momentum=momentum)
         if frozen_patches:
             freeze_patches(backbone)
         projector = mlp([width_of(backbone), *[hidden] * (layers - 1), dim], bias=False, last_norm="plain")
@@ -57,7 +64,7 @@ class MoCoV3(JointEmbedding):
     def before_step(self, progress: Progress) -> None:
         self.move_teacher(teacher_momentum(self.momentum, progress.fraction))
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         queries, keys = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
         losses = info_nce_in_batch(queries, gather(keys), self.temperature, rank() * len(queries), extra)
         return 2 * self.temperature * losses

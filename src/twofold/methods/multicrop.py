@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from twofold.methods.joint_embedding import JointEmbedding, Look
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Look
+from twofold.seam import Progress
 
 
 def look_by_size(network: Callable[[Tensor], Look], images: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
@@ -24,7 +26,10 @@ def look_by_size(network: Callable[[Tensor], Look], images: Sequence[Tensor], wa
 
 
 class MultiCrop(JointEmbedding):
-    """A method that compares two large views and some small ones: the mean over all directions."""
+    """A method that compares two large views and some small ones by prototypes: the mean over all directions."""
+
+    prototypes: nn.Linear
+    frozen_epochs: int
 
     @staticmethod
     def small_guess_large(small: int) -> tuple[tuple[int, int], ...]:
@@ -33,6 +38,11 @@ class MultiCrop(JointEmbedding):
 
     def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
         return look_by_size(self.student, shown, wanted)
+
+    def prototype_rows(self, progress: Progress) -> Tensor:
+        """The prototypes (K, D), without gradient in the epochs in which they do not learn."""
+        rows = self.prototypes.weight
+        return rows.detach() if progress.epoch < self.frozen_epochs else rows
 
     def combine(self, losses: list[Tensor]) -> Tensor:
         return torch.stack(losses).mean()

@@ -9,19 +9,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.errors import above_zero
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, width_of
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import mlp
-from twofold.objectives.nt_xent import nt_xent
+from twofold.objectives.contrastive import nt_xent
 from twofold.processes import gather, rank
-from twofold.seam import Progress
 
 
 class SimCLR(JointEmbedding):
     """Both views go through one network in one pass; each picks its sibling among all other views of the global batch.
 
-    temperature: of the softmax over cosines (paper: 0.1 on ImageNet, 0.5 on CIFAR-10). hidden: width of the projector,
-    the backbone's own where None. layers: linear layers of the projector (v1 paper 2, official code 3), each with batch
-    norm, the last without offset. dim: width of the projection.
+    Args:
+        temperature: Temperature of the softmax over cosines (paper: 0.1 on ImageNet, 0.5 on CIFAR-10).
+        hidden: Width inside the projector; the backbone's own where None.
+        layers: Linear layers of the projector (v1 paper 2, official code 3), each with batch norm, the last without
+            offset.
+        dim: Width of the projection.
     """
 
     contrast = "batch"
@@ -50,15 +54,7 @@ class SimCLR(JointEmbedding):
         half = len(shown[0])
         return {0: both.each(lambda t: t[:half]), 1: both.each(lambda t: t[half:])}
 
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return student
-
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        return self.student(images)
-
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         first, second = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
         candidates = torch.cat([gather(first), gather(second)])
         return nt_xent(first, second, candidates, rank() * len(first), self.temperature)

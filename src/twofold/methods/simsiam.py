@@ -8,19 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import above_zero
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, width_of
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import negative_cosine
-from twofold.seam import Progress
 
 
 class SimSiam(JointEmbedding):
     """A small predictor guesses one view's projection from the other; the target's gradient is stopped.
 
-    dim: width of the projection; 2048 for backbones of 512 channels or more, 512 for smaller ones where None. hidden:
-    width inside the predictor, a quarter of dim where None. layers: linear layers of the projector (ImageNet 3, CIFAR
-    2). fix_predictor_rate: the predictor keeps the initial learning rate (the released results do).
+    Args:
+        dim: Width of the projection; where None, 2048 for backbones of 512 channels or more, and 512 for smaller ones.
+        hidden: Width inside the predictor; a quarter of dim where None.
+        layers: Linear layers of the projector (ImageNet 3, CIFAR 2).
+        fix_predictor_rate: Whether the predictor keeps the initial learning rate, as in the released results.
     """
+
+    teacher_kind = "detached"
 
     def __init__(
         self,
@@ -43,20 +48,7 @@ class SimSiam(JointEmbedding):
         self.dim = dim
         self.join_additions()
 
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return {j: self._target(student[j]) for j in wanted}
-
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        with torch.no_grad():
-            return self._target(self.student(images))
-
-    @staticmethod
-    def _target(look: Look) -> Look:
-        return Look(look.map, look.feature, look.projection).each(Tensor.detach)
-
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         return negative_cosine(student_rows, teacher_rows)
 
     def combine(self, losses: list[Tensor]) -> Tensor:

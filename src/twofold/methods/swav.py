@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, Look, Pass, width_of
+from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.methods.addition import Addition
 from twofold.methods.multicrop import MultiCrop
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
-from twofold.objectives.assignment import sinkhorn
-from twofold.objectives.distillation import cross_entropy, entropy
+from twofold.objectives.prototypes import cross_entropy, entropy, sinkhorn
 from twofold.processes import gather, rank, world
 from twofold.seam import Progress, Situation
 
@@ -24,11 +24,20 @@ from twofold.seam import Progress, Situation
 class SwAV(MultiCrop):
     """All views guess the codes of the two large ones: to which prototypes these belong, when all are used alike.
 
-    prototypes: how many, K. hidden, dim: widths of the projector. local_views: small crops, for a recipe that has them.
-    temperature: of the guess. epsilon: softness of the codes. iterations: of Sinkhorn-Knopp. queue: past rows of each
-    large view, which help to find the codes of a small batch; 0 for none. queue_start: share of the run before they do.
-    frozen_epochs: in which the prototypes do not learn.
+    Args:
+        prototypes: Number of prototypes K.
+        hidden: Width inside the projector.
+        dim: Width of the projection.
+        local_views: Number of small crops, for a recipe that has them.
+        temperature: Temperature of the softmax of the guess.
+        epsilon: Softness of the codes; small is hard.
+        iterations: Iterations of Sinkhorn-Knopp.
+        queue: Past rows of each large view, which help to find the codes of a small batch; 0 for none.
+        queue_start: Share of the run before the queue is used.
+        frozen_epochs: Number of first epochs in which the prototypes do not learn.
     """
+
+    teacher_kind = "detached"
 
     def __init__(
         self,
@@ -48,7 +57,7 @@ class SwAV(MultiCrop):
     ) -> None:
         above_zero(prototypes=prototypes, hidden=hidden, dim=dim, temperature=temperature)
         above_zero(epsilon=epsilon, iterations=iterations)
-        share(queue_start=queue_start)
+        between_0_and_1(queue_start=queue_start)
         if (least := min(local_views, queue, frozen_epochs)) < 0:
             raise UserError(f"local_views, queue and frozen_epochs count from 0, not {least}.")
         super().__init__(Branch(backbone, mlp([width_of(backbone), hidden, dim])), additions)
@@ -64,30 +73,20 @@ class SwAV(MultiCrop):
     def before_step(self, progress: Progress) -> None:
         self.prototypes.weight.copy_(F.normalize(self.prototypes.weight, dim=1))
 
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return {j: student[j].each(Tensor.detach) for j in wanted}
-
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        with torch.no_grad():
-            return self.student(images)
-
     def base_loss(self, record: Pass) -> Tensor:
         now, rows = record.progress, {j: look.row for j, look in record.teacher.items()}
-        self.frozen = now.epoch < self.frozen_epochs
         full = now.step * len(rows[0]) * world() >= self.length
         stored = [queue.rows for queue in self.queues] if full and now.fraction >= self.queue_start else []
         codes = {j: self.codes(rows[j], *stored[j : j + 1]) for j in (0, 1)}
-        self.entropy = entropy(torch.cat(list(codes.values()))).mean() / math.log(max(codes[0].shape[1], 2))
-        self.fresh = [F.normalize(rows[j], dim=1) for j in (0, 1)]
-        guesses = {i: self.guess(look.row) for i, look in record.student.items()}
+        unsure = entropy(torch.cat(list(codes.values()))).mean() / math.log(max(codes[0].shape[1], 2))
+        record.kept["code_entropy"] = unsure
+        guesses = {i: self.guess(look.row, now) for i, look in record.student.items()}
         return self.combine([cross_entropy(codes[j], guesses[i]).mean() for i, j in record.directions])
 
-    def guess(self, rows: Tensor) -> Tensor:
+    def guess(self, rows: Tensor, progress: Progress) -> Tensor:
         """The log-probabilities (B, K) of the prototypes."""
-        weight = self.prototypes.weight.detach() if self.frozen else self.prototypes.weight
-        return (F.linear(F.normalize(rows, dim=1), weight) / self.temperature).log_softmax(1)
+        cosines = F.linear(F.normalize(rows, dim=1), self.prototype_rows(progress))
+        return (cosines / self.temperature).log_softmax(1)
 
     @torch.no_grad()
     def codes(self, rows: Tensor, stored: Tensor | None = None) -> Tensor:
@@ -97,24 +96,27 @@ class SwAV(MultiCrop):
         found = sinkhorn(F.linear(joined, self.prototypes.weight), self.epsilon, self.iterations)
         return found[rank() * len(rows) :][: len(rows)]
 
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         """The codes are those of the batch alone: rows do not tell whose queue is theirs."""
-        return cross_entropy(self.codes(teacher_rows), self.guess(student_rows))
+        return cross_entropy(self.codes(teacher_rows), self.guess(student_rows, record.progress))
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """code_entropy: of an image's code, as a share of its most; 1 where codes say nothing."""
-        return {"code_entropy": self.entropy}
+        return {"code_entropy": record.kept["code_entropy"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        said = "SwAV's codes tell nothing: fewer --method.prototypes or an --method.epsilon of 0.03 may help."
-        return [said] * (row.get("code_entropy", 0.0) > 0.99) + super().alarms(row)
+        alarms = []
+        if row.get("code_entropy", 0.0) > 0.99:
+            alarms.append(
+                "SwAV's codes tell nothing: fewer --method.prototypes or an --method.epsilon of 0.03 may help."
+            )
+        return alarms + super().alarms(row)
 
-    def after_step(self, progress: Progress) -> None:
-        for queue, rows in zip(self.queues, self.fresh, strict=False):
-            queue.enqueue(gather(rows))
-        super().after_step(progress)
+    def finish(self, record: Pass) -> None:
+        for j, queue in enumerate(self.queues):
+            queue.enqueue(gather(F.normalize(record.teacher[j].row, dim=1)))
 
     @classmethod
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
         """A queue of at most a quarter of the images."""
-        return {"queue": min(settings["queue"], situation.images // 4)}
+        return {"queue": min(settings["queue"], situation.count // 4)}

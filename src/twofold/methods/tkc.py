@@ -14,9 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.errors import UserError, above_zero
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Pass
 from twofold.nets.knowledge import KnowledgeTransformer, Snapshots
-from twofold.objectives.temporal import temporal_nce, weighted
+from twofold.objectives.contrastive import temporal_nce, weighted
 from twofold.processes import gather, rank
 from twofold.seam import Progress, Situation, Term
 
@@ -26,11 +28,14 @@ EARLY = 0.05  # of the run: networks of this age have nothing to teach
 class TKC(Addition):
     """An addition, reconstructed: the student also agrees with teachers of earlier stages of the run.
 
-    teachers: how many, h. interval: epochs between two snapshots; a tenth of the run, one epoch at least, where None.
-    snapshot_of: the EMA "teacher" or the "student". adapter: what the knowledge transformer makes of a teacher's
-    projection: "residual", "plain" or "identity". temperature: of the temporal loss, the base's where None, 0.2 where
-    it has none. weight: of the term, which grows from 0 over the first interval after a snapshot. bonus: for the
-    entropy of the teachers' importances, so that no teacher is left alone.
+    Args:
+        teachers: Number h of earlier teachers that are kept.
+        interval: Epochs between two snapshots; a tenth of the run, one epoch at least, where None.
+        snapshot_of: What is kept: the EMA "teacher" or the "student".
+        adapter: What the knowledge transformer makes of a teacher's projection: "residual", "plain" or "identity".
+        temperature: Temperature of the temporal loss; where None, the base's, or 0.2 where it has none.
+        weight: Weight of the term, which grows from 0 over the first interval after a snapshot.
+        bonus: Weight of the entropy of the teachers' importances, so that no teacher is left alone.
     """
 
     def __init__(
@@ -50,7 +55,6 @@ class TKC(Addition):
         self.teachers, self.interval, self.snapshot_of = teachers, interval, snapshot_of
         self.adapter, self.weight, self.bonus = adapter, weight, bonus
         self.temperature = temperature or 0.0
-        self.importance: Tensor | None = None
 
     def join(self, method: JointEmbedding) -> None:
         name = type(method).__name__
@@ -73,10 +77,10 @@ class TKC(Addition):
     def direction(self, record: Pass, present: list[nn.Module], i: int, j: int) -> Tensor:
         """The temporal loss (B,) of student view i against what the present teachers say of view j."""
         with torch.no_grad(), record.networks():
-            said = torch.stack([teacher(record.views.tensors[j]).projection for teacher in present])
+            taught = torch.stack([teacher(record.views.tensors[j]).projection for teacher in present])
         rows = F.normalize(record.student[i].row, dim=1)
-        targets, importance = self.transformer(said.to(rows.dtype))
-        self.importance = importance.detach()
+        targets, importance = self.transformer(taught.to(rows.dtype))
+        record.kept["tkc_importance"] = importance.detach()
         everyone = gather(targets.transpose(0, 1)).transpose(0, 1)
         losses = temporal_nce(rows, everyone, self.temperature, rank() * len(rows))
         return weighted(losses, importance, self.bonus)
@@ -89,10 +93,10 @@ class TKC(Addition):
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """Entropy of the teachers' importances as a share of its most, where there are several teachers."""
-        held, self.importance = self.importance, None
-        if held is None or len(held) < 2:
+        importance = record.kept.get("tkc_importance")
+        if importance is None or len(importance) < 2:
             return {}
-        return {"tkc_entropy": -(held.exp() * held).sum(0).mean() / math.log(len(held))}
+        return {"tkc_entropy": -(importance.exp() * importance).sum(0).mean() / math.log(len(importance))}
 
     def after_step(self, progress: Progress) -> None:
         every, first = self.calendar(progress)
@@ -101,16 +105,17 @@ class TKC(Addition):
             self.snapshots.take(self.source[0], (done - first) // every)
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        low = row.get("tkc_entropy", 1.0) < 0.2
-        return ["tkc listens to one of its teachers alone; a larger --method.bonus spreads the importances."] * low
+        if row.get("tkc_entropy", 1.0) >= 0.2:
+            return []
+        return ["tkc listens to one of its teachers alone; a larger --method.bonus spreads the importances."]
 
     def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
-        said = []
+        notes = []
         if situation.batch_size < 64:
-            said.append(f"tkc tells images of a batch apart; {situation.batch_size} are few, 64 and more are advised.")
-        per_epoch = max(situation.images // situation.batch_size, 1)
+            notes.append(f"tkc tells images of a batch apart; {situation.batch_size} are few, 64 and more are advised.")
+        per_epoch = max(situation.count // situation.batch_size, 1)
         epochs = -(-situation.steps // per_epoch)
         _, first = self.calendar(Progress(0, situation.steps, 0, epochs))
         if first >= situation.steps:
-            said.append(f"tkc takes its first snapshot after {first:,} steps, and this run ends before.")
-        return said
+            notes.append(f"tkc takes its first snapshot after {first:,} steps, and this run ends before.")
+        return notes

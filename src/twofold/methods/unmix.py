@@ -8,9 +8,11 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, JointEmbedding, Pass
+from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.mixing import blend, own_share, paste, region
+from twofold.methods.record import Pass
 from twofold.processes import mirror
 from twofold.randomness import derive
 from twofold.seam import Progress, Term
@@ -33,11 +35,13 @@ class Pair(NamedTuple):
 class UnMix(Addition):
     """An addition: each image is mixed with its mirror in the batch, and the mixture is like each of them by its share.
 
-    alpha: the share lambda of the own image, one a batch, is drawn from Beta(alpha, alpha). global_share: probability
-    that whole images are blended; otherwise a region of the mirror is pasted in. partner: the view that mixtures are
-    compared with, the second as in the paper or the first; a symmetric MoCo takes both. mix_branch: whether mixtures
-    go through the teacher too, where a predictor compares both ways (BYOL): "both", or "online" alone (the authors did
-    not publish which).
+    Args:
+        alpha: Parameter of Beta(alpha, alpha), from which the share of the own image is drawn, one a batch.
+        global_share: Probability that whole images are blended; otherwise a region of the mirror is pasted in.
+        partner: The view that mixtures are compared with: the "second", as in the paper, or the "first"; a symmetric
+            MoCo takes both.
+        mix_branch: Whether mixtures go through the teacher too, where a predictor compares both ways (BYOL): "both", or
+            "online" alone (the authors did not publish which).
     """
 
     runs_network = True
@@ -52,7 +56,7 @@ class UnMix(Addition):
     ) -> None:
         super().__init__()
         above_zero(alpha=alpha)
-        share(global_share=global_share)
+        between_0_and_1(global_share=global_share)
         self.alpha, self.global_share, self.mix_branch = alpha, global_share, mix_branch
         self.partner = 1 if partner == "second" else 0
 

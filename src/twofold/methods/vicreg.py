@@ -8,22 +8,28 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import above_zero
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Pass, width_of
 from twofold.nets.heads import mlp
+from twofold.objectives.decorrelation import missing_deviation, shared_covariance
 from twofold.objectives.regression import squared_error
-from twofold.objectives.variance import missing_deviation, shared_covariance
 from twofold.processes import gather
-from twofold.seam import Progress
 
 
 class VICReg(JointEmbedding):
     """Both views of an image agree, every dimension keeps its spread, and no two say the same; nothing is stopped.
 
-    invariance, variance, covariance: the weights of the mean squared difference, of the deviations that are missing
-    (the mean of both views, as in the authors' code; the paper's equation has their sum) and of the covariances (the
-    sum of both views). deviation: what each dimension must reach over the global batch. epsilon: added to the variance
-    before its root. dim: width of the projection (ImageNet 8192, small images 2048). hidden: width of the projector, as
-    dim where None. layers: linear layers of the projector.
+    Args:
+        invariance: Weight of the mean squared difference of both views.
+        variance: Weight of the deviations that are missing, the mean of both views (the authors' code; the paper has
+            their sum).
+        covariance: Weight of the covariances, the sum of both views.
+        deviation: Deviation that each dimension must reach over the global batch.
+        epsilon: Number added to each variance before its root is taken.
+        dim: Width of the projection (ImageNet 8192, small images 2048).
+        hidden: Width inside the projector; dim where None.
+        layers: Linear layers of the projector.
     """
 
     directions = ((0, 1),)
@@ -51,27 +57,16 @@ class VICReg(JointEmbedding):
         self.dim = dim
         self.join_additions()
 
-    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
-        return super().look_at(shown, (0, 1))
-
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return student
-
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        return self.student(images)
-
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         """Each row's own difference, and with every row the variance and covariance of the global batch."""
         apart = squared_error(student_rows, teacher_rows)
         both = [gather(student_rows), gather(teacher_rows)]
         missing = torch.stack([missing_deviation(rows, self.deviation, self.epsilon) for rows in both]).mean()
         shared = torch.stack([shared_covariance(rows) for rows in both]).sum()
         parts = {"invariance": apart.mean(), "variance": missing, "covariance": shared}
-        self.parts = {name: value.detach() for name, value in parts.items()}
+        record.kept |= {name: value.detach() for name, value in parts.items()}
         return self.invariance * apart + self.variance * missing + self.covariance * shared
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """The three parts without their weights."""
-        return self.parts
+        return {name: record.kept[name] for name in ("invariance", "variance", "covariance")}

@@ -9,23 +9,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, share
-from twofold.methods.joint_embedding import Addition, Branch, JointEmbedding, Look, Pass, width_of
+from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import mlp
+from twofold.objectives.decorrelation import whiten_in_groups
 from twofold.objectives.regression import normalised_squared_error, squared_error
-from twofold.objectives.whitening import whiten_in_groups
 from twofold.processes import gather, rank, world
-from twofold.seam import Losses, Progress, Situation
+from twofold.seam import Situation
 
 
 class WMSE(JointEmbedding):
     """All views of an image are pulled together after whitening, which keeps them from collapsing; no negatives.
 
-    views: positives of each image, all pairs of which are compared (paper: 2 and 4). dim: width D of the projection.
-    hidden: width of the projector. whiten_size: the rows w that are whitened together, 2 D by the paper's rule; more
-    than D, and a divisor of the batch. repeats: random cuts of the batch into groups that the loss is averaged over.
-    epsilon: share of the identity mixed into each covariance. normalise: compare directions (2 - 2 cos); without it
-    the rows themselves (the paper's Euclidean variant).
+    Args:
+        views: Views of each image, all pairs of which are compared (paper: 2 and 4).
+        dim: Width D of the projection.
+        hidden: Width inside the projector.
+        whiten_size: Rows that are whitened together: 2 D by the paper's rule, more than D, and a divisor of the batch.
+        repeats: Random cuts of the batch into groups that the loss is averaged over.
+        epsilon: Share of the identity that is mixed into each covariance.
+        normalise: Whether directions are compared (2 - 2 cos) rather than the rows themselves (the paper's Euclidean
+            variant).
     """
 
     def __init__(
@@ -42,7 +48,7 @@ class WMSE(JointEmbedding):
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(dim=dim, hidden=hidden, repeats=repeats)
-        share(epsilon=epsilon)
+        between_0_and_1(epsilon=epsilon)
         if views < 2:
             raise UserError(f"W-MSE compares at least 2 views of an image, not {views}.")
         if whiten_size <= dim:
@@ -54,7 +60,6 @@ class WMSE(JointEmbedding):
         self.directions = tuple(itertools.combinations(range(views), 2))
         self.size, self.repeats, self.epsilon, self.normalise = whiten_size, repeats, epsilon, normalise
         self.dim = dim
-        self.used: list[Tensor] = []
         self.join_additions()
 
     def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
@@ -62,34 +67,26 @@ class WMSE(JointEmbedding):
         projections = self.student.projector(torch.cat([f.pooled for f in features])).chunk(len(features))
         return {i: Look(f.map, f.pooled, z) for i, (f, z) in enumerate(zip(features, projections, strict=True))}
 
-    def teach_all(
-        self, tensors: Sequence[Tensor], wanted: Sequence[int], student: dict[int, Look], progress: Progress
-    ) -> dict[int, Look]:
-        return student
+    def base_loss(self, record: Pass) -> Tensor:
+        record.kept["orders"] = self.draw_orders(record)
+        white = {i: self.whiten(record, look.row) for i, look in record.student.items()}
+        return self.combine([self.distance(white[i], white[j]).mean() for i, j in record.directions])
 
-    def teach(self, images: Tensor, progress: Progress) -> Look:
-        return self.student(images)
+    def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
+        return self.distance(self.whiten(record, student_rows), self.whiten(record, teacher_rows))
 
-    def judge(self, record: Pass) -> Losses:
-        self.used = []
+    def draw_orders(self, record: Pass) -> Tensor:
+        """Orders of the global batch to cut into groups, int64 (repeats, N), the same in every process."""
         total = len(record.views.index) * world()
         self.check_batch(total)
         drawn = record.progress.generator("whitening")
         orders = [torch.randperm(total, generator=drawn) for _ in range(self.repeats)]
-        self.orders = torch.stack(orders).to(record.views.index.device)
-        return super().judge(record)
+        return torch.stack(orders).to(record.views.index.device)
 
-    def base_loss(self, record: Pass) -> Tensor:
-        white = {i: self.whiten(look.row) for i, look in record.student.items()}
-        return self.combine([self.distance(white[i], white[j]).mean() for i, j in record.directions])
-
-    def compare(self, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
-        return self.distance(self.whiten(student_rows), self.whiten(teacher_rows))
-
-    def whiten(self, rows: Tensor) -> Tensor:
+    def whiten(self, record: Pass, rows: Tensor) -> Tensor:
         """Rows (B, D) of one view, whitened in groups of the global batch: (repeats, B, D)."""
-        whitened, used = whiten_in_groups(gather(rows), self.orders, self.size, self.epsilon)
-        self.used.append(used)
+        whitened, used = whiten_in_groups(gather(rows), record.kept["orders"], self.size, self.epsilon)
+        record.kept["epsilon"] = torch.maximum(record.kept.get("epsilon", used), used)
         return whitened[:, rank() * len(rows) :][:, : len(rows)]
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
@@ -103,17 +100,17 @@ class WMSE(JointEmbedding):
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """The largest share of the identity that a covariance needed, above `epsilon` where its Cholesky failed."""
-        return {"whitening_epsilon": torch.stack(self.used).amax()}
+        return {"whitening_epsilon": record.kept["epsilon"]}
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:
-        needed = row.get("whitening_epsilon", 0.0) > self.epsilon * 1.001
-        failed = (
-            "The embeddings had nearly no spread in some directions: Cholesky failed, and the covariance was mixed "
-        )
-        failed += (
-            "with up to 0.1 % of the identity (see whitening_epsilon); a lower learning rate or a smaller dim helps."
-        )
-        return [failed] * needed + super().alarms(row)
+        alarms = []
+        if row.get("whitening_epsilon", 0.0) > self.epsilon * 1.001:
+            alarms.append(
+                "The embeddings had nearly no spread in some directions: Cholesky failed, and the covariance was "
+                "mixed with up to 0.1 % of the identity (see whitening_epsilon); a lower learning rate or a smaller "
+                "dim helps."
+            )
+        return alarms + super().alarms(row)
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that cannot be cut into groups."""
@@ -126,6 +123,7 @@ class WMSE(JointEmbedding):
 
     def check(self, situation: Situation) -> None:
         self.check_batch(situation.batch_size)
+        super().check(situation)
 
     @classmethod
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
@@ -137,12 +135,12 @@ class WMSE(JointEmbedding):
         return {"dim": dim, "whiten_size": published if published in fitting else fitting[0]}
 
     def notes(self, situation: Situation) -> list[str]:
-        said = []
+        notes = []
         if self.size < 2 * self.dim:
             rule = f"the paper's rule, 2 x dim = {2 * self.dim}"
-            said.append(f"Groups of {self.size} images for {self.dim} dimensions are below {rule}.")
+            notes.append(f"Groups of {self.size} images for {self.dim} dimensions are below {rule}.")
         if self.dim < 64:
-            said.append(
+            notes.append(
                 f"W-MSE works in {self.dim} dimensions here; the published 64 take batches of 128 images and more."
             )
-        return said + super().notes(situation)
+        return notes + super().notes(situation)

@@ -18,7 +18,7 @@ def mlp(
 ) -> nn.Sequential:
     """Linear layers of the given widths with (batch norm and) ReLU between them.
 
-    bias: whether the hidden linears have one; last_bias: the same of the last linear (as the others where None).
+    bias: whether the hidden linears have one; last_bias: the same of the last linear (like the others where None).
     last_norm: batch norm after the last linear: "none", "affine", "scale" (its offset frozen at 0) or "plain" (no
     scale, no offset).
     """

@@ -32,13 +32,13 @@ class KnowledgeTransformer(nn.Module):
         self.adapt = adapt if adapter != "identity" else None
         self.importance = nn.Sequential(nn.Linear(dim, max(dim // 2, 1)), nn.ReLU(), nn.Linear(max(dim // 2, 1), 1))
 
-    def forward(self, said: Tensor) -> tuple[Tensor, Tensor]:
-        """said: (n, B, D), what n <= h teachers say. Returns unit targets (n, B, D) and log-importances (n, B)."""
-        weights = self.importance(said).squeeze(2).log_softmax(0)
+    def forward(self, taught: Tensor) -> tuple[Tensor, Tensor]:
+        """taught: (n, B, D), what n <= h teachers say. Returns unit targets (n, B, D) and log-importances (n, B)."""
+        weights = self.importance(taught).squeeze(2).log_softmax(0)
         if self.adapt is None or self.slots is None:
-            return F.normalize(said, dim=2), weights
-        adapted = self.adapt((said + self.slots[: len(said), None]).flatten(0, 1)).view_as(said)
-        return F.normalize(said + adapted if self.residual else adapted, dim=2), weights
+            return F.normalize(taught, dim=2), weights
+        adapted = self.adapt((taught + self.slots[: len(taught), None]).flatten(0, 1)).view_as(taught)
+        return F.normalize(taught + adapted if self.residual else adapted, dim=2), weights
 
 
 class Snapshots(nn.Module):

@@ -1,1 +1,1 @@
-"""The loop and what surrounds it: plan, optimisers, distribution, the run folder, exact resume."""
+"""The loop and what surrounds it: plan, optimizers, distribution, the run folder, exact resume."""

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.methods.joint_embedding import JointEmbedding, Look, Pass
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.methods.record import Look, Pass
 from twofold.seam import Losses, Progress, Views
 
 
@@ -98,12 +99,7 @@ def _backward(outputs: list[Tensor | None], gradients: list[Tensor | None]) -> N
 
 
 def _flat(looks: dict[int, Look]) -> list[Tensor | None]:
-    return [tensor for look in looks.values() for tensor in _tensors(look)]
-
-
-def _tensors(look: Look) -> tuple[Tensor | None, ...]:
-    # dataclasses.astuple would copy them
-    return look.map, look.feature, look.projection, look.prediction
+    return [tensor for look in looks.values() for tensor in look.tensors]
 
 
 @dataclass
@@ -115,19 +111,19 @@ class _Joined:
     def of(cls, records: list[Pass], views: Views, method: JointEmbedding) -> _Joined:
         leaves: list[Tensor | None] = []
 
-        def join(name: str, with_gradient: bool) -> dict[int, Look]:
+        def join(parts: list[dict[int, Look]], with_gradient: bool) -> dict[int, Look]:
             looks = {}
-            for view in getattr(records[0], name):
-                parts = [_tensors(getattr(record, name)[view]) for record in records]
-                tensors = [None if same[0] is None else torch.cat(same) for same in zip(*parts, strict=True)]
+            for view in parts[0]:
+                pieces = [part[view].tensors for part in parts]
+                tensors = [None if same[0] is None else torch.cat(same) for same in zip(*pieces, strict=True)]
                 if with_gradient:
                     tensors = [None if t is None else t.requires_grad_(t.is_floating_point()) for t in tensors]
                     leaves.extend(tensors)
                 looks[view] = Look(*tensors)  # type: ignore[arg-type]
             return looks
 
-        student = join("student", True)
-        teacher = join("teacher", not method.momentum_teacher)
+        student = join([record.student for record in records], True)
+        teacher = join([record.teacher for record in records], not method.momentum_teacher)
         shown = [torch.cat(same) for same in zip(*(record.shown for record in records), strict=True)]
         whole = replace(
             records[0], views=views, shown=shown, student=student, teacher=teacher, look=_no_network, teach=_no_network
@@ -138,7 +134,7 @@ class _Joined:
         return [None if leaf is None or leaf.grad is None else leaf.grad[rows] for leaf in self.leaves]
 
 
-def _no_network(images: Tensor) -> Look:
+def _no_network(view: Tensor) -> Look:
     _refuse("An addition")
     raise AssertionError
 

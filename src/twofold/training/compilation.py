@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from twofold.methods.joint_embedding import Branch
+from twofold.seam import Method
 
 T = TypeVar("T")
 
@@ -15,12 +15,10 @@ T = TypeVar("T")
 class Compilation:
     """Compiles a method's networks in place; names in the state dict stay. The first step shows whether it holds."""
 
-    def __init__(self, method: nn.Module, say: Callable[[str], None]) -> None:
+    def __init__(self, method: Method, say: Callable[[str], None]) -> None:
         self.say = say
         self.method = method
-        self.networks = [module for module in method.modules() if isinstance(module, Branch)]
-        if not self.networks and isinstance(getattr(method, "backbone", None), nn.Module):
-            self.networks = [method.backbone]  # type: ignore[list-item]
+        self.networks = method.compiled_networks()
         for network in self.networks:
             network.compile()
         self.proven = False

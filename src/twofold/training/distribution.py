@@ -8,7 +8,7 @@ import platform
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from twofold.errors import UserError
 from twofold.nets.batch_norm import synchronise
+from twofold.seam import Method
 from twofold.training.sampler import check_shares
 
 if TYPE_CHECKING:
@@ -112,26 +113,25 @@ class Carrier(nn.Module):
         return work()
 
 
-def make_ready(method: nn.Module, fabric: Fabric, batch_size: int, accumulate: int) -> nn.Module:
+def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int) -> None:
     """Move a method to the device, weights as channels_last, batch norm global where it asks for that and can be."""
     check_shares(batch_size, fabric.world_size, accumulate)
     method.to(fabric.device)
-    if fabric.world_size > 1 and getattr(method, "batch_norm", "global") == "global":
-        method = synchronise(method)
+    if fabric.world_size > 1 and method.batch_norm == "global":
+        synchronise(method)
     for parameter in method.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     if fabric.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
-    return method
 
 
-def join(method: nn.Module, optimiser: Optimizer, fabric: Fabric) -> tuple[Any, Any]:
-    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimiser."""
+def join(method: nn.Module, optimizer: Optimizer, fabric: Fabric) -> tuple[Any, Any]:
+    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimizer."""
     with warnings.catch_warnings():
         # broadcast_buffers has a new name in the newest torch alone.
         warnings.filterwarnings("ignore", message=".*broadcast_buffers")
-        return fabric.setup(Carrier(method, shared=fabric.world_size > 1), optimiser)
+        return fabric.setup(Carrier(method, shared=fabric.world_size > 1), optimizer)
 
 
 @contextmanager
@@ -145,7 +145,9 @@ def together(fabric: Fabric) -> Iterator[None]:
 
 
 def _stop_others(fabric: Fabric) -> None:
-    launcher = cast(Any, fabric.strategy).launcher
-    for process in getattr(launcher, "procs", []):
-        if hasattr(process, "kill"):
+    from lightning_fabric.strategies.launchers import _SubprocessScriptLauncher
+
+    launcher = fabric.strategy.launcher
+    if isinstance(launcher, _SubprocessScriptLauncher):
+        for process in launcher.procs:
             process.kill()

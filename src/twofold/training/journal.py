@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from twofold.errors import UserError
@@ -18,7 +17,7 @@ from twofold.runs.environment import versions
 from twofold.runs.events import Events
 from twofold.runs.folder import Ended, RunFolder
 from twofold.runs.screen import Display, print_plainly
-from twofold.seam import Losses, Monitor, Progress, Stream
+from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt
 from twofold.training.meter import Meter
 from twofold.training.outcome import Outcome, TrainingStopped
@@ -35,20 +34,20 @@ class Journal:
     def __init__(
         self,
         run: RunFolder,
-        method: nn.Module,
-        optimiser: Optimizer,
-        images: Stream,
+        method: Method,
+        optimizer: Optimizer,
+        data: Stream[Batch],
         plan: Plan,
         length: Length,
         fabric: Fabric,
     ) -> None:
-        self.run, self.method, self.optimiser, self.images = run, method, optimiser, images
+        self.run, self.method, self.optimizer, self.data = run, method, optimizer, data
         self.plan, self.length, self.fabric = plan, length, fabric
         self.meter, self.watch = Meter(fabric.device), Watch(method, plan)
         self.display: Display | None = None
         self.events: Events | None = None
         self.row: dict[str, float] = {}
-        self.said: set[str] = set()
+        self.messages: set[str] = set()
         self.enough = False
         self.first = self.saved = self.done = 0
         self.earlier = 0.0
@@ -56,17 +55,17 @@ class Journal:
         self.marked_step, self.marked_waited, self.waited_before = 0, 0.0, 0.0
 
     def resume(self) -> int:
-        """Load the last checkpoint, where there is one, into method, optimiser and metrics; the steps that are done."""
+        """Load the last checkpoint, where there is one, into method, optimizer and metrics; the steps that are done."""
         found, here = self.run.load(), versions()
         if found is not None:
-            if (found.steps, found.count) != (self.length.steps, len(self.images)):
+            if (found.steps, found.count) != (self.length.steps, len(self.data)):
                 raise UserError(
                     f"{self.run.path} holds a run of {found.steps:,} steps on {found.count:,} {self.plan.unit}, and "
-                    f"this one has {self.length.steps:,} on {len(self.images):,}: give a new --out, or the same data."
+                    f"this one has {self.length.steps:,} on {len(self.data):,}: give a new --out, or the same data."
                 )
             try:
                 self.method.load_state_dict(found.method)
-                self.optimiser.load_state_dict(found.optimizer)
+                self.optimizer.load_state_dict(found.optimizer)
             except (RuntimeError, ValueError, KeyError) as error:
                 why = str(error).splitlines()[-1].strip()
                 raise UserError(
@@ -85,7 +84,7 @@ class Journal:
             self.events = Events(self.run.path / "tensorboard", self.first + 1)
         self.done = self.saved = self.marked_step = self.first
         self.begun = self.marked = self.saved_at = time.monotonic()
-        self.marked_waited = self.waited_before = self.images.waited
+        self.marked_waited = self.waited_before = self.data.waited
         return self.first
 
     def show(self, display: Display | None) -> None:
@@ -106,7 +105,7 @@ class Journal:
         if self.display is not None:
             self.display.step(done, self.row)
         late = time.monotonic() - self.saved_at >= self.plan.save_every
-        enough = logged and any(getattr(monitor, "enough", False) for monitor in due)
+        enough = logged and any(monitor.enough for monitor in due)
         signal, save, self.enough = self._agree(interrupt.signal, late, enough, logged)
         if last or signal or save or self.enough:
             self._save()
@@ -119,8 +118,8 @@ class Journal:
             steps=self.done,
             epochs=self.length.epoch(self.done - 1) + 1,
             seconds=self.earlier + (0.0 if finished_before else seconds),
-            images_per_second=(self.done - self.first) * self.plan.batch_size / seconds,
-            wait_share=(self.images.waited - self.waited_before) / seconds,
+            items_per_second=(self.done - self.first) * self.plan.batch_size / seconds,
+            wait_share=(self.data.waited - self.waited_before) / seconds,
             metrics=self.row,
             resumed_from=self.first,
             finished_before=finished_before,
@@ -142,7 +141,7 @@ class Journal:
             self.display.close()
             self.run.echo = print_plainly
         with contextlib.suppress(UserError):
-            self.run.list_unreadable(getattr(self.images, "unreadable", {}))
+            self.run.list_unreadable(self.data.unreadable)
         if self.events is not None:
             self.events.close()
 
@@ -154,7 +153,7 @@ class Journal:
                 f"lower the learning rate (now up to {self.plan.peak_lr:.4g}), lengthen the warm-up or try "
                 f"--precision fp32, in a new folder."
             )
-        now, waited = time.monotonic(), self.images.waited
+        now, waited = time.monotonic(), self.data.waited
         span = max(now - self.marked, 1e-9)
         row: dict[str, float] = {
             "step": self.done,
@@ -171,11 +170,10 @@ class Journal:
             if losses.rows is not None:
                 measured, warning = self.watch(losses.rows, self.done, self.length.steps)
                 row |= measured
-            alarms = getattr(self.method, "alarms", None)
-            for said in [*([warning] if warning else []), *(alarms(row) if alarms else [])]:
-                if said not in self.said:
-                    self.said.add(said)
-                    self.run.warn(said)
+            for message in [*([warning] if warning else []), *self.method.alarms(row)]:
+                if message not in self.messages:
+                    self.messages.add(message)
+                    self.run.warn(message)
             behind = Progress(
                 self.done, self.length.steps, self.length.epoch(self.done), self.length.epochs, self.plan.seed
             )
@@ -187,7 +185,7 @@ class Journal:
                 self.events.add(row)
         self.row |= row
         self.meter.reset()
-        self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.images.waited
+        self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.data.waited
 
     def _agree(self, signal: int, late: bool, enough: bool, logged: bool) -> tuple[int, bool, bool]:
         # One process looks after every step; several agree at the interval, since each look would hold all of them up.
@@ -212,10 +210,10 @@ class Journal:
             self.run.save(
                 Checkpoint(
                     method=state,
-                    optimizer=self.optimiser.state_dict(),
+                    optimizer=self.optimizer.state_dict(),
                     step=self.done,
                     steps=self.length.steps,
-                    count=len(self.images),
+                    count=len(self.data),
                     seconds=self.earlier + time.monotonic() - self.begun,
                     meter=self.meter.state_dict(),
                     row=self.row,
@@ -223,5 +221,5 @@ class Journal:
                     enough=self.enough,
                 )
             )
-            self.run.list_unreadable(getattr(self.images, "unreadable", {}))
+            self.run.list_unreadable(self.data.unreadable)
         self.saved, self.saved_at = self.done, time.monotonic()

@@ -1,21 +1,19 @@
-"""The loop: stream -> device -> views -> losses -> gradients -> optimiser -> after_step; nothing else happens in it."""
+"""The loop: stream -> device -> views -> losses -> gradients -> optimizer -> after_step; nothing else happens in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from twofold.errors import UserError
 from twofold.files import is_disk_full
 from twofold.runs.folder import RunFolder
 from twofold.runs.screen import Display
-from twofold.seam import Batch, Method, Monitor, Progress, Stream, Views
+from twofold.seam import AnyBatch, Method, Monitor, Progress, Stream, Views
 from twofold.training.distribution import make_ready, together
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
-from twofold.training.optimiser import build_optimiser, set_rate
+from twofold.training.optimizer import build_optimizer, set_rate
 from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Plan
 from twofold.training.sampler import batches
@@ -26,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    method: nn.Module,
-    images: Stream,
-    make_views: Callable[[Batch, int], Views],
+    method: Method,
+    data: Stream[AnyBatch],
+    make_views: Callable[[AnyBatch, int], Views],
     plan: Plan,
     run: RunFolder,
     fabric: Fabric,
@@ -44,11 +42,11 @@ def train(
     or the disk is full, with the last good checkpoint intact; SystemExit (130, 143) after Ctrl-C and SIGTERM, with
     everything saved.
     """
-    length = plan.length(len(images))
-    method = make_ready(method, fabric, plan.batch_size, plan.accumulate)
-    optimiser = build_optimiser(method, plan)
-    gradients = Gradients(method, optimiser, plan, fabric, say=run.say)
-    journal = Journal(run, method, optimiser, images, plan, length, fabric)
+    length = plan.length(len(data))
+    make_ready(method, fabric, plan.batch_size, plan.accumulate)
+    optimizer = build_optimizer(method, plan)
+    gradients = Gradients(method, optimizer, plan, fabric, say=run.say)
+    journal = Journal(run, method, optimizer, data, plan, length, fabric)
     first = journal.resume()
     if first >= length.steps or journal.enough:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
@@ -58,11 +56,10 @@ def train(
     journal.show(display)
     if first:
         run.say(f"Going on from step {first:,} of {length.steps:,}.")
-    stream = images.stream(
-        batches(len(images), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size)
+    stream = data.stream(
+        batches(len(data), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size)
     )
     method.train()
-    stepped = cast(Method, method)
     try:
         with together(fabric), Interrupt() as interrupt:
             for step, batch in enumerate(stream, start=first):
@@ -70,11 +67,11 @@ def train(
                 # The state of torch's own generator is a function of the step too, so resuming replays nothing.
                 reseed(fabric.device, plan.seed, "step", step, fabric.global_rank)
                 views = make_views(batch.to(fabric.device), progress.epoch)
-                stepped.before_step(progress)
+                method.before_step(progress)
                 losses = gradients(views, progress)
-                set_rate(optimiser.param_groups, plan.rate(step, length), plan.peak_lr)
+                set_rate(optimizer.param_groups, plan.rate(step, length), plan.peak_lr)
                 gradients.apply()
-                stepped.after_step(progress)
+                method.after_step(progress)
                 stop = journal.record(step + 1, losses, monitors, interrupt)
                 if stop:
                     journal.finish("stopped")

@@ -12,13 +12,13 @@ class Outcome:
     """How a run ended.
 
     metrics: the last row. resumed_from: the step it went on from. finished_before: nothing was left to do. seconds: of
-    training, over all starts; images_per_second and wait_share: of this start.
+    training, over all starts; items_per_second and wait_share: of this start.
     """
 
     steps: int
     epochs: int
     seconds: float
-    images_per_second: float
+    items_per_second: float
     wait_share: float
     metrics: dict[str, float]
     resumed_from: int = 0

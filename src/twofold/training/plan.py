@@ -12,14 +12,14 @@ from twofold.training.schedule import Kind, factor, peak_rate
 
 @dataclass(frozen=True)
 class Length:
-    """How long a run is: optimiser steps in all, and in one pass over the images."""
+    """How long a run is: optimizer steps in all, and in one pass over the data."""
 
     steps: int
     steps_per_epoch: int
 
     @property
     def epochs(self) -> int:
-        """Passes over the images, a begun one counted."""
+        """Passes over the data, a begun one counted."""
         return -(-self.steps // self.steps_per_epoch)
 
     def epoch(self, step: int) -> int:
@@ -42,7 +42,7 @@ class Plan:
     epochs: int | None = None
     steps: int | None = None
     seed: int = 0
-    optimiser: Literal["lars", "sgd", "adam", "adamw"] = "sgd"
+    optimizer: Literal["lars", "sgd", "adam", "adamw"] = "sgd"
     base_lr: float | None = None
     lr: float | None = None
     scaling: Literal["linear", "sqrt", "none"] = "linear"
@@ -60,7 +60,7 @@ class Plan:
     compile: bool = False
     log_every: int = 10
     save_every: float = 300.0
-    unit: str = "images"
+    unit: str = "items"
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):
@@ -78,15 +78,15 @@ class Plan:
             if value is not None and not (value >= 0 and math.isfinite(value)):
                 raise UserError(f"{name} is {value}, but must be a number of at least 0.")
 
-    def length(self, images: int) -> Length:
-        """The length of the run on so many images; the incomplete batch at the end of an epoch is left out."""
-        per_epoch = images // self.batch_size
+    def length(self, count: int) -> Length:
+        """The length of the run on so many things; the incomplete batch at the end of an epoch is left out."""
+        per_epoch = count // self.batch_size
         if per_epoch == 0:
             raise UserError(
-                f"A batch of {self.batch_size} is larger than the data, {images:,} {self.unit}: "
-                f"give a batch size of at most {max(images, 2)}."
-                if images >= 2
-                else f"The data holds {images} {self.unit if images != 1 else self.unit.removesuffix('s')}, "
+                f"A batch of {self.batch_size} is larger than the data, {count:,} {self.unit}: "
+                f"give a batch size of at most {max(count, 2)}."
+                if count >= 2
+                else f"The data holds {count} {self.unit if count != 1 else self.unit.removesuffix('s')}, "
                 f"too few to train on."
             )
         return Length(self.steps if self.steps is not None else (self.epochs or 0) * per_epoch, per_epoch)
@@ -108,19 +108,19 @@ class Plan:
             drop=self.drop,
         )
 
-    def describe(self, images: int) -> list[str]:
-        """The plan in sentences: the length of the run, the learning rate as arithmetic, the optimiser."""
-        length = self.length(images)
+    def describe(self, count: int) -> list[str]:
+        """The plan in sentences: the length of the run, the learning rate as arithmetic, the optimizer."""
+        length = self.length(count)
         passes = length.steps / length.steps_per_epoch
-        left = images - length.steps_per_epoch * self.batch_size
+        left = count - length.steps_per_epoch * self.batch_size
         lines = [
             f"{length.steps:,} steps of {self.batch_size} {self.unit} = {passes:.4g} epochs of "
-            f"{length.steps_per_epoch:,} steps over {images:,} {self.unit}"
-            + (f" ({left:,} sit out each epoch, others each time)" if left else "")
+            f"{length.steps_per_epoch:,} steps over {count:,} {self.unit}"
+            + (f" ({left:,} left out of each epoch, others each time)" if left else "")
         ]
         text = peak_rate(self.batch_size, base_lr=self.base_lr, lr=self.lr, scaling=self.scaling)[1]
         warmup = self._warmup(length)
-        text += f", warm-up over {warmup:,.4g} step{'s' * (warmup != 1)}" if warmup else ""
+        text += f", warm-up over {warmup:,.4g} {'step' if warmup == 1 else 'steps'}" if warmup else ""
         if self.schedule == "step":
             marks = ", ".join(str(m if m >= 0 else length.epochs + m) for m in self.milestones)
             text += f", then x {self.drop:g} at epochs {marks}"
@@ -130,8 +130,8 @@ class Plan:
         if warmup >= length.steps:
             text += " (the whole run is warm-up; give a shorter one)"
         lines.append(text)
-        kind = {"lars": "LARS", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimiser]
-        momentum = f", momentum {self.momentum:g}" if self.optimiser in ("lars", "sgd") else ""
+        kind = {"lars": "LARS", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimizer]
+        momentum = f", momentum {self.momentum:g}" if self.optimizer in ("lars", "sgd") else ""
         lines.append(f"{kind}{momentum}, weight decay {self.weight_decay:g}")
         return lines
 

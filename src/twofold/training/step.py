@@ -1,4 +1,4 @@
-"""One step's gradients: forward and backward, whole or in parts, compiled or not; and the optimiser's step."""
+"""One step's gradients: forward and backward, whole or in parts, compiled or not; and the optimizer's step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from twofold.methods.joint_embedding import JointEmbedding
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Gradients:
-    """Called with views it leaves gradients in the method's parameters; `apply` makes the optimiser's step of them."""
+    """Called with views it leaves gradients in the method's parameters; `apply` makes the optimizer's step of them."""
 
     def __init__(
-        self, method: nn.Module, optimiser: Optimizer, plan: Plan, fabric: Fabric, say: Callable[[str], None]
+        self, method: Method, optimizer: Optimizer, plan: Plan, fabric: Fabric, say: Callable[[str], None]
     ) -> None:
         if plan.accumulate > 1:
             check_accumulation(method)
         self.method, self.plan, self.fabric = method, plan, fabric
-        self.carrier, self.optimiser = join(method, optimiser, fabric)
+        self.carrier, self.optimizer = join(method, optimizer, fabric)
         self.compiled: Callable[[Callable[[], Losses]], Losses] = (
             Compilation(method, say) if plan.compile else lambda work: work()
         )
@@ -44,17 +43,17 @@ class Gradients:
         return self.compiled(lambda: self._whole(views, progress))
 
     def apply(self) -> None:
-        """Clip where the plan says so, make the optimiser's step, clear the gradients."""
+        """Clip where the plan says so, make the optimizer's step, clear the gradients."""
         if self.plan.clip is not None:
             # A norm that is not finite shows in the loss of the next step, and there it is reported.
-            self.fabric.clip_gradients(self.carrier, self.optimiser, max_norm=self.plan.clip, error_if_nonfinite=False)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+            self.fabric.clip_gradients(self.carrier, self.optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def _whole(self, views: Views, progress: Progress) -> Losses:
         def work() -> Losses:
             with self._autocast():
-                return cast(Method, self.method)(views, progress)
+                return self.method(views, progress)
 
         losses: Losses = self.carrier(work)
         self.fabric.backward(losses.total)

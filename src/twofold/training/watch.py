@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from twofold.evaluation.spectrum import effective_rank, spread
+from twofold.seam import Method
 from twofold.training.plan import Plan
 
 THRESHOLD = 0.3
@@ -15,11 +16,11 @@ _ROWS = 512  # enough for both numbers, and the decomposition stays within a few
 class Watch:
     """Measures spread (1 is healthy, 0 collapsed) and effective rank; says once when the spread stays low.
 
-    Networks start with nearly equal outputs for all images, so the first tenth of a run, and 50 steps at least, is only
+    Networks start with nearly equal outputs for everything, so the first tenth of a run, and 50 steps at least, is only
     measured; a warning needs two low readings in a row.
     """
 
-    def __init__(self, method: nn.Module, plan: Plan) -> None:
+    def __init__(self, method: Method, plan: Plan) -> None:
         self.method, self.plan = method, plan
         self.low = 0
         self.warned = False
@@ -39,17 +40,9 @@ class Watch:
         )
 
 
-def likely_causes(method: nn.Module, plan: Plan) -> list[str]:
+def likely_causes(method: Method, plan: Plan) -> list[str]:
     """What to look at first, for this method and this plan."""
     causes = [f"the learning rate ({plan.peak_lr:.3g}) is too high", "the augmentation is too weak"]
     if plan.weight_decay > 1e-3:
         causes.append(f"the weight decay ({plan.weight_decay:g}) is too strong")
-    if getattr(method, "contrast", None) == "none":
-        causes.append("the predictor or the stopped gradient is missing or changed")
-    else:
-        causes.append("the temperature is too high or there are too few negatives")
-    for addition in getattr(method, "additions", ()):
-        weight = getattr(addition, "weight", None)
-        if weight:
-            causes.append(f"the weight of {type(addition).__name__} ({weight:g}) is too high")
-    return causes
+    return causes + method.collapse_causes()

@@ -210,7 +210,7 @@ def test_without_labels_there_is_still_a_table(tmp_path, capsys):
 
 BROKEN = '''
 import torch
-from twofold.methods.joint_embedding import Addition
+from twofold.methods.addition import Addition
 from twofold.seam import Term
 class Broken(Addition):
     """Breaks. how: nan or error."""

@@ -9,10 +9,10 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from twofold.errors import UserError
+from twofold.images.batch import ImageBatch
 from twofold.images.views import RECIPES, STATISTICS, ImageViews, Recipe, apply, evaluation_view
 from twofold.images.views.recipes import Crop, Flip, Grey, Jitter, Solarise
 from twofold.images.views.reference import reference_views
-from twofold.seam import Batch
 
 from .pictures import cells, image, mixed, square
 
@@ -23,7 +23,7 @@ def levels(views: ImageViews, made: list[Tensor], expected: list[Tensor]) -> Ten
     return torch.stack([(a - b).mul(std).abs() * 255 for a, b in zip(made, expected, strict=True)])
 
 
-def both(views: ImageViews, batch: Batch, epoch: int = 2) -> Tensor:
+def both(views: ImageViews, batch: ImageBatch, epoch: int = 2) -> Tensor:
     statistics = views.mean, views.std
     settings = {"seed": views.seed, "epoch": epoch, "statistics": statistics, "count": views.count}
     expected = reference_views(batch, views.recipe, views.size, **settings)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def test_a_view_does_not_depend_on_the_batch(name: str, colour: str) -> None:
     whole = views(batch, 4)
     pick = torch.tensor([31, 2, 17, 20, 3])
     tight = batch.size[pick].amax(0).tolist()
-    part = Batch(batch.pixels[pick, :, : tight[0], : tight[1]], batch.size[pick], batch.index[pick])
+    part = ImageBatch(batch.index[pick], batch.pixels[pick, :, : tight[0], : tight[1]], batch.size[pick])
     some = views(part, 4)
     for a, b in zip(whole.tensors, some.tensors, strict=True):
         assert (a[pick] - b).abs().max() < 1e-4
@@ -83,7 +83,7 @@ def test_a_view_does_not_depend_on_the_batch(name: str, colour: str) -> None:
 @pytest.mark.parametrize("batch", [square, mixed])
 def test_the_geometry_says_where_a_view_lies(batch: object) -> None:
     views = ImageViews(Recipe(((Crop(), Flip()),)), 24, seed=3)
-    data: Batch = batch()  # type: ignore[operator]
+    data: ImageBatch = batch()  # type: ignore[operator]
     made = views(data, 0)
     for view, where in zip(made.tensors, made.geometry, strict=True):
         for row in range(len(data)):
@@ -106,9 +106,9 @@ def test_four_views_and_views_with_unlike_operations() -> None:
 def test_one_image_and_any_layout_of_the_block() -> None:
     batch, views = square(9), ImageViews("moco-v2", 32, seed=0)
     made = views(batch, 0).tensors
-    other = Batch(batch.pixels.contiguous(memory_format=torch.channels_last), batch.size, batch.index)
+    other = ImageBatch(batch.index, batch.pixels.contiguous(memory_format=torch.channels_last), batch.size)
     assert all(torch.equal(a, b) for a, b in zip(made, views(other, 0).tensors, strict=True))
-    alone = views(Batch(batch.pixels[4:5], batch.size[4:5], batch.index[4:5]), 0).tensors
+    alone = views(ImageBatch(batch.index[4:5], batch.pixels[4:5], batch.size[4:5]), 0).tensors
     assert all((a[4:5] - b).abs().max() < 1e-5 for a, b in zip(made, alone, strict=True))
     assert made[0].is_contiguous() and made[0].dtype == torch.float32
 
@@ -151,7 +151,7 @@ def test_evaluation_sees_torchvisions_resize_and_centre_crop(size: int, short: i
 
 def test_evaluation_of_a_tight_batch_is_the_image_itself() -> None:
     pixels = cells(8)
-    batch = Batch(pixels, torch.full((8, 2), 64), torch.arange(8))
+    batch = ImageBatch(torch.arange(8), pixels, torch.full((8, 2), 64))
     assert torch.allclose(evaluation_view(batch, 64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), pixels / 255, atol=1e-6)
 
 

@@ -116,7 +116,7 @@ def test_isolated_nodes_keep_a_third_of_their_row_and_agree_with_themselves():
 def test_auto_negatives_go_by_size():
     method = SGL(DATA)
     assert method.candidates(2048) == "full" and method.candidates(10**6) == "batch"
-    assert "(full)" in method.notes(Situation(images=100, batch_size=64))[0]
+    assert "(full)" in method.notes(Situation(count=100, batch_size=64))[0]
 
 
 def test_the_plateau_is_noticed_and_left_once():

@@ -16,7 +16,7 @@ from ..graph_data import ITEMS, graph, random_graph
 
 
 def draws(index):
-    return Batch(torch.empty(0), torch.empty(0), index)
+    return Batch(index)
 
 
 @given(st.integers(1, 12), st.integers(2, 9), st.integers(0, 10_000), st.sampled_from(["user", "interaction"]))

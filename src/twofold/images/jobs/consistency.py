@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from twofold.files import write_atomically
 from twofold.images.evaluation.features import InputSettings, extract
 from twofold.images.reading import Images
 from twofold.randomness import generator
-from twofold.seam import Progress
+from twofold.seam import Method, Monitor, Progress
 
 IMAGES, STAGES = 256, 10
 
 
-class TemporalConsistency:
+class TemporalConsistency(Monitor):
     """Mean cosine between the backbone's features of the same un-augmented images now and one stage ago.
 
     A stage is a tenth of the run, in whole epochs. The features of earlier stages lie in the run folder until `clear`,
@@ -32,11 +32,10 @@ class TemporalConsistency:
         drawn = torch.randperm(len(images), generator=generator(seed, "consistency"))
         self.chosen = drawn[:IMAGES].sort().values
 
-    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]:
+    def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
         if progress.epoch % self.every_epochs:
             return {}  # the end of a run that is no whole number of stages
-        backbone: nn.Module = method.backbone  # type: ignore[assignment]
-        features = F.normalize(extract(backbone, self.images, **vars(self.inputs), indices=self.chosen), dim=1)
+        features = F.normalize(extract(method.backbone, self.images, **vars(self.inputs), indices=self.chosen), dim=1)
         write_atomically(self._file(progress.epoch), lambda handle: np.save(handle, features.half().numpy()))
         before = self._before(progress.epoch)
         if before is None or before.shape != features.shape:

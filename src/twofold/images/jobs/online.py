@@ -11,7 +11,7 @@ from twofold.images.evaluation.floors import centred, pixel_features, random_net
 from twofold.images.evaluation.splits import Split, labelled
 from twofold.images.reading import Images
 from twofold.randomness import generator
-from twofold.seam import Progress
+from twofold.seam import Method, Monitor, Progress
 
 BANK, QUERIES = {"cpu": 2_000, "cuda": 50_000}, {"cpu": 1_000, "cuda": 10_000}
 SHOWN = {
@@ -27,7 +27,7 @@ PIXEL_SETTINGS = ((200, 0.1), (20, 0.07))  # the networks' own, and one that sui
 Labelled = tuple[Tensor, Tensor]
 
 
-class OnlineKNN:
+class OnlineKNN(Monitor):
     """kNN accuracy (k 200, temperature 0.1) of the backbone's features on un-augmented images.
 
     Without images to ask about (`val`), each image of the bank is asked against all others. Bank and queries are random
@@ -43,9 +43,8 @@ class OnlineKNN:
         self.bank = _some(labelled(images), BANK.get(kind, BANK["cpu"]), seed)
         self.queries = _some(labelled(val, self.classes), QUERIES.get(kind, QUERIES["cpu"]), seed) if val else None
 
-    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]:
-        backbone: nn.Module = method.backbone  # type: ignore[assignment]
-        return {"knn": self.accuracy(*self.features(backbone))}
+    def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
+        return {"knn": self.accuracy(*self.features(method.backbone))}
 
     def features(self, backbone: nn.Module) -> tuple[Labelled, Labelled | None]:
         """(features, labels) of the bank and of the queries, if any."""

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from twofold.images.batch import ImageBatch
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
 from twofold.images.views import ImageViews
 from twofold.randomness import generator
-from twofold.seam import Batch
 
 SHOWN, GALLERY, THUMBNAIL = 8, 1000, 40
 
@@ -62,7 +62,7 @@ def _framed(view: Tensor, side: int) -> Tensor:
     return F.pad(view, (before, after, before, after), value=1.0)
 
 
-def _squares(batch: Batch, side: int) -> Tensor:
+def _squares(batch: ImageBatch, side: int) -> Tensor:
     """Every image whole, at most `side` pixels, in the middle of a white square: uint8 (B, 3, side, side)."""
     squares = []
     for pixels, (high, wide) in zip(batch.pixels, batch.size.tolist(), strict=True):

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from twofold.images.batch import ImageBatch
 from twofold.images.reading.decode import decode, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
 from twofold.images.reading.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 from twofold.images.reading.source import DecodeError, Source
 from twofold.images.reading.unreadable import Unreadable, stand_ins
-from twofold.seam import Batch
 
 AHEAD = 3  # batches under way at once: one in use, two being read
 HOST_SHARE = 0.5  # of the free memory may hold decoded images, all local ranks together
@@ -101,11 +101,11 @@ class Images:
             kept = "decoded each time"
         return f"{len(self):,} images, {side}, {size}, {kept}; {self.workers} decoding threads"
 
-    def batch(self, indices: Tensor) -> Batch:
+    def batch(self, indices: Tensor) -> ImageBatch:
         """The images at int64 indices (B,), on the device; an index may come more than once."""
         return self._finish(self._start(indices))
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[ImageBatch]:
         """A batch for each tensor of indices, in order, with the next ones read while the consumer works."""
         coming = iter(index_batches)
         under_way: deque[_Ahead] = deque()
@@ -167,7 +167,7 @@ class Images:
         height, width = (max((image.shape[axis] for image in ordered), default=0) for axis in (1, 2))
         return pad(ordered, height, width, pinned=self.device.type == "cuda"), images
 
-    def _finish(self, ahead: _Ahead) -> Batch:
+    def _finish(self, ahead: _Ahead) -> ImageBatch:
         """The batch on the device. In the consumer's thread, so that the device's work stays in one order."""
         began = time.perf_counter()
         block, images = ahead.block.result()
@@ -181,8 +181,8 @@ class Images:
             block = self._from_device(store, rows, images, *(int(n) for n in size.amax(0)))
         assert block is not None
         index = torch.tensor(rows, dtype=torch.int64)
-        return Batch(
-            block.to(self.device, non_blocking=True), to_device(size, self.device), to_device(index, self.device)
+        return ImageBatch(
+            to_device(index, self.device), block.to(self.device, non_blocking=True), to_device(size, self.device)
         )
 
     def _from_device(

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
+from twofold.images.batch import ImageBatch
 from twofold.images.views.blur import kernel_size
 from twofold.images.views.draw import ORDERS, Drawn, Plan, draw, side_of
 from twofold.images.views.recipes import Blur, Clip, Crop, Flip, Grey, Jitter, Normalise, Recipe, Solarise, Statistics
-from twofold.seam import Batch
 
 
 def reference_views(
-    batch: Batch, recipe: Recipe, size: int, *, seed: int, epoch: int, statistics: Statistics, count: int = 2
+    batch: ImageBatch, recipe: Recipe, size: int, *, seed: int, epoch: int, statistics: Statistics, count: int = 2
 ) -> list[Tensor]:
     """What ImageViews makes of a batch, image by image: `count` tensors float32 (B, 3, side, side)."""
     views = []
@@ -27,7 +27,7 @@ def reference_views(
     return views
 
 
-def _view(batch: Batch, row: int, plan: Plan, size: int, statistics: Statistics) -> Tensor:
+def _view(batch: ImageBatch, row: int, plan: Plan, size: int, statistics: Statistics) -> Tensor:
     high, wide = batch.size[row].tolist()
     image = batch.pixels[row, :, :high, :wide].contiguous()
     if not isinstance(plan[0].op, Crop):

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
+from twofold.images.batch import ImageBatch
 from twofold.images.views.apply import chunk_images, floats, render
 from twofold.images.views.colour import normalise_
 from twofold.images.views.draw import Drawn, Plan, draw, geometry, side_of
 from twofold.images.views.recipes import Channels, Crop, Recipe, Statistics, recipe_named, statistics_named
 from twofold.images.views.resample import apply_weights, resize_weights
-from twofold.seam import Batch, Views
+from twofold.seam import Views
 
 
 class ImageViews:
@@ -57,7 +58,7 @@ class ImageViews:
         return [crop.pixels(self.size) for crop in crops]
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, epoch: int) -> Views:
+    def __call__(self, batch: ImageBatch, epoch: int) -> Views:
         """The views: float32 (B, 3, side, side) each (`sides`); for one (seed, epoch, index) the same in any batch."""
         plans = draw(self.recipe, batch.index, batch.size, self.seed, epoch, self.count)
         tensors: list[Tensor] = []
@@ -72,7 +73,7 @@ class ImageViews:
 
 
 @torch.no_grad()
-def evaluation_view(batch: Batch, size: int, mean: Channels, std: Channels) -> Tensor:
+def evaluation_view(batch: ImageBatch, size: int, mean: Channels, std: Channels) -> Tensor:
     """The one view that evaluation sees: float32 (B, 3, size, size), normalised.
 
     The short side is resized (antialiased bilinear) to size * 8 / 7 from 96 px on (224 from 256), to size below; then

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
 
 from twofold.files import write_text
 from twofold.interactions.evaluation.ranking import rank_all
 from twofold.interactions.jobs.store import read_tables, write_tables
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.ragged import Ragged
-from twofold.seam import Progress
+from twofold.seam import Method, Monitor, Progress
 
 METRIC = "recall@20"
 AT = (20,)
@@ -27,7 +26,7 @@ SHOWN = {
 }  # while a run goes on
 
 
-class BestEpoch:
+class BestEpoch(Monitor):
     """Measures Recall@20 and its kin after every `every_epochs`; keeps the tables of the best epoch in the run folder.
 
     The run has had enough after `patience` epochs without a better one, counted from the end of the start plateau (0:
@@ -39,7 +38,7 @@ class BestEpoch:
         self.every_epochs, self.patience = every_epochs, patience
         self.enough = False
 
-    def __call__(self, method: nn.Module, progress: Progress) -> dict[str, float]:
+    def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
         model = cast(LightGCN, method)
         with torch.no_grad():
             user, item = model.represent()

@@ -145,7 +145,7 @@ def ranker_of(
     composition: Composition, learned: Bipartite, options: Mapping[str, Any]
 ) -> tuple[Ranker, dict[str, Any]]:
     """A ranker that needs no training, of the pairs to learn from, and every setting it was built with."""
-    situation = Situation(images=len(learned.pairs), batch_size=1)
+    situation = Situation(count=len(learned.pairs), batch_size=1)
     return build(composition, learned, situation, composition.recipes["default"], options)
 
 

@@ -1,7 +1,4 @@
-"""Rankers that need no training: methods of their own, and what a trained one must beat.
-
-Each is built from pairs and has scores(users, having): (b, I) for users (b,), by the pairs or by other users' items.
-"""
+"""Rankers that need no training: methods of their own, and what a trained one must beat."""
 
 from __future__ import annotations
 
@@ -14,11 +11,20 @@ from twofold.errors import above_zero
 from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.graph import Bipartite, product
 from twofold.interactions.ragged import Ragged
+from twofold.seam import Part
 
 _BLOCK = 128  # users, or items, whose dense columns are held at a time
 
 
-class Popularity:
+class Floor(Part):
+    """A formula over the pairs that ranks all items for every user."""
+
+    def scores(self, users: Tensor, having: Ragged | None = None) -> Tensor:
+        """(b, I) for users (b,), by the pairs or by what other users have."""
+        raise NotImplementedError
+
+
+class Popularity(Floor):
     """The same for everybody: an item's score is its number of users."""
 
     def __init__(self, data: Bipartite) -> None:
@@ -29,7 +35,7 @@ class Popularity:
         return self.degree.expand(len(users), -1)
 
 
-class GraphFilter:
+class GraphFilter(Floor):
     """The linear half of GF-CF (Shen et al., CIKM 2021): scores = R N^T N, N = D_u^(-1/2) R D_i^(-1/2), a user's row of
     R as it is."""
 
@@ -48,11 +54,14 @@ class GraphFilter:
         return found
 
 
-class ItemKNN:
+class ItemKNN(Floor):
     """An item's score is the sum of the cosines with those of its nearest items that the user has.
 
-    neighbours: how many nearest items count. The cosine of two items is |users of both| / sqrt(|users of one| |users of
-    the other|); an item is the nearest to itself. Of equally near items the lower id counts.
+    The cosine of two items is |users of both| / sqrt(|users of one| |users of the other|); an item is the nearest
+    to itself. Of equally near items the lower id counts.
+
+    Args:
+        neighbours: Number of nearest items that count.
     """
 
     def __init__(self, data: Bipartite, *, neighbours: int = 100) -> None:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from twofold.errors import UserError, above_zero
 from twofold.interactions.graph import Bipartite, adjacency, propagate
 from twofold.interactions.tables import Tables
 from twofold.objectives.ranking import bpr, half_squares
 from twofold.processes import world
-from twofold.seam import Losses, Progress, Situation, Term, Views
+from twofold.seam import Losses, Method, Progress, Term, Views
 
 PLATEAU, PLATEAU_STEPS, LEFT = 0.68, 500, 0.6
 
 
-class LightGCN(nn.Module):
+class LightGCN(Method):
     """Embeddings are smoothed over the graph of users and items, and their products rank the items of each user.
 
-    dim: width of the embeddings. layers: of propagation; 0 is matrix factorisation (BPR-MF). init: of the tables,
-    "normal" (0.1) or "xavier" (as the official SGL; a long start plateau). regularisation: weight of the squared
-    embeddings of a batch. reduction: losses as the "mean" over the batch, or their "sum" as in the official code.
-    sampling: triples of uniform users and one of their items ("user", official), or of the pairs one by one
-    ("interaction").
+    Args:
+        dim: Width of the embeddings.
+        layers: Layers of propagation; 0 is matrix factorisation (BPR-MF).
+        init: How the tables start: "normal" (deviation 0.1) or "xavier" (as in the official SGL; a long start plateau).
+        regularisation: Weight of the squared embeddings of a batch.
+        reduction: How the losses of a batch are joined: their "mean", or their "sum" as in the official code.
+        sampling: How triples are drawn: uniform users and one of their items ("user", official), or the pairs one by
+            one ("interaction").
     """
 
+    backbone: Tables
     batch_norm = "local"
     view_count = 3
 
@@ -95,7 +99,7 @@ class LightGCN(nn.Module):
         return {}
 
     def plateau_left(self, epoch: int) -> int:
-        """The epoch in which the loss of a batch first fell below 0.6, or the epoch of now where it has not."""
+        """The epoch in which the loss of a batch first fell below 0.6, or the current epoch where it has not."""
         left = int(self.left_in)
         return epoch if left < 0 else left
 
@@ -103,22 +107,9 @@ class LightGCN(nn.Module):
         """The losses of a batch as one (data parallelism takes the mean over processes)."""
         return losses.mean() if self.reduction == "mean" else losses.sum() * world()
 
-    def before_step(self, progress: Progress) -> None:
-        """Nothing has to be done."""
-
-    def after_step(self, progress: Progress) -> None:
-        """Nothing has to be done."""
-
-    def constant_rate(self) -> Sequence[nn.Parameter]:
-        """All rates follow the schedule."""
-        return ()
-
-    def notes(self, situation: Situation) -> list[str]:
-        """What a user should know before this run starts, a sentence each."""
-        return []
-
     def alarms(self, row: Mapping[str, float]) -> list[str]:
         """Whether ranking is still at chance after 500 steps."""
-        stuck = self.reduction == "mean" and row["step"] >= PLATEAU_STEPS and row["loss/bpr"] > PLATEAU
+        if self.reduction != "mean" or row["step"] < PLATEAU_STEPS or row["loss/bpr"] <= PLATEAU:
+            return []
         remedy = "--method.init normal" if self.init == "xavier" else "a higher --lr"
-        return [f"Ranking is still at chance after {PLATEAU_STEPS} steps (bpr above {PLATEAU}); try {remedy}."] * stuck
+        return [f"Ranking is still at chance after {PLATEAU_STEPS} steps (bpr above {PLATEAU}); try {remedy}."]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero, share
+from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.interactions.graph import Bipartite, propagate
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.views.augment import draw_view
@@ -22,11 +22,21 @@ FULL_UP_TO = 2e7
 class SGL(LightGCN):
     """LightGCN that also tells nodes apart across two views of the graph, drawn anew for every epoch.
 
-    dim, layers, init, regularisation, reduction, sampling: as of LightGCN. augmentation: "ed" drops edges, "nd" nodes,
-    "rw" other edges in every layer. ratio: the share that is dropped (0: two equal graphs). temperature: of the softmax
-    over cosines. weight: of the contrast (lambda 1). negatives: candidates are all nodes ("full"), the nodes of the
-    batch ("batch"), or users and items of the batch in one pool ("merge"); "auto" takes full up to 2e7 products, else
-    batch. sides: the nodes that are contrasted.
+    Args:
+        dim: Width of the embeddings.
+        layers: Layers of propagation.
+        init: How the tables start: "normal" (deviation 0.1) or "xavier" (as in the official SGL; a long start plateau).
+        regularisation: Weight of the squared embeddings of a batch.
+        reduction: How the losses of a batch are joined: their "mean", or their "sum" as in the official code.
+        sampling: How triples are drawn: uniform users and one of their items ("user", official), or the pairs one by
+            one ("interaction").
+        augmentation: What a view drops: edges ("ed"), nodes ("nd"), or other edges in every layer ("rw").
+        ratio: Share that a view drops (0: two equal graphs).
+        temperature: Temperature of the softmax over cosines.
+        weight: Weight of the contrast (lambda 1).
+        negatives: Candidates of the contrast: all nodes ("full"), the nodes of the batch ("batch"), or users and items
+            of the batch in one pool ("merge"); "auto" takes full up to 2e7 products, else batch.
+        sides: Nodes that are contrasted: "user", "item" or "both".
     """
 
     def __init__(
@@ -56,7 +66,7 @@ class SGL(LightGCN):
             sampling=sampling,
         )
         above_zero(temperature=temperature)
-        share(ratio=ratio)
+        between_0_and_1(ratio=ratio)
         if ratio == 1 or weight < 0:
             raise UserError(f"ratio must be below 1 and weight at least 0, not {ratio} and {weight}.")
         if negatives == "merge" and sides != "both":

@@ -1,4 +1,4 @@
-"""The optimiser of a plan: which parameters decay, which keep their rate, and the rate of each step."""
+"""The optimizer of a plan: which parameters decay, which keep their rate, and the rate of each step."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from twofold.seam import Method
 from twofold.training.lars import LARS
 from twofold.training.plan import Plan
 
 
-def build_optimiser(method: nn.Module, plan: Plan) -> Optimizer:
-    """The plan's optimiser over the trainable parameters of a method, on the device where they lie.
+def build_optimizer(method: Method, plan: Plan) -> Optimizer:
+    """The plan's optimizer over the trainable parameters of a method, on the device where they lie.
 
     SGD and Adam decay every parameter, as the official code does; LARS and AdamW spare biases and norm layers, which
     under LARS also take a trust ratio of 1. Groups marked "constant" keep the peak rate (`method.constant_rate()`).
     """
-    held = {id(p) for p in getattr(method, "constant_rate", tuple)()}
+    constant_ids = {id(p) for p in method.constant_rate()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in method.parameters():
         if parameter.requires_grad:
-            spared = plan.optimiser in ("lars", "adamw") and parameter.ndim <= 1
-            groups.setdefault((spared, id(parameter) in held), []).append(parameter)
+            spared = plan.optimizer in ("lars", "adamw") and parameter.ndim <= 1
+            groups.setdefault((spared, id(parameter) in constant_ids), []).append(parameter)
     if not groups:
-        raise ValueError("the method has no trainable parameter")
+        raise ValueError("The method has no trainable parameter.")
     described: list[dict[str, Any]] = []
     for (spared, constant), parameters in groups.items():
         group: dict[str, Any] = {"params": parameters, "constant": constant}
         if spared:
             group["weight_decay"] = 0.0
-        if plan.optimiser == "lars":
+        if plan.optimizer == "lars":
             group["adapt"] = not spared
         described.append(group)
     lr, decay = plan.peak_lr, plan.weight_decay
-    if plan.optimiser == "lars":
+    if plan.optimizer == "lars":
         return LARS(described, lr, momentum=plan.momentum, weight_decay=decay, eta=plan.eta)
     fused = all(p.device.type in ("cpu", "cuda") for group in groups.values() for p in group)
-    if plan.optimiser == "sgd":
+    if plan.optimizer == "sgd":
         sgd = torch.optim.SGD(described, lr, momentum=plan.momentum, weight_decay=decay, fused=fused)
         if plan.momentum:
             # torch's fused step fails where some parameters get their first gradient later than others (TKC's do). A
@@ -47,7 +48,7 @@ def build_optimiser(method: nn.Module, plan: Plan) -> Optimizer:
             for parameter in (p for group in groups.values() for p in group):
                 sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return sgd
-    kind = torch.optim.Adam if plan.optimiser == "adam" else torch.optim.AdamW
+    kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
     return kind(described, lr, weight_decay=decay, fused=fused)
 
 

@@ -1,0 +1,95 @@
+"""Contrast with negatives: each row picks its own among others (NT-Xent, InfoNCE), and what makes negatives hard."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def nt_xent(first: Tensor, second: Tensor, candidates: Tensor, offset: int, temperature: float) -> Tensor:
+    """Each view picks its sibling among all other views, both directions averaged, for every image.
+
+    first, second: (B, D), the two views of B images. candidates: (2N, D), the first views of all N >= B images of the
+    step, then their second views; rows offset..offset+B-1 of each half are `first` and `second`. Rows are compared as
+    they come (normalise them first for the paper's cosine). Returns (B,); its mean is the paper's mean over 2B rows
+    (SimCLR, Chen et al., ICML 2020, equation 1).
+    """
+    batch, total = len(first), len(candidates) // 2
+    rows = torch.arange(batch, device=first.device) + offset
+    own = torch.cat([rows, rows + total])
+    sibling = torch.cat([rows + total, rows])
+    logits = torch.cat([first, second]) @ candidates.T / temperature
+    positive = logits.gather(1, sibling[:, None]).squeeze(1)
+    logits = logits.scatter(1, own[:, None], float("-inf"))
+    loss = logits.logsumexp(1) - positive
+    return (loss[:batch] + loss[batch:]) / 2
+
+
+def info_nce(
+    queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float, extra: Tensor | None = None
+) -> Tensor:
+    """Each query picks its key among stored negatives (MoCo, He et al., CVPR 2020, equation 1).
+
+    queries, keys: (B, D) unit rows. negatives: (K, D), shared by all rows. extra: (B, S, D), further negatives of each
+    row. Returns (B,): -log of the softmax share of the positive among 1 + K (+ S) similarities over the temperature.
+    """
+    positive = (queries * keys).sum(1) / temperature
+    against = queries @ negatives.T / temperature
+    if extra is not None:
+        own = torch.einsum("bd,bsd->bs", queries, extra) / temperature
+        against = torch.cat([against, own], dim=1)
+    return torch.logaddexp(against.logsumexp(1), positive) - positive
+
+
+def info_nce_in_batch(
+    queries: Tensor, keys: Tensor, temperature: float, offset: int = 0, extra: Tensor | None = None
+) -> Tensor:
+    """Each query picks its key among the keys of the whole batch (MoCo v3, Chen et al., ICCV 2021, equation 1).
+
+    queries: (B, D) unit rows. keys: (N, D), of all N >= B images of the step; the queries' own are offset..offset+B-1.
+    extra: (B, S, D), further negatives of each row. Returns (B,): -log of the softmax share of the own key among the
+    N (+ S) similarities over the temperature.
+    """
+    logits = queries @ keys.T
+    if extra is not None:
+        logits = torch.cat([logits, torch.einsum("bd,bsd->bs", queries, extra)], dim=1)
+    own = torch.arange(len(queries), device=queries.device) + offset
+    return F.cross_entropy(logits / temperature, own, reduction="none")
+
+
+def temporal_nce(rows: Tensor, targets: Tensor, temperature: float, offset: int = 0) -> Tensor:
+    """Each row picks its own image among what each teacher says of the batch.
+
+    rows: (B, D) unit. targets: (n, N, D) unit, of all N images of the step; the rows' own are offset..offset+B-1.
+    Returns (n, B): -log of the softmax share of the own target over the temperature (TKC, Feng et al., ICCV 2021; a
+    reconstruction).
+    """
+    logits = torch.einsum("bd,nkd->nbk", rows, targets) / temperature
+    own = torch.arange(len(rows), device=rows.device) + offset
+    return F.cross_entropy(logits.flatten(0, 1), own.repeat(len(targets)), reduction="none").view(len(targets), -1)
+
+
+def weighted(losses: Tensor, log_importance: Tensor, bonus: float) -> Tensor:
+    """Losses (n, B) weighted by importances, which sum to 1 over teachers, less bonus times their entropy. -> (B,)."""
+    importance = log_importance.exp()
+    return (importance * losses).sum(0) + bonus * (importance * log_importance).sum(0)
+
+
+def mix_rows(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
+    """N(weight * first + (1 - weight) * second) (MoCHi, Kalantidis et al., NeurIPS 2020, equations 4 to 6).
+
+    first: (B, S or 1, D); second: (B, S, D); weight: (B, S).
+    """
+    weight = weight.to(second.dtype)[:, :, None]
+    return F.normalize(weight * first + (1 - weight) * second, dim=2)
+
+
+def uniformity(rows: Tensor) -> Tensor:
+    """log of the mean over pairs of exp(-2 ||z - z'||^2) of unit rows (B, D): lower is more uniform.
+
+    Wang & Isola, ICML 2020, equation 2; -4 for vectors at right angles, 0 where all coincide.
+    """
+    pairs = len(rows) * (len(rows) - 1)
+    near = (4 * (rows @ rows.T) - 4).exp()
+    return ((near.sum() - near.diagonal().sum()) / pairs).log()

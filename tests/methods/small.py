@@ -1,0 +1,44 @@
+"""What the tests of methods share: a tiny network, views for it, a moment of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.nets.features import Features
+from twofold.seam import Progress, Views
+
+from ..tiny import make
+
+NOW = Progress(step=3, steps=10, seed=5)
+
+
+class Tiny(nn.Module):
+    """A conv layer with batch norm: a map of 4 channels and its mean."""
+
+    width = 4
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        features = self.norm(self.conv(x)).relu()
+        return Features(features, features.mean((2, 3)))
+
+
+def views_of(count: int, batch: int = 8, seed: int = 0) -> Views:
+    """Views of noise, each (batch, 3, 6, 6)."""
+    drawn = torch.Generator().manual_seed(seed)
+    return Views([torch.randn(batch, 3, 6, 6, generator=drawn) for _ in range(count)], [], torch.arange(batch))
+
+
+def made(name: str, additions: Sequence[Addition] = (), **settings: Any) -> JointEmbedding:
+    """A method of the catalog with the tiny network, from seed 0."""
+    torch.manual_seed(0)
+    return make(name, Tiny(), additions, **settings)

@@ -1,0 +1,136 @@
+"""The catalog in tiny: one table of settings with which tests train every entry within milliseconds.
+
+An entry of the catalog is tested (seam, two ranks, exact resume, a batch in parts, composition) by being entered there
+and here: TINY has the settings of its classes, and VARIANTS other settings that are tested beside them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from twofold.catalog import ADDITIONS, SYSTEMS, trained
+from twofold.catalog.composition import load
+from twofold.errors import UserError
+from twofold.methods.addition import Addition
+from twofold.methods.joint_embedding import JointEmbedding
+from twofold.nets.features import Features
+
+# By class; a system's first recipe comes below them, so what tells it from others of its class need not be repeated.
+TINY: dict[str, dict[str, Any]] = {
+    "SimCLR": {"dim": 6, "temperature": 0.5},
+    "MoCo": {"dim": 6, "queue": 24, "momentum": 0.9, "key_bn": "plain"},
+    "SimSiam": {"dim": 8, "layers": 2},
+    "BYOL": {"hidden": 12, "dim": 6, "momentum": 0.9},
+    "WMSE": {"dim": 3, "hidden": 12, "whiten_size": 4, "repeats": 2},
+    "BarlowTwins": {"dim": 6, "hidden": 12},
+    "VICReg": {"dim": 6, "hidden": 12},
+    "MoCoV3": {"hidden": 12, "dim": 6, "momentum": 0.9},
+    "DINO": {
+        "hidden": 12, "dim": 6, "prototypes": 10, "local_views": 2, "momentum": 0.9, "temperature_warmup": 0.5,
+        "frozen_epochs": 0, "head_norm": True,
+    },
+    "SwAV": {"prototypes": 5, "hidden": 12, "dim": 6, "local_views": 2, "queue": 0, "frozen_epochs": 0},
+    "MixSiam": {"center_target": True},
+    "MoCHi": {"hardest": 6, "mixed": 4, "with_query": 3, "warmup": 0.0},
+    "CO2": {"ramp": 0.5, "include_positive": True},
+    "TKC": {"interval": 0.1},
+    "UnMix": {"global_share": 1.0},
+    "LightGCN": {"dim": 5},
+    "SGL": {"dim": 5, "layers": 2, "negatives": "full"},
+    "Popularity": {},
+    "GraphFilter": {},
+    "ItemKNN": {"neighbours": 3},
+}  # fmt: skip
+# By the name of an entry: settings of its addition where it has one, else of its base. Named `moco[shuffle]`.
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "moco": {"shuffle": {"key_bn": "shuffle"}, "split": {"key_bn": "split", "groups": 2}},
+    "dino": {"frozen": {"frozen_epochs": 1, "head_norm": False}},
+    "swav": {"queue": {"queue": 20, "frozen_epochs": 1}},
+    "mixsiam": {"cutmix": {"mixture": "cutmix", "max_on": "backbone", "statistics": "shared", "center_target": False}},
+    "unmix": {"cut": {"global_share": 0.0}},
+    "sgl": {
+        "batch": {"negatives": "batch", "augmentation": "nd"},
+        "merge": {"negatives": "merge", "augmentation": "rw"},
+        "sums": {"negatives": "batch", "reduction": "sum"},
+    },
+}
+
+
+def make(name: str, data: Any, additions: Sequence[Addition] = (), **settings: Any) -> Any:
+    """A method of the catalog, tiny: "moco", "moco+co2", "moco[shuffle]+unmix[cut]"; weights from torch's generator.
+
+    data: what it learns with or from, a backbone or a graph. additions: more of them, ready. settings: of the base.
+    """
+    (first, variant), *rest = (re.fullmatch(r"([\w-]+)(?:\[(\w+)\])?", part).groups() for part in name.split("+"))
+    system = SYSTEMS[first]
+    published = {k: v for k, v in next(iter(system.recipes.values())).method.items() if "." not in k}
+    chosen = [published | tiny(system.base), *(tiny(path) for path in system.additions)]
+    chosen[-1] |= VARIANTS[first][variant] if variant else {}
+    for addition, variant in rest:
+        chosen.append(tiny(ADDITIONS[addition]) | (VARIANTS[addition][variant] if variant else {}))
+    paths = [*system.additions, *(ADDITIONS[addition] for addition, _ in rest)]
+    laid_over = [load(path)(**own) for path, own in zip(paths, chosen[1:], strict=True)] + list(additions)
+    more = {"additions": laid_over} if laid_over else {}
+    return load(system.base)(data, **(chosen[0] | settings), **more)
+
+
+def tiny(path: str) -> dict[str, Any]:
+    """The tiny settings of a class of the catalog."""
+    name = path.partition(":")[2]
+    if name not in TINY:
+        raise LookupError(f"{name} has no tiny settings: give it some in TINY, in tests/tiny.py.")
+    return dict(TINY[name])
+
+
+class Net(nn.Module):
+    """Two convolutions, with or without batch norm."""
+
+    width = 8
+
+    def __init__(self, norm: bool = True) -> None:
+        super().__init__()
+        norms = [nn.BatchNorm2d(8) if norm else nn.Identity() for _ in range(2)]
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1, bias=not norm),
+            norms[0],
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, stride=2, padding=1, bias=not norm),
+            norms[1],
+            nn.ReLU(),
+        )
+
+    def forward(self, x: torch.Tensor) -> Features:
+        features = self.layers(x)
+        return Features(features, features.mean((2, 3)))
+
+
+@functools.cache
+def refused(base: str, addition: str) -> str:
+    """Why a base does not take an addition, or nothing where it does."""
+    try:
+        make(f"{base}+{addition}", Net())
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def together(base: str, *, running_networks: bool = True) -> str:
+    """The base with all additions that go over it; without those that run networks in their terms, where asked."""
+    chosen = [a for a in ADDITIONS if running_networks or not load(ADDITIONS[a]).runs_network]
+    return "+".join([base, *(a for a in chosen if not refused(base, a))])
+
+
+def variants(names: Sequence[str]) -> list[str]:
+    """The variants of these entries: "moco[shuffle]", ..."""
+    return [f"{name}[{variant}]" for name in names for variant in VARIANTS.get(name, {})]
+
+
+JOINT = [name for name, system in SYSTEMS.items() if issubclass(load(system.base), JointEmbedding)]
+BASES = [name for name in JOINT if not SYSTEMS[name].additions]
+ON_INTERACTIONS = [name for name, s in SYSTEMS.items() if s.kind == "interactions" and trained(s.recipes)]
