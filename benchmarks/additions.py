@@ -35,17 +35,18 @@ def one(name: str, options: argparse.Namespace) -> dict[str, float]:
     """Median CPU seconds of a step, and MiB of memory, of one method in this process."""
     import torch
 
-    from twofold.catalog.composition import build, compose
     from twofold.images.backbones import build_backbone
+    from twofold.methods.build import build
     from twofold.seam import Progress, Situation, Views
     from twofold.training.optimizer import build_optimizer
     from twofold.training.plan import Plan
+    from twofold.wings import composed
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     plain, _, given = name.rstrip("]").partition("[")
     settings = dict(pair.split("=") for pair in given.split(",")) if given else {}
-    composition = compose(plain)
+    composition = composed(plain).on("images")
     backbone = build_backbone(options.backbone, image_size=options.image_size, stem="imagenet")
     batch, steps = options.batch_size, 1000
     situation = Situation(100 * batch * 4, batch, 1, steps)

@@ -22,8 +22,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 import twofold
-from twofold.catalog import SYSTEMS
 from twofold.evaluation.intervals import mean_interval
+from twofold.images.systems import RECIPES
 
 PROTOCOLS = "knn,5nn,linear"
 CEILING = "supervised"
@@ -105,7 +105,7 @@ def read(method: str, epochs: int) -> tuple[str, dict[str, Any]]:
     method, _, system = method.partition("@")
     chosen: dict[str, Any] = {}
     if system:
-        recipe = SYSTEMS[system].recipes["cifar"]
+        recipe = RECIPES[system]["cifar"]
         names = ("optimizer", "base_lr", "scaling", "weight_decay", "schedule", "drop")
         chosen = {"views": recipe.views, **{name: recipe.plan[name] for name in names if name in recipe.plan}}
         if "milestones" in recipe.plan:

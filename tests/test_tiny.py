@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twofold.catalog import ADDITIONS, SYSTEMS
-
-from .tiny import BASES, TINY, VARIANTS, Net, make, tiny, together
+from .tiny import ADDITIONS, BASES, SYSTEMS, TINY, VARIANTS, Net, make, tiny, together
 
 PATHS = {system.base for system in SYSTEMS.values()} | set(ADDITIONS.values())
 

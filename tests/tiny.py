@@ -14,12 +14,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from twofold.catalog import ADDITIONS, SYSTEMS, trained
-from twofold.catalog.composition import load
+from twofold import wings
+from twofold.catalog.wing import Recipe
 from twofold.errors import UserError
 from twofold.methods.addition import Addition
+from twofold.methods.build import load
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.nets.features import Features
+
+CATALOG = wings.catalog()
+SYSTEMS = CATALOG.systems
+ADDITIONS = {name: addition.path for name, addition in CATALOG.additions.items()}
 
 # By class; a system's first recipe comes below them, so what tells it from others of its class need not be repeated.
 TINY: dict[str, dict[str, Any]] = {
@@ -62,6 +67,11 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+def first_recipe(system: str) -> Recipe:
+    """The first recipe of a system, of whatever kind of data."""
+    return next(iter(next(iter(CATALOG.recipes[system].values())).values()))
+
+
 def make(name: str, data: Any, additions: Sequence[Addition] = (), **settings: Any) -> Any:
     """A method of the catalog, tiny: "moco", "moco+co2", "moco[shuffle]+unmix[cut]"; weights from torch's generator.
 
@@ -69,7 +79,7 @@ def make(name: str, data: Any, additions: Sequence[Addition] = (), **settings: A
     """
     (first, variant), *rest = (re.fullmatch(r"([\w-]+)(?:\[(\w+)\])?", part).groups() for part in name.split("+"))
     system = SYSTEMS[first]
-    published = {k: v for k, v in next(iter(system.recipes.values())).method.items() if "." not in k}
+    published = {k: v for k, v in first_recipe(first).method.items() if "." not in k}
     chosen = [published | tiny(system.base), *(tiny(path) for path in system.additions)]
     chosen[-1] |= VARIANTS[first][variant] if variant else {}
     for addition, variant in rest:
@@ -133,4 +143,5 @@ def variants(names: Sequence[str]) -> list[str]:
 
 JOINT = [name for name, system in SYSTEMS.items() if issubclass(load(system.base), JointEmbedding)]
 BASES = [name for name in JOINT if not SYSTEMS[name].additions]
-ON_INTERACTIONS = [name for name, s in SYSTEMS.items() if s.kind == "interactions" and trained(s.recipes)]
+TRAINED = [name for name in SYSTEMS if first_recipe(name).plan]
+ON_INTERACTIONS = [name for name in TRAINED if "interactions" in CATALOG.recipes[name]]

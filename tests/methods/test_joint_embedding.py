@@ -7,12 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from twofold.catalog import SYSTEMS
-from twofold.catalog.composition import load
 from twofold.methods.addition import Addition
+from twofold.methods.build import load
 from twofold.seam import Term, Views
 
-from ..tiny import BASES
+from ..tiny import BASES, SYSTEMS
 from .small import NOW, made, views_of
 
 AGAINST_OTHERS = [name for name in BASES if load(SYSTEMS[name].base).contrast in ("queue", "keys")]

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from twofold.catalog import ADDITIONS
-from twofold.catalog.composition import build, compose, load
 from twofold.errors import UserError
 from twofold.methods.addition import Addition
+from twofold.methods.build import build, load
 from twofold.seam import Progress, Situation
+from twofold.wings import composed
 
-from ..tiny import BASES, together
+from ..tiny import ADDITIONS, BASES, together
 from .small import Tiny, views_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "composition.md"
@@ -28,7 +28,7 @@ BATCH, STEPS = 16, 40
 def two_steps(name: str) -> str:
     """Why the composition is refused, or nothing where two steps of it (the 10th and 30th of 40) give gradients."""
     torch.manual_seed(0)
-    composition = compose(name)
+    composition = composed(name).on("images")
     try:
         method, _ = build(composition, Tiny(), Situation(64, BATCH, 1, STEPS), composition.recipes["cifar"], {})
     except UserError as refused:

@@ -15,9 +15,9 @@ from .browser import opened, with_script
 
 EVIL = "<img src=x onerror=alert(1)>|<b>moco</b>"
 COLUMNS = [
-    {"key": "knn top1", "unit": "percent", "main": True},
-    {"key": "linear top5", "unit": "percent", "main": False},
-    {"key": "effective rank", "unit": "number", "main": True},
+    {"key": "knn top1", "unit": "percent", "main": True, "digits": 1, "floored": True},
+    {"key": "linear top5", "unit": "percent", "main": False, "digits": 1, "floored": True},
+    {"key": "effective rank", "unit": "number", "main": True, "digits": 1, "floored": False},
 ]
 
 
@@ -41,8 +41,8 @@ def comparison():
         row("raw pixels", "floor", {"knn top1": number(0.7, 0.7, half=0.0)}),
         row("supervised", "ceiling", {"knn top1": number(0.97, 0.98)}),
     ]
-    meanings = {"floor": "Floors: what raw pixels give.", "ceiling": "Supervised: with all labels."}
-    about = {"about": f"990 images of {EVIL}", "labelled": True, "seeds": [0, 1], "meanings": meanings}
+    meanings = ["Floors: what raw pixels give.", "Supervised: with all labels."]
+    about = {"about": f"990 images of {EVIL}", "seeds": [0, 1], "notes": meanings}
     return {**about, "columns": COLUMNS, "rows": rows}
 
 
@@ -70,7 +70,7 @@ def test_notes_say_what_the_numbers_are(comparison):
     assert "Below a floor" not in said
     comparison["rows"][2]["numbers"]["knn top1"]["mean"] = 0.95
     assert f"too little was learned: simclr (knn top1); {EVIL} (knn top1)." in " ".join(notes(comparison))
-    alone = comparison | {"seeds": [0], "labelled": False, "rows": comparison["rows"][:1]}
+    alone = comparison | {"seeds": [0], "notes": ["Compared without labels."], "rows": comparison["rows"][:1]}
     assert notes(alone) == [
         "One seed: there are no intervals, and a difference may be chance.",
         "Compared without labels.",

@@ -9,8 +9,10 @@ import torch
 
 from tests.toy.data import Noise, Numbers, Small
 from tests.toy.options import Pretrain
-from twofold.catalog.composition import Composition, build
+from tests.toy.sections import SECTIONS
+from twofold.catalog.composition import Composition
 from twofold.files import write_safetensors
+from twofold.methods.build import build
 from twofold.randomness import derive
 from twofold.runs.folder import default_out
 from twofold.seam import Situation
@@ -44,6 +46,6 @@ def pretrain(composition: Composition, data: str, options: Pretrain) -> Path:
         session.announce([f"data: {len(numbers)} rows", *plan.describe(len(numbers))])
         session.train(method, numbers, Noise(settings.noise, settings.seed), plan, [], {})
         write_safetensors(session.path / "model.safetensors", dict(network.named_parameters()))
-        session.finish("that was all")
+        session.finish(SECTIONS, "that was all")
         session.folder.close()
     return session.path

@@ -7,12 +7,14 @@ from torch import nn
 from twofold.seam import Losses, Method, Progress, Term, Views
 
 
-class Restore(nn.Module, Method):
+class Restore(Method):
     """The first view is restored from the second.
 
     Args:
         hidden: Width in the middle.
     """
+
+    view_count = 2
 
     def __init__(self, backbone: nn.Module, *, hidden: int = 8) -> None:
         super().__init__()

@@ -75,10 +75,7 @@ def make_method(name: str, norm: bool = True) -> JointEmbedding:
 def make_plan(**settings: Any) -> Plan:
     """A short plan: 3 epochs of 5 steps."""
     return Plan(
-        **(
-            {"batch_size": 8, "epochs": 3, "lr": 0.1, "log_every": 2, "save_every": 0.0, "unit": "images"}
-            | settings
-        )
+        **({"batch_size": 8, "epochs": 3, "lr": 0.1, "log_every": 2, "save_every": 0.0, "unit": "images"} | settings)
     )
 
 

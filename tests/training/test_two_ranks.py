@@ -12,15 +12,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from twofold.catalog import SYSTEMS
-from twofold.catalog.composition import load
 from twofold.images.batch import ImageBatch
+from twofold.methods.build import load
 from twofold.seam import Progress
 from twofold.training.distribution import first_process, make_fabric, make_ready
 from twofold.training.optimizer import build_optimizer
 from twofold.training.step import Gradients
 
-from ..tiny import BASES, JOINT, together, variants
+from ..tiny import BASES, JOINT, SYSTEMS, together, variants
 from .small import Pictures, make_method, make_plan, run_training, two_views
 
 WORLD, BATCH = 2, 16

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -154,51 +153,6 @@ def resolve_options(composition: Composition, options: Mapping[str, Any]) -> dic
         setting = next(s for s in parts[holder] if s.name == name)
         resolved[holder][name] = convert(f"--method.{key}", value, setting.type)
     return resolved
-
-
-def build(
-    composition: Composition,
-    learner: object,
-    situation: object,
-    recipe: Recipe,
-    options: Mapping[str, Any],
-) -> tuple[Any, dict[str, Any]]:
-    """The method, and every setting it was built with (`moco.queue`: 4096, ...).
-
-    learner: what it trains or learns from, as the wing has it: a backbone, or a graph. situation: a `seam.Situation`.
-
-    A recipe's settings go over the defaults, what the base makes of the data (`fit_to`) over those, the user's options
-    over all.
-    """
-    recipes, given = resolve_options(composition, recipe.method), resolve_options(composition, options)
-    paths = {short_name(path): path for path in (composition.base, *composition.additions)}
-    chosen: dict[str, dict[str, Any]] = {}
-    for part, path in paths.items():
-        defaults = {s.name: s.default for s in read_settings(path)}
-        chosen[part] = {**defaults, **recipes[part]}
-        fit_to = getattr(load(path), "fit_to", None)
-        if fit_to is not None:
-            chosen[part] |= fit_to(situation, chosen[part])
-        chosen[part] |= given[part]
-    base, *rest = paths
-    additions = [load(paths[part])(**chosen[part]) for part in rest]
-    try:
-        method = load(paths[base])(learner, **chosen[base], **({"additions": additions} if additions else {}))
-    except (TypeError, ValueError) as error:
-        raise UserError(f'"{composition.name}" cannot be built with these settings: {error}.') from error
-    check = getattr(method, "check", None)
-    if check is not None:
-        check(situation)
-    return method, {f"{part}.{name}": value for part, values in chosen.items() for name, value in values.items()}
-
-
-def load(path: str) -> Any:
-    """The class of an import path `module:Class`."""
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f'"{module}.{attribute}" cannot be imported: {error}.') from error
 
 
 def _path(dotted: str) -> str:

@@ -10,19 +10,23 @@ from twofold.images import options
 from twofold.images.systems import RECIPES
 
 MODELS = ("random:",)
-TABLES = (".csv", ".tsv", ".inter", ".csv.gz", ".tsv.gz")
 FILES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif",
-    ".parquet", ".tar", ".npz", ".npy", ".idx", ".gz",
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar", ".tgz", ".npz", ".npy",
+    ".txt", ".lst", ".list",
 )  # fmt: skip
 
 
 def recognises(data: str) -> bool:
-    """Anything but a table of text, and a folder of images, of files that hold images, or of further folders."""
-    if not os.path.isdir(data):
-        return not data.lower().endswith(TABLES)
-    with os.scandir(data) as entries:
-        return any(entry.is_dir() or entry.name.lower().endswith(FILES) for entry in entries)
+    """A file of images, or a folder of such files or of further folders; also a name without an ending."""
+    if os.path.isdir(data):
+        with os.scandir(data) as entries:
+            return any(entry.is_dir() or _may_hold_images(entry.name) for entry in entries)
+    return not Path(data).suffix or _may_hold_images(data)
+
+
+def _may_hold_images(name: str) -> bool:
+    plain = name.lower().removesuffix(".gz")
+    return plain.endswith(FILES) or "idx" in Path(plain).name
 
 
 def opens(model: str) -> bool:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from twofold.catalog.composition import Composition
 from twofold.catalog.options import Pretrain
 from twofold.page import Sections, build_or_say
 from twofold.runs.environment import environment, versions
 from twofold.runs.folder import RunFolder
-from twofold.seam import Monitor, Stream, Views
+from twofold.seam import Method, Monitor, Stream, Views
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
 from twofold.training.plan import Plan
@@ -85,7 +83,7 @@ class Session:
 
     def train(
         self,
-        method: nn.Module,
+        method: Method,
         stream: Stream,
         make_views: Callable[[Any, int], Views],
         plan: Plan,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from twofold.catalog.composition import Composition, build
+from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.backbones.export import save_backbone
 from twofold.images.evaluation.features import InputSettings
@@ -24,6 +24,7 @@ from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.resources import usable_cores
 from twofold.images.report.sections import SECTIONS
 from twofold.images.views import ImageViews
+from twofold.methods.build import build
 from twofold.randomness import derive
 from twofold.runs.folder import RunFolder
 from twofold.seam import Monitor, Situation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from twofold.catalog.composition import Composition, build
+from twofold.catalog.composition import Composition
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.draws import Draws
@@ -26,6 +26,7 @@ from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
 from twofold.interactions.report.sections import SECTIONS
 from twofold.interactions.views.triples import Triples
+from twofold.methods.build import build
 from twofold.randomness import derive
 from twofold.seam import Monitor, Situation
 from twofold.training.distribution import make_fabric, together

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from twofold.catalog.composition import Composition, build
+from twofold.catalog.composition import Composition
 from twofold.errors import UserError
 from twofold.files import write_atomically, write_safetensors
 from twofold.interactions.graph import Bipartite
@@ -23,6 +23,7 @@ from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
 from twofold.interactions.systems import composed
+from twofold.methods.build import build
 from twofold.runs.config import read_config
 from twofold.seam import Situation
 

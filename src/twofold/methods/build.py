@@ -1,0 +1,64 @@
+"""From a composition to a method: its parts imported, their settings filled in."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from twofold.catalog.composition import Composition, resolve_options
+from twofold.catalog.settings import read_settings, short_name
+from twofold.catalog.wing import Recipe
+from twofold.errors import UserError
+from twofold.seam import Situation, missing_from
+
+
+def build(
+    composition: Composition,
+    learner: object,
+    situation: Situation,
+    recipe: Recipe,
+    options: Mapping[str, Any],
+) -> tuple[Any, dict[str, Any]]:
+    """The method, and every setting it was built with (`moco.queue`: 4096, ...).
+
+    learner: what it trains or learns from, as the wing has it: a backbone, or a graph.
+
+    A recipe's settings go over the defaults, what the base makes of the data (`fit_to`) over those, the user's options
+    over all.
+    """
+    recipes, given = resolve_options(composition, recipe.method), resolve_options(composition, options)
+    paths = {short_name(path): path for path in (composition.base, *composition.additions)}
+    chosen: dict[str, dict[str, Any]] = {}
+    for part, path in paths.items():
+        defaults = {s.name: s.default for s in read_settings(path)}
+        chosen[part] = {**defaults, **recipes[part]}
+        chosen[part] |= load(path).fit_to(situation, chosen[part])
+        chosen[part] |= given[part]
+    base, *rest = paths
+    additions = [load(paths[part])(**chosen[part]) for part in rest]
+    try:
+        method = load(paths[base])(learner, **chosen[base], **({"additions": additions} if additions else {}))
+    except (TypeError, ValueError) as error:
+        raise UserError(f'"{composition.name}" cannot be built with these settings: {error}.') from error
+    if composition.trained and (lacking := missing_from(method)):
+        asked = "which the loop asks of a method (see twofold.seam.Method)"
+        raise UserError(f'"{composition.name}" lacks {", ".join(lacking)}, {asked}.')
+    method.check(situation)
+    return method, {f"{part}.{name}": value for part, values in chosen.items() for name, value in values.items()}
+
+
+def load(path: str) -> Any:
+    """The class of an import path `module:Class`.
+
+    Raises UserError where it cannot be imported, or lacks what is asked of every part.
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f'"{module}.{attribute}" cannot be imported: {error}.') from error
+    lacking = [name for name in ("fit_to", "check") if not hasattr(found, name)]
+    if lacking:
+        raise UserError(f'"{module}.{attribute}" lacks {" and ".join(lacking)}: inherit from Method or Addition.')
+    return found
