@@ -82,11 +82,9 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
     """A .safetensors file of tensors by name, with `about` as its metadata; equal content gives equal bytes."""
-    import torch
     from safetensors.torch import save
 
-    plain = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
-    data = save(plain, metadata=dict(about) if about else None)
+    data = save(_apart(tensors), metadata=dict(about) if about else None)
     # The library writes metadata in an order of chance (and, to a path, with a mode that lets nobody else read).
     end = _HEADER + int.from_bytes(data[:_HEADER], "little")
     header = json.loads(data[_HEADER:end])
@@ -123,6 +121,17 @@ def is_disk_full(error: BaseException | None) -> bool:
 def why(error: OSError) -> str:
     """What the file system says, as a few words for a sentence in brackets."""
     return f"{error.filename} is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors in plain order on the CPU, copied where they share memory, as far as they do."""
+    apart: dict[str, Tensor] = {}
+    used: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        apart[name] = plain.clone() if plain.untyped_storage().data_ptr() in used else plain
+        used.add(plain.untyped_storage().data_ptr())
+    return apart
 
 
 def _is_stream(path: Path) -> bool:

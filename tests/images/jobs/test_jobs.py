@@ -14,6 +14,8 @@ from PIL import Image
 
 from twofold.cli import main
 from twofold.images.jobs.model import open_model
+from twofold.images.jobs.online import SHOWN
+from twofold.runs.screen import numbers
 
 CELLS = Path(__file__).parents[3] / "examples" / "cells"
 SMALL = ["--backbone", "convnet", "--image-size", "32", "--batch-size", "16", "--log-every", "2"]
@@ -120,6 +122,11 @@ def test_export_prints_lines_that_load_the_file(run, tmp_path, capsys):
     scope = {"x": torch.zeros(2, 3, 32, 32)}
     exec(lines, scope)
     assert scope["features"].shape == (2, open_model(str(run)).backbone.width)
+
+
+def test_the_line_while_a_run_goes_on():
+    row = {"epoch": 1.5, "loss": 2.25, "images_per_second": 1234.5, "wait_share": 0.031, "knn": 0.875}
+    assert numbers(row, SHOWN) == "epoch 1.5, loss 2.25, kNN 87.5%, 1,234 images/s, 3% waiting for data"
 
 
 WRITING = {

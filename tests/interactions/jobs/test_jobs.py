@@ -12,6 +12,8 @@ import torch
 import yaml
 
 from twofold.cli import main
+from twofold.interactions.jobs.monitor import SHOWN
+from twofold.runs.screen import numbers
 
 USERS, ITEMS = 60, 40
 
@@ -149,6 +151,11 @@ def test_embeddings_by_id(run, tmp_path):
         table = pq.read_table(out)
         assert len(table) == count and len(table["embedding"][0]) == 16
         assert table["id"][0].as_py().startswith("u" if side == "users" else "track-")
+
+
+def test_the_line_while_a_run_goes_on():
+    row = {"epoch": 3.0, "loss": 0.5, "triples_per_second": 30285.4, "wait_share": 0.0, "recall@20": 0.10172}
+    assert numbers(row, SHOWN) == "epoch 3, loss 0.5, 30,285 triples/s, Recall@20 0.1017, 0% waiting for data"
 
 
 WRITING = {
