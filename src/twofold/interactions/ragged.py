@@ -25,7 +25,7 @@ class Ragged:
         """
         user, item = torch.as_tensor(pairs).long().reshape(-1, 2).unbind(1)
         if len(user) and (int(user.min()) < 0 or int(user.max()) >= users or int(item.min()) < 0):
-            raise ValueError(f"users must lie in [0, {users}) and items must not be negative")
+            raise ValueError(f"users must lie in [0, {users}) and items must not be negative.")
         width = _width(item)
         keys = torch.unique(user * width + item)
         counts = torch.bincount(keys // width, minlength=users)

@@ -26,12 +26,14 @@ class JointEmbedding(Method):
     teacher_kind: the teacher is the "student" itself, the student "detached" (its gradient stopped), or a "twin" that
     follows the student as an exponential moving average. contrast: where the negatives come from: none, the student's
     views of the batch, the teacher's keys of the batch, or a queue. directions: pairs (student view, teacher view) that
-    are compared. dim: width of the rows that are compared.
+    are compared. dim: width of the rows that are compared. temperature: of the softmax over cosines, where the base has
+    one; additions take it over.
     """
 
     teacher_kind: Literal["student", "detached", "twin"] = "student"
     contrast: Literal["none", "batch", "keys", "queue"] = "none"
     directions: Sequence[tuple[int, int]] = ((0, 1), (1, 0))
+    temperature: float = 0.2
     teacher: nn.Module
     dim: int
 

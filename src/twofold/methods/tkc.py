@@ -63,7 +63,7 @@ class TKC(Addition):
         self.source = [method.teacher if self.snapshot_of == "teacher" else method.student]  # not a part of this module
         self.snapshots = Snapshots(self.source[0], self.teachers)
         self.transformer = KnowledgeTransformer(self.teachers, method.dim, self.adapter)
-        self.temperature = self.temperature or getattr(method, "temperature", 0.2)
+        self.temperature = self.temperature or method.temperature
 
     def terms(self, record: Pass) -> dict[str, Term]:
         every, first = self.calendar(record.progress)

@@ -190,7 +190,7 @@ def test_core(tmp_path, log, core):
             break
         left = kept
     if not left:
-        with pytest.raises(UserError, match="no pairs are left where every user and item has at least"):
+        with pytest.raises(UserError, match="No pairs are left where every user and item has at least"):
             open_interactions(path, core=core)
         return
     data = open_interactions(path, core=core)
@@ -222,15 +222,15 @@ def test_mistakes(tmp_path):
         with pytest.raises(UserError, match=message):
             open_interactions(where, **options)
 
-    refused(r'there is no split lats; .* Did you mean "last"\?', split="lats")
+    refused(r'There is no split lats; .* Did you mean "last"\?', split="lats")
     refused("test_share is 1.5; it is a share", test_share=1.5)
     refused("leave nothing to train on", valid_share=0.5, test_share=0.5)
     refused("core is -1", core=-1)
-    refused("no pairs are left", core=3)
+    refused("No pairs are left", core=3)
     refused("split last needs times", split="last")
     refused("split time needs times", split="time")
     refused("holds train alone; split files", split="files")
-    refused("every pair of the test file stands in train", test=str(path))
+    refused("Every pair of the test file stands in train", test=str(path))
     refused("split last cuts one file, but train .* and test .* are given", split="last", test=str(path))
     refused("does not exist", test=str(tmp_path / "nowhere.csv"))
     refused("does not exist", tmp_path / "nowhere")

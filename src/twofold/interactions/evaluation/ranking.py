@@ -126,7 +126,7 @@ def metrics_of(top: Tensor, relevant: Ragged, users: Tensor, ks: Sequence[int]) 
         mrr = 1 / rank of the first hit, or 0   hit = 1 where there is any
     """
     if top.shape[1] < max(ks):
-        raise ValueError(f"lists of {top.shape[1]} items do not say what is worth {max(ks)}")
+        raise ValueError(f"lists of {top.shape[1]} items do not say what is worth {max(ks)}.")
     hits = relevant.holds(users, top).double()
     total = (relevant.offsets[users + 1] - relevant.offsets[users])[:, None]
     rank = torch.arange(1, top.shape[1] + 1, device=top.device, dtype=torch.float64)

@@ -31,21 +31,21 @@ def read_npz(path: str, named: Named) -> Raw:
     if len(names) < 2:
         held = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()) or "nothing readable"
         pickled = f" (and pickled objects, which are never read: {', '.join(objects)})" if objects else ""
-        raise UserError(f"{path} holds no sparse matrix and no arrays of users and items but {held}{pickled}")
+        raise UserError(f"{path} holds no sparse matrix and no arrays of users and items but {held}{pickled}.")
     return _columns(path, arrays, names, choose(path, names, len(names), named))
 
 
 def _columns(path: str, arrays: dict[str, np.ndarray], names: list[str], chosen: Chosen) -> Raw:
     lengths = {names[n]: len(arrays[names[n]]) for n in chosen.all()}
     if len(set(lengths.values())) > 1:
-        raise UserError(f"{path}: the arrays differ in length ({', '.join(f'{n} {k:,}' for n, k in lengths.items())})")
+        raise UserError(f"{path}: the arrays differ in length ({', '.join(f'{n} {k:,}' for n, k in lengths.items())}).")
 
     def column(number: int) -> tuple[pa.Array, str]:
         name = names[number]
         try:
             return pa.array(arrays[name]), f"{path}: array {name}"
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            raise UserError(f"{path}: array {name} holds {arrays[name].dtype}, which cannot be read") from error
+            raise UserError(f"{path}: array {name} holds {arrays[name].dtype}, which cannot be read.") from error
 
     weight = None if chosen.weight is None else weights(*column(chosen.weight))
     time = None if chosen.time is None else times(*column(chosen.time))
@@ -69,7 +69,7 @@ def _load(path: str) -> tuple[dict[str, np.ndarray], list[str]]:
                         raise
                     objects.append(name)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        raise UserError(f"{path} is not a whole .npz file ({clause(error)})") from error
+        raise UserError(f"{path} is not a whole .npz file ({clause(error)}).") from error
     return arrays, objects
 
 
@@ -78,28 +78,28 @@ def _sparse(path: str, arrays: dict[str, np.ndarray]) -> Raw:
     kind = kind.decode("ascii", "replace") if isinstance(kind, bytes) else str(kind)
     needed = {"coo": ("row", "col"), "csr": ("indices", "indptr"), "csc": ("indices", "indptr")}
     if kind not in needed:
-        raise UserError(f"{path} is a sparse matrix of the format {kind}; save it as coo or csr")
+        raise UserError(f"{path} is a sparse matrix of the format {kind}; save it as coo or csr.")
     if lacking := [n for n in (*needed[kind], "data") if n not in arrays]:
-        raise UserError(f"{path} is no whole sparse matrix: it lacks the array {lacking[0]}")
+        raise UserError(f"{path} is no whole sparse matrix: it lacks the array {lacking[0]}.")
     one, other, data = arrays[needed[kind][0]], arrays[needed[kind][1]], arrays["data"]
     shape = arrays["shape"].reshape(-1).tolist()
     flat = all(a.ndim == 1 for a in (one, other, data)) and len(shape) == 2
     if not flat or not all(a.dtype.kind in "iu" for a in (one, other)) or data.dtype.kind not in "iufb":
-        raise UserError(f"{path} is no sparse matrix of numbers with two dimensions")
+        raise UserError(f"{path} is no sparse matrix of numbers with two dimensions.")
     if kind == "coo":
         rows, columns = one, other
     else:
         lengths = np.diff(other)
         major = shape[0] if kind == "csr" else shape[1]
         if len(lengths) != major or (lengths < 0).any() or int(other[0]) or int(other[-1]) != len(one):
-            raise UserError(f"{path} is no whole sparse matrix: indptr does not fit the {len(one):,} entries")
+            raise UserError(f"{path} is no whole sparse matrix: indptr does not fit the {len(one):,} entries.")
         rows = np.repeat(np.arange(len(lengths)), lengths)
         rows, columns = (rows, one) if kind == "csr" else (one, rows)
     if not len(rows) == len(columns) == len(data):
-        raise UserError(f"{path} is no whole sparse matrix: its arrays differ in length")
+        raise UserError(f"{path} is no whole sparse matrix: its arrays differ in length.")
     for index, size in ((rows, shape[0]), (columns, shape[1])):
         if len(index) and (index.min() < 0 or index.max() >= size):
-            raise UserError(f"{path} is no whole sparse matrix: an index is outside its shape {shape}")
+            raise UserError(f"{path} is no whole sparse matrix: an index is outside its shape {shape}.")
     stored = data != 0
     zeros = int(len(data) - stored.sum())
     where = f"{path}: the matrix"

@@ -63,7 +63,7 @@ def choose(path: str, names: list[str] | None, width: int, named: Named) -> Chos
     that is not there, or that is given twice.
     """
     if width < 2:
-        raise UserError(f"{path} has one column only; a file of interactions has a user and an item in each row")
+        raise UserError(f"{path} has one column only; a file of interactions has a user and an item in each row.")
     found = {role: _find(path, value, names, width) for role, value in named.given().items()}
     for role in ("user", "item", "weight", "time") if names else ():
         if role not in found and getattr(named, role) is None:
@@ -74,10 +74,10 @@ def choose(path: str, names: list[str] | None, width: int, named: Named) -> Chos
         if role not in found:
             free = [k for k in range(width) if k not in found.values()]
             if not free:
-                raise UserError(f"{path} has no column left for the {role}s; name it with {role}")
+                raise UserError(f"{path} has no column left for the {role}s; name it with {role}.")
             found[role] = free[0]
     if found["user"] == found["item"]:
-        raise UserError(f"{path}: users and items are given as the same column ({_words(names, found['user'])})")
+        raise UserError(f"{path}: users and items are given as the same column ({_words(names, found['user'])}).")
     return Chosen(found["user"], found["item"], found.get("weight"), found.get("time"))
 
 
@@ -101,4 +101,4 @@ def _find(path: str, value: str | int, names: list[str] | None, width: int) -> i
         return int(value)
     if names:
         raise unknown_column(path, value, short)
-    raise UserError(f"{path} has no header and no column {value}; its columns are the numbers 0 to {width - 1}")
+    raise UserError(f"{path} has no header and no column {value}; its columns are the numbers 0 to {width - 1}.")

@@ -18,9 +18,9 @@ KINDS = "CSV, TSV, text with one line for each user, RecBole's .inter (all of th
 def check_file(path: str) -> str:
     """'text', 'parquet' or 'npz'. UserError for a file that is not there, is empty, or is of none of these kinds."""
     if "://" in path and not os.path.exists(path):
-        raise UserError(f"{path} is a URL; fetch the file first, interactions are read from the local disk")
+        raise UserError(f"{path} is a URL; fetch the file first, interactions are read from the local disk.")
     if os.path.isdir(path):
-        raise UserError(f"{path} is a folder; give one file of it ({KINDS})")
+        raise UserError(f"{path} is a folder; give one file of it ({KINDS}).")
     if not os.path.exists(path):
         folder, name = os.path.split(path)
         near = nearest(name, os.listdir(folder or ".")) if os.path.isdir(folder or ".") else ""
@@ -29,19 +29,19 @@ def check_file(path: str) -> str:
         with open(path, "rb") as f:
             start = f.read(8)
     except PermissionError as error:
-        raise UserError(f"{path} may not be read (permission denied)") from error
+        raise UserError(f"{path} may not be read (permission denied).") from error
     if not start:
-        raise UserError(f"{path} is empty; it should hold interactions ({KINDS})")
+        raise UserError(f"{path} is empty; it should hold interactions ({KINDS}).")
     if start.startswith(b"PAR1"):
         return "parquet"
     if start.startswith(b"PK\x03\x04"):
         if path.lower().endswith(".npz"):
             return "npz"
-        raise UserError(f"{path} is a zip archive; unpack it and give the file of interactions in it")
+        raise UserError(f"{path} is a zip archive; unpack it and give the file of interactions in it.")
     if path.lower().endswith((".parquet", ".parq", ".pq", ".npz")):
-        raise UserError(f"{path} is not a whole {path.rpartition('.')[2]} file; write or fetch it again")
+        raise UserError(f"{path} is not a whole {path.rpartition('.')[2]} file; write or fetch it again.")
     if start[0] == 0x80 and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        raise UserError(f"{path} is a pickle, which may run code when read; save it as .npz, .parquet or CSV")
+        raise UserError(f"{path} is a pickle, which may run code when read; save it as .npz, .parquet or CSV.")
     return "text"
 
 
@@ -53,11 +53,11 @@ def sample(path: str) -> tuple[bytes, bool]:
     except (EOFError, OSError, zlib.error) as error:
         raise broken(path, error) from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{path} is text in UTF-16; save it in UTF-8")
+        raise UserError(f"{path} is text in UTF-16; save it in UTF-8.")
     if b"\0" in data:
-        raise UserError(f"{path} holds binary data, not text; interactions are {KINDS}")
+        raise UserError(f"{path} holds binary data, not text; interactions are {KINDS}.")
     if not data.strip():
-        raise UserError(f"{path} is empty but for blanks; it should hold interactions ({KINDS})")
+        raise UserError(f"{path} is empty but for blanks; it should hold interactions ({KINDS}).")
     return data[:SAMPLE].removeprefix(b"\xef\xbb\xbf"), len(data) <= SAMPLE
 
 
@@ -84,8 +84,8 @@ def is_gzip(path: str) -> bool:
 def broken(path: str, error: Exception) -> UserError:
     """The error for a file that cannot be unpacked or read to its end."""
     if is_gzip(path):
-        return UserError(f"{path} is not a whole .gz file ({clause(error)}); fetch or pack it again")
-    return UserError(f"{path} cannot be read ({clause(error)})")
+        return UserError(f"{path} is not a whole .gz file ({clause(error)}); fetch or pack it again.")
+    return UserError(f"{path} cannot be read ({clause(error)}).")
 
 
 def clause(error: Exception) -> str:

@@ -26,7 +26,7 @@ def _in_folder(folder: str) -> tuple[dict[str, str], list[str]]:
     try:
         names = sorted(n for n in os.listdir(folder) if not n.startswith("."))
     except PermissionError as error:
-        raise UserError(f"{folder} may not be read (permission denied)") from error
+        raise UserError(f"{folder} may not be read (permission denied).") from error
     found: dict[str, str] = {}
     others = []
     for name in names:
@@ -34,7 +34,9 @@ def _in_folder(folder: str) -> tuple[dict[str, str], list[str]]:
         if part is None or os.path.isdir(os.path.join(folder, name)):
             others.append(name)
         elif part in found:
-            raise UserError(f"{folder} holds two {part} files ({found[part]} and {name}); remove one or give the files")
+            raise UserError(
+                f"{folder} holds two {part} files ({found[part]} and {name}); remove one or give the files."
+            )
         else:
             found[part] = name
     inters = [n for n in others if n.lower().endswith((".inter", ".inter.gz"))]
@@ -43,7 +45,7 @@ def _in_folder(folder: str) -> tuple[dict[str, str], list[str]]:
         others.remove(inters[0])
     if "train" not in found:
         held = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "nothing"
-        raise UserError(f"{folder} holds no train file but {held}; call it train.txt, train.csv, ... ({KINDS})")
+        raise UserError(f"{folder} holds no train file but {held}; call it train.txt, train.csv, ... ({KINDS}).")
     return {part: os.path.join(folder, name) for part, name in found.items()}, others
 
 

@@ -37,7 +37,7 @@ def encode(column: Any, where: str) -> Ids:
         try:
             column = column.dictionary_encode()
         except pa.ArrowNotImplementedError as error:
-            raise UserError(f"{where} holds {column.type}; ids are text or whole numbers") from error
+            raise UserError(f"{where} holds {column.type}; ids are text or whole numbers.") from error
     column = column.unify_dictionaries().combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # no chunk at all, or more than one array can hold
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
@@ -109,14 +109,14 @@ def _plain(values: pa.Array, where: str) -> pa.Array:
         try:
             return pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values).cast(pa.int64())
         except pa.ArrowInvalid as error:
-            raise UserError(f"{where} holds fractions; ids are whole numbers or strings") from error
+            raise UserError(f"{where} holds fractions; ids are whole numbers or strings.") from error
     if any(is_text(kind) for is_text in TEXT):
         try:
             values = values.cast(pa.string())
             values.validate(full=True)
         except pa.ArrowInvalid as error:
-            raise UserError(f"{where} holds bytes that are not UTF-8 text; ids are whole numbers or text") from error
+            raise UserError(f"{where} holds bytes that are not UTF-8 text; ids are whole numbers or text.") from error
     if not pa.types.is_string(values.type):
-        raise UserError(f"{where} holds {kind}; ids are whole numbers or strings")
+        raise UserError(f"{where} holds {kind}; ids are whole numbers or strings.")
     values = pc.utf8_trim_whitespace(values)
     return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)

@@ -33,7 +33,7 @@ def read_lists(path: str, layout: Layout) -> Raw:
     try:
         words.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path} holds ids that are not text in UTF-8; save it in UTF-8") from error
+        raise UserError(f"{path} holds ids that are not text in UTF-8; save it in UTF-8.") from error
     first = np.concatenate([[True], line[1:] != line[:-1]])[: len(line)]
     heads = words.filter(pa.array(first))
     owner = np.cumsum(first)[~first] - 1

@@ -41,10 +41,10 @@ def _floats(column: Any, where: str, wanted: str, convert: Callable[[Any], Any])
     try:
         found = convert(column)
     except pa.ArrowNotImplementedError as error:
-        raise UserError(f"{where} holds {column.type}; {wanted}") from error
+        raise UserError(f"{where} holds {column.type}; {wanted}.") from error
     except pa.ArrowInvalid as error:
         row = _first_bad(column, convert)
-        raise UserError(f"{where} holds {str(column[row].as_py())[:40]!r} in row {row + 1}; {wanted}") from error
+        raise UserError(f"{where} holds {str(column[row].as_py())[:40]!r} in row {row + 1}; {wanted}.") from error
     return found.fill_null(float("nan")).to_numpy()
 
 

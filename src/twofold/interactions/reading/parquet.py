@@ -29,9 +29,9 @@ def read_parquet(path: str, named: Named) -> Raw:
         for name in columns:
             _check_places(table[name])
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a whole parquet file ({clause(error)})") from error
+        raise UserError(f"{path} is not a whole parquet file ({clause(error)}).") from error
     if not table.num_rows:
-        raise UserError(f"{path} has no rows")
+        raise UserError(f"{path} has no rows.")
 
     def column(number: int) -> tuple[Any, str]:
         name = schema.names[number]

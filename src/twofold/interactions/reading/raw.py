@@ -39,7 +39,7 @@ class Named:
     def __post_init__(self) -> None:
         for role in ("user", "item"):
             if getattr(self, role) == "":
-                raise UserError(f"the name of the {role} column is empty; only weight and time may be left out so")
+                raise UserError(f"The name of the {role} column is empty; only weight and time may be left out so.")
 
     def given(self) -> dict[str, str | int]:
         """The named ones by role, without those that are to be left out."""
@@ -50,7 +50,7 @@ class Named:
 def refuse_named(path: str, named: Named) -> None:
     """UserError where columns are named for a file that has none."""
     for role, value in named.given().items():
-        raise UserError(f"{path} has one line for each user and no columns; leave out the {role} column {value}")
+        raise UserError(f"{path} has one line for each user and no columns; leave out the {role} column {value}.")
 
 
 def unknown_column(path: str, value: str | int, known: Iterable[str], what: str = "column") -> UserError:

@@ -98,9 +98,9 @@ def open_interactions(
     files, others = part_files(os.path.expanduser(os.fspath(path)), val, test)
     apart = len(files) > 1
     if apart and split in ("last", "time"):
-        raise UserError(f"split {split} cuts one file, but {_listed(files)} are given; leave out split or the files")
+        raise UserError(f"split {split} cuts one file, but {_listed(files)} are given; leave out split or the files.")
     if not apart and split == "files":
-        raise UserError(f"{path} holds train alone; split files needs a test file too (or split it by ratio or last)")
+        raise UserError(f"{path} holds train alone; split files needs a test file too (or split it by ratio or last).")
     tables = _read(files, user=user, item=item, weight=weight, time=time, min_weight=min_weight)
     notes = [f"{part}: {table.describe()}" if apart else table.describe() for part, table in tables.items()]
     if others:
@@ -136,14 +136,14 @@ def fingerprint(interactions: Interactions) -> str:
 
 def _check(split: str, valid_share: float, test_share: float, core: int) -> None:
     if split not in SPLITS:
-        raise UserError(f"there is no split {split}; splits are {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
+        raise UserError(f"There is no split {split}; splits are {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
     for name, share in (("valid_share", valid_share), ("test_share", test_share)):
         if not 0 <= share < 1:
-            raise UserError(f"{name} is {share}; it is a share of the pairs, from 0 to below 1")
+            raise UserError(f"{name} is {share}; it is a share of the pairs, from 0 to below 1.")
     if valid_share + test_share >= 1:
-        raise UserError(f"valid_share {valid_share} and test_share {test_share} leave nothing to train on")
+        raise UserError(f"valid_share {valid_share} and test_share {test_share} leave nothing to train on.")
     if core < 0:
-        raise UserError(f"core is {core}; it is the least number of pairs of a user or item, 0 for no filter")
+        raise UserError(f"core is {core}; it is the least number of pairs of a user or item, 0 for no filter.")
 
 
 def _read(files: dict[str, str], **columns: str | int | float | None) -> dict[str, Table]:
@@ -181,7 +181,7 @@ def _remove_overlap(pairs: _Pairs, notes: list[str]) -> None:
             keep[twice] = False
             notes.append(f"{len(twice):,} pairs of {PARTS[part]} stand in {PARTS[before]}, too, and were removed")
         if len(here) and len(twice) == len(here):
-            raise UserError(f"every pair of the {PARTS[part]} file stands in {PARTS[before]}, too; give another file")
+            raise UserError(f"Every pair of the {PARTS[part]} file stands in {PARTS[before]}, too; give another file.")
     if not keep.all():
         pairs.filter(keep)
 
@@ -197,7 +197,7 @@ def _among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _keep_core(pairs: _Pairs, core: int, notes: list[str]) -> None:
     keep, rounds = cuts.k_core(pairs.users, pairs.items, core)
     if not (keep & (pairs.part == cuts.TRAIN)).any():
-        raise UserError(f"no pairs are left where every user and item has at least {core}; give a smaller core")
+        raise UserError(f"No pairs are left where every user and item has at least {core}; give a smaller core.")
     before = _tally(pairs)
     if not keep.all():
         pairs.filter(keep)
@@ -228,7 +228,7 @@ def _split(
         notes.append(f"test is {test_share:g} and valid {valid_share:g} of each user's pairs, at random, seed {seed}")
         return
     if pairs.time is None:
-        raise UserError(f"split {split} needs times, and {path} has no column of them; name it with time")
+        raise UserError(f"split {split} needs times, and {path} has no column of them; name it with time.")
     if split == "last":
         pairs.part = cuts.last(pairs.users, pairs.time, valid_share > 0, test_share > 0)
         cut = [part for part, share in (("test", test_share), ("valid", valid_share)) if share]
@@ -236,7 +236,7 @@ def _split(
         return
     pairs.part = cuts.by_time(pairs.time, valid_share, test_share)
     if not (pairs.part == cuts.TRAIN).any():
-        raise UserError(f"{path} cannot be split by time: too many pairs have its first times; split it by ratio")
+        raise UserError(f"{path} cannot be split by time: too many pairs have its first times; split it by ratio.")
     notes.append(f"test is the latest {test_share:g} of all pairs, valid the {valid_share:g} before, cut by time")
 
 

@@ -105,10 +105,10 @@ def _settled(path: str, raw: Raw, min_weight: float | None) -> Table:
         drop("empty times", ~np.isfinite(raw.time))
     if min_weight is not None:
         if raw.weight is None:
-            raise UserError(f"{path} has no weights that min_weight could compare; name their column with weight")
+            raise UserError(f"{path} has no weights that min_weight could compare; name their column with weight.")
         drop("below --min-weight", raw.weight < min_weight)
     if not len(raw.users.codes) or (keep is not None and not keep.any()):
-        raise UserError(f"{path} holds no interactions" + (f" but rows with {_listed(dropped)}" if dropped else ""))
+        raise UserError(f"{path} holds no interactions" + (f" but rows with {_listed(dropped)}." if dropped else "."))
     users, user_ids = settle(raw.users, keep)
     items, item_ids = settle(raw.items, keep)
     weight = _kept(raw.weight, keep, np.float32)

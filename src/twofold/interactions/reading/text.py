@@ -36,14 +36,14 @@ def read_text(path: str, named: Named, lists: bool = False) -> Raw:
         return read_lists(path, layout)
     chosen = choose(path, layout.names, layout.width, named)
     if not layout.first:
-        raise UserError(f"{path} holds a header and no interactions")
+        raise UserError(f"{path} holds a header and no interactions.")
     dropped = {"comment lines": layout.comments} if layout.comments else {}
     try:
         table = _table(path, layout, chosen)
     except _OtherWidths as error:
         if layout.width == 2 and layout.delimiter == " " and layout.names is None and not named.given():
             return read_lists(path, layout)  # the first users have one item each, later ones more
-        raise UserError(f"{path} has {error}; mend or remove that line") from error
+        raise UserError(f"{path} has {error}; mend or remove that line.") from error
     weight = None if chosen.weight is None else weights(table["weight"], _where(path, layout, chosen.weight))
     time = None if chosen.time is None else times(table["time"], _where(path, layout, chosen.time))
     users = encode(table["user"], _where(path, layout, chosen.user))
@@ -148,7 +148,7 @@ def _where(path: str, layout: Layout, number: int) -> str:
 def _refused(path: str, error: Exception) -> UserError:
     text = str(error).splitlines()[0].rstrip(".")
     if "UTF8" in text:
-        return UserError(f"{path} holds values that are not text in UTF-8; save it in UTF-8")
+        return UserError(f"{path} holds values that are not text in UTF-8; save it in UTF-8.")
     if "Empty CSV" in text:
-        return UserError(f"{path} holds no interactions")
-    return UserError(f"{path} cannot be read as a table ({text[:200]})")
+        return UserError(f"{path} holds no interactions.")
+    return UserError(f"{path} cannot be read as a table ({text[:200]}).")

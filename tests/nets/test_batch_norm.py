@@ -1,4 +1,4 @@
-"""Heads, twin, queue and batch norms."""
+"""Batch norm over parts of a batch, and over the batches of all processes."""
 
 from __future__ import annotations
 
@@ -9,47 +9,6 @@ from torch import nn
 from torch.testing import assert_close
 
 from twofold.nets.batch_norm import GlobalBatchNorm, SplitBatchNorm2d, deinterleave, interleave, split, synchronise
-from twofold.nets.heads import mlp
-from twofold.nets.queue import Queue
-from twofold.nets.twin import follow, twin_of
-
-
-def test_mlp_has_the_layers_it_says():
-    head = mlp([4, 6, 6, 2], bias=False, last_bias=True, last_norm="plain")
-    kinds = [type(layer).__name__ for layer in head]
-    assert kinds == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
-    assert [head[i].bias is not None for i in (0, 3, 6)] == [False, False, True]
-    assert head[7].weight is None
-    scaled = mlp([4, 2], last_norm="scale")[-1]
-    assert scaled.weight.requires_grad and not scaled.bias.requires_grad
-    assert [type(layer).__name__ for layer in mlp([4, 6, 2], norm=False)] == ["Linear", "ReLU", "Linear"]
-
-
-def test_twin_follows_parameters_and_never_buffers():
-    torch.manual_seed(0)
-    original = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-    twin = twin_of(original)
-    before = [p.clone() for p in twin.parameters()]
-    with torch.no_grad():
-        for p in original.parameters():
-            p.add_(torch.randn_like(p))
-    original[1].running_mean.add_(5)
-    follow(twin, original, 0.9)
-    for old, ours, theirs in zip(before, twin.parameters(), original.parameters(), strict=True):
-        assert_close(ours, 0.9 * old + 0.1 * theirs)
-        assert not ours.requires_grad
-    assert (twin[1].running_mean == 0).all()
-
-
-def test_queue_longer_batches_than_the_ring_keep_the_newest():
-    queue = Queue(4, 2)
-    assert_close(queue.rows.norm(dim=1), torch.ones(4))
-    queue.enqueue(torch.arange(12.0).view(6, 2))
-    assert queue.rows.flatten().sort().values.tolist() == list(range(4, 12))
-
-
-def test_queue_is_in_the_state():
-    assert set(Queue(4, 2).state_dict()) == {"rows", "pointer"}
 
 
 def test_split_batch_norm_is_one_batch_norm_a_group():
