@@ -1,57 +1,53 @@
-"""The pages of the methods say what the code does: settings, defaults, recipes, commands, links."""
+"""The pages say what the code does: tables made from the catalog, commands that can be given, options, files, links."""
 
 from __future__ import annotations
 
-import inspect
+import importlib
+import importlib.util
 import re
 import shlex
-from fractions import Fraction
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 
-from twofold import api
-from twofold.catalog import ADDITIONS, RECONSTRUCTED, SYSTEMS
-from twofold.catalog.composition import compose, resolve_options
+import twofold
+from twofold import wings
 from twofold.catalog.settings import convert, read_settings
+from twofold.catalog.wing import Verb
 from twofold.cli import parse
+from twofold.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-# Systems by page.
-PAGES = {
-    "simclr": ("simclr",),
-    "moco": ("moco", "moco-symmetric", "moco-v1"),
-    "simsiam": ("simsiam",),
-    "byol": ("byol",),
-    "wmse": ("wmse", "wmse4"),
-    "barlow": ("barlow",),
-    "vicreg": ("vicreg",),
-    "moco-v3": ("moco-v3",),
-    "dino": ("dino",),
-    "swav": ("swav",),
-    "mixsiam": ("mixsiam",),
-    "mochi": ("mochi",),
-    "co2": ("co2",),
-    "tkc": ("tkc",),
-    "unmix": ("unmix",),
-    "lightgcn": ("lightgcn", "bpr-mf"),
-    "sgl": ("sgl",),
-    "floors": ("popularity", "graph-filter", "item-knn"),
-}
-SYSTEM_NAMES = [name for names in PAGES.values() for name in names]
+PACKAGE = ROOT / "src" / "twofold"
+
+
+def load(file: Path) -> ModuleType:
+    """A script as a module."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tables = load(DOCS / "tables.py")
+CATALOG = wings.catalog()
+PAGES: dict[str, list[str]] = tables.pages()
+EVERY = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 HEADINGS = ["Formula", "When to use it", "Command", "Settings", "Recipes", "How verified", "Traps", "Measured"]
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+each_page = pytest.mark.parametrize("name", PAGES)
+each_file = pytest.mark.parametrize("file", EVERY, ids=lambda file: str(file.relative_to(ROOT)))
 
 
 def page(name: str) -> str:
     return (DOCS / "methods" / f"{name}.md").read_text(encoding="utf-8")
-
-
-def index() -> str:
-    return (DOCS / "methods.md").read_text(encoding="utf-8")
 
 
 def section(text: str, heading: str) -> str:
@@ -63,8 +59,7 @@ def table(text: str) -> list[dict[str, str]]:
     """The rows of the first table of a text, by the names of its columns."""
     lines = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
     assert lines, "no table"
-    header, _, *rows = [[c.strip() for c in line.strip("|").split(" | ")] for line in lines[0].splitlines()]
-    assert all(len(row) == len(header) for row in rows)
+    header, *rows = tables.read(lines[0])
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
@@ -73,104 +68,156 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]*)`", cell)
 
 
-def value(text: str, example: Any) -> Any:
-    """Text as a value of the example's type; numbers may be fractions."""
-    if isinstance(example, bool):
-        return {"true": True, "false": False}[text]
-    if isinstance(example, tuple):
-        return tuple(float(Fraction(part)) for part in text.split())
-    return float(Fraction(text)) if isinstance(example, (int, float)) else text
+def commands(text: str) -> list[str]:
+    """The commands in the fenced blocks of a text, those that go on in the next line as one."""
+    blocks = "\n".join(FENCED.findall(text)).replace("\\\n", " ")
+    return re.findall(r"^twofold .*$", blocks, re.MULTILINE)
 
 
-def values(cell: str, examples: dict[str, Any]) -> dict[str, Any]:
-    """`name value, name value` as values of the examples' types."""
-    pairs = [pair.split(" ", 1) for pair in cell.split(", ") if pair]
-    return {name: value(text, examples.get(name)) for name, text in pairs}
+# Tables made from the catalog
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("file", tables.tables(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_tables_are_those_of_the_catalog(file):
+    text = file.read_text(encoding="utf-8")
+    assert tables.filled(file, text) == text, "run python docs/tables.py"
+
+
+def test_a_table_that_was_changed_or_left_out_is_noticed():
+    file = DOCS / "methods" / "moco.md"
+    text = file.read_text(encoding="utf-8")
+    assert tables.filled(file, text.replace("| `0.999` |", "| `0.9` |")) == text
+    assert tables.filled(file, text.replace("| `queue` |", "| `kew` |")) != text  # what is written by hand went with it
+    with pytest.raises(ValueError, match="should have them for"):
+        tables.filled(file, text.replace("tables.py: recipes", "tables.py: recipe"))
+
+
+def test_every_system_has_a_page_and_every_page_a_system():
+    assert sorted(name for systems in PAGES.values() for name in systems) == sorted(CATALOG.systems)
+    assert CATALOG.additions.keys() <= PAGES.keys()
+    assert {file.stem for file in (DOCS / "methods").glob("*.md")} == PAGES.keys()
+
+
+@pytest.mark.parametrize("name", CATALOG.systems)
+def test_an_entry_says_what_the_tables_show(name):
+    system = CATALOG.systems[name]
+    assert all((system.title, system.paper, system.summary, system.suits, system.verified, system.measured))
+    assert all(recipe.source for recipes in CATALOG.recipes[name].values() for recipe in recipes.values())
+
+
+@each_page
+def test_a_default_as_it_is_shown_can_be_typed(name):
+    settings = {setting.name: setting for setting in tables.settings_of(name)}
+    for row in table(section(page(name), "Settings")):
+        setting = settings[names(row["name"])[0]]
+        shown = convert(setting.name, names(row["default"])[0], setting.type)
+        assert shown == setting.default and type(shown) is type(setting.default), setting.name
+
+
+@each_page
 def test_a_page_has_its_parts_in_order(name):
     text = page(name)
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
-    assert text.startswith("# ") and all(f"`{system}`" in text.split("\n", 1)[0] for system in PAGES[name][:1])
+    assert text.startswith("# ") and f"`{PAGES[name][0]}`" in text.split("\n", 1)[0]
     assert "https://arxiv.org/abs/" in text.split("\n## ", 1)[0]
     assert section(text, "Measured").strip()
 
 
-def test_every_system_and_addition_has_a_page_and_a_line_in_the_index():
-    assert sorted(SYSTEM_NAMES) == sorted(SYSTEMS)
-    assert ADDITIONS.keys() <= PAGES.keys()
-    assert {file.stem for file in (DOCS / "methods").glob("*.md")} == PAGES.keys()
-    rows = {names(row["name"])[0]: row["page"] for row in table(index())}
-    for stem, systems in PAGES.items():
-        assert all(f"(methods/{stem}.md)" in rows[system] for system in systems)
-
-
-@pytest.mark.parametrize("name", RECONSTRUCTED)
+@pytest.mark.parametrize("name", [name for name, system in CATALOG.systems.items() if system.reconstruction])
 def test_a_reconstruction_says_so_at_once(name):
     title, first = [line for line in page(name).splitlines() if line][:2]
-    assert "reconstruction" in title and "reconstruction" in first
-    assert "reconstruction" in next(row["one line"] for row in table(index()) if names(row["name"]) == [name])
+    system = CATALOG.systems[name]
+    assert all("reconstruction" in text for text in (title, first, system.title, system.summary, system.verified))
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_setting_stands_on_the_page_with_its_default(name):
-    paths = [ADDITIONS[name]] if name in ADDITIONS else {SYSTEMS[system].base: None for system in PAGES[name]}
-    settings = {setting.name: setting for path in paths for setting in read_settings(path)}
-    written = {names(row["name"])[0]: names(row["default"])[0] for row in table(section(page(name), "Settings"))}
-    assert list(written) == list(settings)
-    for key, setting in settings.items():
-        default = convert(key, written[key], setting.type)
-        assert default == setting.default and type(default) is type(setting.default), key
+# Commands, options, names in Python
 
 
-def check_recipes(rows, systems):
-    found = {(system, names(row["recipe"])[0]): row for row in rows for system in names(row["system"])}
-    assert set(found) == {(system, recipe) for system in systems for recipe in SYSTEMS[system].recipes}
-    for (system, name), row in found.items():
-        recipe = SYSTEMS[system].recipes[name]
-        assert row["views"] == recipe.views
-        plan = dict(recipe.plan)
-        assert values(row["optimiser"], plan) | values(row["course"], plan) == plan, (system, name)
-        assert values(row["method"], dict(recipe.method)) == recipe.method, (system, name)
-        assert row["source"], (system, name)
+@pytest.fixture
+def rehearsed(monkeypatch, tmp_path):
+    """A place with a run of each kind, in which verbs check what they are given, and their jobs do nothing."""
+    monkeypatch.setattr(Verb, "load", lambda self: lambda *given: None)
+    monkeypatch.chdir(tmp_path)
+    for run, method in {"photos": "moco", "cells": "byol", "plays": "sgl"}.items():
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        (tmp_path / "runs" / run / "config.yaml").write_text(f"method: {method}\n")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_recipes_of_a_page_are_those_of_the_catalog(name):
-    check_recipes(table(section(page(name), "Recipes")), PAGES[name])
+@each_file
+def test_commands_can_be_given(file, rehearsed):
+    for line in commands(file.read_text(encoding="utf-8")):
+        words = shlex.split(line, comments=True)[1:]
+        do = parse(words)
+        if words[0] not in ("report", "methods"):  # nothing but subjects, and they would do it
+            do()
 
 
-def test_recipes_of_the_index_are_those_of_the_catalog():
-    check_recipes(table(section(index(), "Recipes")), SYSTEM_NAMES)
+@each_page
+def test_a_page_shows_a_command_for_its_method(name):
+    methods = [line.split()[2] for line in commands(section(page(name), "Command"))]
+    assert any(part in PAGES[name] for method in methods for part in method.split("+"))
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_commands_of_a_page_can_be_given(name):
-    lines = re.findall(r"^twofold pretrain (\S+) (.*)$", section(page(name), "Command"), re.MULTILINE)
-    assert lines
-    for method, rest in lines:
-        parse(["pretrain", method, *shlex.split(rest)])
-        resolve_options(compose(method), dict(re.findall(r"--method\.(\S+) (\S+)", rest)))
+def test_a_command_that_cannot_be_given_is_noticed(rehearsed):
+    for line in ("pretrain moco photos/ --method.kew 3", "recommend runs/photos", "check plays.csv --image-size 64"):
+        with pytest.raises(twofold.errors.UserError):
+            parse(shlex.split(line))()
+
+
+def test_the_pages_show_commands():
+    assert sum(len(commands(file.read_text(encoding="utf-8"))) for file in EVERY) > 40
+
+
+def known_options() -> set[str]:
+    """Every option of every command, as it is typed."""
+    options = [option for command in COMMANDS.values() for option in command.options.values()]
+    spelled = {option.name.replace("_", "-"): option.type is bool for option in options}
+    return {f"--{name}" for name in spelled} | {f"--no-{name}" for name, switch in spelled.items() if switch}
+
+
+def options_of_benchmarks() -> set[str]:
+    """Options that the scripts of benchmarks/ take."""
+    return {o for f in (ROOT / "benchmarks").glob("*.py") for o in re.findall(r'"(--[a-z-]+)"', f.read_text())}
+
+
+@each_file
+def test_options_exist(file):
+    known = known_options() | {"--method", "--config", "--help"}
+    if file.name == "performance.md":
+        known |= options_of_benchmarks()
+    spoken = " ".join(
+        cell for cell in names(FENCED.sub("", file.read_text(encoding="utf-8"))) if "tables.py" not in cell
+    )
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", spoken)) <= known
+
+
+@each_file
+def test_names_in_python_exist(file):
+    text = file.read_text(encoding="utf-8")
+    for name in re.findall(r"(?<![\w.])twofold\.([a-z_]+)\(", text):
+        assert name in twofold.__all__, name
+    for kind, name in re.findall(r"(?<![\w.])twofold\.(\w+)\.([A-Z]\w+)", text):
+        assert hasattr(importlib.import_module(f"twofold.{kind}"), name), f"{kind}.{name}"
+
+
+def test_the_idea_of_the_architecture_page_works(tmp_path, monkeypatch):
+    code = next(block for block in FENCED.findall(architecture()) if "# ideas.py" in block)
+    (tmp_path / "ideas.py").write_text(code.removeprefix("```python\n").removesuffix("```"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "ideas", raising=False)
+    (setting,) = read_settings("ideas:Small")
+    assert setting.meaning
+    assert wings.composed("moco+ideas.Small").settings()["small"] == [setting]
+    idea = importlib.import_module("ideas").Small(strength=2.0)
+    terms = idea.terms(SimpleNamespace(student=[SimpleNamespace(row=torch.ones(3, 4))]))
+    assert terms["small"].weight == 2 and terms["small"].value == 1
+
+
+# Numbers that stand on the page of interactions
 
 
 def interactions() -> str:
     return (DOCS / "interactions.md").read_text(encoding="utf-8")
-
-
-def test_commands_for_interactions_can_be_given():
-    lines = re.findall(r"^twofold .*$", interactions(), re.MULTILINE)
-    assert len(lines) > 5
-    for line in lines:
-        parse(shlex.split(line, comments=True)[1:])
-    for option in re.findall(r"`(--[a-z-]+)", interactions()):
-        verbs = ("pretrain", "recommend", "evaluate", "export")
-        assert any(option[2:].replace("-", "_") in inspect.signature(getattr(api, verb)).parameters for verb in verbs)
-
-
-def test_files_for_interactions_exist():
-    found = re.findall(r"`((?:tests|src)/[\w/]+\.py)`", interactions())
-    assert found and all((ROOT / file).is_file() for file in found)
 
 
 def test_numbers_for_interactions_are_those_of_the_code():
@@ -182,13 +229,13 @@ def test_numbers_for_interactions_are_those_of_the_code():
     text = " ".join(interactions().split())
     at = ", ".join(map(str, evaluate.AT[:-1])) + f" and {evaluate.AT[-1]}"
     assert settle.FAST == 5e-3 and sgl.FULL_UP_TO == 2e7
-    for said in (
+    for message in (
         f"batch {settle.BATCH:,} ", f"{settle.EPOCHS:,} epochs at most", f"`--patience` epochs ({settle.PATIENCE};",
         f"5e-3 below {settle.FEW_PAIRS:,} pairs", f"K is {at}.", f"cut into {evaluate.GROUPS} groups",
         f"first below {lightgcn.LEFT}", f"above {lightgcn.PLATEAU} after {lightgcn.PLATEAU_STEPS} steps",
         f"fit {MEMORY >> 20} MiB", f"exact below {CELLS_FROM:,}",
     ):  # fmt: skip
-        assert said in text, said
+        assert message in text, message
 
 
 def test_usual_names_of_columns_are_known():
@@ -213,35 +260,59 @@ def test_the_memory_of_a_large_run_is_what_its_header_would_say():
         assert row["in all"] == f"{memory_estimate(cast(Any, data), cast(Any, method)) / 1e6:,.0f} MB"
 
 
-def test_the_house_is_as_drawn():
-    drawn = re.split(r"^```$", (DOCS / "architecture.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+# Files, folders, links
+
+
+def architecture() -> str:
+    return (DOCS / "architecture.md").read_text(encoding="utf-8")
+
+
+def drawn() -> list[Path]:
+    """The paths of the house as it is drawn."""
     above: list[str] = []
-    for line in drawn.strip("\n").splitlines():
-        above[(len(line) - len(line.lstrip())) // 4 :] = [line.split()[0]]
-        assert (ROOT / "src" / "twofold" / Path(*above)).exists(), line
-    wings = ("images", "interactions")
-    folders = {f"{wing}/{path.name}" for wing in wings for path in (ROOT / "src" / "twofold" / wing).glob("[a-z]*/")}
-    assert all(f"    {folder.split('/')[1]}/" in drawn for folder in folders)
+    found = []
+    for line in re.split(r"^```$", architecture(), flags=re.MULTILINE)[1].strip("\n").splitlines():
+        level = (len(line) - len(line.lstrip())) // 4
+        for name in re.findall(r"(?:^|  )([a-z_]+(?:/|\.py)) {2}", line.strip()):
+            above[level:] = [name]
+            found.append(Path(*above))
+    return found
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_files_that_a_page_names_exist(name):
-    text = page(name)
-    verified = section(text, "How verified")
-    assert re.findall(r"`(tests/[\w/]+\.py)`", verified)
-    for file in re.findall(r"`((?:tests|src)/[\w/]+\.py)`", text):
-        assert (ROOT / file).is_file(), file
+def test_the_house_is_as_drawn():
+    assert [path for path in drawn() if not (PACKAGE / path).exists()] == []
+
+
+def test_every_room_of_the_house_is_drawn():
+    kept = {path for path in PACKAGE.glob("[a-z]*") if path.name != "py.typed"}
+    kept |= {path for wing in wings.WINGS for path in (PACKAGE / wing.kind).glob("[a-z]*/")}
+    assert sorted(str(path.relative_to(PACKAGE)) for path in kept - {PACKAGE / path for path in drawn()}) == []
+
+
+@each_file
+def test_files_that_a_page_names_exist(file):
+    text = file.read_text(encoding="utf-8")
+    for name in names(FENCED.sub("", text)):
+        if "NAME" in name:
+            continue
+        if re.fullmatch(r"(?:tests|src|docs|benchmarks|examples)/[\w/.-]+\.(?:py|md|json)", name):
+            assert (ROOT / name).is_file(), name
+        elif re.fullmatch(r"[a-z_]+(?:/[a-z_]+)*/[a-z_0-9]+\.py", name):
+            assert (PACKAGE / name).is_file(), name
+
+
+@each_page
+def test_a_page_names_the_tests_that_verify_it(name):
+    assert re.findall(r"`(tests/[\w/]+\.py)`", section(page(name), "How verified"))
 
 
 def anchors(text: str) -> set[str]:
     """The anchors that GitHub gives the headings of a page."""
-    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize(
-    "file", [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda file: str(file.relative_to(ROOT))
-)
+@each_file
 def test_links_lead_somewhere(file):
     for link in LINK.findall(file.read_text(encoding="utf-8")):
         if re.match(r"[a-z]+:", link):

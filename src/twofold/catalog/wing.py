@@ -41,9 +41,10 @@ class System:
     """One entry of the catalog.
 
     base, additions: import paths `module:Class`. recipes: by name, of a system that belongs to one wing; those of a
-    system that needs no particular kind of data stand in each wing. verified: by what, in a few words. reconstruction:
-    no code was released, and what the paper leaves open is decided here. zero_init_residual: the last batch norm of
-    each residual block starts at scale 0, like in the authors' code.
+    system that needs no particular kind of data stand in each wing. summary: what it does, in one line. suits: when to
+    use it. verified: by what, and measured: on what, in a few words. reconstruction: no code was released, and what the
+    paper leaves open is decided here. zero_init_residual: the last batch norm of each residual block starts at scale 0,
+    like in the authors' code. page: of docs/methods/, where it is not that of the first system of the same class.
     """
 
     title: str
@@ -51,9 +52,13 @@ class System:
     base: str
     additions: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    summary: str = ""
+    suits: str = ""
     verified: str = ""
+    measured: str = ""
     reconstruction: bool = False
     zero_init_residual: bool = False
+    page: str = ""
 
 
 @dataclass(frozen=True)

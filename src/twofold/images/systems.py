@@ -27,13 +27,13 @@ _SIMCLR = {
         "simclr-imagenet",
         {**_LARS, "scaling": "sqrt", "base_lr": 0.075, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
         {"temperature": 0.1},
-        "official repository; sqrt scaling is its advice for small batches",
+        "official repository (batch 4096 there); sqrt scaling is its advice for small batches",
     ),
     "cifar": Recipe(
         "simclr-cifar",
         {**_LARS, "base_lr": 1.0, "weight_decay": 1e-4, "epochs": 200, "batch_size": 512},
         {"temperature": 0.5},
-        "official repository, CIFAR-10 command",
+        "official repository, CIFAR-10 command (1000 epochs there)",
     ),
 }
 _MOCO_V1 = {
@@ -69,7 +69,7 @@ _SIMSIAM = {
         "moco-v2",
         {**_SGD, "base_lr": 0.05, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
         {"layers": 3},
-        "official repository",
+        "official repository (batch 512 there)",
     ),
     "cifar": Recipe(
         "simsiam-cifar",
@@ -89,7 +89,8 @@ _BYOL = {
         "wmse",
         {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
         {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True},
-        "the W-MSE repository's BYOL baseline, with a cosine in the place of its two drops",
+        "the W-MSE repository's BYOL baseline, with a cosine in the place of its two drops and 5 epochs of warm-up in "
+        "the place of 500 steps",
     ),
 }
 _WMSE = {
@@ -97,13 +98,13 @@ _WMSE = {
         "wmse-imagenet100",
         {**_DROPS, "base_lr": 2e-3, "epochs": 240, "milestones": (190 / 240, 215 / 240)},
         {"dim": 128, "whiten_size": 256},
-        "official repository, ImageNet-100 (its drops at E - 50 and E - 25 as shares of 240 epochs)",
+        "official repository, ImageNet-100; its drops, 50 and 25 epochs before the end, as shares of 240 epochs",
     ),
     "cifar": Recipe(
         "wmse",
         {**_DROPS, "base_lr": 3e-3, "epochs": 1000},
         {"dim": 64, "whiten_size": 128},
-        "official repository, CIFAR-10 (its drops at E - 50 and E - 25 as shares of 1000 epochs)",
+        "official repository, CIFAR-10; its drops, 50 and 25 epochs before the end, as shares of 1000 epochs",
     ),
 }
 
@@ -112,7 +113,8 @@ _BARLOW = {
         "byol",
         {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
         {"redundancy": 0.0051, "dim": 8192, "scale": 0.024},
-        "official repository; the scale stands for its smaller rate of biases and norms, 0.0048",
+        "official repository, whose cosine ends at a thousandth of the rate (ours at 0); the scale stands for its "
+        "smaller rate of biases and norms, 0.0048",
     ),
     "cifar": Recipe(
         "asymmetric-cifar",
@@ -128,13 +130,13 @@ _VICREG = {
         "byol",
         {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
         {"dim": 8192},
-        "the paper and the official repository, 1000 epochs",
+        "the paper and the official repository, whose cosine ends at a thousandth of the rate (ours at 0)",
     ),
     "cifar": Recipe(
         "vicreg-cifar",
         {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 512},
         {"dim": 2048},
-        "views, head and weights of solo-learn's CIFAR-10 configuration, the optimiser as under barlow "
+        "views, head and weights of solo-learn's CIFAR-10 configuration, barlow's optimizer "
         "(no CIFAR recipe by the authors)",
     ),
 }
@@ -151,7 +153,7 @@ _MOCO_V3 = {
         "asymmetric-cifar",
         {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
         {"temperature": 0.2, "hidden": 4096, "dim": 256, "momentum": 0.99},
-        "views, heads and temperature of solo-learn's CIFAR-10 configuration, the optimiser as under byol "
+        "views, heads and temperature of solo-learn's CIFAR-10 configuration, byol's optimizer "
         "(no CIFAR recipe by the authors)",
     ),
 }
@@ -178,44 +180,62 @@ _SWAV = {
         "swav",
         {**_LARS, "warmup_epochs": 0.0, "base_lr": 0.6, "weight_decay": 1e-6, "epochs": 200, "batch_size": 256},
         {"prototypes": 3000, "queue": 3840, "queue_start": 0.075, "local_views": 6},
-        "official repository, 200 epochs with batches of 256",
+        "official repository, 200 epochs with batches of 256; its cosine ends at a thousandth of the rate, ours at 0",
     ),
     "cifar": Recipe(
         "simclr-cifar",
         {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 256},
         {"prototypes": 3000, "queue": 3840, "queue_start": 0.05, "local_views": 0, "frozen_epochs": 2},
         "head, prototypes and queue of solo-learn's CIFAR-10 configuration, without small crops, on SimCLR's views; "
-        "the optimiser as under barlow (no CIFAR recipe by the authors)",
+        "barlow's optimizer (no CIFAR recipe by the authors)",
     ),
 }
 
 _MOCHI_IMAGENET = {"mochi.hardest": 1024, "mochi.mixed": 512, "mochi.with_query": 256, "mochi.warmup": 0.075}
 
+
+def _from(recipes: Mapping[str, Recipe], **sources: str) -> dict[str, Recipe]:
+    """The same recipes with other words about where their values stand."""
+    return {name: replace(recipe, source=sources[name]) for name, recipe in recipes.items()}
+
+
 RECIPES: dict[str, Mapping[str, Recipe]] = {
     "simclr": _SIMCLR,
     "moco": _MOCO_V2,
-    "moco-symmetric": {
-        k: replace(r, source=f"{r.source}, both directions") for k, r in with_settings(_MOCO_V2, symmetric=True).items()
-    },
+    "moco-symmetric": _from(
+        with_settings(_MOCO_V2, symmetric=True),
+        imagenet="moco's; the symmetric form is an option of the CIFAR-10 demo alone",
+        cifar="official CIFAR-10 demo, its symmetric option",
+    ),
     "moco-v1": _MOCO_V1,
     "simsiam": _SIMSIAM,
     "byol": _BYOL,
     "wmse": _WMSE,
-    "wmse4": {k: replace(r, plan={**r.plan, "batch_size": 256}) for k, r in with_settings(_WMSE, views=4).items()},
+    "wmse4": _from(
+        {k: replace(r, plan={**r.plan, "batch_size": 256}) for k, r in with_settings(_WMSE, views=4).items()},
+        imagenet="like wmse, with the batch of its 4-view commands",
+        cifar="like wmse, with the batch of its 4-view commands",
+    ),
     "barlow": _BARLOW,
     "vicreg": _VICREG,
     "moco-v3": _MOCO_V3,
     "dino": _DINO,
     "swav": _SWAV,
-    "mixsiam": _SIMSIAM,
-    "mochi": {
-        "imagenet": replace(
-            with_settings(_MOCO_V2, **_MOCHI_IMAGENET)["imagenet"],
-            source="MoCo v2's; one of MoCHi's published (N, s, s')",
-        ),
-        "cifar": _MOCO_V2["cifar"],
-    },
-    "co2": _MOCO_V2,
-    "tkc": _MOCO_V2,
-    "unmix": {"imagenet": _MOCO_V2["imagenet"], "cifar": with_settings(_MOCO_V2, symmetric=True)["cifar"]},
+    "mixsiam": _from(
+        _SIMSIAM,
+        imagenet="simsiam's; none is known of MixSiam",
+        cifar="simsiam's; none is known of MixSiam",
+    ),
+    "mochi": _from(
+        {**_MOCO_V2, "imagenet": with_settings(_MOCO_V2, **_MOCHI_IMAGENET)["imagenet"]},
+        imagenet="moco's; one of MoCHi's published (N, s, s'); the warm-up from memory of the paper, not checked",
+        cifar="moco's; none is published for MoCHi, so its defaults stand",
+    ),
+    "co2": _from(_MOCO_V2, imagenet="moco's", cifar="moco's; none is published for CO2"),
+    "tkc": _from(_MOCO_V2, imagenet="moco's; none is known of TKC", cifar="moco's; none is known of TKC"),
+    "unmix": _from(
+        {**_MOCO_V2, "cifar": with_settings(_MOCO_V2, symmetric=True)["cifar"]},
+        imagenet="moco's, as in the official repository",
+        cifar="moco-symmetric's, as in the official CIFAR scripts (1000 epochs there)",
+    ),
 }
