@@ -29,6 +29,7 @@ def overview() -> str:
     """The commands, a line each."""
     lines = ["usage: twofold COMMAND ... [--help]", "", "Learn representations without labels.", "", "commands:"]
     lines += [f"  {name:10} {command.about[0].splitlines()[0]}" for name, command in COMMANDS.items()]
+    lines += [f"  {'completion':10} Lines for the shell that complete commands, options and methods."]
     return "\n".join([*lines, "", "examples:", *(f"  {line}" for line in EXAMPLES)])
 
 

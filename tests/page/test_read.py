@@ -11,7 +11,7 @@ from ..images.report.runs import make_run
 
 def test_whole_run(tmp_path):
     run = read_run(make_run(tmp_path / "cells"))
-    assert run.name == "cells" and run.exported and run.notes == []
+    assert run.name == "cells" and run.notes == []
     assert run.config["optimizer.lr"] == 0.06 and run.environment["device.cores"] == 2
     assert len(run.metrics) == 240 and run.metrics[0].keys() & {"knn", "spread"} == set()
     assert run.metrics[-1]["knn"] == pytest.approx(0.95)
@@ -21,7 +21,7 @@ def test_whole_run(tmp_path):
 def test_only_config_is_needed(tmp_path):
     (tmp_path / "config.yaml").write_text("method: byol\n")
     run = read_run(tmp_path)
-    assert run.metrics == [] and run.notes == [] and run.ended == "" and not run.exported
+    assert run.metrics == [] and run.notes == [] and run.ended == ""
 
 
 @pytest.mark.parametrize("content", [None, "- a\n- b\n", "", "a: [1\n", "x: !!python/object/apply:os.getcwd []\n"])

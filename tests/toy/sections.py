@@ -23,4 +23,4 @@ def _scale(run: Run) -> list[str]:
     return [f"{run.environment.get('rows')} rows"]
 
 
-SECTIONS = Sections("numbers", Noun("row", "rows"), _one, _several, _scale)
+SECTIONS = Sections("numbers", Noun("row", "rows"), "model.safetensors", _one, _several, _scale)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from twofold.catalog.composition import Catalog, Composition
+from twofold.catalog.composition import Catalog, Composition, is_reconstruction
 from twofold.catalog.settings import Setting, read_description, short_name
 from twofold.catalog.wing import Recipe
 
@@ -15,10 +15,16 @@ WIDTH = 110
 
 @dataclass(frozen=True)
 class Listed:
-    """One line of the list of methods; kinds: the data that it can learn from."""
+    """An entry of the list of methods.
+
+    summary: what it does. suits: when to use it. kinds: the data that it can learn from. verified: by what. parts: the
+    import paths of base and additions.
+    """
 
     name: str
     title: str
+    summary: str
+    suits: str
     paper: str
     kinds: tuple[str, ...]
     verified: str
@@ -27,7 +33,8 @@ class Listed:
 
     def __str__(self) -> str:
         head = f"{self.name:16} {self.title} ({', '.join(self.kinds)})"
-        return "\n".join([head, *_indented(self.paper, 17), *_indented(f"verified: {self.verified}", 17)])
+        below = [f"{self.summary}; for {self.suits}", self.paper, f"verified: {self.verified}"]
+        return "\n".join([head, *(line for text in below for line in _indented(text, 17))])
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ def listed(catalog: Catalog) -> list[Listed]:
         Listed(
             name,
             system.title,
+            system.summary,
+            system.suits,
             system.paper,
             tuple(catalog.recipes[name]),
             system.verified,
@@ -71,7 +80,7 @@ def listed(catalog: Catalog) -> list[Listed]:
 
 def list_in_words(catalog: Catalog) -> str:
     """Every system with paper, kind of data and verification, and the additions."""
-    names = [f"+{name}{' (a reconstruction)' * _reconstructed(name, catalog)}" for name in catalog.additions]
+    names = [f"+{name}{_word(name, catalog)}" for name in catalog.additions]
     return "\n".join(
         [
             *map(str, listed(catalog)),
@@ -112,5 +121,5 @@ def _indented(text: str, by: int, first: str | None = None) -> list[str]:
     )  # fmt: skip
 
 
-def _reconstructed(name: str, catalog: Catalog) -> bool:
-    return name in catalog.systems and catalog.systems[name].reconstruction
+def _word(name: str, catalog: Catalog) -> str:
+    return " (a reconstruction)" if is_reconstruction(name, catalog.systems) else ""

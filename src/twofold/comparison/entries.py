@@ -89,13 +89,13 @@ def _entry(item: str, composed: Callable[[str], Composition]) -> Entry:
 
 
 def _with_recipes_of(composition: Composition, other: Composition) -> Composition:
-    offered = {
-        kind: {
-            name: replace(recipe, views=others[name].views, plan=others[name].plan)
+    """The same method with the other's views and plans; what is not trained has none to change."""
+    offered = {}
+    for kind, recipes in composition.offered.items():
+        others = other.offered.get(kind, {})
+        offered[kind] = {
+            name: replace(recipe, views=others[name].views, plan=others[name].plan) if recipe.plan else recipe
             for name, recipe in recipes.items()
-            if name in others
+            if name in others or not recipe.plan
         }
-        for kind, recipes in composition.offered.items()
-        if (others := other.offered.get(kind, {}))
-    }
-    return replace(composition, offered=offered, kinds=tuple(k for k in composition.kinds if k in offered))
+    return replace(composition, offered=offered)

@@ -44,8 +44,9 @@ def same_question(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(key) == other.get(key) for key in ("protocol", "metric", "data"))
 
 
-def outcome(run: Run) -> Verdict:
-    """How the run ended, from what it says of it, the last logged row and whether what it learned was written."""
+def outcome(run: Run, learned: str) -> Verdict:
+    """How the run ended, from what it says of it, the last logged row and whether what it learned was written, in the
+    file `learned`."""
     if run.ended == "untrained":
         return Verdict("good", "not trained", "Nothing is trained: a formula over the data ranks.")
     if not run.metrics:
@@ -54,7 +55,7 @@ def outcome(run: Run) -> Verdict:
     reached = f"step {step:,.0f}" + (f", epoch {number(epoch)}" if epoch is not None else "")
     if loss is not None and not math.isfinite(loss):
         return Verdict("bad", "diverged", f"The loss stopped being a number by {reached}.")
-    if run.exported:
+    if (run.path / learned).is_file():
         early = ", as nothing more was gained" if run.ended == "enough" else ""
         return Verdict("good", "finished", f"Finished at {reached}{early}.")
     planned = next((f" of {run.config[key]} {key}" for key in ("epochs", "steps") if run.config.get(key)), "")

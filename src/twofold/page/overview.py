@@ -89,7 +89,7 @@ def _table(runs: Sequence[Numbered], wing: Sections, together: Together) -> Tabl
                 run.name,
                 subtitle(run.run, wing),
                 [*cells, *_costs(run, wing)],
-                [facts.outcome(run.run), *verdicts],
+                [facts.outcome(run.run, wing.learned), *verdicts],
             )
             for run, cells, verdicts in zip(runs, together.cells or nothing, together.verdicts or nothing, strict=True)
         ],

@@ -25,7 +25,7 @@ class Run:
     """What every run folder has, whatever it learned from; a wing reads its own files from `path`.
 
     config, environment: nested names joined by dots. metrics: a mapping a logged step, empty cells left out, in rising
-    order of steps. exported: whether what was learned was written. ended: "finished"; "enough", where nothing more was
+    order of steps. ended: "finished"; "enough", where nothing more was
     gained; "stopped"; "untrained", where there is nothing to train; "" where the folder does not say. notes: files that
     could not be read, a sentence each.
     """
@@ -38,7 +38,6 @@ class Run:
     evaluation: list[dict[str, Any]]
     unreadable: list[str]
     log: list[str]
-    exported: bool
     written: datetime
     ended: str = ""
     notes: list[str] = field(default_factory=list)
@@ -65,7 +64,6 @@ def read_run(path: str | Path) -> Run:
         evaluation=[entry for entry in evaluation if isinstance(entry, dict)] if isinstance(evaluation, list) else [],
         unreadable=read_or_note(path / "unreadable.txt", _lines, [], notes),
         log=log,
-        exported=any((path / name).is_file() for name in ("backbone.safetensors", "model.safetensors")),
         written=datetime.fromtimestamp((path / CONFIG_FILE).stat().st_mtime),
         ended=read_or_note(path / "outcome.json", _ended, "", notes) or _ended_before(config, metrics, log),
         notes=notes,

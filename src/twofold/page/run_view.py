@@ -61,7 +61,7 @@ def run_view(numbered: Numbered, sections: Sections, room: float) -> RunView:
         name=numbered.name,
         subtitle=subtitle(run, sections),
         started=started(run),
-        verdicts=[facts.outcome(run), *parts.verdicts],
+        verdicts=[facts.outcome(run, sections.learned), *parts.verdicts],
         notes=[*run.notes, *parts.notes],
         tiles=[*parts.tiles, *_tiles(run, sections.unit, parts)],
         charts=charts,

@@ -50,6 +50,7 @@ def scale(run: Run) -> list[str]:
 SECTIONS = Sections(
     name="walks",
     unit=Noun("pace", "paces"),
+    learned="model.safetensors",
     one=one,
     several=several,
     scale=scale,

@@ -111,6 +111,7 @@ def _tiles(run: Run) -> list[Tile]:
 SECTIONS = Sections(
     name="images",
     unit=IMAGE,
+    learned="backbone.safetensors",
     one=one,
     several=several,
     scale=scale,

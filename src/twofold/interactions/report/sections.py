@@ -129,6 +129,7 @@ def _tiles(run: Run, records: Sequence[Measured], part: str) -> list[Tile]:
 SECTIONS = Sections(
     name="interactions",
     unit=TRIPLE,
+    learned="model.safetensors",
     one=one,
     several=several,
     scale=scale,
