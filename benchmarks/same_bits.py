@@ -34,6 +34,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 Record = dict[str, str]
+SETTING = "config.yaml/"
+KIND = f"{SETTING}kind"  # follows from the method; written since runs of three kinds of data were planned
 
 MOCO = "--method.queue 64 --method.dim 32"
 WMSE = "--method.hidden 64 --method.dim 8 --method.whiten_size 16"
@@ -197,10 +199,11 @@ def make(folder: Path) -> Iterator[tuple[str, Record]]:
 
 
 def differences(name: str, old: Record, new: Record) -> list[str]:
-    """A line for each thing that is not as it was."""
+    """A line for each thing that is not as it was; a setting that is new, and says nothing, changes nothing."""
+    known = [key for key in new if key in old or not (key == KIND or key.startswith(SETTING) and new[key] == "None")]
     return [
         f"{name}: {key} was {old.get(key, 'not there')} and is now {new.get(key, 'not there')}"
-        for key in [*old, *(key for key in new if key not in old)]
+        for key in dict.fromkeys([*old, *known])
         if old.get(key) != new.get(key)
     ]
 
