@@ -46,9 +46,11 @@ def of_kind(kind: str) -> Wing:
 
 def of_method(composition: Composition, data: str, kind: str | None = None) -> Wing:
     """The wing in which a method learns from some data: the method's own, or by a look at the data, or as said."""
-    if kind is not None:
-        return of_kind(composition.on(of_kind(kind).kind).kind)
-    return _recognising(data, composition.kinds)
+    if kind is None:
+        return _recognising(data, composition.kinds)
+    wing = of_kind(kind)
+    composition.on(kind)  # refuses what the method cannot learn from
+    return wing
 
 
 def of_data(data: str, kind: str | None = None) -> Wing:

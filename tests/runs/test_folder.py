@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from twofold import runs
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.folder import RunFolder
@@ -195,13 +193,3 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
         (tmp_path / name).write_text("half")
     reopen(tmp_path)
     assert [p.name for p in tmp_path.rglob("*.part*")] == []
-
-
-KINDS = {"image", "images", "picture", "pictures", "interaction", "interactions", "triple", "triples", "knn", "recall"}
-
-
-def test_a_run_folder_knows_no_kind_of_data():
-    for file in Path(runs.__file__).parent.glob("*.py"):
-        lines = [line for line in file.read_text().splitlines() if not line.endswith("# format 1 -> 2")]
-        words = {word.lower() for word in re.findall("[A-Za-z]+", " ".join(lines))}
-        assert not words & KINDS, file.name

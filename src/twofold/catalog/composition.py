@@ -84,7 +84,7 @@ def compose(name: str, catalog: Catalog) -> Composition:
     first, *rest = name.split("+")
     system, offered = _base(first, catalog)
     kinds, additions = tuple(offered), system.additions
-    if rest and not takes(system.base, "additions"):
+    if rest and first in catalog.systems and not takes(system.base, "additions"):
         raise UserError(f"{first} learns from {' or '.join(kinds)} and takes no additions.")
     for part in rest:
         known = _addition(part, catalog)

@@ -67,6 +67,6 @@ class LARS(Optimizer):
 
 
 def trust_ratios(weights: Tensors, updates: Tensors, eta: float) -> Tensor:
-    """eta ||w|| / ||g|| of each of N pairs of tensors, (N,); 1 where either norm is 0."""
+    """eta ||w|| / ||g|| of two tensors, N times, (N,); 1 where either norm is 0."""
     own, theirs = torch.stack(torch._foreach_norm(weights)), torch.stack(torch._foreach_norm(updates))
     return torch.where((own > 0) & (theirs > 0), eta * own / theirs, 1.0)

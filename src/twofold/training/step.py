@@ -43,7 +43,7 @@ class Gradients:
         return self.compiled(lambda: self._whole(views, progress))
 
     def apply(self) -> None:
-        """Clip where the plan says so, make the optimizer's step, clear the gradients."""
+        """Shorten the gradient where the plan says so, make the optimizer's step, clear the gradients."""
         if self.plan.clip is not None:
             # A norm that is not finite shows in the loss of the next step, and there it is reported.
             self.fabric.clip_gradients(self.carrier, self.optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)

@@ -1,4 +1,4 @@
-"""The collapse watch: do the compared rows still differ from image to image?"""
+"""The collapse watch: do the compared rows still differ from one another?"""
 
 from __future__ import annotations
 
