@@ -17,11 +17,8 @@ import yaml
 from PIL import Image
 
 from twofold.cli import main
-from twofold.comparison.entries import read_entries
-from twofold.errors import UserError
 from twofold.evaluation.intervals import mean_interval
 from twofold.images.jobs.model import open_model
-from twofold.wings import composed
 
 SMALL = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--steps", "4", "--protocols", "knn"]
 QUICK = [*SMALL, "--no-supervised", "--no-report"]
@@ -279,29 +276,6 @@ def test_missing_data_one_class_and_a_foreign_folder(photos, tmp_path, capsys):
     assert "one class only" in capsys.readouterr().err
     assert main(["compare", "moco", str(photos), "--out", str(tmp_path), *SMALL]) == 2
     assert "holds no comparison" in capsys.readouterr().err
-
-
-def test_one_recipe_for_all():
-    alone, moco = read_entries("simclr,moco", composed)
-    shared, _ = read_entries("simclr,moco", composed, "moco")
-    for size in ("cifar", "imagenet"):
-        recipe, theirs, own = (entry.composition.on("images").recipes[size] for entry in (shared, moco, alone))
-        assert (recipe.views, recipe.plan) == (theirs.views, theirs.plan) and recipe.method == own.method
-
-
-def test_settings_in_brackets_name_entries_and_folders():
-    first, second = read_entries("moco[ queue=64, temperature=0.1 ] , co2[co2.weight=2]", composed)
-    assert first.name == "moco[queue=64,temperature=0.1]" and first.options == {"queue": "64", "temperature": "0.1"}
-    assert first.folder(3) == "moco_queue=64_temperature=0.1-seed3"
-    assert second.name == "co2[co2.weight=2]"
-
-
-def test_no_two_entries_share_a_folder(tmp_path, monkeypatch):
-    body = "(Addition):\n    def __init__(self): ...\n"
-    (tmp_path / "two_ideas.py").write_text(f"class Idea{body}class IDEA{body}")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(UserError, match="would share a folder"):
-        read_entries("simclr+two_ideas.Idea,simclr+two_ideas.IDEA", composed)
 
 
 def test_ctrl_c_leaves_with_its_code_and_says_how_to_go_on(photos, tmp_path, monkeypatch, capsys):
