@@ -108,7 +108,7 @@ def test_help_shows_every_option_somewhere_and_examples_that_can_be_given(name, 
     command = COMMANDS[name]
     assert main([name, "--help"]) == 0
     shown = capsys.readouterr().out
-    usual = [wing.usual for wing in wings.WINGS if name in wing.verbs] if name in usage.ABOUT_METHODS else []
+    usual = [wing.usual for wing in wings.WINGS if name in wing.verbs] if command.about_methods else []
     everywhere = shown + "".join(usage.of(command, method) for method in usual)
     for option in command.options.values():
         assert usage.typed(option).split()[0] in everywhere
@@ -120,7 +120,17 @@ def test_help_shows_every_option_somewhere_and_examples_that_can_be_given(name, 
             cli.parse(words)
 
 
-@pytest.mark.parametrize("words", [["pretrain"], ["pretrain", "moco"], ["pretrain", "sgl"], ["compare"], ["evaluate"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pretrain"],
+        ["pretrain", "moco"],
+        ["pretrain", "sgl"],
+        ["compare"],
+        ["evaluate"],
+        ["check", "d", "--method", "sgl"],
+    ],
+)
 def test_help_is_in_words_a_person_types(words, capsys):
     assert main([*words, "--help"]) == 0
     shown = capsys.readouterr().out

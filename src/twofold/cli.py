@@ -50,11 +50,18 @@ def parse(arguments: list[str]) -> Callable[[], Any]:
         raise UserError(f'There is no command "{name}".{nearest(name, COMMANDS)} Commands: {", ".join(COMMANDS)}.')
     command = COMMANDS[name]
     if "-h" in words or "--help" in words:
-        subjects = [word for word in words[:1] if not word.startswith("-")]
-        text = usage.of(command, *subjects)
+        text = usage.of(command, _method_named(command, words))
         return lambda: print(text)
     values = _values(command, words)
     return lambda: command.call(values)
+
+
+def _method_named(command: Command, words: list[str]) -> str | None:
+    """The method in the words before or after `--help`, whose options are to be shown."""
+    if not command.about_methods:
+        return None
+    at = 0 if command.named_by_subject else words.index("--method") + 1 if "--method" in words else len(words)
+    return next((word for word in words[at : at + 1] if not word.startswith("-")), None)
 
 
 def _values(command: Command, words: list[str]) -> dict[str, Any]:

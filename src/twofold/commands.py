@@ -41,6 +41,16 @@ class Command:
         return len(self.subjects) == 1 and str(self._parameters[self.subjects[0]].annotation).startswith("list")
 
     @property
+    def named_by_subject(self) -> bool:
+        """Whether a method, or several, is the first thing that is named."""
+        return self.subjects[0] in ("method", "methods")
+
+    @property
+    def about_methods(self) -> bool:
+        """Whether a method decides which options there are."""
+        return self.named_by_subject or "method" in self.own
+
+    @property
     def own(self) -> dict[str, Setting]:
         """Options of the verb itself, whatever the kind of data."""
         return {

@@ -12,9 +12,9 @@ from twofold.catalog.options import Options
 from twofold.catalog.settings import Setting, is_union
 from twofold.catalog.wing import Wing
 from twofold.commands import COMMANDS, Command
+from twofold.errors import UserError
 
 WIDTH, COLUMN = 110, 26
-ABOUT_METHODS = ("pretrain", "check", "compare")
 EXAMPLES = (
     "twofold check photos/",
     "twofold pretrain moco photos/ --out runs/photos",
@@ -33,19 +33,19 @@ def overview() -> str:
     return "\n".join([*lines, "", "examples:", *(f"  {line}" for line in EXAMPLES)])
 
 
-def of(command: Command, subject: str | None = None) -> str:
+def of(command: Command, method: str | None = None) -> str:
     """A command with its options; where a method is named, those of its kind of data and the method's settings."""
     words = " ".join(name.upper() if name in command.required else f"[{name.upper()}]" for name in command.subjects)
     many = " ..." if command.takes_many else ""
     lines = [f"usage: twofold {command.name} {words}{many} [options]", "", *_paragraphs(command.about), ""]
     lines += [line for name in command.subjects for line in _entry(name.upper(), command.meanings.get(name, ""))]
     able = [wing for wing in wings.WINGS if command.name in wing.verbs]
-    if command.name not in ABOUT_METHODS:
+    if not command.about_methods:
         lines += _all_groups(command, able)
-    elif subject is None:
+    elif method is None:
         lines += _shared(command, able)
     else:
-        lines += _for_method(command, subject)
+        lines += _for_method(command, method)
     return "\n".join([*lines, "", "examples:", *(f"  {line}" for line in command.examples)])
 
 
@@ -78,9 +78,8 @@ def _shared(command: Command, able: list[Wing]) -> list[str]:
         lines += _group(_title(cls), _declared(cls, able[0].verbs[command.name].options))
     for wing in able:
         names = [name for name, kinds in wings.catalog().recipes.items() if wing.kind in kinds]
-        shown = f"twofold {command.name} {wing.usual} --help"
-        if command.name == "check":
-            shown = f"twofold pretrain {wing.usual} --help"
+        named = wing.usual if command.named_by_subject else f"--method {wing.usual}"
+        shown = f"twofold {command.name} {named} --help"
         lines += ["", f"for {wing.kind} ({shown} shows further options):"]
         lines += textwrap.wrap(", ".join(names), WIDTH, initial_indent="  ", subsequent_indent="  ")
     return lines
@@ -89,7 +88,9 @@ def _shared(command: Command, able: list[Wing]) -> list[str]:
 def _for_method(command: Command, name: str) -> list[str]:
     """The options for a method's kind of data, and the settings of its parts."""
     composition = wings.composed(name.split(",")[0].split("[")[0])
-    kind = next(kind for kind in composition.kinds if command.name in wings.of_kind(kind).verbs)
+    kind = next((kind for kind in composition.kinds if command.name in wings.of_kind(kind).verbs), None)
+    if kind is None:
+        raise UserError(f"{command.name} is not there for {' or '.join(composition.kinds)}, from which {name} learns.")
     options = wings.of_kind(kind).verbs[command.name].options
     lines = _own(command)
     for cls in _classes(options):
