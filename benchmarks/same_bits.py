@@ -200,7 +200,7 @@ def make(folder: Path) -> Iterator[tuple[str, Record]]:
 
 def differences(name: str, old: Record, new: Record) -> list[str]:
     """A line for each thing that is not as it was; a setting that is new, and says nothing, changes nothing."""
-    known = [key for key in new if key in old or not (key == KIND or key.startswith(SETTING) and new[key] == "None")]
+    known = [key for key in new if key in old or not (key == KIND or (key.startswith(SETTING) and new[key] == "None"))]
     return [
         f"{name}: {key} was {old.get(key, 'not there')} and is now {new.get(key, 'not there')}"
         for key in dict.fromkeys([*old, *known])

@@ -39,7 +39,7 @@ def test_it_is_the_mean_cosine_to_the_stage_before_also_after_a_restart(tmp_path
         with torch.no_grad():
             for parameter in backbone.parameters():
                 parameter.add_(0.2 * torch.randn_like(parameter))
-        features = F.normalize(extract(backbone, images, **vars(INPUTS), indices=monitor.chosen), dim=1)
+        features = F.normalize(extract(backbone, images, INPUTS, indices=monitor.chosen), dim=1)
         found.append(monitor(method, Progress(epoch, 20, epoch, 20)).get("temporal_consistency"))
         expected.append(None if before is None else (features * before).sum(1).mean().item())
         before = features

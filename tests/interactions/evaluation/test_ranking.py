@@ -184,7 +184,7 @@ def test_progress_ends_at_all_users():
         Ragged.of(seen, 40),
         KS,
         chunk_rows=9,
-        progress=lambda done, total: calls.append((done, total)),
+        on_progress=lambda done, total: calls.append((done, total)),
     )
     assert calls[-1] == (len(ranking.users),) * 2
     assert len(calls) == -(-len(ranking.users) // 9)

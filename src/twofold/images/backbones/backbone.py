@@ -1,4 +1,4 @@
-"""One backbone: a network by name, with its features, its width and the recipe that makes it again."""
+"""One backbone: a network by name, with its features, its width and the blueprint that makes it again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Backbone(nn.Module):
         """(B, 3, H, W) normalised float -> Features."""
         return self._features(self.network, x)
 
-    def recipe(self) -> dict[str, Any]:
+    def blueprint(self) -> dict[str, Any]:
         """What `rebuild_backbone` needs: {"name", "stem", "image_size"}."""
         name = (
             self.name if self.source in ("own", "twofold") or self.name in small.NAMES else f"{self.source}:{self.name}"
@@ -121,15 +121,15 @@ def build_backbone(
     return Backbone(built, chosen, image_size, notes)
 
 
-def rebuild_backbone(recipe: dict[str, Any]) -> Backbone:
-    """The untrained backbone that `Backbone.recipe` describes."""
-    return build_backbone(recipe["name"], image_size=recipe["image_size"], stem=recipe["stem"])
+def rebuild_backbone(blueprint: dict[str, Any]) -> Backbone:
+    """The untrained backbone that `Backbone.blueprint` describes."""
+    return build_backbone(blueprint["name"], image_size=blueprint["image_size"], stem=blueprint["stem"])
 
 
 def load_backbone(path: str | Path, *, own: bool = False) -> tuple[Backbone, dict[str, Any]]:
     """A backbone that twofold wrote (`backbone.safetensors`), in evaluation mode, and what its file says about it.
 
-    The second is the file's metadata: "backbone" (the recipe), "mean", "std", "image_size", "method", "twofold".
+    The second is the file's metadata: "backbone" (the blueprint), "mean", "std", "image_size", "method", "twofold".
     own: allow a file that names a module by import path, which is then imported and called; a file from a stranger
     should not choose what runs. Raises UserError for a file that twofold did not write.
     """

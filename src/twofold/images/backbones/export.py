@@ -29,7 +29,7 @@ class Exportable(Protocol):
 
     def __call__(self, x: Tensor) -> Features: ...
     def cpu(self) -> Any: ...
-    def recipe(self) -> dict[str, Any]: ...
+    def blueprint(self) -> dict[str, Any]: ...
     def lines_for(self, library: str) -> list[str]: ...
 
 
@@ -95,7 +95,7 @@ def export(
 def _about(backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str) -> dict[str, str]:
     facts = {
         "twofold": version("twofold"),
-        "backbone": backbone.recipe(),
+        "backbone": backbone.blueprint(),
         "image_size": backbone.image_size,
         "mean": [float(m) for m in mean],
         "std": [float(s) for s in std],
@@ -116,9 +116,8 @@ def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float],
             "features = session.run(None, {'images': x})[0]",
         ]
     if format == "safetensors":
-        allow = (
-            ", own=True" if ":" in backbone.recipe()["name"].removeprefix("torchvision:").removeprefix("timm:") else ""
-        )
+        name = backbone.blueprint()["name"].removeprefix("torchvision:").removeprefix("timm:")
+        allow = ", own=True" if ":" in name else ""
         return [
             "from twofold.images.backbones import load_backbone",
             f"model, about = load_backbone({file!r}{allow})",

@@ -24,7 +24,7 @@ from twofold.images.options import Evaluate
 from twofold.images.report.sections import SECTIONS
 from twofold.page import build
 from twofold.runs.results import add_results
-from twofold.runs.screen import progress_bar
+from twofold.runs.screen import OnProgress, progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
@@ -66,7 +66,7 @@ class Task:
     seed: int
     epochs: int | None
     floors: bool
-    progress: Callable[[int, int], None]
+    on_progress: OnProgress
 
     @property
     def name(self) -> str:
@@ -105,8 +105,8 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} asked about, {classes} classes")
-    with progress_bar("evaluating", options.quiet) as progress:
-        task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, progress)
+    with progress_bar("evaluating", options.quiet) as on_progress:
+        task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
         rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
     for row in rows:
@@ -144,7 +144,8 @@ def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
 
     def features(backbone: Backbone) -> tuple[Labelled, Labelled]:
         inputs = task.model.inputs
-        return task.train.features(backbone, inputs, task.progress), task.test.features(backbone, inputs, task.progress)
+        train, test = (part.features(backbone, inputs, task.on_progress) for part in (task.train, task.test))
+        return train, test
 
     sides = {task.name: features(task.model.backbone)}
     if task.floors:
@@ -166,7 +167,7 @@ def _on_network(protocols: list[str], task: Task) -> list[dict[str, Any]]:
     if not protocols:
         return []
     sides = {task.name: task.model.backbone} | ({UNTRAINED: task.untrained()} if task.floors else {})
-    settings: dict[str, Any] = {"seed": task.seed, "epochs": task.epochs, "progress": task.progress}
+    settings: dict[str, Any] = {"seed": task.seed, "epochs": task.epochs, "on_progress": task.on_progress}
     rows = []
     for protocol in protocols:
         for name, backbone in sides.items():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.interactions.ragged import Ragged
+from twofold.runs.screen import OnProgress
 
 METRICS = ("recall", "ndcg", "precision", "map", "mrr", "hit")
 MEMORY = 256 << 20  # bytes that ranking may take beside the model
@@ -51,7 +52,7 @@ def rank_all(
     chunk_rows: int | None = None,
     memory_bytes: int = MEMORY,
     users: Tensor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Ranking:
     """Rank all items for every user that has a relevant one (He et al., SIGIR 2020: the all-ranking protocol).
 
@@ -78,8 +79,8 @@ def rank_all(
             found.append(metrics_of(tops[-1], relevant, part, ks))
             done += len(part)
             rows = chunk_rows or _rows_within(memory_bytes, scores.shape[1], scores.element_size())
-            if progress:
-                progress(done, len(users))
+            if on_progress:
+                on_progress(done, len(users))
     per_user = {name: torch.cat([part[name] for part in found]) for name in METRICS}
     known = torch.ones(len(relevant), dtype=torch.bool) if seen is None else seen.count() > 0
     return Ranking(users, torch.cat(tops), ks, per_user, ~known[users])

@@ -134,8 +134,8 @@ def measure(
     untrained = Ragged.of(data.train, data.users).count() == 0
     rows: list[dict[str, Any]] = []
     for side, score in sides.items():
-        with progress_bar(f"ranking by {side}", quiet) as progress:
-            ranking = rank_all(score, relevant, seen, at, progress=progress)
+        with progress_bar(f"ranking by {side}", quiet) as on_progress:
+            ranking = rank_all(score, relevant, seen, at, on_progress=on_progress)
         rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
     return rows
 

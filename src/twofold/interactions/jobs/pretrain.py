@@ -13,8 +13,8 @@ import torch
 from twofold.catalog.composition import Composition
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
-from twofold.interactions.jobs.draws import Draws
 from twofold.interactions.jobs.evaluate import below_floors, measure, open_data, table
+from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, TRAINING, settle
@@ -84,7 +84,7 @@ def _train(
     best = _best_epoch(session.path, settings, data)
     session.announce(_header(session, data, triples, method, plan, situation, best))
     monitors: list[Monitor] = [best] if best else []
-    outcome = session.train(method, Draws(len(pairs)), triples, plan, monitors, SHOWN)
+    outcome = session.train(method, IndexStream(len(pairs)), triples, plan, monitors, SHOWN)
     if session.first and not (outcome.finished_before and (session.path / SAMPLES_FILE).exists()):
         if best:
             epoch = best.restore(method)

@@ -96,7 +96,7 @@ def _for_known(
     if strangers and not options.quiet:
         print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
     seen = None if options.include_seen else model.seen
-    with progress_bar("recommending", options.quiet) as progress:
+    with progress_bar("recommending", options.quiet) as on_progress:
         done, known = 0, rows[~without]
         for part in _parts(known, len(model.item_ids)):
             scores = _masked(model.ranker.scores(part), allowed)
@@ -104,7 +104,7 @@ def _for_known(
             made = _table("user", model.user_ids, part, model.item_ids, top, scores, ("item", "score"))
             yield _with_basis(made, "model")
             done += len(part)
-            progress(done, len(known))
+            on_progress(done, len(known))
 
 
 def _for_new(
