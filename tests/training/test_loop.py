@@ -210,7 +210,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence(tmp_path, processes):
     process.join(timeout=120)
     assert process.exitcode == 1
     said = (tmp_path / "said").read_text()
-    assert said.startswith("The disk that holds") and "of step 6" in said
+    assert said.startswith(str(tmp_path)) and "its disk is full" in said and "of step 6" in said
     assert checkpoint(tmp_path)["step"] == 6
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from twofold.catalog.composition import Composition, resolve_options
 from twofold.catalog.settings import read_settings, short_name
 from twofold.catalog.wing import Recipe
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.seam import Situation, missing_from
 
 
@@ -40,7 +40,7 @@ def build(
     try:
         method = load(paths[base])(learner, **chosen[base], **({"additions": additions} if additions else {}))
     except (TypeError, ValueError) as error:
-        raise UserError(f'"{composition.name}" cannot be built with these settings: {error}.') from error
+        raise UserError(f'"{composition.name}" cannot be built with these settings ({clause(error)}).') from error
     if composition.trained and (lacking := missing_from(method)):
         asked = "which the loop asks of a method (see twofold.seam.Method)"
         raise UserError(f'"{composition.name}" lacks {", ".join(lacking)}, {asked}.')
@@ -57,7 +57,7 @@ def load(path: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise UserError(f'"{module}.{attribute}" cannot be imported: {error}.') from error
+        raise UserError(f'"{module}.{attribute}" cannot be imported ({clause(error)}).') from error
     lacking = [name for name in ("fit_to", "check") if not hasattr(found, name)]
     if lacking:
         raise UserError(f'"{module}.{attribute}" lacks {" and ".join(lacking)}: inherit from Method or Addition.')

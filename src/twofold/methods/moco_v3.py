@@ -83,6 +83,6 @@ def freeze_patches(backbone: nn.Module) -> None:
     kinds = ("patch_embed", "conv_proj")
     found = [module for name, module in backbone.named_modules() if name.rpartition(".")[2] in kinds]
     if not found:
-        raise UserError("frozen_patches is for ViTs, and this backbone has no patch projection: leave it away.")
+        raise UserError("frozen_patches is for ViTs, and this backbone has no patch projection: leave it out.")
     for module in found:
         module.requires_grad_(False)

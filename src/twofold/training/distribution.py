@@ -53,7 +53,7 @@ def make_fabric(
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     present = torch.cuda.device_count() if accelerator == "cuda" else None
     if accelerator == "cuda" and not present:
-        raise UserError("There is no GPU that torch can use here: leave --accelerator away, or give cpu.")
+        raise UserError("There is no GPU that torch can use here: leave --accelerator out, or give cpu.")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if "RANK" in os.environ else 1
     count = (present or local) if devices == "auto" else devices
     if count < 1 or (present is not None and count > present):
@@ -73,7 +73,7 @@ def make_fabric(
     try:
         return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
     except (ValueError, TypeError, RuntimeError) as error:  # what it finds wrong with SLURM's or the user's settings
-        raise UserError(f"These devices cannot be used: {' '.join(str(error).split())}") from error
+        raise UserError(f"These devices cannot be used ({' '.join(str(error).split()).rstrip('.')}).") from error
 
 
 def choose_precision(asked: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:

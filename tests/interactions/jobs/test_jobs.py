@@ -274,7 +274,7 @@ def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, argument
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["recommend", "nowhere"], "no run folder at nowhere"),
+        (["recommend", "nowhere"], "nowhere does not exist"),
         (["similar", "{run}", "track-999"], "does not know the item"),
         (["embed", "{run}", "itms"], 'Did you mean "items"'),
         (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols belongs to images, and"),

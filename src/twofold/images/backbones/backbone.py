@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.images.backbones import small
 from twofold.images.backbones.built import Built
 from twofold.images.backbones.names import find, in_other_library, resolve
@@ -54,10 +54,9 @@ class Backbone(nn.Module):
             return self.lines
         make = in_other_library(self.network, self.name, library)
         if make is None:
+            others = f"{self.source}, " if self.source in ("torchvision", "timm") else ""
             raise UserError(
-                f"{library} has no network {self.name} with the same weights; "
-                + (f"export it to {self.source}, " if self.source in ("torchvision", "timm") else "export it to ")
-                + "safetensors or onnx."
+                f"{library} has no network {self.name} with the same weights; export it to {others}safetensors or onnx."
             )
         stem = [line for line in self.lines if line.startswith(("model.conv1", "model.maxpool"))]
         return [*make, *stem]
@@ -78,9 +77,9 @@ class Backbone(nn.Module):
             with torch.no_grad():
                 return self._features(self.network.eval(), torch.zeros(1, 3, side, side))
         except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
             raise UserError(
-                f"The backbone {self.name} does not run on images of {side} px ({type(error).__name__}: {reason})."
+                f"The backbone {self.name} does not run on images of {side} px "
+                f"({type(error).__name__}: {clause(error)})."
             ) from error
         finally:
             self.network.train(training)

@@ -50,7 +50,7 @@ def open_model(name: str, *, image_size: int | None = None, precision: str = "au
                     else f"{run} is not a run folder: it holds no config.yaml."
                 )
         elif not path.is_file():
-            raise UserError(f"There is no run folder and no backbone file at {name} (or say {RANDOM}resnet18).")
+            raise UserError(f"{name} is no run folder and no backbone file: give one of them, or {RANDOM}resnet18.")
         backbone, about = load_backbone(path, own=run is not None)
     inputs = InputSettings(
         image_size or int(about["image_size"]),

@@ -45,7 +45,9 @@ def full_disk(out: str) -> Iterator[None]:
         yield
     except UserError as error:
         if is_disk_full(error):
-            raise UserError(f"The disk of {out} is full: make room and give the same command; it goes on.") from error
+            raise UserError(
+                f"{out} cannot be written (its disk is full): make room and give the same command; it goes on."
+            ) from error
         raise
 
 

@@ -47,7 +47,7 @@ def similar(run: str, items: str, options: Similar) -> Path:
     model, k = read_model(run), options.k
     rows, unknown = _rows_of(model.item_ids, _listed(items, model.item_ids), "item")
     if unknown:
-        raise UserError(f"{run} does not know the item {unknown[0]!r}" + _more(unknown) + ".")
+        raise UserError(f"{run} does not know the item {unknown[0]!r}{_more(unknown)}.")
     unit = F.normalize(model.embeddings.item, dim=1)
     # The item itself, which is always nearest, is what has been "seen".
     itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from twofold.catalog.composition import Composition
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.files import write_atomically, write_safetensors
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods.lightgcn import LightGCN
@@ -44,7 +44,7 @@ def read_tables(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read as embeddings ({str(error).splitlines()[0]}).") from error
+        raise UserError(f"{path} cannot be read as embeddings ({clause(error)}).") from error
 
 
 def write_model(folder: Path, method: LightGCN) -> None:

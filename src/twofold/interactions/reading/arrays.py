@@ -8,9 +8,8 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.interactions.reading.columns import Chosen, choose
-from twofold.interactions.reading.content import clause
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw, refuse_named

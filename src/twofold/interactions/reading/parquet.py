@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.interactions.reading.columns import choose, told
-from twofold.interactions.reading.content import clause
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw
