@@ -45,7 +45,6 @@ def make_fabric(
     the command starts its own processes. Raises UserError for devices that are not there.
     """
     from lightning_fabric import Fabric
-    from lightning_fabric.strategies import DDPStrategy
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
@@ -61,19 +60,24 @@ def make_fabric(
     chosen: Any = strategy
     if strategy in ("auto", "ddp", "ddp_spawn") and (count > 1 or num_nodes > 1):
         os.environ["LOCAL_WORLD_SIZE"] = str(count)  # so that whoever shares out cores knows, also in the children
-        # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
-        start: Literal["popen", "spawn"] = "spawn" if strategy == "ddp_spawn" else "popen"
-        chosen = DDPStrategy(
-            start_method=start,
-            find_unused_parameters=True,
-            broadcast_buffers=False,
-            gradient_as_bucket_view=True,
-            process_group_backend=None if accelerator == "cuda" else "gloo",
-        )
+        chosen = _data_parallel(accelerator, "spawn" if strategy == "ddp_spawn" else "popen")
     try:
         return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
     except (ValueError, TypeError, RuntimeError) as error:  # what it finds wrong with SLURM's or the user's settings
         raise UserError(f"These devices cannot be used ({' '.join(str(error).split()).rstrip('.')}).") from error
+
+
+def _data_parallel(accelerator: str, start: Literal["popen", "spawn"]) -> Any:
+    from lightning_fabric.strategies import DDPStrategy
+
+    # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
+    return DDPStrategy(
+        start_method=start,
+        find_unused_parameters=True,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,
+        process_group_backend=None if accelerator == "cuda" else "gloo",
+    )
 
 
 def choose_precision(asked: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:

@@ -50,12 +50,7 @@ def prepare(
     is preparing there, and where the disk is full.
     """
     path, out = str(path), str(out)
-    if not 1 <= quality <= 95:
-        raise UserError(f"The quality is {quality}: choose 1 to 95.")
-    if short_side < 1:
-        raise UserError(f"The short side is {short_side} pixels: choose at least 1.")
-    if "://" in out:
-        raise UserError(f"{out} is a URL: name a local folder for the prepared images.")
+    _check(out, short_side, quality)
     source = open_source(path, image_column=image_column, label_column=label_column)
     manifest = {
         "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality]),
@@ -74,6 +69,15 @@ def prepare(
         write_text(folder / UNREADABLE, lines)
         write_manifest(folder, manifest | {"done": True, "unreadable": len(unreadable)})
     return out
+
+
+def _check(out: str, short_side: int, quality: int) -> None:
+    if not 1 <= quality <= 95:
+        raise UserError(f"The quality is {quality}: choose 1 to 95.")
+    if short_side < 1:
+        raise UserError(f"The short side is {short_side} pixels: choose at least 1.")
+    if "://" in out:
+        raise UserError(f"{out} is a URL: name a local folder for the prepared images.")
 
 
 def shrunk_bytes(data: Any, short_side: int, quality: int) -> bytes:
@@ -105,14 +109,7 @@ def _write_shards(
 ) -> dict[str, str]:
     """Write the shards that are missing, images of the next under way meanwhile; returns the unreadable of all."""
     unreadable = Unreadable(source, max_unreadable)
-    missing = []
-    for number, rows in enumerate(range(a, min(a + SHARD, len(source))) for a in range(0, len(source), SHARD)):
-        notes = _finished(folder / _shard_name(number), manifest["key"])
-        if notes is None:
-            missing.append((number, rows))
-        else:
-            for i, reason in notes["unreadable"]:
-                unreadable.record(i, reason)
+    missing = _missing(folder, len(source), manifest["key"], unreadable)
     done = len(source) - sum(len(rows) for _, rows in missing)
     with ThreadPoolExecutor(workers) as pool:
 
@@ -140,6 +137,19 @@ def _write_shards(
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return unreadable.named()
+
+
+def _missing(folder: Path, count: int, key: str, unreadable: Unreadable) -> list[tuple[int, range]]:
+    """Number and rows of each shard that is not there yet; what those that are there lack is recorded."""
+    missing = []
+    for number, start in enumerate(range(0, count, SHARD)):
+        notes = _finished(folder / _shard_name(number), key)
+        if notes is None:
+            missing.append((number, range(start, min(start + SHARD, count))))
+        else:
+            for i, reason in notes["unreadable"]:
+                unreadable.record(i, reason)
+    return missing
 
 
 def _encoded(source: Source, i: int, short_side: int, quality: int) -> bytes | DecodeError:

@@ -64,10 +64,7 @@ def rank_all(
     ks = tuple(ks)
     if not ks or min(ks) < 1:
         raise UserError(f"The length of a list of recommendations must be at least 1, not {', '.join(map(str, ks))}.")
-    counts = relevant.count()
-    users = torch.nonzero(counts)[:, 0] if users is None else users[counts[users] > 0]
-    if not len(users):
-        raise UserError("Nobody has an item to be found in the part that is asked about.")
+    users = _with_something_to_find(relevant, users)
     tops: list[Tensor] = []
     found: list[dict[str, Tensor]] = []
     done, rows = 0, chunk_rows or 1
@@ -84,6 +81,14 @@ def rank_all(
     per_user = {name: torch.cat([part[name] for part in found]) for name in METRICS}
     known = torch.ones(len(relevant), dtype=torch.bool) if seen is None else seen.count() > 0
     return Ranking(users, torch.cat(tops), ks, per_user, ~known[users])
+
+
+def _with_something_to_find(relevant: Ragged, users: Tensor | None) -> Tensor:
+    counts = relevant.count()
+    users = torch.nonzero(counts)[:, 0] if users is None else users[counts[users] > 0]
+    if not len(users):
+        raise UserError("Nobody has an item to be found in the part that is asked about.")
+    return users
 
 
 def memory_estimate(rows: int, items: int, bytes_per_score: int = 4) -> int:
