@@ -24,17 +24,17 @@ def build(
 
     learner: what it trains or learns from, as the wing has it: a backbone, or a graph.
 
-    A recipe's settings go over the defaults, what the base makes of the data (`fit_to`) over those, the user's options
-    over all.
+    A recipe's settings override the defaults, what the base makes of the data (`fit_to`) overrides those, and the
+    user's options override all.
     """
-    recipes, given = resolve_options(composition, recipe.method), resolve_options(composition, options)
+    of_recipe, of_user = resolve_options(composition, recipe.method), resolve_options(composition, options)
     paths = {short_name(path): path for path in (composition.base, *composition.additions)}
     chosen: dict[str, dict[str, Any]] = {}
     for part, path in paths.items():
         defaults = {s.name: s.default for s in read_settings(path)}
-        chosen[part] = {**defaults, **recipes[part]}
+        chosen[part] = {**defaults, **of_recipe[part]}
         chosen[part] |= load(path).fit_to(situation, chosen[part])
-        chosen[part] |= given[part]
+        chosen[part] |= of_user[part]
     base, *rest = paths
     additions = [load(paths[part])(**chosen[part]) for part in rest]
     try:
@@ -42,8 +42,8 @@ def build(
     except (TypeError, ValueError) as error:
         raise UserError(f'"{composition.name}" cannot be built with these settings ({clause(error)}).') from error
     if composition.trained and (lacking := missing_from(method)):
-        asked = "which the loop asks of a method (see twofold.seam.Method)"
-        raise UserError(f'"{composition.name}" lacks {", ".join(lacking)}, {asked}.')
+        advice = "define what the loop needs of a method (see twofold.seam.Method)"
+        raise UserError(f'"{composition.name}" lacks {", ".join(lacking)}: {advice}.')
     method.check(situation)
     return method, {f"{part}.{name}": value for part, values in chosen.items() for name, value in values.items()}
 
@@ -51,7 +51,7 @@ def build(
 def load(path: str) -> Any:
     """The class of an import path `module:Class`.
 
-    Raises UserError where it cannot be imported, or lacks what is asked of every part.
+    Raises UserError where it cannot be imported, or lacks what every part must have.
     """
     module, _, attribute = path.partition(":")
     try:

@@ -62,7 +62,7 @@ def differences(
     harmless: Collection[str] = (),
     usual: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[str]:
-    """What differs between settings read from a file and those of now, as "NAME was A and is now B".
+    """What differs between settings read from a file and the current ones, as "NAME was A and is now B".
 
     All settings count but those named in `harmless` (the last part of a dotted name counts). usual: values by name with
     which a setting that is not there agrees, None for others: so a new version may have further options. One that is

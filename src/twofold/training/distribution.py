@@ -56,10 +56,12 @@ def make_fabric(
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if "RANK" in os.environ else 1
     count = (present or local) if devices == "auto" else devices
     if count < 1 or (present is not None and count > present):
-        raise UserError(f"{count} devices were asked for, but {present or 'at least 1'} can be used here.")
+        raise UserError(f"{count} devices are wanted, but {present or 'at least 1'} can be used here.")
     chosen: Any = strategy
     if strategy in ("auto", "ddp", "ddp_spawn") and (count > 1 or num_nodes > 1):
-        os.environ["LOCAL_WORLD_SIZE"] = str(count)  # so that whoever shares out cores knows, also in the children
+        os.environ["LOCAL_WORLD_SIZE"] = str(
+            count
+        )  # so that the code that divides the cores knows, in the children too
         chosen = _data_parallel(accelerator, "spawn" if strategy == "ddp_spawn" else "popen")
     try:
         return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
@@ -110,7 +112,7 @@ class Carrier(nn.Module):
         super().__init__()
         self.method = method
         if shared:
-            # DDP looks for parameters that a step leaves out, and complains for ever where it finds none: here is one.
+            # DDP looks for parameters that a step leaves out, and warns at every step where it finds none: here is one.
             self.left_out = nn.Parameter(torch.zeros(1))
 
     def forward(self, work: Callable[[], T]) -> T:
@@ -140,7 +142,7 @@ def join(method: nn.Module, optimizer: Optimizer, fabric: Fabric) -> tuple[Any, 
 
 @contextmanager
 def together(fabric: Fabric) -> Iterator[None]:
-    """Where this process fails, end those that it launched: they would wait for it for ever."""
+    """Where this process fails, end those that it launched: they would wait for it forever."""
     try:
         yield
     except Exception:

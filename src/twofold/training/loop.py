@@ -95,7 +95,7 @@ def _batches(
 
 @contextmanager
 def _failures_noted(run: RunFolder, journal: Journal) -> Iterator[None]:
-    """What ends the run stands in its log, and a full disk in words; the journal is closed in any case."""
+    """An error that ends the run is noted in its log, a full disk in a sentence; the journal is closed in any case."""
     try:
         yield
     except Exception as error:

@@ -77,14 +77,16 @@ def export(
     out = Path(out) if Path(out).suffix else Path(out).with_suffix(suffix)
     if out.suffix != suffix:
         raise UserError(f"A {format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}.")
-    held_to = copy.deepcopy(backbone).cpu().train(False)  # the lines run on the CPU, and so must what they are held to
+    reference = (
+        copy.deepcopy(backbone).cpu().train(False)
+    )  # the lines run on the CPU, and so must what they are compared with
     with beside(out) as part:
         lines = _lines(backbone, part, format, mean, std)
         if format == "onnx":
-            _write_onnx(held_to, part, _about(backbone, mean, std, method))
+            _write_onnx(reference, part, _about(backbone, mean, std, method))
         else:
-            save_backbone(held_to, part, mean=mean, std=std, method=method)
-        difference = _check(held_to, lines, format)
+            save_backbone(reference, part, mean=mean, std=std, method=method)
+        difference = _check(reference, lines, format)
         if not difference <= TOLERANCE[format]:
             raise UserError(
                 f"{format} gives other features from {out} (relative difference {difference:.1e}); nothing was written."

@@ -23,7 +23,7 @@ class TemporalConsistency(Monitor):
     """Mean cosine between the backbone's features of the same un-augmented images now and one stage ago.
 
     A stage is a tenth of the run, in whole epochs. The features of earlier stages lie in the run folder until `clear`,
-    so a run that is killed and goes on logs what an unbroken one does.
+    so a run that is killed and resumed logs the same as an uninterrupted one.
     """
 
     def __init__(self, images: Images, inputs: InputSettings, folder: Path, *, epochs: int, seed: int) -> None:

@@ -57,7 +57,7 @@ DETAILS = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured, on what: the model, the labelled images to learn from and to ask about, and how."""
+    """What is measured, on what: the model, the labelled images to learn from and to test on, and how."""
 
     model: Model
     train: Split
@@ -104,7 +104,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     """The results of a model, and of its floors, as evaluation.json keeps them."""
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
-        print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} asked about, {classes} classes")
+        print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
     with progress_bar("evaluating", options.quiet) as on_progress:
         task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
@@ -120,7 +120,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
 
 
 def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Split, Split, int]:
-    """(images to learn from, images to ask about, classes). Raises UserError where the labels do not suffice."""
+    """(images to learn from, images to test on, classes). Raises UserError where the labels do not suffice."""
     size, device = inputs.size, inputs.device
     train = labelled(open_images(data, options, size, device, seed=options.seed))
     names = train.images.source.classes
@@ -129,10 +129,12 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
     else:
         train, test = hold_out(train, seed=options.seed)
     if len(train) == 0 or len(test) == 0:
-        raise UserError(f"{data} leaves {len(train)} images to learn from and {len(test)} to ask about.")
+        raise UserError(
+            f"{data} leaves {len(train)} images to learn from and {len(test)} to test on: give more of them labels."
+        )
     classes = max(int(train.labels.max()), int(test.labels.max())) + 1
     if classes < 2:
-        raise UserError(f"{data} has one class only; to be told apart, images need two.")
+        raise UserError(f"{data} has one class only; give images of at least two.")
     if options.labels < 1:
         train = few_labels(train, options.labels, options.seed)
     return train, test, classes

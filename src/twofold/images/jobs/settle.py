@@ -72,5 +72,5 @@ def _short_side(source: Source, i: int) -> int:
         return 0
 
 
-def _or(given: str, usual: str) -> str:
-    return usual if given == "auto" else given
+def _or(value: str, usual: str) -> str:
+    return usual if value == "auto" else value

@@ -26,7 +26,7 @@ class Supervised:
     """Fine-tunes random weights, and keeps {"top1", ...} of the test images for each seed in the folder.
 
     training: the options of the runs (backbone, stem, batch size, image size, precision). statistics: normalisation of
-    the input. measuring: which images have labels and which are asked about. The batch shrinks to an eighth of the
+    the input. measuring: which images have labels and which are tested on. The batch shrinks to an eighth of the
     labels, like in fine-tuning.
     """
 

@@ -107,7 +107,7 @@ def _write_shards(
     max_unreadable: float,
     on_progress: OnProgress | None,
 ) -> dict[str, str]:
-    """Write the shards that are missing, images of the next under way meanwhile; returns the unreadable of all."""
+    """Write the missing shards, the images of the next one being encoded meanwhile; returns all that are unreadable."""
     unreadable = Unreadable(source, max_unreadable)
     missing = _missing(folder, len(source), manifest["key"], unreadable)
     done = len(source) - sum(len(rows) for _, rows in missing)

@@ -106,7 +106,8 @@ def _draw(op: Operation, size: Tensor, numbers: Tensor) -> Drawn:
     if isinstance(op, Jitter):
         spans = [(max(0.0, 1 - x), 1 + x) for x in (op.brightness, op.contrast, op.saturation)] + [(-op.hue, op.hue)]
         factors = [low + (high - low) * numbers[:, 1 + i] for i, (low, high) in enumerate(spans)]
-        order = (numbers[:, 5] * len(ORDERS)).floor() * (op.order == "random")
+        drawn = (numbers[:, 5] * len(ORDERS)).floor()
+        order = drawn if op.order == "random" else torch.zeros_like(drawn)
         return Drawn(op, applied, torch.stack([*factors, order], 1))
     if isinstance(op, Blur):
         return Drawn(op, applied, op.sigma[0] + (op.sigma[1] - op.sigma[0]) * numbers[:, 1:])

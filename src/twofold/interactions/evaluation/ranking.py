@@ -21,8 +21,8 @@ _ROWS = 64  # rows whose ties are settled at a time
 class Ranking:
     """The items ranked first for the users that have something to be found, and what these lists are worth.
 
-    users: int64 (n,). top: int64 (n, greatest K), -1 where a list ends early. ks: the lengths asked about. per_user: of
-    each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
+    users: int64 (n,). top: int64 (n, greatest K), -1 where a list ends early. ks: the lengths of the lists. per_user:
+    of each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
     """
 
     users: Tensor
@@ -33,7 +33,7 @@ class Ranking:
 
     def mean(self, among: Tensor | None = None) -> dict[str, float]:
         """{"recall@20": mean over the users, ...} in float64, 0..1. among: bool (n,), the users that count; NaN where
-        that is nobody."""
+        there are none."""
         values = {name: part if among is None else part[among] for name, part in self.per_user.items()}
         means = {name: part.mean(0).tolist() for name, part in values.items()}
         return {f"{name}@{k}": value for name in means for k, value in zip(self.ks, means[name], strict=True)}
@@ -87,7 +87,9 @@ def _with_something_to_find(relevant: Ragged, users: Tensor | None) -> Tensor:
     counts = relevant.count()
     users = torch.nonzero(counts)[:, 0] if users is None else users[counts[users] > 0]
     if not len(users):
-        raise UserError("Nobody has an item to be found in the part that is asked about.")
+        raise UserError(
+            "No user has an item to be found in the part to test on: give a part with pairs of known users and items."
+        )
     return users
 
 

@@ -130,7 +130,7 @@ def _for_new(
 
 
 def _popular(model: Recommender, users: pa.Array, k: int, allowed: Tensor | None) -> pa.Table:
-    """The most popular items for users of whom nothing is known."""
+    """The most popular items for new users without any items."""
     degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item_ids)).float()
     top = top_items(_masked(degree[None], allowed), None, torch.zeros(1, dtype=torch.int64), k)[0]
     top = top[top >= 0]

@@ -91,8 +91,8 @@ def open_interactions(
     pairs is test, valid_share before it valid. none: all is train. A share of 0 leaves its part out. With ratio and
     last at least one train pair of each user stays.
 
-    core: only users and items of at least so many pairs, over all parts, are kept (again and again, until all are).
-    Pairs of train that stand in valid or test, too, are removed there. Raises UserError.
+    core: only users and items of at least so many pairs, over all parts, are kept (repeated until all have them).
+    Pairs of train that are also in valid or test are removed there. Raises UserError.
     """
     _check(split, valid_share, test_share, core)
     files, others = part_files(os.path.expanduser(os.fspath(path)), val, test)
@@ -152,7 +152,7 @@ def _check_files(files: dict[str, str], split: str, path: str) -> None:
 
 
 def _read(files: dict[str, str], **columns: str | int | float | None) -> dict[str, Table]:
-    """The tables by part. Where one of the text files has a line for each user, the others have, too."""
+    """The tables by part. Where one of the text files has a line for each user, the others are read so too."""
     has_lists: dict[str, bool | None] = dict.fromkeys(files, False)
     if len(files) > 1 and all(columns[k] is None for k in ("user", "item", "weight", "time")):
         has_lists = {part: check_file(file) == "text" and says_lists(file) for part, file in files.items()}
