@@ -158,7 +158,7 @@ def _about(data: Interactions) -> list[str]:
 
 
 def _seen(data: Interactions, *, validated: bool) -> Ragged:
-    """What is not recommended again: the training pairs, and those of validation where the test part is asked about."""
+    """What is not recommended again: the training pairs, and those of validation where the test part is ranked."""
     parts = [data.train, *([data.valid] if validated and data.valid is not None else [])]
     return Ragged.of(np.concatenate(parts), data.users)
 

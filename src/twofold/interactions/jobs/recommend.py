@@ -28,7 +28,7 @@ CHUNK = 2**26  # scores at a time
 
 
 def recommend(run: str, options: Recommend) -> Path:
-    """Write user, rank, item, score and basis for the users asked about; see `api.recommend`. Returns the file."""
+    """Write user, rank, item, score and basis for the users that are named; see `api.recommend`. Returns the file."""
     model, k = read_model(run), options.k
     allowed = _candidates(model, options.candidates)
     tables: list[Iterator[pa.Table]] = []
