@@ -98,8 +98,8 @@ def main() -> None:
         for base, others in CASES.items():
             for name in (base, *others):
                 command = [sys.executable, __file__, str(options.out), "--one", name, *same]
-                told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-                found.setdefault(name, []).append(json.loads(told.splitlines()[-1]))
+                output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                found.setdefault(name, []).append(json.loads(output.splitlines()[-1]))
     rows: list[dict[str, Any]] = []
     for base, others in CASES.items():
         for name in (base, *others):

@@ -22,10 +22,10 @@ def lines(folders: list[Path]) -> dict[str, dict[float, list[float]]]:
     """Of each method and floor the values of the seeds, by share of noise in per cent."""
     found: dict[str, dict[float, list[float]]] = {}
     for file in sorted(file for folder in folders for file in folder.glob("*.json")):
-        held = json.loads(file.read_text())
-        noise = 100 * float((re.search(r"noise=([\d.]+)", held["method"]) or [0, 0])[1])
-        method = re.sub(r",?noise=[\d.]+", "", held["method"]).replace("[]", "")
-        for row in held["results"]:
+        stored = json.loads(file.read_text())
+        noise = 100 * float((re.search(r"noise=([\d.]+)", stored["method"]) or [0, 0])[1])
+        method = re.sub(r",?noise=[\d.]+", "", stored["method"]).replace("[]", "")
+        for row in stored["results"]:
             if (row["protocol"], row["metric"]) == ("ranking", METRIC) and row["name"] != "popularity":
                 name = row["name"] if row["floor"] else method
                 found.setdefault(name, {}).setdefault(noise, []).append(row["value"])

@@ -65,12 +65,12 @@ def table(folder: Path) -> str:
     """Mean and 95 % interval over seeds, a row a method or floor, and the share of the tail in Recall@20."""
     values: dict[str, dict[str, list[float]]] = {}
     for file in sorted(folder.glob("*.json")):
-        held = json.loads(file.read_text())
-        for row in (row for row in held["results"] if row["protocol"] in ("ranking", "long tail")):
-            name = f"({row['name']})" if row["floor"] else held["method"]
+        stored = json.loads(file.read_text())
+        for row in (row for row in stored["results"] if row["protocol"] in ("ranking", "long tail")):
+            name = f"({row['name']})" if row["floor"] else stored["method"]
             values.setdefault(name, {}).setdefault(row["metric"], []).append(row["value"])
-        values[held["method"]].setdefault("best epoch", []).append(held["best_epoch"])
-        values[held["method"]].setdefault("CPU s", []).append(held["cpu_seconds"])
+        values[stored["method"]].setdefault("best epoch", []).append(stored["best_epoch"])
+        values[stored["method"]].setdefault("CPU s", []).append(stored["cpu_seconds"])
     columns = [*SHOWN, "most popular group", "best epoch", "CPU s"]
     lines = ["| | " + " | ".join(columns) + " | runs |", "|" + "---|" * (len(columns) + 2)]
     for name, row in values.items():

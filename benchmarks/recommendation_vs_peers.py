@@ -140,10 +140,10 @@ def main() -> None:
                 paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "benchmarks")])
                 # One thread everywhere; waiting threads of a library would count as work.
                 set_ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-                told = subprocess.run(command, capture_output=True, text=True, env=set_)
-                if told.returncode:
-                    sys.exit(f"{side} {kind} failed:\n{told.stderr[-3000:]}")
-                found[f"{side}:{kind}"].append(json.loads(told.stdout.splitlines()[-1]))
+                done = subprocess.run(command, capture_output=True, text=True, env=set_)
+                if done.returncode:
+                    sys.exit(f"{side} {kind} failed:\n{done.stderr[-3000:]}")
+                found[f"{side}:{kind}"].append(json.loads(done.stdout.splitlines()[-1]))
                 print(f"round {seed}, {side} {kind}: done", flush=True)
     about = {"command": " ".join(sys.argv), "date": datetime.date.today().isoformat(), "machine": platform.platform()}
     options.out.write_text(json.dumps({**about, "found": found}, indent=1) + "\n")

@@ -158,9 +158,9 @@ def read_run(folder: Path) -> Iterator[tuple[str, str]]:
     """What a run folder holds, by name; what only tells the time is left out."""
     checkpoint = folder / "checkpoints" / "last.ckpt"
     if checkpoint.exists():
-        held = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        yield from flat(held["method"], "method")
-        yield from flat(next(part for key, part in held.items() if key.startswith("optim")), "optimizer")
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        yield from flat(stored["method"], "method")
+        yield from flat(next(part for key, part in stored.items() if key.startswith("optim")), "optimizer")
     for file in sorted(folder.glob("*.safetensors")):
         yield from flat(load_file(file), file.name)
     for file in sorted(folder.glob("*.npz")):
@@ -222,17 +222,17 @@ def main() -> int:
     args = parser.parse_args()
     began, wrong = time.monotonic(), 0
     now: dict[str, Any] = {"about": about(), "runs": {}}
-    held = json.loads(args.file.read_text(encoding="utf-8")) if args.verb == "check" else now
+    stored = json.loads(args.file.read_text(encoding="utf-8")) if args.verb == "check" else now
     with tempfile.TemporaryDirectory() as temporary:
         print(call(Path(temporary), "-c", "import twofold; print(twofold.__file__)", module=""), flush=True)
-        if held["about"] != now["about"]:
-            print(f"recorded with {held['about']}, now {now['about']}: numbers may differ for that alone", flush=True)
+        if stored["about"] != now["about"]:
+            print(f"recorded with {stored['about']}, now {now['about']}: numbers may differ for that alone", flush=True)
         for name, record in make(Path(temporary)):
             now["runs"][name] = record
-            lines = differences(name, held["runs"].get(name, {}), record) if args.verb == "check" else []
+            lines = differences(name, stored["runs"].get(name, {}), record) if args.verb == "check" else []
             wrong += len(lines)
             print("\n".join([*lines, f"{name}: {len(lines)} differences" if lines else f"{name}: done"]), flush=True)
-    for name in held["runs"].keys() - now["runs"].keys():
+    for name in stored["runs"].keys() - now["runs"].keys():
         wrong += 1
         print(f"{name}: was recorded and is not run any more")
     values = [value for record in now["runs"].values() for value in record.values()]

@@ -119,9 +119,9 @@ def table(folder: Path) -> str:
     """Mean and standard deviation over seeds, in percent, a row a method or floor."""
     values: dict[str, dict[str, list[float]]] = {}
     for file in sorted(folder.glob("*.json")):
-        held = json.loads(file.read_text())
-        for row in held["results"]:
-            name = f"({row['name']})" if row["floor"] else held["method"]
+        stored = json.loads(file.read_text())
+        for row in stored["results"]:
+            name = f"({row['name']})" if row["floor"] else stored["method"]
             values.setdefault(name, {}).setdefault(f"{row['protocol']} {row['metric']}", []).append(100 * row["value"])
     columns = sorted({column for row in values.values() for column in row if column.endswith("top1")})
     lines = ["| | " + " | ".join(columns) + " | seeds |", "|" + "---|" * (len(columns) + 2)]
@@ -138,10 +138,10 @@ def differences(folder: Path) -> str:
     """Each method less its baseline, seed by seed, in points with the 95 % t-interval, beside the published one."""
     values = {}
     for file in sorted(folder.glob("*.json")):
-        held = json.loads(file.read_text())
-        for row in held["results"]:
+        stored = json.loads(file.read_text())
+        for row in stored["results"]:
             if not row["floor"] and row["metric"] == "top1":
-                values[held["method"], row["protocol"], held["seed"]] = 100 * row["value"]
+                values[stored["method"], row["protocol"], stored["seed"]] = 100 * row["value"]
     protocols = PROTOCOLS.split(",")
     lines = ["| method | against | " + " | ".join(protocols) + " | seeds | published |", "|" + "---|" * 7]
     for method, (baseline, published) in AGAINST.items():

@@ -1,8 +1,8 @@
 """views.py [--sizes SOURCE:VIEW ...]: CPU-ms per image of the batched views (both views), one thread.
 
-For each recipe and pair of sizes: the whole recipe, exact and linear colour, the per-image torchvision path beside it,
-and the recipe built up operation by operation, so that the difference of two rows is the cost of an operation.
-The source block is uint8 and channels_last, as the readers keep it. The least of several epochs is reported.
+For each augmentation and pair of sizes: the whole augmentation, exact and linear colour, the per-image torchvision path
+beside it, and the augmentation built up operation by operation, so that the difference of two rows is the cost of an
+operation. The source block is uint8 and channels_last, as the readers keep it. The least of several epochs is reported.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import measure
 import torch
 
 from twofold.images.batch import ImageBatch
-from twofold.images.views import RECIPES, ImageViews, Recipe
-from twofold.images.views.recipes import Crop
+from twofold.images.views import AUGMENTATIONS, Augmentation, ImageViews
+from twofold.images.views.augmentations import Crop
 from twofold.images.views.reference import reference_views
 
 
@@ -40,21 +40,21 @@ def exact_cost(views: ImageViews, data: ImageBatch) -> float:
     """CPU-ms per image of torchvision, one image at a time, with the same parameters."""
     start = time.process_time()
     statistics = views.mean, views.std
-    reference_views(data, views.recipe, views.size, seed=views.seed, epoch=0, statistics=statistics)
+    reference_views(data, views.augmentation, views.size, seed=views.seed, epoch=0, statistics=statistics)
     return round((time.process_time() - start) / len(data) * 1e3, 4)
 
 
 def measured(name: str, source: int, size: int, images: int, epochs: int) -> dict:
-    """All figures of one recipe at one pair of sizes."""
-    data, ops = batch(source, images), RECIPES[name].view(0)
+    """All figures of one augmentation at one pair of sizes."""
+    data, ops = batch(source, images), AUGMENTATIONS[name].view(0)
     whole = ImageViews(name, size, seed=0)
-    row: dict = {"recipe": name, "source": source, "view": size, "exact": cost(whole, data, epochs)}
+    row: dict = {"augmentation": name, "source": source, "view": size, "exact": cost(whole, data, epochs)}
     row["linear"] = cost(ImageViews(name, size, seed=0, colour="linear"), data, epochs)
     row["torchvision"] = exact_cost(whole, data)
     row["ratio"] = round(row["torchvision"] / row["exact"], 1)
     crop = next(place for place, op in enumerate(ops) if isinstance(op, Crop))
     row["up_to"] = {
-        type(ops[end - 1]).__name__: cost(ImageViews(Recipe((ops[:end],)), size, seed=0), data, epochs)
+        type(ops[end - 1]).__name__: cost(ImageViews(Augmentation((ops[:end],)), size, seed=0), data, epochs)
         for end in range(crop + 1, len(ops) + 1)
     }
     return row
@@ -64,7 +64,9 @@ def main() -> None:
     """Measure, print a line a row, write benchmarks/results/views.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=["128:64", "72:64", "32:32", "256:224"], metavar="SOURCE:VIEW")
-    parser.add_argument("--recipes", nargs="+", default=["simclr-imagenet", "moco-v2", "wmse"], choices=RECIPES)
+    parser.add_argument(
+        "--augmentations", nargs="+", default=["simclr-imagenet", "moco-v2", "wmse"], choices=AUGMENTATIONS
+    )
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=8)
     settings = parser.parse_args()
@@ -72,7 +74,7 @@ def main() -> None:
     rows = []
     for pair in settings.sizes:
         source, size = map(int, pair.split(":"))
-        for name in settings.recipes:
+        for name in settings.augmentations:
             measure.quiet(20)
             rows.append(measured(name, source, size, settings.images, settings.epochs))
             print(rows[-1], flush=True)

@@ -61,7 +61,7 @@ def test_a_configuration_gives_options_and_the_command_line_goes_over_it(monkeyp
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["pretrian"], 'no command "pretrian". Did you mean "pretrain"?'),
         (["pretrain", "simclr"], "pretrain needs DATA"),
@@ -79,15 +79,15 @@ def test_a_configuration_gives_options_and_the_command_line_goes_over_it(monkeyp
         (["pretrain", "--config", "nowhere.yaml"], '"nowhere.yaml" cannot be read: No such file'),
     ],
 )
-def test_what_is_not_understood_is_answered_in_one_sentence(arguments, said, capsys):
+def test_what_is_not_understood_is_answered_in_one_sentence(arguments, message, capsys):
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("twofold: ") and error.count("\n") == 1
-    assert said in error
+    assert message in error
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("method: simclr\ndata: d\nepohs: 3\n", 'unknown key "epohs". Did you mean "epochs"?'),
         ("method: simclr\ndata: d\nepochs: many\n", "--epochs takes a whole number or none, not 'many'"),
@@ -95,12 +95,12 @@ def test_what_is_not_understood_is_answered_in_one_sentence(arguments, said, cap
         ("- 1\n", "is not a mapping"),
     ],
 )
-def test_broken_configurations(text, said, tmp_path, capsys):
+def test_broken_configurations(text, message, tmp_path, capsys):
     file = tmp_path / "c.yaml"
     file.write_text(text)
     assert main(["pretrain", "--config", str(file)]) == 2
     error = capsys.readouterr().err
-    assert said in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -173,7 +173,7 @@ def test_overview_and_version(capsys):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"epochs": 0}, "--epochs must be at least 1"),
         ({"epochs": 3, "steps": 3}, "Give --epochs or --steps, not both"),
@@ -185,10 +185,10 @@ def test_overview_and_version(capsys):
         ({"user_column": "u"}, "--user-column belongs to interactions, and simclr learns from images"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused_in_python_too(given, said):
+def test_options_that_cannot_be_meant_are_refused_in_python_too(given, message):
     with pytest.raises(UserError) as caught:
         twofold.pretrain("simclr", "photos", **given)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_options_may_be_a_record_of_the_wing():

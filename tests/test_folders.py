@@ -40,8 +40,8 @@ def test_what_is_in_the_way_is_named_and_nothing_is_left(tmp_path):
         f"{tmp_path} is not empty and holds no bread (it has holiday.jpg, but no here.yaml): take another oven."
     )
     assert len(list(tmp_path.iterdir())) == 2
-    for path, said in ((tmp_path / "z.jpg", "z.jpg is a file"), (tmp_path / "z.jpg" / "deep", "Not a directory")):
-        with pytest.raises(UserError, match=rf"The folder {path} cannot be made \(.*{said}\): take another oven\."):
+    for path, message in ((tmp_path / "z.jpg", "z.jpg is a file"), (tmp_path / "z.jpg" / "deep", "Not a directory")):
+        with pytest.raises(UserError, match=rf"The folder {path} cannot be made \(.*{message}\): take another oven\."):
             take(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from twofold.interactions.jobs.draws import Draws
+from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.methods.addition import Addition
 from twofold.methods.simclr import SimCLR
 from twofold.seam import Method, Monitor, Progress, Situation, missing_from
@@ -67,6 +67,6 @@ def test_data_without_files_and_monitors_without_an_end_say_so():
             return {}
 
     assert Measuring().enough is False
-    draws = Draws(5)
-    assert (draws.unreadable, draws.waited, len(draws)) == ({}, 0.0, 5)
-    assert [batch.index.tolist() for batch in draws.stream([torch.tensor([3, 1])])] == [[3, 1]]
+    stream = IndexStream(5)
+    assert (stream.unreadable, stream.waited, len(stream)) == ({}, 0.0, 5)
+    assert [batch.index.tolist() for batch in stream.stream([torch.tensor([3, 1])])] == [[3, 1]]

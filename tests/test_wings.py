@@ -67,7 +67,7 @@ def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["pretrain", "restore", "x.nums", "--image-size", "32"], "--image-size belongs to images, and restore learns"),
         (["pretrain", "moco", "photos", "--scale", "unit"], "--scale belongs to numbers, and moco learns from images"),
@@ -79,9 +79,9 @@ def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
         (["pretrain", "restore+co2", "x.nums"], "restore learns from numbers and takes no additions"),
     ],
 )
-def test_what_it_cannot_do_is_refused(arguments, said, capsys):
+def test_what_it_cannot_do_is_refused(arguments, message, capsys):
     assert main(arguments) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("method", ["restore", "simclr"])

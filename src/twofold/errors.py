@@ -17,6 +17,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f' Did you mean "{match[0]}"?' if match else ""
 
 
+def clause(error: BaseException) -> str:
+    """An error's first line without its full stop, for the middle of a sentence; its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(" .:,")
+
+
 def above_zero(**settings: float) -> None:
     """Refuse a setting that must be a number above 0, naming it."""
     for name, value in settings.items():

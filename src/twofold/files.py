@@ -85,7 +85,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[
     from safetensors.torch import save
 
     data = save(_apart(tensors), metadata=dict(about) if about else None)
-    # The library writes metadata in an order of chance (and, to a path, with a mode that lets nobody else read).
+    # The library writes metadata in a random order (and, to a path, readable by its owner alone).
     end = _HEADER + int.from_bytes(data[:_HEADER], "little")
     header = json.loads(data[_HEADER:end])
     if "__metadata__" in header:

@@ -1,4 +1,4 @@
-"""A folder that one process at a time works in: begun or taken up, and refused where it holds something else."""
+"""A folder that one process at a time works in: begun or resumed, and refused where it holds something else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Claim:
 
 
 def claim(path: Path, marker: str, *, holds: str, doing: str, advice: str = "give a new --out") -> Claim:
-    """Make the folder, or take up the one that is there; one with `marker` in it holds what it should.
+    """Make the folder, or use the one that is there; one with `marker` in it holds what it should.
 
     holds, doing, advice: for the sentences, as in "holds no run", "another process is writing to runs/a", "give a new
     --out". Raises UserError where the folder cannot be made or written to, holds something else, or is another
@@ -62,7 +62,7 @@ def sweep(*folders: Path) -> None:
 
 
 def _foreign(path: Path) -> str | None:
-    """The first name of what is no hidden or unfinished file."""
+    """The first name that is not a hidden or unfinished file."""
     return min((p.name for p in path.iterdir() if not p.name.startswith(".") and p.suffix not in _LEFT), default=None)
 
 

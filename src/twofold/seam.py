@@ -112,7 +112,7 @@ class Term(NamedTuple):
 
 @dataclass
 class Losses:
-    """What a step gives the loop: the terms, numbers for the log, and rows whose spread tells of a collapse, if any."""
+    """What a step gives the loop: the terms, numbers for the log, and rows whose spread shows a collapse, if any."""
 
     terms: dict[str, Term]
     rows: Tensor | None
@@ -129,7 +129,7 @@ class Part:
 
     @classmethod
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
-        """Changes to a recipe's settings that the data and the batch ask for; what the user gives goes over them."""
+        """Changes to a recipe's settings that data and batch call for; the user's own settings override them."""
         return {}
 
     def check(self, situation: Situation) -> None:
@@ -137,7 +137,7 @@ class Part:
 
 
 class Method(nn.Module, Part):
-    """What the loop, and what prepares a run, ask of a method; a subclass says only what differs.
+    """What the loop, and the code that prepares a run, need of a method; a subclass defines only what differs.
 
     backbone: what the run is for, the network that is exported. view_count: views that a step needs. batch_norm:
     whether statistics are of each process ("local") or of all ("global").
@@ -174,7 +174,7 @@ class Method(nn.Module, Part):
         return []
 
     def collapse_causes(self) -> list[str]:
-        """What of the method may have made all rows alike, half a sentence each; beside the causes in the plan."""
+        """What in the method may have made all rows alike, half a sentence each; besides the causes in the plan."""
         return []
 
 
@@ -195,7 +195,7 @@ class Stream(Protocol[AnyBatch]):
 
     @property
     def unreadable(self) -> Mapping[str, str]:
-        """Nothing, where the data is no files."""
+        """Empty where the data is not made of files."""
         return {}
 
     def __len__(self) -> int: ...

@@ -49,7 +49,7 @@ def test_options_find_their_part():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         ("moco", {"temprature": 1}, 'no setting "temprature". Did you mean "temperature"?'),
         ("moco+co2", {"co3.ramp": 1}, 'no part "co3". Did you mean "co2"?'),
@@ -59,14 +59,14 @@ def test_options_find_their_part():
         ("simclr", {"hidden": "wide"}, "takes a whole number or none"),
     ],
 )
-def test_wrong_options_are_answered_in_one_sentence(name, options, said):
+def test_wrong_options_are_answered_in_one_sentence(name, options, message):
     with pytest.raises(UserError) as caught:
         resolve_options(composed(name), options)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("mocco", 'no method "mocco". Did you mean "moco"?'),
         ("moco+co3", 'no addition "co3". Did you mean "co2"?'),
@@ -76,10 +76,10 @@ def test_wrong_options_are_answered_in_one_sentence(name, options, said):
         ("twofold.methods.moco.MoCa", 'no class "MoCa". Did you mean "MoCo"?'),
     ],
 )
-def test_unknown_names(name, said):
+def test_unknown_names(name, message):
     with pytest.raises(UserError) as caught:
         composed(name).settings()
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_someones_own_addition_in_their_own_package(tmp_path, monkeypatch):

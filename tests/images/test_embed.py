@@ -15,7 +15,7 @@ from twofold.images.embed import embed
 from twofold.images.evaluation import InputSettings, extract
 from twofold.images.reading import Images, open_source
 
-SETTINGS = InputSettings(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_size=4)
+INPUTS = InputSettings(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_size=4)
 
 
 @pytest.fixture
@@ -40,30 +40,32 @@ def opened(folder, **settings):
 @pytest.mark.parametrize("group", [5, 8192])
 def test_rows_are_names_labels_and_features(tmp_path, folder, backbone, monkeypatch, group):
     monkeypatch.setattr(module, "ROW_GROUP", group)
-    told = []
-    done = embed(backbone, opened(folder), tmp_path / "out" / "v.parquet", SETTINGS, progress=lambda *p: told.append(p))
+    calls = []
+    done = embed(
+        backbone, opened(folder), tmp_path / "out" / "v.parquet", INPUTS, on_progress=lambda *p: calls.append(p)
+    )
     table = parquet.read_table(done.path)
-    assert (done.count, done.width, done.left_out) == (14, 128, {}) and told[-1] == (14, 14)
+    assert (done.count, done.width, done.left_out) == (14, 128, {}) and calls[-1] == (14, 14)
     assert table.column_names == ["name", "label", "class", "embedding"]
     assert table["name"].to_pylist() == [f"{c}/{i}.png" for c in ("cats", "dogs") for i in range(7)]
     assert table["label"].to_pylist() == [0] * 7 + [1] * 7 and table["class"][13].as_py() == "dogs"
     assert table.schema.field("embedding").type.list_size == 128
-    want = extract(backbone, opened(folder), 16, SETTINGS.mean, SETTINGS.std)
+    want = extract(backbone, opened(folder), INPUTS)
     np.testing.assert_allclose(np.array(table["embedding"].to_pylist(), np.float32), want.numpy(), rtol=1e-4, atol=1e-5)
     about = json.loads(table.schema.metadata[b"twofold"])
-    assert about["backbone"] == backbone.recipe() and about["mean"] == list(SETTINGS.mean)
+    assert about["backbone"] == backbone.blueprint() and about["mean"] == list(INPUTS.mean)
 
 
 def test_unreadable_images_have_no_row(tmp_path, folder, backbone):
     (folder / "cats" / "3.png").write_bytes(b"not a png")
-    done = embed(backbone, opened(folder, max_unreadable=0.5), tmp_path / "v.parquet", SETTINGS)
+    done = embed(backbone, opened(folder, max_unreadable=0.5), tmp_path / "v.parquet", INPUTS)
     names = parquet.read_table(done.path)["name"].to_pylist()
     assert len(names) == 13 == done.count and "cats/3.png" not in names
     assert list(done.left_out) == ["cats/3.png"] and "cats/3.png" in done.describe()
 
 
 def test_unlabelled_images_have_no_label_column(tmp_path, folder, backbone):
-    done = embed(backbone, opened(folder / "cats"), tmp_path / "v.parquet", SETTINGS)
+    done = embed(backbone, opened(folder / "cats"), tmp_path / "v.parquet", INPUTS)
     assert parquet.read_table(done.path).column_names == ["name", "embedding"]
 
 
@@ -80,14 +82,14 @@ def test_a_failure_leaves_the_earlier_file(tmp_path, folder, backbone):
                 raise RuntimeError("killed")
             return backbone(x)
 
-        def recipe(self):
+        def blueprint(self):
             return {}
 
     with pytest.raises(RuntimeError, match="killed"):
-        embed(Breaks(), opened(folder), out, SETTINGS)
+        embed(Breaks(), opened(folder), out, INPUTS)
     assert out.read_text() == "the earlier one" and [p.name for p in tmp_path.glob("*.part*")] == []
 
 
 def test_mistakes_are_said(tmp_path, folder, backbone):
     with pytest.raises(UserError, match=r"v\.csv\.parquet"):
-        embed(backbone, opened(folder), tmp_path / "v.csv", SETTINGS)
+        embed(backbone, opened(folder), tmp_path / "v.csv", INPUTS)

@@ -31,9 +31,9 @@ def test_it_is_the_sets(pairs, asked):
 def test_holds_is_membership(pairs, asked):
     users = torch.tensor([u for u, _ in asked], dtype=torch.int64)
     items = torch.tensor([[i, i + 1] for _, i in asked], dtype=torch.int64).reshape(-1, 2)
-    held = Ragged.of(torch.from_numpy(as_array(pairs)), USERS).holds(users, items)
+    found = Ragged.of(torch.from_numpy(as_array(pairs)), USERS).holds(users, items)
     expected = [[(u, i) in pairs, (u, i + 1) in pairs] for u, i in asked]
-    assert held.tolist() == expected
+    assert found.tolist() == expected
 
 
 @pytest.mark.parametrize("pair", [(3, 0), (-1, 0), (0, -1)])

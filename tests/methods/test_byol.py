@@ -28,13 +28,13 @@ def test_the_teacher_follows_after_the_step_along_a_cosine():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"dim": 0}, "dim must be a number above 0"),
         ({"momentum": -0.1}, "momentum must lie between 0 and 1"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
+def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         BYOL(Tiny(), **settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

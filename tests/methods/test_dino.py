@@ -59,9 +59,9 @@ def test_every_view_guesses_each_large_one_but_itself():
     # NOW is step 3 of 10, half of the warm-up.
     heat, center, values, entropies = 0.06, method.center.tolist(), [], []
     for i, j in record.directions:
-        said = by_hand(record.teacher[j].projection, method.teacher_prototypes.weight)
+        outputs = by_hand(record.teacher[j].projection, method.teacher_prototypes.weight)
         guessed = by_hand(record.student[i].projection, method.prototypes.weight)
-        for s, g in zip(said, guessed, strict=True):
+        for s, g in zip(outputs, guessed, strict=True):
             target = softmax([(x - c) / heat for x, c in zip(s, center, strict=True)])
             values.append(-sum(t * math.log(p) for t, p in zip(target, softmax([x / 0.2 for x in g]), strict=True)))
             if i in (0, 1):
@@ -93,8 +93,8 @@ def test_the_centre_follows_the_teachers_mean_after_the_step():
     record = method.observe(crops(), NOW)
     method.judge(record)
     assert torch.equal(method.center, before)
-    said = [by_hand(record.teacher[j].projection, method.teacher_prototypes.weight) for j in (0, 1)]
-    mean = torch.tensor(said[0] + said[1], dtype=torch.float64).mean(0)
+    outputs = [by_hand(record.teacher[j].projection, method.teacher_prototypes.weight) for j in (0, 1)]
+    mean = torch.tensor(outputs[0] + outputs[1], dtype=torch.float64).mean(0)
     method.after_step(NOW)
     assert_close(method.center, 0.8 * before + 0.2 * mean)
 
@@ -144,7 +144,7 @@ def test_the_head():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"prototypes": 0}, "prototypes must be a number above 0"),
         ({"start_temperature": 0.0}, "start_temperature must be a number above 0"),
@@ -153,7 +153,7 @@ def test_the_head():
         ({"local_views": -1}, "count from 0, not -1"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
+def test_settings_that_cannot_be_meant(settings, outputs):
     with pytest.raises(UserError) as caught:
         DINO(Tiny(), **{"prototypes": 10, **settings})
-    assert said in str(caught.value)
+    assert outputs in str(caught.value)

@@ -102,7 +102,7 @@ def test_how_many_are_hardest():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: made("simclr", [MoCHi()]), "SimCLR has none; use moco+mochi"),
         (lambda: made("moco", [MoCHi(hardest=25)]), "25, more than the 24 keys of the queue"),
@@ -111,7 +111,7 @@ def test_how_many_are_hardest():
         (lambda: MoCHi(warmup=2.0), "warmup must lie between 0 and 1"),
     ],
 )
-def test_what_is_refused(make, said):
+def test_what_is_refused(make, message):
     with pytest.raises(UserError) as caught:
         make()
-    assert said in str(caught.value)
+    assert message in str(caught.value)

@@ -72,14 +72,14 @@ def test_settings_that_follow_from_the_data():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"temperature": float("nan")}, "temperature must be a number above 0"),
         ({"momentum": 1.5}, "momentum must lie between 0 and 1, not 1.5"),
         ({"queue": 0}, "queue must be a number above 0"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
+def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         MoCo(Tiny(), **settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

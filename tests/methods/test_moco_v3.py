@@ -107,7 +107,7 @@ def test_a_vits_patch_projection_is_found(name):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"temperature": 0.0}, "temperature must be a number above 0"),
         ({"layers": 0}, "layers must be a number above 0"),
@@ -115,7 +115,7 @@ def test_a_vits_patch_projection_is_found(name):
         ({"frozen_patches": True}, "this backbone has no patch projection"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
+def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         MoCoV3(Tiny(), **settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

@@ -25,13 +25,13 @@ def test_both_views_share_a_pass_and_its_batch_statistics():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"temperature": 0.0}, "temperature must be a number above 0, not 0.0"),
         ({"layers": 0}, "layers must be a number above 0"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
+def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         SimCLR(Tiny(), **settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

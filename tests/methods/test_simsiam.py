@@ -27,12 +27,12 @@ def test_widths_follow_the_backbone_and_the_predictor_may_keep_its_rate():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"layers": 0}, "layers must be a number above 0"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
+def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         SimSiam(Tiny(), **settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

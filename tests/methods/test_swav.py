@@ -114,7 +114,7 @@ def test_the_queue_fits_the_data():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"prototypes": 0}, "prototypes must be a number above 0"),
         ({"epsilon": 0.0}, "epsilon must be a number above 0"),
@@ -124,7 +124,7 @@ def test_the_queue_fits_the_data():
         ({"local_views": -1}, "count from 0, not -1"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
+def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         SwAV(Tiny(), **settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

@@ -60,14 +60,15 @@ def test_the_loss_is_the_loop(base, adapter):
     parts, values = addition.transformer, []
     for i, j in record.directions:
         rows = F.normalize(record.student[i].row, dim=1)
-        said = [teacher(record.views.tensors[j]).projection for teacher in addition.snapshots.ring]
-        raw = [parts.importance(u)[:, 0] for u in said]
+        outputs = [teacher(record.views.tensors[j]).projection for teacher in addition.snapshots.ring]
+        raw = [parts.importance(u)[:, 0] for u in outputs]
         if adapter == "identity":
-            targets = [F.normalize(u, dim=1) for u in said]
+            targets = [F.normalize(u, dim=1) for u in outputs]
         else:
-            changed = parts.adapt(torch.cat([u + parts.slots[n] for n, u in enumerate(said)])).chunk(2)
+            changed = parts.adapt(torch.cat([u + parts.slots[n] for n, u in enumerate(outputs)])).chunk(2)
             targets = [
-                F.normalize(c + (u if adapter == "residual" else 0), dim=1) for u, c in zip(said, changed, strict=True)
+                F.normalize(c + (u if adapter == "residual" else 0), dim=1)
+                for u, c in zip(outputs, changed, strict=True)
             ]
         for b in range(len(rows)):
             exps = [math.exp(r[b].item()) for r in raw]
@@ -88,8 +89,8 @@ def test_the_loss_is_the_loop(base, adapter):
 
 def test_the_transformer_starts_as_the_identity():
     _, addition = make()
-    said = torch.randn(2, 8, 8, dtype=torch.float64)
-    assert_close(addition.transformer(said)[0], F.normalize(said, dim=2))
+    outputs = torch.randn(2, 8, 8, dtype=torch.float64)
+    assert_close(addition.transformer(outputs)[0], F.normalize(outputs, dim=2))
 
 
 def test_the_calendar_of_snapshots():
@@ -123,8 +124,8 @@ def test_snapshots_are_in_evaluation_mode_and_in_the_checkpoint():
     method, addition = make()
     method.train()
     assert not any(module.training for module in addition.snapshots.modules())
-    held = method.state_dict()
-    assert "additions.0.snapshots.ring.1.backbone.norm.running_mean" in held
+    stored = method.state_dict()
+    assert "additions.0.snapshots.ring.1.backbone.norm.running_mean" in stored
     with torch.no_grad():
         method.teacher.backbone.norm.running_mean.fill_(3.0)
     addition.after_step(at(3))
@@ -141,7 +142,7 @@ def test_the_student_may_be_what_is_kept():
     assert (kept.backbone.conv.bias == 7).all()
     record = method.observe(double_views(), at(6))
     heard = []
-    addition.transformer.register_forward_hook(lambda _, said, __: heard.append(said[0]))
+    addition.transformer.register_forward_hook(lambda _, outputs, __: heard.append(outputs[0]))
     method.judge(record).total.backward()
     # Its projections are what it says, not its predictions.
     assert_close(heard[0][0], kept(record.views.tensors[1]).projection)

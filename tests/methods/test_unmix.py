@@ -132,15 +132,15 @@ def test_mixtures_enter_neither_key_encoder_nor_queue():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: UnMix(alpha=0.0), "alpha must be a number above 0"),
         (lambda: UnMix(global_share=1.5), "global_share must lie between 0 and 1"),
-        (lambda: made("moco-symmetric", [UnMix(partner="first")]), "with both views: leave partner away"),
+        (lambda: made("moco-symmetric", [UnMix(partner="first")]), "with both views: leave partner out"),
         (lambda: made("simclr", [UnMix(mix_branch="online")]), "no mix_branch to choose"),
     ],
 )
-def test_what_is_refused(make, said):
+def test_what_is_refused(make, message):
     with pytest.raises(UserError) as caught:
         make()
-    assert said in str(caught.value)
+    assert message in str(caught.value)

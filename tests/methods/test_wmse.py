@@ -15,7 +15,7 @@ from .small import NOW, Tiny, views_of
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"dim": 64, "whiten_size": 64}, "whiten_size must be more than dim, and 2 x dim = 128 by the paper's rule"),
         ({"dim": 64, "whiten_size": 32}, "cannot whiten 64 dimensions with 32 rows"),
@@ -24,10 +24,10 @@ from .small import NOW, Tiny, views_of
         ({"repeats": 0}, "repeats must be a number above 0"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings, said):
+def test_settings_that_cannot_work_are_refused(settings, message):
     with pytest.raises(UserError) as caught:
         WMSE(Tiny(), **settings)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_batch_that_groups_do_not_divide_is_refused_with_the_rule():
@@ -91,7 +91,7 @@ def test_a_failed_cholesky_shows_in_the_log_and_is_said():
         method.student.projector[-1].weight.zero_()
     losses = method(views_of(2), NOW)
     assert losses.scalars["whitening_epsilon"] > 0 and torch.isfinite(losses.total)
-    assert ["Cholesky failed" in said for said in method.alarms({"whitening_epsilon": 1e-6})] == [True]
+    assert ["Cholesky failed" in message for message in method.alarms({"whitening_epsilon": 1e-6})] == [True]
     assert method.alarms({"whitening_epsilon": 0.0}) == []
     few = WMSE(Tiny(), dim=5, whiten_size=8).notes(Situation(count=100, batch_size=8))
     assert any("2 x dim = 10" in note for note in few)

@@ -102,17 +102,17 @@ def test_info_nce_in_batch_has_a_gradient_and_any_order():
 
 
 def test_each_row_picks_its_own_among_what_each_teacher_says():
-    z, said, t = rows(4, 5), rows(3, 4, 5, seed=1), 0.3
-    found = temporal_nce(z, said, t)
+    z, outputs, t = rows(4, 5), rows(3, 4, 5, seed=1), 0.3
+    found = temporal_nce(z, outputs, t)
     for n in range(3):
         for b in range(4):
-            shares = [math.exp((z[b] @ said[n, k]).item() / t) for k in range(4)]
+            shares = [math.exp((z[b] @ outputs[n, k]).item() / t) for k in range(4)]
             assert found[n, b].item() == pytest.approx(-math.log(shares[b] / sum(shares)), abs=1e-12)
 
 
 def test_a_process_has_its_rows_of_the_whole():
-    z, said = rows(6, 5), rows(2, 6, 5, seed=1)
-    assert_close(temporal_nce(z[2:4], said, 0.2, offset=2), temporal_nce(z, said, 0.2)[:, 2:4])
+    z, outputs = rows(6, 5), rows(2, 6, 5, seed=1)
+    assert_close(temporal_nce(z[2:4], outputs, 0.2, offset=2), temporal_nce(z, outputs, 0.2)[:, 2:4])
 
 
 def test_weights_and_their_entropy():
@@ -127,12 +127,16 @@ def test_weights_and_their_entropy():
 
 
 def test_temporal_gradients():
-    z, said, logits = rows(3, 4).requires_grad_(), rows(2, 3, 4, seed=1).requires_grad_(), rows(2, 3).requires_grad_()
+    z, outputs, logits = (
+        rows(3, 4).requires_grad_(),
+        rows(2, 3, 4, seed=1).requires_grad_(),
+        rows(2, 3).requires_grad_(),
+    )
 
-    def loss(z, said, logits):
-        return weighted(temporal_nce(z, said, 0.5), logits.log_softmax(0), 0.1).sum()
+    def loss(z, outputs, logits):
+        return weighted(temporal_nce(z, outputs, 0.5), logits.log_softmax(0), 0.1).sum()
 
-    assert torch.autograd.gradcheck(loss, (z, said, logits))
+    assert torch.autograd.gradcheck(loss, (z, outputs, logits))
 
 
 def test_mixtures_are_normalised_weighted_sums():

@@ -29,10 +29,10 @@ def program() -> str:
     """The browser's path; skips the test where there is none, or fails it under TWOFOLD_REQUIRE_BROWSER=1."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
-        said = "no chromium or google-chrome on the PATH"
+        message = "no chromium or google-chrome on the PATH"
         if os.environ.get("TWOFOLD_REQUIRE_BROWSER") == "1":
-            pytest.fail(said)
-        pytest.skip(said)
+            pytest.fail(message)
+        pytest.skip(message)
     return found
 
 

@@ -19,7 +19,9 @@ def test_out(tmp_path):
         build([tmp_path], tmp_path / "config.yaml" / "page.html", SECTIONS)
     with pytest.raises(UserError, match="at least one run"):
         build([], tmp_path / "page.html", SECTIONS)
-    assert build_or_say(tmp_path / "nowhere", SECTIONS).startswith("No report: There is no run folder at")
+    assert build_or_say(tmp_path / "nowhere", SECTIONS).startswith(
+        f"No report: {tmp_path / 'nowhere'} does not exist: give the folder"
+    )
 
 
 def test_runs_of_one_name(tmp_path):

@@ -65,9 +65,9 @@ def test_differences_of_the_main_numbers(comparison):
 
 
 def test_notes_say_what_the_numbers_are(comparison):
-    said = " ".join(notes(comparison))
-    assert "2 seeds" in said and "raw pixels" in said and "Supervised" in said and "seed 1 failed: The loss" in said
-    assert "Below a floor" not in said
+    words = " ".join(notes(comparison))
+    assert "2 seeds" in words and "raw pixels" in words and "Supervised" in words and "seed 1 failed: The loss" in words
+    assert "Below a floor" not in words
     comparison["rows"][2]["numbers"]["knn top1"]["mean"] = 0.95
     assert f"too little was learned: simclr (knn top1); {EVIL} (knn top1)." in " ".join(notes(comparison))
     alone = comparison | {"seeds": [0], "notes": ["Compared without labels."], "rows": comparison["rows"][:1]}
@@ -108,10 +108,10 @@ def test_the_page_shows_it_and_names_stay_text(comparison, tmp_path):
     document = opened(with_script(page, script, tmp_path / "copy.html"), tmp_path / "profile")
     root = html.unescape(re.search(r"<html[^>]*>", document)[0])
     assert "data-errors" not in root
-    told = json.loads(re.search(r"data-result='?\"?(\{.*\})", root, re.S)[1])
-    assert told["plots"] and told["made"] == 0 and told["wide"] and told["bars"] >= 5
-    assert told["names"][0][0] == "simclr" and told["names"][0][1].startswith("<img src=x") and len(told["names"]) == 2
-    assert "92.0 ± 1.2" in told["cells"] and "-2.0 ± 1.5" in told["cells"]
+    data = json.loads(re.search(r"data-result='?\"?(\{.*\})", root, re.S)[1])
+    assert data["plots"] and data["made"] == 0 and data["wide"] and data["bars"] >= 5
+    assert data["names"][0][0] == "simclr" and data["names"][0][1].startswith("<img src=x") and len(data["names"]) == 2
+    assert "92.0 ± 1.2" in data["cells"] and "-2.0 ± 1.5" in data["cells"]
 
 
 def test_one_run_has_its_comparison_too(comparison, tmp_path):

@@ -31,8 +31,8 @@ def test_a_file_of_format_1_is_read_under_the_new_names(tmp_path):
     found = Checkpoint.read(tmp_path / "old.ckpt")
     assert (found.optimizer, found.count, found.step, found.config) == ({"state": {}}, 40, 3, "")
     found.write(tmp_path / "new.ckpt")
-    held = torch.load(tmp_path / "new.ckpt", weights_only=True)
-    assert held["format"] == 2 and held["count"] == 40 and not held.keys() & {"optimiser", "images"}
+    stored = torch.load(tmp_path / "new.ckpt", weights_only=True)
+    assert stored["format"] == 2 and stored["count"] == 40 and not stored.keys() & {"optimiser", "images"}
 
 
 class Trap:

@@ -44,11 +44,11 @@ def test_other_settings_are_refused_naming_each_with_both_values(tmp_path):
     reopen(tmp_path)
     with pytest.raises(UserError) as refused:
         reopen(tmp_path, batch_size=16, method_options={"queue": 48, "head": "mlp"}, extra=True, workers=9)
-    said = str(refused.value)
-    assert "batch_size was 8 and is now 16" in said
-    assert "method_options.queue was 24 and is now 48" in said
-    assert "extra was not set and is now True" in said
-    assert "head" not in said and "workers" not in said and "\n" not in said
+    message = str(refused.value)
+    assert "batch_size was 8 and is now 16" in message
+    assert "method_options.queue was 24 and is now 48" in message
+    assert "extra was not set and is now True" in message
+    assert "head" not in message and "workers" not in message and "\n" not in message
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["batch_size"] == 8
 
 
@@ -125,8 +125,8 @@ def test_results_of_one_question_take_the_old_ones_place(tmp_path):
     run.add_evaluation([entry])
     run.add_evaluation([{**entry, "value": 0.75}, {**entry, "name": "raw pixels", "floor": True}])
     run.close()
-    held = json.loads((tmp_path / "evaluation.json").read_text())
-    assert [(e["name"], e["value"]) for e in held] == [("moco", 0.75), ("raw pixels", 0.5)]
+    stored = json.loads((tmp_path / "evaluation.json").read_text())
+    assert [(e["name"], e["value"]) for e in stored] == [("moco", 0.75), ("raw pixels", 0.5)]
 
 
 def test_arrays_and_unreadable_files(tmp_path):

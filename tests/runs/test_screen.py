@@ -28,9 +28,9 @@ def test_numbers_in_the_order_in_which_they_are_asked_for():
     assert numbers({}) == ""
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(3, "3 s"), (600, "10 min"), (3 * 3600 + 300, "3 h 05 min")])
-def test_durations(seconds, said):
-    assert duration(seconds) == said
+@pytest.mark.parametrize(("seconds", "words"), [(3, "3 s"), (600, "10 min"), (3 * 3600 + 300, "3 h 05 min")])
+def test_durations(seconds, words):
+    assert duration(seconds) == words
 
 
 def test_plain_lines_come_now_and_then_and_at_the_end(capsys, monkeypatch):

@@ -28,8 +28,8 @@ def test_a_compiler_that_fails_is_given_up_with_one_line(tmp_path, monkeypatch, 
     monkeypatch.setattr(nn.Module, "compile", broken)
     capsys.readouterr()
     method, _ = run_training(tmp_path / "compiled", "byol", compile=True)
-    said = [line for line in capsys.readouterr().out.splitlines() if "compile" in line]
-    assert said == ["torch.compile does not work here (no C++ compiler); going on without it."]
+    messages = [line for line in capsys.readouterr().out.splitlines() if "compile" in line]
+    assert messages == ["torch.compile does not work here (no C++ compiler); going on without it."]
     assert all(torch.equal(a, b) for a, b in zip(weights(method), weights(plain), strict=True))
 
 

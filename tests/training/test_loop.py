@@ -41,9 +41,9 @@ def test_a_run_fills_its_folder_and_learns(tmp_path):
     assert float(table[0]["lr"]) == pytest.approx(0.01, rel=1e-2)
     assert {"seconds", "images_per_second", "wait_share", "spread", "effective_rank"} <= table[0].keys()
     assert any((tmp_path / "tensorboard").iterdir())
-    held = checkpoint(tmp_path)
-    assert held["step"] == 60
-    assert all(torch.equal(held["method"][k], v) for k, v in method.state_dict().items())
+    stored = checkpoint(tmp_path)
+    assert stored["step"] == 60
+    assert all(torch.equal(stored["method"][k], v) for k, v in method.state_dict().items())
 
 
 def test_a_finished_run_says_so_and_does_nothing(tmp_path, capsys):
@@ -86,15 +86,15 @@ def test_views_and_images_of_a_step_are_a_function_of_the_step(tmp_path):
 def test_a_loss_that_is_not_finite_ends_the_run_with_the_last_good_checkpoint(tmp_path, settings):
     with pytest.raises(TrainingStopped, match="not finite") as stopped:
         run_training(tmp_path, "byol", **settings)
-    said = str(stopped.value)
-    assert "learning rate" in said and "\n" not in said
-    assert said in (tmp_path / "log.txt").read_text()
+    message = str(stopped.value)
+    assert "learning rate" in message and "\n" not in message
+    assert message in (tmp_path / "log.txt").read_text()
     file = tmp_path / "checkpoints" / "last.ckpt"
     if file.exists():
-        assert f"of step {checkpoint(tmp_path)['step']}" in said
+        assert f"of step {checkpoint(tmp_path)['step']}" in message
         assert all(torch.isfinite(v).all() for v in checkpoint(tmp_path)["method"].values())
     else:
-        assert "no checkpoint had been saved" in said
+        assert "no checkpoint had been saved" in message
 
 
 def test_bad_weights_never_replace_a_good_checkpoint(tmp_path):
@@ -177,7 +177,7 @@ def long_run(folder, full=False):
     try:
         run_training(folder, "byol", images=Slow(full), epochs=400)
     except TrainingStopped as stopped:
-        (folder / "said").write_text(str(stopped))
+        (folder / "message").write_text(str(stopped))
         raise SystemExit(1) from stopped
 
 
@@ -209,8 +209,8 @@ def test_a_full_disk_ends_the_run_with_one_sentence(tmp_path, processes):
     process.start()
     process.join(timeout=120)
     assert process.exitcode == 1
-    said = (tmp_path / "said").read_text()
-    assert said.startswith("The disk that holds") and "of step 6" in said
+    message = (tmp_path / "message").read_text()
+    assert message.startswith(str(tmp_path)) and "its disk is full" in message and "of step 6" in message
     assert checkpoint(tmp_path)["step"] == 6
 
 
@@ -226,9 +226,9 @@ def test_a_failure_of_the_work_itself_is_not_hidden(tmp_path, monkeypatch):
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):
     run_training(tmp_path, "moco", epochs=1)
     file = tmp_path / "checkpoints" / "last.ckpt"
-    held = torch.load(file, weights_only=True)
-    del held["method"]["queue.rows"]
-    torch.save(held, file)
+    stored = torch.load(file, weights_only=True)
+    del stored["method"]["queue.rows"]
+    torch.save(stored, file)
     with pytest.raises(UserError, match=r"does not fit.*queue\.rows") as refused:
         run_training(tmp_path, "moco", epochs=1)
     assert "\n" not in str(refused.value)
@@ -237,9 +237,9 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):
 def test_other_versions_are_told(tmp_path, capsys):
     run_training(tmp_path, "simclr", epochs=1)
     file = tmp_path / "checkpoints" / "last.ckpt"
-    held = torch.load(file, weights_only=True)
-    held["versions"]["torch"] = "1.0"
-    torch.save(held, file)
+    stored = torch.load(file, weights_only=True)
+    stored["versions"]["torch"] = "1.0"
+    torch.save(stored, file)
     run_training(tmp_path, "simclr", epochs=1)
     assert "torch 1.0 -> " in capsys.readouterr().out
 
@@ -279,6 +279,6 @@ def test_a_monitor_may_end_a_run_and_the_same_command_again_leaves_it_so(tmp_pat
         assert (outcome.steps, outcome.epochs, outcome.finished_before) == (10, 2, again)
         assert json.loads((tmp_path / "outcome.json").read_text()) == {"ended": "enough", "steps": 10, "epochs": 2}
         assert checkpoint(tmp_path)["enough"] is True and rows(tmp_path)[-1]["measured"] == "2"
-    said = capsys.readouterr().out
-    assert said.count("Nothing more is gained: ended after step 10 of 30") == 1
-    assert said.count("This run is finished: 10 steps") == 1
+    message = capsys.readouterr().out
+    assert message.count("Nothing more is gained: ended after step 10 of 30") == 1
+    assert message.count("This run is finished: 10 steps") == 1

@@ -15,7 +15,7 @@ def test_epochs_and_steps_give_lengths():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({}, "epochs or steps"),
         ({"epochs": 1, "steps": 1}, "epochs or steps"),
@@ -29,8 +29,8 @@ def test_epochs_and_steps_give_lengths():
         ({"epochs": 1, "log_every": 0}, "log_every is 0"),
     ],
 )
-def test_refusals(settings, said):
-    with pytest.raises(UserError, match=said):
+def test_refusals(settings, message):
+    with pytest.raises(UserError, match=message):
         Plan(**({"batch_size": 8, "lr": 0.1} | settings))
 
 

@@ -44,10 +44,10 @@ def wait_for_a_save(file: Path, process: Any) -> None:
 
 
 def state(folder: Path) -> dict[str, torch.Tensor]:
-    held = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    assert held["step"] == held["steps"]
-    tensors = {f"method.{name}": value for name, value in held["method"].items()}
-    for index, entry in held["optimizer"]["state"].items():
+    stored = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert stored["step"] == stored["steps"]
+    tensors = {f"method.{name}": value for name, value in stored["method"].items()}
+    for index, entry in stored["optimizer"]["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in entry.items() if torch.is_tensor(value)}
     return tensors
 

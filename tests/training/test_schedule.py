@@ -45,6 +45,6 @@ def test_constant_is_constant_after_warm_up():
     ],
 )
 def test_peak_rate_and_its_arithmetic(settings, rate, text):
-    found, said = peak_rate(512, **settings)
+    found, words = peak_rate(512, **settings)
     assert found == pytest.approx(rate)
-    assert said == text
+    assert words == text

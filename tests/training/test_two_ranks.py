@@ -127,8 +127,8 @@ def test_a_run_on_two_ranks_follows_the_run_on_one(ranks, name, tmp_path):
             assert_close(each[name]["state"][key], expected, rtol=1e-4, atol=1e-5, msg=key)
         assert each[name]["loss"].item() == pytest.approx(outcome.metrics["loss"], rel=1e-4)
     assert (folder / name / "metrics.csv").read_text().count("\n") == (tmp_path / "metrics.csv").read_text().count("\n")
-    held = torch.load(folder / name / "checkpoints" / "last.ckpt", weights_only=True)
-    assert held["step"] == held["steps"] == 15
+    stored = torch.load(folder / name / "checkpoints" / "last.ckpt", weights_only=True)
+    assert stored["step"] == stored["steps"] == 15
 
 
 def test_ranks_stop_together_and_go_on_to_the_same_numbers(ranks):

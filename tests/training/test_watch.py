@@ -22,9 +22,9 @@ def test_healthy_rows_raise_no_alarm():
 
 def test_a_collapse_is_named_once_after_two_readings():
     watch = Watch(make_method("moco+co2"), make_plan(lr=7.0))
-    said = [watch(COLLAPSED, done, 1000)[1] for done in (50, 99, 100, 110, 120)]
-    assert [text is not None for text in said] == [False, False, True, False, False]
-    assert "spread 0.0" in said[2] and "7" in said[2] and "CO2 (0.3)" in said[2]
+    messages = [watch(COLLAPSED, done, 1000)[1] for done in (50, 99, 100, 110, 120)]
+    assert [text is not None for text in messages] == [False, False, True, False, False]
+    assert "spread 0.0" in messages[2] and "7" in messages[2] and "CO2 (0.3)" in messages[2]
 
 
 def test_networks_that_have_just_begun_are_left_alone():

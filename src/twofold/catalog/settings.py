@@ -98,7 +98,9 @@ def _class_node(path: str) -> ast.ClassDef:
     except ImportError:
         spec = None
     if spec is None or not spec.origin:
-        raise UserError(f'There is no module "{module}" (wanted for "{name}"); is it installed, or on PYTHONPATH?')
+        raise UserError(
+            f'There is no module "{module}" (wanted for "{name}"): install it, or put its folder on PYTHONPATH.'
+        )
     classes = _classes(spec.origin)
     if name not in classes:
         raise UserError(f'The module "{module}" defines no class "{name}".{nearest(name, classes)}')

@@ -12,8 +12,8 @@ ROWS = 1024
 def instance_retrieval(first: Tensor, second: Tensor) -> float:
     """Share (0..1) of rows of `first` whose cosine with the same row of `second` is above that with every other row.
 
-    first, second (n, D): features of two views of the same n images. A tie is no find, so features that are all alike
-    give 0, as do features that are not finite.
+    first, second (n, D): features of two views of the same n images. A tie does not count as found, so features that
+    are all alike give 0, as do features that are not finite.
     """
     one, other = (F.normalize(_wide(views), dim=1) for views in (first, second))
     found = 0

@@ -13,8 +13,9 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.files import beside
 from twofold.images.backbones import Backbone
-from twofold.images.evaluation.features import InputSettings, Progress, readable, stream_features
+from twofold.images.evaluation.features import InputSettings, readable, stream_features
 from twofold.images.reading import Images
+from twofold.runs.screen import OnProgress
 
 ROW_GROUP = 8192
 
@@ -41,15 +42,15 @@ def embed(
     backbone: Backbone,
     images: Images,
     out: str | Path,
-    settings: InputSettings,
+    inputs: InputSettings,
     *,
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Embedded:
     """Write `out`, a parquet file with the columns name (string), label (int64) and class (string) where the data have
     them, and embedding (fixed-size list of float32, the backbone's pooled features, not normalised).
 
     Rows come in the order of the data; images that cannot be read have none and are listed in the result. The file's
-    metadata hold, under "twofold", JSON with the backbone's recipe, mean, std and image_size. The file appears whole
+    metadata hold, under "twofold", JSON with the backbone's blueprint, mean, std and image_size. The file appears whole
     or not at all. Raises UserError for a name without .parquet, where it cannot be written, or where no image can be
     read.
     """
@@ -58,32 +59,32 @@ def embed(
     out = Path(out)
     if out.suffix != ".parquet":
         raise UserError(f"Vectors go to a .parquet file, which {out} is not; name it {out.name}.parquet.")
-    schema, count, done = _schema(backbone, images, settings), 0, 0
+    schema, count, done = _schema(backbone, images, inputs), 0, 0
     with beside(out) as part:
         with parquet.ParquetWriter(part, schema, compression="zstd") as writer:
             kept: list[tuple[Tensor, Tensor]] = []
-            for indices, features in stream_features(backbone, images, settings):
+            for indices, features in stream_features(backbone, images, inputs):
                 good = readable(images, indices)
                 kept.append((indices[good], features[good]))
                 done += len(indices)
                 if sum(len(i) for i, _ in kept) >= ROW_GROUP or done == len(images):
                     count += _write(writer, schema, images, kept)
                     kept = []
-                if progress:
-                    progress(done, len(images))
+                if on_progress:
+                    on_progress(done, len(images))
         if not count:
             raise UserError(f"No image of {images.source.path} can be read, so there are no vectors to write.")
     return Embedded(out, count, backbone.width, images.unreadable)
 
 
-def _schema(backbone: Backbone, images: Images, settings: InputSettings) -> Any:
+def _schema(backbone: Backbone, images: Images, inputs: InputSettings) -> Any:
     import pyarrow as pa
 
     fields = [("name", pa.string())]
     fields += [("label", pa.int64())] if images.source.labels is not None else []
     fields += [("class", pa.string())] if _named(images) else []
     fields += [("embedding", pa.list_(pa.float32(), backbone.width))]
-    about = {"backbone": backbone.recipe(), "image_size": settings.size, "mean": settings.mean, "std": settings.std}
+    about = {"backbone": backbone.blueprint(), "image_size": inputs.size, "mean": inputs.mean, "std": inputs.std}
     return pa.schema(fields, metadata={"twofold": json.dumps(about)})
 
 

@@ -18,7 +18,7 @@ class Columns(Options):
     label_column: str | None = option(None)
     """The label column of a parquet file."""
     workers: int | None = option(None, least=0, harmless=True)
-    """Processes or threads that decode; from the usable cores where not given."""
+    """Processes or threads that decode; by the usable cores where not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     """Options of training on images"""
 
     val: str | None = option(None)
-    """Labelled images that the online kNN is asked about; without it, it asks the training images one by one."""
+    """Labelled images that the online kNN is tested on; without them, on each training image against the others."""
     backbone: str = option("auto")
     """A torchvision or timm name, resnet10, convnet, or module:callable of your own."""
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
@@ -54,7 +54,7 @@ class Evaluate(options.Evaluate, Columns):
     """Options of measuring a backbone"""
 
     test: str | None = option(None)
-    """Labelled images to be asked about; a fifth of the data, class by class, where not given."""
+    """Labelled images to test on; a fifth of the data, class by class, where not given."""
     protocols: str = option("knn,linear")
     """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, finetune; commas between."""
     labels: float = option(1.0, above=0, most=1)
@@ -62,7 +62,7 @@ class Evaluate(options.Evaluate, Columns):
     epochs: int | None = option(None, least=1)
     """Of linear-* and finetune; the published number where not given."""
     image_size: int | None = option(None, least=8)
-    """Side in pixels; as in pretraining where not given."""
+    """Side in pixels; that of pretraining where not given."""
     seed: int = option(0)
     """Of the split, the probes and the few labels."""
     batch_size: int = option(256, least=1)
@@ -76,9 +76,9 @@ class Compare(options.Compare, Columns):
     """Options of comparing on images"""
 
     test: str | None = option(None)
-    """Labelled images to be asked about; a fifth of the data, class by class and seed by seed, where not given."""
+    """Labelled images to test on; a fifth of the data, class by class and seed by seed, where not given."""
     protocols: str = option("knn,5nn,linear")
-    """As for evaluate, commas between; none for what needs no labels alone."""
+    """As for evaluate, commas between; none for only what needs no labels."""
     backbone: str = option("auto")
     """As for pretrain."""
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
@@ -90,7 +90,7 @@ class Compare(options.Compare, Columns):
     memory_gb: float | None = option(None, least=0)
     """Memory for decoded images; a share of what is free where not given, 0 to decode every time."""
     supervised: bool = option(True)
-    """Whether the same network is trained with the labels, too, as a ceiling."""
+    """Also train the same network with the labels, as a ceiling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class Embed(options.Embed, Columns):
     """Options of embedding images"""
 
     image_size: int | None = option(None, least=8)
-    """Side in pixels; as in pretraining where not given."""
+    """Side in pixels; that of pretraining where not given."""
     batch_size: int = option(256, least=1)
     """Images a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")

@@ -16,9 +16,9 @@ class Pairs(Options):
     val: str | None = option(None)
     """The validation pairs."""
     test: str | None = option(None)
-    """The test pairs, which are looked at once, at the end."""
+    """The test pairs, used once, at the end."""
     user_column: str | None = option(None)
-    """The column of users, a name or, without a header, a number; recognised by itself."""
+    """The column of users, a name or, without a header, a number; recognised automatically."""
     item_column: str | None = option(None)
     """The column of items."""
     weight_column: str | None = option(None)
@@ -34,7 +34,7 @@ class Pairs(Options):
     split_seed: int | None = option(None)
     """Of the split and of noise; the run's seed where not given."""
     noise: float = option(0.0, least=0)
-    """Add random training pairs, a share of the true ones, to see how a method bears them."""
+    """Add random training pairs, a share of the true ones, to see how robust a method is."""
     select_on: Literal["valid", "test"] = option("valid")
     """The part by which the best epoch is chosen; test gives flattering, paper-style numbers."""
 

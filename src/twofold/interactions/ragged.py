@@ -47,7 +47,7 @@ class Ragged:
         return row, self.items[torch.arange(len(row), device=row.device) + shift[row]]
 
     def holds(self, users: Tensor, items: Tensor) -> Tensor:
-        """Whether items (b, k) are among those of the users (b,), bool (b, k). Negative ids are nobody's."""
+        """Whether items (b, k) are among those of the users (b,), bool (b, k). A negative id belongs to no user."""
         row, own = self.rows(users)
         if not len(own) or not items.numel():
             return torch.zeros_like(items, dtype=torch.bool)

@@ -58,7 +58,7 @@ SYSTEMS = {
         suits="a log of who used what; the long tail",
         verified="official views, terms and gradients of ED, ND, RW (golden), naive loops, two ranks, exact resume; "
         "published figures on yelp-sslrec",
-        measured="recommendation: published figures reached on yelp-sslrec, not tried on Yelp2018 and its kin",
+        measured="recommendation: published figures reached on yelp-sslrec, not tried on Yelp2018 and similar data",
     ),
     "bpr-mf": System(
         "BPR-MF",
@@ -76,7 +76,7 @@ SYSTEMS = {
         f"{_FLOORS}:Popularity",
         recipes=_FORMULA,
         summary="the number of users of each item",
-        suits="a floor; users of whom nothing is known",
+        suits="a floor; new users without any items",
         verified="its counts",
         measured="recommendation",
         page="floors",

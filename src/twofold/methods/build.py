@@ -9,7 +9,7 @@ from typing import Any
 from twofold.catalog.composition import Composition, resolve_options
 from twofold.catalog.settings import read_settings, short_name
 from twofold.catalog.wing import Recipe
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.seam import Situation, missing_from
 
 
@@ -24,26 +24,26 @@ def build(
 
     learner: what it trains or learns from, as the wing has it: a backbone, or a graph.
 
-    A recipe's settings go over the defaults, what the base makes of the data (`fit_to`) over those, the user's options
-    over all.
+    A recipe's settings override the defaults, what the base makes of the data (`fit_to`) overrides those, and the
+    user's options override all.
     """
-    recipes, given = resolve_options(composition, recipe.method), resolve_options(composition, options)
+    of_recipe, of_user = resolve_options(composition, recipe.method), resolve_options(composition, options)
     paths = {short_name(path): path for path in (composition.base, *composition.additions)}
     chosen: dict[str, dict[str, Any]] = {}
     for part, path in paths.items():
         defaults = {s.name: s.default for s in read_settings(path)}
-        chosen[part] = {**defaults, **recipes[part]}
+        chosen[part] = {**defaults, **of_recipe[part]}
         chosen[part] |= load(path).fit_to(situation, chosen[part])
-        chosen[part] |= given[part]
+        chosen[part] |= of_user[part]
     base, *rest = paths
     additions = [load(paths[part])(**chosen[part]) for part in rest]
     try:
         method = load(paths[base])(learner, **chosen[base], **({"additions": additions} if additions else {}))
     except (TypeError, ValueError) as error:
-        raise UserError(f'"{composition.name}" cannot be built with these settings: {error}.') from error
+        raise UserError(f'"{composition.name}" cannot be built with these settings ({clause(error)}).') from error
     if composition.trained and (lacking := missing_from(method)):
-        asked = "which the loop asks of a method (see twofold.seam.Method)"
-        raise UserError(f'"{composition.name}" lacks {", ".join(lacking)}, {asked}.')
+        advice = "define what the loop needs of a method (see twofold.seam.Method)"
+        raise UserError(f'"{composition.name}" lacks {", ".join(lacking)}: {advice}.')
     method.check(situation)
     return method, {f"{part}.{name}": value for part, values in chosen.items() for name, value in values.items()}
 
@@ -51,13 +51,13 @@ def build(
 def load(path: str) -> Any:
     """The class of an import path `module:Class`.
 
-    Raises UserError where it cannot be imported, or lacks what is asked of every part.
+    Raises UserError where it cannot be imported, or lacks what every part must have.
     """
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise UserError(f'"{module}.{attribute}" cannot be imported: {error}.') from error
+        raise UserError(f'"{module}.{attribute}" cannot be imported ({clause(error)}).') from error
     lacking = [name for name in ("fit_to", "check") if not hasattr(found, name)]
     if lacking:
         raise UserError(f'"{module}.{attribute}" lacks {" and ".join(lacking)}: inherit from Method or Addition.')

@@ -48,7 +48,7 @@ class CO2(Addition):
         self.include_positive, self.ramp = include_positive, ramp
 
     def fitted(self, defaults: tuple[float, float]) -> tuple[float, float]:
-        """Weight and temperature as given, the defaults in the place of what was not."""
+        """Weight and temperature, each with its default where not given."""
         weight, temperature = (
             own if own is not None else other for own, other in zip(self.chosen, defaults, strict=True)
         )

@@ -34,7 +34,7 @@ class DINO(MultiCrop):
         temperature_warmup: Share of the run over which the teacher's temperature grows (paper: 0.04 to 0.07 in 30 of
             300 epochs).
         momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
-        center_momentum: Momentum of the mean output that is taken away from the teacher's.
+        center_momentum: Momentum of the mean output that is subtracted from the teacher's.
         frozen_epochs: Number of first epochs in which the last layer does not learn.
     """
 

@@ -35,7 +35,7 @@ class MixSiam(Addition):
         ratio: Share of the first view as a fixed number; drawn where None.
         statistics: Batch statistics of the mixtures: their "own", in a pass by themselves, or "shared" in one pass with
             both views.
-        center_target: Whether the batch mean is taken away from the target.
+        center_target: Whether the batch mean is subtracted from the target.
     """
 
     runs_network = True

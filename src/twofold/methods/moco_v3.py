@@ -28,7 +28,7 @@ class MoCoV3(JointEmbedding):
         hidden: Width inside projector and predictor.
         dim: Width of projection and prediction.
         layers: Linear layers of the projector (ResNet 2, ViT 3), the last with batch norm without scale and offset.
-        predictor_norm: Whether the predictor ends with such a batch norm, too (ViT).
+        predictor_norm: Whether the predictor also ends with such a batch norm (ViT).
         momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
         frozen_patches: Whether the patch projection of a ViT stays random.
     """
@@ -83,6 +83,6 @@ def freeze_patches(backbone: nn.Module) -> None:
     kinds = ("patch_embed", "conv_proj")
     found = [module for name, module in backbone.named_modules() if name.rpartition(".")[2] in kinds]
     if not found:
-        raise UserError("frozen_patches is for ViTs, and this backbone has no patch projection: leave it away.")
+        raise UserError("frozen_patches is for ViTs, and this backbone has no patch projection: leave it out.")
     for module in found:
         module.requires_grad_(False)

@@ -97,7 +97,7 @@ class SwAV(MultiCrop):
         return found[rank() * len(rows) :][: len(rows)]
 
     def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
-        """The codes are those of the batch alone: rows do not tell whose queue is theirs."""
+        """The codes are those of the batch alone: nothing in the rows says which queue is theirs."""
         return cross_entropy(self.codes(teacher_rows), self.guess(student_rows, record.progress))
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
@@ -108,7 +108,7 @@ class SwAV(MultiCrop):
         alarms = []
         if row.get("code_entropy", 0.0) > 0.99:
             alarms.append(
-                "SwAV's codes tell nothing: fewer --method.prototypes or an --method.epsilon of 0.03 may help."
+                "SwAV's codes carry no information: fewer --method.prototypes or an --method.epsilon of 0.03 may help."
             )
         return alarms + super().alarms(row)
 

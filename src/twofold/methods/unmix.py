@@ -65,7 +65,7 @@ class UnMix(Addition):
         if self.mix_branch == "online" and not self.predicts:
             raise UserError(f"{type(method).__name__} has no predictor, so unmix has no mix_branch to choose.")
         if self.contrast == "queue" and len(method.directions) > 1 and self.partner == 0:
-            raise UserError("A symmetric MoCo compares unmix's mixtures with both views: leave partner away.")
+            raise UserError("A symmetric MoCo compares unmix's mixtures with both views: leave partner out.")
 
     def terms(self, record: Pass) -> dict[str, Term]:
         mixed, ratio = self.mix(record.shown[0], record.progress)

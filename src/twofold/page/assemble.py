@@ -82,5 +82,5 @@ def _write(page: str, out: Path) -> Path:
         # A name of a file may hold bytes that are no text.
         write_text(out, page.encode("utf-8", errors="replace").decode("utf-8"))
     except OSError as error:
-        raise UserError(f"The report cannot be written to {out} ({error.strerror or error}).") from error
+        raise UserError(f"{out} cannot be written ({error.strerror or error}): name another place.") from error
     return out

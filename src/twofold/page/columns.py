@@ -15,7 +15,7 @@ WARN_SPREAD = 0.3  # Below this part of the healthy spread, features are crowdin
 class Column:
     """A column as a chart.
 
-    reading: how it is read, a sentence or two. missing: what is said where it was not logged. lines: heights, by name,
+    reading: how it is read, a sentence or two. missing: the sentence where it was not logged. lines: heights, by name,
     that cross the chart. mark: a column that holds the epoch to be marked. warn: the height below which it is bad.
     log: on a logarithmic axis (the loss only, where it has several terms).
     """

@@ -74,7 +74,7 @@ def _noisy(column: str) -> bool:
 
 
 def short(value: float, digits: int = 5) -> float:
-    """A number without digits that nobody sees."""
+    """A number without digits that would not be seen."""
     return float(f"{value:.{digits}g}")
 
 

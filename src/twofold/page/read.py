@@ -17,7 +17,7 @@ from twofold.runs.config import CONFIG_FILE, flatten, read_config
 
 T = TypeVar("T")
 
-_ENOUGH = "Nothing more is gained"  # What log.txt said before there was an outcome.json.
+_ENOUGH = "Nothing more is gained"  # What log.txt says in runs from before outcome.json.
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_run(path: str | Path) -> Run:
 
 
 def read_or_note(file: Path, reader: Callable[[Path], T], default: T, notes: list[str]) -> T:
-    """What `reader` makes of a file; where that is missing, or broken (a note tells), the default."""
+    """What `reader` makes of a file; where that is missing, or broken (with a note), the default."""
     if not file.is_file():
         return default
     try:
@@ -99,11 +99,11 @@ def _ended(file: Path) -> str:
 
 
 def _ended_before(config: Mapping[str, Any], metrics: Sequence[Any], log: Sequence[str]) -> str:
-    """The same of a folder that was made when only its log and its settings told it."""
+    """The same of an older folder, by its log and its settings."""
     if any(_ENOUGH in line for line in log):
         return "enough"
-    settled = "out" in config and not config.keys() & {"epochs", "steps", "batch_size"}
-    return "untrained" if settled and not metrics else ""
+    without_training = "out" in config and not config.keys() & {"epochs", "steps", "batch_size"}
+    return "untrained" if without_training and not metrics else ""
 
 
 def _metrics(file: Path) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""All that the page shows of one run, ready for the template; what is missing is said in a sentence."""
+"""All that the page shows of one run, ready for the template; what is missing is named in a sentence."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def subtitle(run: Run, sections: Sections) -> str:
 
 
 def started(run: Run) -> str:
-    """When the run was started as its environment tells, or else when its settings were written."""
+    """When the run was started by its environment.json, or else when its settings were written."""
     stated = next((str(run.environment[key]) for key in ("started", "date", "time") if run.environment.get(key)), None)
     return (stated or run.written.isoformat(sep=" ", timespec="minutes"))[:16].replace("T", " ")
 

@@ -110,7 +110,7 @@ class Sections:
     one, several: what is shown of a run, and of several; their number is the part (0..1] of the points and pictures of
     a page of its own that each run may have. name: the kind of data; it orders the tables and keeps their ids apart.
     unit: what the speed counts. learned: the file that a finished run leaves. scale: words for the size of a run, after
-    its method and data. drawn: what the scripts draw beside curves. unreadable: what the lines of unreadable.txt are,
+    its method and data. drawn: what the scripts draw besides curves. unreadable: what the lines of unreadable.txt are,
     None where there is no such file. settings: those that are compared between runs. html: a folder of templates.
     scripts, style: files, only on pages that have a run of this wing; a script finds colours, fonts and the data in
     `window.twofold`. reconstructed: whether a method of this name is the reconstruction of a paper without code.

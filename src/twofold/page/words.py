@@ -57,7 +57,7 @@ def against(value: float, name: str, floor: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds as the two largest units: 2 h 05 min; 3 min 20 s; 45 s.
 
-    (What is left of a run is told more coarsely, by `runs.screen.duration`: it is a guess.)
+    (What is left of a run is given more coarsely, by `runs.screen.duration`: it is a guess.)
     """
     if not math.isfinite(seconds) or seconds < 0:
         return "unknown"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,7 +21,7 @@ _RENAMED = {"optimiser": "optimizer", "images": "count"}  # format 1 -> 2
 
 @dataclass
 class Checkpoint:
-    """State after `step` optimiser steps of `steps`.
+    """State after `step` optimizer steps of `steps`.
 
     method: state dict (weights, EMA twins, queues and their pointers). count: of things in the data. seconds: time
     spent so far. meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings,
@@ -43,7 +43,7 @@ class Checkpoint:
 
     def write(self, file: Path) -> None:
         """Write to a file, whole or not at all."""
-        content = {"format": FORMAT, **vars(self)}
+        content = {"format": FORMAT, **{f.name: getattr(self, f.name) for f in fields(self)}}
         write_atomically(file, lambda handle: torch.save(content, handle))
 
     @classmethod
@@ -57,7 +57,7 @@ class Checkpoint:
             ) from error
         version = content.pop("format", None) if isinstance(content, dict) else None
         if version == 1:
-            # Its hash followed another rule; the settings beside it, in config.yaml, are compared anyway.
+            # Its hash followed another rule; the settings in config.yaml are compared anyway.
             content = {_RENAMED.get(name, name): value for name, value in content.items()} | {"config": ""}
         if version not in (1, FORMAT) or not content.keys() <= cls.__dataclass_fields__.keys():
             raise UserError(f"{file} is not a checkpoint of this version: remove it to begin again.")

@@ -38,7 +38,7 @@ def read_config(run: str | Path) -> dict[str, Any]:
     """The settings of a run folder, nested as they were written. Raises UserError where they are missing or broken."""
     run = Path(run)
     if not run.is_dir():
-        raise UserError(f"There is no run folder at {run}: give the folder that a run was written to with --out.")
+        raise UserError(f"{run} does not exist: give the folder that a run was written to with --out.")
     if not (run / CONFIG_FILE).is_file():
         raise UserError(f"{run} is not a run folder: it holds no {CONFIG_FILE}.")
     return read_settings(run / CONFIG_FILE)
@@ -62,7 +62,7 @@ def differences(
     harmless: Collection[str] = (),
     usual: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[str]:
-    """What differs between settings read from a file and those of now, as "NAME was A and is now B".
+    """What differs between settings read from a file and the current ones, as "NAME was A and is now B".
 
     All settings count but those named in `harmless` (the last part of a dotted name counts). usual: values by name with
     which a setting that is not there agrees, None for others: so a new version may have further options. One that is

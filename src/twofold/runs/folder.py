@@ -57,7 +57,7 @@ class RunFolder:
         harmless: Collection[str] = (),
         usual: Mapping[str, Any] = MappingProxyType({}),
     ) -> RunFolder:
-        """Begin a run in a new or empty folder, or take up the one that is there.
+        """Begin a run in a new or empty folder, or resume the one that is there.
 
         config: resolved settings, nested mappings of plain values; written to config.yaml. environment: written to
         environment.json; its "fingerprint", where it has one, is of the data, and must be the same when a run goes on.
@@ -158,7 +158,7 @@ class RunFolder:
             write_json(self.path / ENVIRONMENT_FILE, environment)
 
     def _same_data(self, fingerprint: Any, data: str) -> None:
-        """Refuse to go on with a run whose data has changed; what an unreadable file said cannot be held against it."""
+        """Refuse to go on with a run whose data has changed; an unreadable record of the data counts as unchanged."""
         try:
             before = json.loads((self.path / ENVIRONMENT_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):

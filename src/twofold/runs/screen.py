@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+OnProgress = Callable[[int, int], None]  # called now and then with what is done and the total
+
 PLAIN_SECONDS = 10.0
 PATIENCE = 2.0
 
@@ -99,8 +101,8 @@ def print_plainly(text: str, important: bool = False) -> None:
 
 
 @contextmanager
-def progress_bar(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """progress(done, total), to be called now and then; on a terminal a bar appears after two seconds."""
+def progress_bar(what: str, quiet: bool = False) -> Iterator[OnProgress]:
+    """on_progress(done, total), to be called now and then; on a terminal a bar appears after two seconds."""
     if quiet or not sys.stdout.isatty():
         yield lambda done, total: None
         return

@@ -47,8 +47,8 @@ def accumulate(
 ) -> Losses:
     """The losses of a batch, with the gradients of all parameters left in `.grad`.
 
-    run: calls a piece of work through data parallelism. no_sync(True): gradients stay local meanwhile. autocast: the
-    context of the networks. reseed(part): the random state of a part, so that both passes draw the same.
+    run: calls a piece of work through data parallelism. no_sync(True): gradients stay local within the block. autocast:
+    the context of the networks. reseed(part): the random state of a part, so that both passes draw the same.
     """
     rows = list(_slices(len(views.index), parts))
     keep = [(buffer, buffer.clone()) for buffer in method.student.buffers()]

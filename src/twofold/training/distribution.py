@@ -45,7 +45,6 @@ def make_fabric(
     the command starts its own processes. Raises UserError for devices that are not there.
     """
     from lightning_fabric import Fabric
-    from lightning_fabric.strategies import DDPStrategy
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
@@ -53,27 +52,34 @@ def make_fabric(
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     present = torch.cuda.device_count() if accelerator == "cuda" else None
     if accelerator == "cuda" and not present:
-        raise UserError("There is no GPU that torch can use here: leave --accelerator away, or give cpu.")
+        raise UserError("There is no GPU that torch can use here: leave --accelerator out, or give cpu.")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if "RANK" in os.environ else 1
     count = (present or local) if devices == "auto" else devices
     if count < 1 or (present is not None and count > present):
-        raise UserError(f"{count} devices were asked for, but {present or 'at least 1'} can be used here.")
+        raise UserError(f"{count} devices are wanted, but {present or 'at least 1'} can be used here.")
     chosen: Any = strategy
     if strategy in ("auto", "ddp", "ddp_spawn") and (count > 1 or num_nodes > 1):
-        os.environ["LOCAL_WORLD_SIZE"] = str(count)  # so that whoever shares out cores knows, also in the children
-        # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
-        start: Literal["popen", "spawn"] = "spawn" if strategy == "ddp_spawn" else "popen"
-        chosen = DDPStrategy(
-            start_method=start,
-            find_unused_parameters=True,
-            broadcast_buffers=False,
-            gradient_as_bucket_view=True,
-            process_group_backend=None if accelerator == "cuda" else "gloo",
-        )
+        os.environ["LOCAL_WORLD_SIZE"] = str(
+            count
+        )  # so that the code that divides the cores knows, in the children too
+        chosen = _data_parallel(accelerator, "spawn" if strategy == "ddp_spawn" else "popen")
     try:
         return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
     except (ValueError, TypeError, RuntimeError) as error:  # what it finds wrong with SLURM's or the user's settings
-        raise UserError(f"These devices cannot be used: {' '.join(str(error).split())}") from error
+        raise UserError(f"These devices cannot be used ({' '.join(str(error).split()).rstrip('.')}).") from error
+
+
+def _data_parallel(accelerator: str, start: Literal["popen", "spawn"]) -> Any:
+    from lightning_fabric.strategies import DDPStrategy
+
+    # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
+    return DDPStrategy(
+        start_method=start,
+        find_unused_parameters=True,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,
+        process_group_backend=None if accelerator == "cuda" else "gloo",
+    )
 
 
 def choose_precision(asked: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:
@@ -106,7 +112,7 @@ class Carrier(nn.Module):
         super().__init__()
         self.method = method
         if shared:
-            # DDP looks for parameters that a step leaves out, and complains for ever where it finds none: here is one.
+            # DDP looks for parameters that a step leaves out, and warns at every step where it finds none: here is one.
             self.left_out = nn.Parameter(torch.zeros(1))
 
     def forward(self, work: Callable[[], T]) -> T:
@@ -136,7 +142,7 @@ def join(method: nn.Module, optimizer: Optimizer, fabric: Fabric) -> tuple[Any, 
 
 @contextmanager
 def together(fabric: Fabric) -> Iterator[None]:
-    """Where this process fails, end those that it launched: they would wait for it for ever."""
+    """Where this process fails, end those that it launched: they would wait for it forever."""
     try:
         yield
     except Exception:

@@ -125,8 +125,17 @@ class Journal:
             finished_before=finished_before,
         )
 
-    def finish(self, ended: Ended) -> None:
+    def stop(self, why: str) -> None:
+        """Write down, and say, that the run was stopped early by a signal."""
+        self.finish("stopped")
+        self.run.say(
+            f"Stopped by {why} after step {self.done:,} of {self.length.steps:,}; everything is saved, "
+            f"and the same command goes on from there."
+        )
+
+    def finish(self, ended: Ended | None = None) -> None:
         """Write down how the run ended, for those who read its folder."""
+        ended = ended or ("enough" if self.enough else "finished")
         self.run.finish(ended, steps=self.done, epochs=self.length.epoch(self.done - 1) + 1 if self.done else 0)
 
     def last_good(self) -> str:
@@ -153,39 +162,45 @@ class Journal:
                 f"lower the learning rate (now up to {self.plan.peak_lr:.4g}), lengthen the warm-up or try "
                 f"--precision fp32, in a new folder."
             )
-        now, waited = time.monotonic(), self.data.waited
-        span = max(now - self.marked, 1e-9)
-        row: dict[str, float] = {
-            "step": self.done,
-            "epoch": self.done / self.length.steps_per_epoch,
-            "seconds": self.earlier + now - self.begun,
-            "loss": means["loss"],
-            "lr": self.plan.rate(self.done - 1, self.length),
-            f"{self.plan.unit}_per_second": (self.done - self.marked_step) * self.plan.batch_size / span,
-            "wait_share": min((waited - self.marked_waited) / span, 1.0),
-        }
-        row |= means
+        row = self._timing(means["loss"]) | means
         if self.run.writer:
-            warning = None
-            if losses.rows is not None:
-                measured, warning = self.watch(losses.rows, self.done, self.length.steps)
-                row |= measured
-            for message in [*([warning] if warning else []), *self.method.alarms(row)]:
-                if message not in self.messages:
-                    self.messages.add(message)
-                    self.run.warn(message)
-            behind = Progress(
-                self.done, self.length.steps, self.length.epoch(self.done), self.length.epochs, self.plan.seed
-            )
-            for monitor in due:
-                row |= monitor(self.method, behind)
-            self.method.train()
+            self._measure(row, losses, due)
             self.run.metrics.append(row)
             if self.events is not None:
                 self.events.add(row)
         self.row |= row
         self.meter.reset()
         self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.data.waited
+
+    def _timing(self, loss: float) -> dict[str, float]:
+        """Where the run stands and how fast it goes."""
+        now, waited = time.monotonic(), self.data.waited
+        span = max(now - self.marked, 1e-9)
+        return {
+            "step": self.done,
+            "epoch": self.done / self.length.steps_per_epoch,
+            "seconds": self.earlier + now - self.begun,
+            "loss": loss,
+            "lr": self.plan.rate(self.done - 1, self.length),
+            f"{self.plan.unit}_per_second": (self.done - self.marked_step) * self.plan.batch_size / span,
+            "wait_share": min((waited - self.marked_waited) / span, 1.0),
+        }
+
+    def _measure(self, row: dict[str, float], losses: Losses, due: Sequence[Monitor]) -> None:
+        """Add to the row what is measured now, and warn of what is wrong with it, once each."""
+        warning = None
+        if losses.rows is not None:
+            measured, warning = self.watch(losses.rows, self.done, self.length.steps)
+            row |= measured
+        for message in [*([warning] if warning else []), *self.method.alarms(row)]:
+            if message not in self.messages:
+                self.messages.add(message)
+                self.run.warn(message)
+        length, done = self.length, self.done
+        progress = Progress(done, length.steps, length.epoch(done), length.epochs, self.plan.seed)
+        for monitor in due:
+            row |= monitor(self.method, progress)
+        self.method.train()
 
     def _agree(self, signal: int, late: bool, enough: bool, logged: bool) -> tuple[int, bool, bool]:
         # One process looks after every step; several agree at the interval, since each look would hold all of them up.

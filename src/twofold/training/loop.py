@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from twofold.errors import UserError
@@ -15,7 +16,7 @@ from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
 from twofold.training.optimizer import build_optimizer, set_rate
 from twofold.training.outcome import Outcome, TrainingStopped
-from twofold.training.plan import Plan
+from twofold.training.plan import Length, Plan
 from twofold.training.sampler import batches
 from twofold.training.step import Gradients, reseed
 
@@ -50,17 +51,13 @@ def train(
     first = journal.resume()
     if first >= length.steps or journal.enough:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
-        journal.finish("enough" if journal.enough else "finished")
+        journal.finish()
         return journal.outcome(finished_before=True)
-    display = Display(length.steps, first=first, quiet=quiet, shown=shown) if fabric.is_global_zero else None
-    journal.show(display)
+    journal.show(Display(length.steps, first=first, quiet=quiet, shown=shown) if fabric.is_global_zero else None)
     if first:
         run.say(f"Going on from step {first:,} of {length.steps:,}.")
-    stream = data.stream(
-        batches(len(data), plan.batch_size, plan.seed, first, length.steps, fabric.global_rank, fabric.world_size)
-    )
     method.train()
-    try:
+    with _failures_noted(run, journal), _batches(data, plan, first, length, fabric) as stream:
         with together(fabric), Interrupt() as interrupt:
             for step, batch in enumerate(stream, start=first):
                 progress = Progress(step, length.steps, length.epoch(step), length.epochs, plan.seed)
@@ -72,28 +69,43 @@ def train(
                 set_rate(optimizer.param_groups, plan.rate(step, length), plan.peak_lr)
                 gradients.apply()
                 method.after_step(progress)
-                stop = journal.record(step + 1, losses, monitors, interrupt)
-                if stop:
-                    journal.finish("stopped")
-                    run.say(
-                        f"Stopped by {name_of(stop)} after step {step + 1:,} of {length.steps:,}; everything is saved, "
-                        f"and the same command goes on from there."
-                    )
-                    raise SystemExit(128 + stop)
+                if signal := journal.record(step + 1, losses, monitors, interrupt):
+                    journal.stop(name_of(signal))
+                    raise SystemExit(128 + signal)
                 if journal.enough:
                     run.say(f"Nothing more is gained: ended after step {step + 1:,} of {length.steps:,}.")
                     break
-        journal.finish("enough" if journal.enough else "finished")
+        journal.finish()
         return journal.outcome()
+
+
+@contextmanager
+def _batches(
+    data: Stream[AnyBatch], plan: Plan, first: int, length: Length, fabric: Fabric
+) -> Iterator[Iterator[AnyBatch]]:
+    """The batches of this process from step `first` on; what reads them ahead ends with the block."""
+    rank, world = fabric.global_rank, fabric.world_size
+    stream = data.stream(batches(len(data), plan.batch_size, plan.seed, first, length.steps, rank, world))
+    try:
+        yield stream
+    finally:
+        if isinstance(stream, Generator):
+            stream.close()
+
+
+@contextmanager
+def _failures_noted(run: RunFolder, journal: Journal) -> Iterator[None]:
+    """An error that ends the run is noted in its log, a full disk in a sentence; the journal is closed in any case."""
+    try:
+        yield
     except Exception as error:
         if is_disk_full(error):
             raise TrainingStopped(
-                f"The disk that holds {run.path} is full; {journal.last_good()}: make room and give the same command."
+                f"{run.path} cannot be written (its disk is full), {journal.last_good()}: "
+                f"make room and give the same command."
             ) from error
         if isinstance(error, UserError):
             run.note(str(error))
         raise
     finally:
-        if isinstance(stream, Generator):
-            stream.close()
         journal.close()

@@ -55,7 +55,7 @@ class Meter:
         self.sums, self.counts = {}, {}
 
     def state_dict(self) -> dict[str, Any]:
-        """The open interval, for a checkpoint: so a resumed run logs what the unbroken one does."""
+        """The open interval, for a checkpoint: so a resumed run logs the same as an uninterrupted one."""
         return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""One run, from its folder to its page: opened or taken up, announced, trained, and finished with what to do next."""
+"""One run, from its folder to its page: opened or resumed, announced, trained, and finished with what to do next."""
 
 from __future__ import annotations
 
@@ -43,14 +43,13 @@ class Session:
         changed: str = "The data",
         without: Collection[str] = (),
     ) -> Session:
-        """Begin the run in its folder, or take up the one that is there.
+        """Begin the run in its folder, or resume the one that is there.
 
-        about: what environment.json says of the data, with its `fingerprint`. changed: what has changed where the
-        fingerprint is another's. without: options that mean nothing in this run. Raises UserError like
-        `RunFolder.open`.
+        about: what environment.json says of the data, with its `fingerprint`. changed: what to name as changed where
+        the fingerprint differs. without: options that mean nothing in this run. Raises UserError like `RunFolder.open`.
         """
-        held = {name: value for name, value in settings.values().items() if name not in without}
-        config = {"method": composition.name, "kind": composition.kind, "data": data, **held}
+        stored = {name: value for name, value in settings.values().items() if name not in without}
+        config = {"method": composition.name, "kind": composition.kind, "data": data, **stored}
         folder = RunFolder.open(
             str(settings.out),
             config,
@@ -90,7 +89,7 @@ class Session:
         monitors: Sequence[Monitor],
         shown: Mapping[str, str],
     ) -> Outcome:
-        """Train to the end of the plan; see `loop.train`. shown: the columns to show meanwhile, and how."""
+        """Train to the end of the plan; see `loop.train`. shown: the columns to show while it runs, and how."""
         assert self.fabric is not None
         quiet = self.settings.quiet
         return train(method, stream, make_views, plan, self.folder, self.fabric, monitors, shown=shown, quiet=quiet)

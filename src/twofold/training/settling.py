@@ -20,10 +20,10 @@ def settle_training(options: P, plan: Mapping[str, Any], count: int, *, epochs: 
     for another optimizer than the recipe's without a rate of its own.
     """
     rate = (options.lr, options.base_lr) if isinstance(options, Network) else (options.lr,)
-    given = any(value is not None for value in rate)
-    if options.optimizer not in ("auto", plan["optimizer"]) and not given:
-        own = "--lr or --base-lr" if isinstance(options, Network) else "--lr"
-        raise UserError(f"--optimizer {options.optimizer} needs {own}: the recipe's rate is for {plan['optimizer']}.")
+    own_rate = any(value is not None for value in rate)
+    if options.optimizer not in ("auto", plan["optimizer"]) and not own_rate:
+        names = "--lr or --base-lr" if isinstance(options, Network) else "--lr"
+        raise UserError(f"--optimizer {options.optimizer} needs {names}: the recipe's rate is for {plan['optimizer']}.")
     settings = replace(
         options,
         epochs=epochs if options.epochs is None and options.steps is None else options.epochs,
@@ -31,13 +31,13 @@ def settle_training(options: P, plan: Mapping[str, Any], count: int, *, epochs: 
         weight_decay=plan.get("weight_decay", 0.0) if options.weight_decay is None else options.weight_decay,
     )
     if not isinstance(settings, Network):
-        return settings if given else replace(settings, lr=plan["base_lr"])
-    rate_of_recipe = {} if given else {"base_lr": plan["base_lr"]}
+        return settings if own_rate else replace(settings, lr=plan["base_lr"])
+    rate_of_recipe = {} if own_rate else {"base_lr": plan["base_lr"]}
     return cast(P, _settle_course(replace(settings, **rate_of_recipe), plan, count))
 
 
 def _settle_course(options: Any, plan: Mapping[str, Any], count: int) -> Any:
-    """How the rate of a network goes: schedule, warm-up and drops, which a short run shortens."""
+    """The course of a network's learning rate: schedule, warm-up and drops, which a short run shortens."""
     settings = replace(
         options,
         schedule=plan["schedule"] if options.schedule == "auto" else options.schedule,

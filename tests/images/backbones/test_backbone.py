@@ -79,10 +79,10 @@ def test_a_stem_that_stays_is_said():
 def test_recipe_rebuilds_the_same_keys():
     for name in ("resnet10", "resnet18", "timm:resnet18", "convnet"):
         backbone = build_backbone(name, image_size=32)
-        again = rebuild_backbone(backbone.recipe())
+        again = rebuild_backbone(backbone.blueprint())
         again.load_state_dict(backbone.state_dict())
-        assert again.recipe() == backbone.recipe()
-    assert build_backbone("resnet18", image_size=32).recipe()["name"] == "torchvision:resnet18"
+        assert again.blueprint() == backbone.blueprint()
+    assert build_backbone("resnet18", image_size=32).blueprint()["name"] == "torchvision:resnet18"
 
 
 def test_zero_init_makes_each_block_an_identity():
@@ -123,7 +123,7 @@ def test_own_module_by_import_path(own_module):
     features = grid(torch.randn(2, 3, 12, 12))
     assert features.map.shape == (2, 5, 3, 3)
     torch.testing.assert_close(features.pooled, features.map.flatten(2).mean(2))
-    assert rebuild_backbone(grid.recipe()).width == 5
+    assert rebuild_backbone(grid.blueprint()).width == 5
 
 
 @pytest.mark.parametrize(

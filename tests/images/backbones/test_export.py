@@ -77,8 +77,8 @@ def test_the_file_says_what_it_is(tmp_path):
         assert set(file.keys()) == set(backbone.network.state_dict())
     assert about["backbone"] == {"name": "resnet10", "stem": "cifar", "image_size": 16}
     assert about["mean"] == list(STATISTICS["mean"]) and about["image_size"] == 16 and about["method"] == "simclr"
-    again, said = load_backbone(tmp_path / "runs" / "b.safetensors")
-    assert said == about and not again.training
+    again, words = load_backbone(tmp_path / "runs" / "b.safetensors")
+    assert words == about and not again.training
     x = torch.randn(2, 3, 16, 16)
     with torch.no_grad():
         assert torch.equal(again(x).pooled, backbone.eval()(x).pooled)

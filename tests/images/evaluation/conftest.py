@@ -27,7 +27,7 @@ def test_images(trees):
 
 
 @pytest.fixture
-def settings():
+def inputs():
     return InputSettings(16, (0.45, 0.45, 0.45), (0.2, 0.2, 0.2), batch_size=16)
 
 

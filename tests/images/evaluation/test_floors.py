@@ -18,15 +18,15 @@ def test_pixels_are_the_shrunk_images(train_images):
     assert bank.mean(0).abs().max() < 1e-5 and torch.equal(queries, bank[:2])
 
 
-def test_random_network_has_other_weights_and_the_statistics_of_its_input(backbone, train_images, settings):
+def test_random_network_has_other_weights_and_the_statistics_of_its_input(backbone, train_images, inputs):
     split = labelled(train_images)
     state = torch.random.get_rng_state()
-    network = random_network(backbone, split, settings, seed=5)
+    network = random_network(backbone, split, inputs, seed=5)
     assert torch.equal(torch.random.get_rng_state(), state) and not network.training
     assert not torch.equal(network.network.layers[0].weight, backbone.network.layers[0].weight)
-    again = random_network(backbone, split, settings, seed=5).state_dict()
+    again = random_network(backbone, split, inputs, seed=5).state_dict()
     assert all(torch.equal(v, again[k]) for k, v in network.state_dict().items())
-    view = evaluation_view(train_images.batch(split.indices), 16, settings.mean, settings.std)
+    view = evaluation_view(train_images.batch(split.indices), 16, inputs.mean, inputs.std)
     with torch.no_grad():
         first = network.network.layers[0](view)  # equal batches: the average over them is that of the whole set
     norm = network.network.layers[1]
@@ -35,8 +35,6 @@ def test_random_network_has_other_weights_and_the_statistics_of_its_input(backbo
     assert isinstance(norm, nn.BatchNorm2d)
 
 
-def test_random_network_without_batch_norm(train_images, settings):
-    network = random_network(
-        build_backbone("timm:vit_tiny_patch16_224", image_size=16), labelled(train_images), settings
-    )
+def test_random_network_without_batch_norm(train_images, inputs):
+    network = random_network(build_backbone("timm:vit_tiny_patch16_224", image_size=16), labelled(train_images), inputs)
     assert not network.training

@@ -1,4 +1,4 @@
-"""Linear evaluation with crops: the published settings, a frozen backbone, and learning."""
+"""Linear evaluation with crops: the published inputs, a frozen backbone, and learning."""
 
 import copy
 import dataclasses
@@ -27,26 +27,25 @@ def test_the_layer_starts_as_in_moco():
 
 
 @pytest.mark.parametrize("name", LINEAR_RECIPES)
-def test_it_learns_and_leaves_the_backbone_alone(name, backbone, train_images, test_images, settings):
+def test_it_learns_and_leaves_the_backbone_alone(name, backbone, train_images, test_images, inputs):
     backbone.train()
     before = copy.deepcopy(backbone.state_dict())
     train, test = labelled(train_images), labelled(test_images)
-    recipe, told, epochs = LINEAR_RECIPES[name], [], 80 if name == "simsiam" else 15
+    recipe, calls, epochs = LINEAR_RECIPES[name], [], 80 if name == "simsiam" else 15
     # the published rates are for a thousand times as many images, and LARS moves a thousandth of the weights at a time
     recipe = dataclasses.replace(recipe, lr={"moco": 30, "simsiam": 200}.get(name, 10))
     found = sgd_linear(
-        backbone, train, test, 3, settings, recipe=recipe, epochs=epochs, progress=lambda *p: told.append(p)
+        backbone, train, test, 3, inputs, recipe=recipe, epochs=epochs, on_progress=lambda *p: calls.append(p)
     )
     assert found["top1"] > 0.5 and "top5" not in found
-    assert told[-1] == (epochs, epochs) and backbone.training
+    assert calls[-1] == (epochs, epochs) and backbone.training
     assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
     assert all(p.grad is None for p in backbone.parameters())
 
 
-def test_the_seed_decides(backbone, train_images, test_images, settings):
+def test_the_seed_decides(backbone, train_images, test_images, inputs):
     train, test = labelled(train_images), labelled(test_images)
     runs = [
-        sgd_linear(backbone, train, test, 3, settings, recipe=LINEAR_RECIPES["simclr"], epochs=2, seed=s)
-        for s in (0, 0)
+        sgd_linear(backbone, train, test, 3, inputs, recipe=LINEAR_RECIPES["simclr"], epochs=2, seed=s) for s in (0, 0)
     ]
     assert runs[0] == runs[1]

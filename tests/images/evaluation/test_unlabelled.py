@@ -33,7 +33,7 @@ def backbone():
 
 def test_the_numbers_and_their_repetition(images, backbone):
     found = without_labels(backbone, images, INPUTS, seed=3)
-    plain = extract(backbone, images, **vars(INPUTS))
+    plain = extract(backbone, images, INPUTS)
     assert found["effective rank"] == pytest.approx(effective_rank(plain))
     assert 0 <= found["instance retrieval"] <= 1
     assert without_labels(backbone, images, INPUTS, seed=3) == found
@@ -61,4 +61,4 @@ def test_unreadable_images_are_left_out(images, backbone, tmp_path):
     some = Images(open_source(str(tmp_path)), short_side=32, max_unreadable=0.5)
     found = without_labels(backbone, some, INPUTS, seed=0)
     keep = torch.tensor([i != 3 for i in range(8)])
-    assert found["effective rank"] == pytest.approx(effective_rank(extract(backbone, some, **vars(INPUTS))[keep]))
+    assert found["effective rank"] == pytest.approx(effective_rank(extract(backbone, some, INPUTS)[keep]))

@@ -22,5 +22,5 @@ def write(folder, per_class, seed, classes=CLASSES):
     return folder
 
 
-def opened(folder, **settings):
-    return Images(open_source(str(folder)), short_side=16, workers=1, **settings)
+def opened(folder, **inputs):
+    return Images(open_source(str(folder)), short_side=16, workers=1, **inputs)

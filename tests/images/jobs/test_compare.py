@@ -107,9 +107,9 @@ def test_each_seed_has_its_own_untrained_network(compared):
 def test_files_say_what_was_made_with_what(compared):
     text = (compared / "compare.md").read_text()
     assert "| simclr | 2 |" in text and "| minus simclr |" in text and "- command: " in text and "torch 2" in text
-    held = yaml.safe_load((compared / "compare.yaml").read_text())
-    assert held["methods"] == ["simclr", "moco"] and held["seeds"] == [0, 1]
-    assert held["settings"]["steps"] == 4 and held["settings"]["epochs"] is None
+    stored = yaml.safe_load((compared / "compare.yaml").read_text())
+    assert stored["methods"] == ["simclr", "moco"] and stored["seeds"] == [0, 1]
+    assert stored["settings"]["steps"] == 4 and stored["settings"]["epochs"] is None
     page = (compared / "report.html").read_text()
     assert "<h1>simclr, moco</h1>" in page and "untrained network" in page
 
@@ -135,8 +135,8 @@ def test_what_is_finished_is_left_alone_and_what_is_new_is_added(compared, photo
     assert "2 of 3 runs were finished before." in printed and "run 3 of 3: simsiam, seed 1" in printed
     assert "One seed: there are no intervals" in printed and "minus moco" in printed
     assert {name: stamp for name, stamp in stamps(compared).items() if name in before} == before
-    held = yaml.safe_load((compared / "compare.yaml").read_text())
-    assert held["methods"] == ["simclr", "moco", "simsiam"] and held["seeds"] == [0, 1]
+    stored = yaml.safe_load((compared / "compare.yaml").read_text())
+    assert stored["methods"] == ["simclr", "moco", "simsiam"] and stored["seeds"] == [0, 1]
 
     assert main([*BOTH, *command[:-1], "knn,5nn", "--seeds", "2", "--no-report", "--quiet"]) == 0
     assert capsys.readouterr().out.startswith(" ")
@@ -238,7 +238,7 @@ def test_one_method_fails_and_the_others_go_on(photos, tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    ("methods", "more", "said"),
+    ("methods", "more", "message"),
     [
         ("simclr,mocco", [], 'Did you mean "moco"'),
         (" , ", [], "at least one method"),
@@ -260,11 +260,11 @@ def test_one_method_fails_and_the_others_go_on(photos, tmp_path, monkeypatch, ca
         ("moco", ["--test", "nowhere"], "nowhere"),
     ],
 )
-def test_mistakes_are_answered_in_one_sentence(photos, tmp_path, capsys, methods, more, said):
+def test_mistakes_are_answered_in_one_sentence(photos, tmp_path, capsys, methods, more, message):
     code = main(["compare", methods, str(photos), "--out", str(tmp_path / "out"), *SMALL, *more])
     error = capsys.readouterr().err
     assert code == 2 and error.startswith("twofold: ") and error.count("\n") == 1
-    assert said in error
+    assert message in error
     assert not (tmp_path / "out").exists()
 
 

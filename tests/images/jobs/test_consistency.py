@@ -39,7 +39,7 @@ def test_it_is_the_mean_cosine_to_the_stage_before_also_after_a_restart(tmp_path
         with torch.no_grad():
             for parameter in backbone.parameters():
                 parameter.add_(0.2 * torch.randn_like(parameter))
-        features = F.normalize(extract(backbone, images, **vars(INPUTS), indices=monitor.chosen), dim=1)
+        features = F.normalize(extract(backbone, images, INPUTS, indices=monitor.chosen), dim=1)
         found.append(monitor(method, Progress(epoch, 20, epoch, 20)).get("temporal_consistency"))
         expected.append(None if before is None else (features * before).sum(1).mean().item())
         before = features
@@ -61,10 +61,10 @@ def test_strong_consistency_on_few_negatives_collapses_and_is_named(tmp_path, co
             "co2.weight": weight, "co2.temperature": temperature, "co2.ramp": 0, "moco.temperature": 0.2, "head": "mlp",
         },
     )  # fmt: skip
-    said, last = capsys.readouterr().out, rows(run)[-1]
-    assert ("agrees with anything" in said) == collapsing
+    printed, last = capsys.readouterr().out, rows(run)[-1]
+    assert ("agrees with anything" in printed) == collapsing
     assert (float(last["spread"]) < 0.1) == collapsing
     if collapsing:
-        assert "The representation is collapsing" in said and float(last["loss/co2"]) < 0.05
+        assert "The representation is collapsing" in printed and float(last["loss/co2"]) < 0.05
     assert 0 < float(last["temporal_consistency"]) <= 1.001
     assert not (run / "consistency").exists()

@@ -44,8 +44,8 @@ def run(photos, tmp_path_factory):
 
 
 def test_a_run_folder_holds_what_it_should(run):
-    held = {path.name for path in run.iterdir()}
-    assert held >= {
+    stored = {path.name for path in run.iterdir()}
+    assert stored >= {
         "config.yaml", "environment.json", "metrics.csv", "checkpoints", "backbone.safetensors",
         "views.npz", "gallery.npz", "evaluation.json", "report.html", "log.txt", "tensorboard",
     }  # fmt: skip
@@ -215,7 +215,7 @@ def test_unreadable_images_are_counted_listed_and_replaced(photos, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--batch-size", "1"], "nothing to compare"),
         (["--batch-size", "500"], "at most 48"),
@@ -229,12 +229,12 @@ def test_unreadable_images_are_counted_listed_and_replaced(photos, tmp_path, cap
         (["--lr", "0.1", "--base-lr", "0.1"], "not both"),
     ],
 )
-def test_mistakes_are_answered_in_one_sentence(photos, tmp_path, capsys, arguments, said):
+def test_mistakes_are_answered_in_one_sentence(photos, tmp_path, capsys, arguments, message):
     small = SMALL if "--batch-size" not in arguments else [*SMALL[:4], *SMALL[6:]]
     code = main(
         ["pretrain", "simclr", str(photos), "--out", str(tmp_path / "out"), "--epochs", "1", *small, *arguments]
     )
     error = capsys.readouterr().err
     assert code == 2 and error.startswith("twofold: ") and error.count("\n") == 1
-    assert said in error
+    assert message in error
     assert not (tmp_path / "out" / "checkpoints").exists()

@@ -61,10 +61,10 @@ def test_device_memory():
     store = DeviceMemory(12, sum(i.nbytes for i in images[:8]), torch.device("cpu"))
     store.put([3, 1, 3], [images[3], images[1], images[3]])
     store.put([0, 3, 2], [images[0], images[3], images[2]])
-    assert store.held.tolist() == [True] * 4 + [False] * 8 and store.used == sum(i.nbytes for i in images[:4])
+    assert store.stored.tolist() == [True] * 4 + [False] * 8 and store.used == sum(i.nbytes for i in images[:4])
     got = store.batch([2, 0, 2, 3], 9, 9)
     assert (got.numpy() == naive([images[i] for i in (2, 0, 2, 3)], 9, 9)).all()
     store.put(range(4, 12), images[4:])  # more than fits: refused whole
-    assert store.full and store.held.sum() == 4
+    assert store.full and store.stored.sum() == 4
     store.put([4], [images[4]])
-    assert not store.held[4]
+    assert not store.stored[4]

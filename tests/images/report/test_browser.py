@@ -99,23 +99,23 @@ def test_draws_everything_without_an_error(visit):
 
 
 def test_pointer_shows_the_image_under_it(visit):
-    told = visit[1]
-    column, row = told["tile"]
-    assert told["card"] == told["expected"]
-    assert told["picture"] == ['url("data:image/webp', f"{-96 * column}px {-96 * row}px"]
-    assert told["left"] is None and told["pinned"][0] == told["pinned"][1]
+    seen = visit[1]
+    column, row = seen["tile"]
+    assert seen["card"] == seen["expected"]
+    assert seen["picture"] == ['url("data:image/webp', f"{-96 * column}px {-96 * row}px"]
+    assert seen["left"] is None and seen["pinned"][0] == seen["pinned"][1]
 
 
 def test_keys_walk_and_escape(visit):
-    told = visit[1]
-    assert told["walk"] == sorted(told["walk"]) and len(set(told["walk"])) > 3
-    assert told["escaped"] is None
+    seen = visit[1]
+    assert seen["walk"] == sorted(seen["walk"]) and len(set(seen["walk"])) > 3
+    assert seen["escaped"] is None
 
 
 def test_pictures_classes_and_axes(visit):
-    told = visit[1]
-    assert told["dots"] == 0 and told["pictures"] > 10000 and 0 < told["fewer"] < told["pictures"]
-    assert told["axis"] == ["step", "minutes"]
+    seen = visit[1]
+    assert seen["dots"] == 0 and seen["pictures"] > 10000 and 0 < seen["fewer"] < seen["pictures"]
+    assert seen["axis"] == ["step", "minutes"]
 
 
 def test_dark_follows_the_system(page, visit, tmp_path):
@@ -126,7 +126,7 @@ def test_dark_follows_the_system(page, visit, tmp_path):
     _, dark, errors = ask(page, script, tmp_path, DARK)
     light = visit[1]
     assert errors is None and light["tick"] != dark["tick"]
-    brightness = [sum(map(int, re.findall(r"\d+", told["paper"])[:3])) for told in (dark, light)]
+    brightness = [sum(map(int, re.findall(r"\d+", seen["paper"])[:3])) for seen in (dark, light)]
     assert brightness[0] < 150 and brightness[1] > 600
 
 
@@ -149,7 +149,7 @@ def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
     (strange / "metrics.csv").write_text(table.replace("loss/contrast,", f"loss/{evil},").replace("queue_age", evil))
     entries = json.loads((strange / "evaluation.json").read_text())
     (strange / "evaluation.json").write_text(json.dumps([entry | {"name": evil} for entry in entries]))
-    _, told, errors = ask(
+    _, seen, errors = ask(
         build([make_run(tmp_path / "a", labelled=False), strange], tmp_path / "page.html", SECTIONS),
         """
         const count = (what) => document.querySelectorAll(what).length;
@@ -164,9 +164,9 @@ def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
         """,
         tmp_path,
     )
-    assert errors is None and told["made"] == 0
-    assert told["closed"] == 0 and told["above"] >= 10 and told["opened"] >= 7 and told["dots"] >= 90
-    assert evil in told["legend"] and told["chip"] == evil
+    assert errors is None and seen["made"] == 0
+    assert seen["closed"] == 0 and seen["above"] >= 10 and seen["opened"] >= 7 and seen["dots"] >= 90
+    assert evil in seen["legend"] and seen["chip"] == evil
 
 
 def test_the_page_tells_on_errors_and_requests(page, tmp_path):

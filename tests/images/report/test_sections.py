@@ -22,21 +22,21 @@ def test_one_run(one):
     seen = Seen(one)
     assert len(seen.ids) == len(set(seen.ids))
     assert {"curves0", "evaluation0", "map0", "neighbours0", "views0", "settings0"} <= set(seen.ids)
-    for said in (
+    for words in (
         "simclr on cells/train.parquet · 990 images",
         "2026-02-03 10:21",
         "No collapse: spread 0.95 of 1",
         "98.3 %",
     ):
-        assert said in seen.text
-    for said in (
+        assert words in seen.text
+    for words in (
         "+9.5 points",
         "2 images could not be read",
         "cells/broken.jpg truncated",
         "optimizer.lr",
         "device.cores",
     ):
-        assert said in seen.text
+        assert words in seen.text
     assert seen.classed("curves") == 8 and seen.classed("query") == 8 and seen.classed("cell") == 64
     assert seen.classed("same") + seen.classed("other") == 56
     assert seen.count("img") == 15
@@ -84,11 +84,11 @@ def test_strangers_names_stay_text(tmp_path):
 def test_almost_nothing(tmp_path):
     (tmp_path / "config.yaml").write_text("method: byol\n")
     seen = Seen(build([tmp_path], tmp_path / "page.html", SECTIONS))
-    for said in (
+    for words in (
         "Nothing was logged", "collapse was not watched", "no curves to draw", "Not evaluated yet",
         "No gallery was kept", "No views were kept", "The environment was not recorded",
     ):  # fmt: skip
-        assert said in seen.text
+        assert words in seen.text
     assert seen.classed("curves") == 0 and seen.classed("map") == 0
 
 
@@ -99,7 +99,7 @@ def test_no_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("replaced", "said"),
+    ("replaced", "words"),
     [
         ({"features": np.full((90, 8), np.nan, np.float32)}, "0 usable feature vectors"),
         ({"features": np.ones((90, 8), np.float32)}, "there is no map to draw"),
@@ -109,10 +109,10 @@ def test_no_labels(tmp_path):
         ),
     ],
 )
-def test_features_gone_wrong(tmp_path, replaced, said):
+def test_features_gone_wrong(tmp_path, replaced, words):
     folder = make_run(tmp_path / "run")
     write_gallery(folder, **replaced)
-    assert said in Seen(build([folder], tmp_path / "page.html", SECTIONS)).text
+    assert words in Seen(build([folder], tmp_path / "page.html", SECTIONS)).text
 
 
 def test_several_runs(tmp_path):

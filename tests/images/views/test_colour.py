@@ -11,8 +11,8 @@ from torchvision.transforms.v2 import functional as F
 
 from twofold.images.views import colour
 from twofold.images.views.apply import floats
+from twofold.images.views.augmentations import Augmentation, Crop, Jitter
 from twofold.images.views.draw import ORDERS, draw
-from twofold.images.views.recipes import Crop, Jitter, Recipe
 
 from .pictures import square
 
@@ -68,7 +68,7 @@ def test_contrast_looks_at_real_pixels_only() -> None:
 
 def jitters(count: int, order: str = "random") -> tuple[Tensor, Tensor]:
     ops = (Crop(), Jitter(0.8, 0.8, 0.8, 0.5, p=0.8, order=order))  # type: ignore[arg-type]
-    record = draw(Recipe((ops,)), torch.arange(count), torch.full((count, 2), 64), 0, 0, 1)[0][1]
+    record = draw(Augmentation((ops,)), torch.arange(count), torch.full((count, 2), 64), 0, 0, 1)[0][1]
     return record.applied, record.values
 
 

@@ -11,8 +11,8 @@ from scipy.stats import chisquare, ks_2samp, kstest
 from torch import Tensor
 from torchvision.transforms import v2
 
+from twofold.images.views.augmentations import AUGMENTATIONS, Augmentation, Blur, Crop, Flip, Grey, Jitter, Solarise
 from twofold.images.views.draw import ORDERS, Drawn, draw, flips, geometry
-from twofold.images.views.recipes import RECIPES, Blur, Crop, Flip, Grey, Jitter, Recipe, Solarise
 
 MANY = torch.arange(3000)
 
@@ -20,7 +20,7 @@ MANY = torch.arange(3000)
 def drawn(op: object, size: tuple[int, int] = (96, 128), index: Tensor = MANY, seed: int = 0, epoch: int = 0) -> Drawn:
     """The record of one operation for many images of one size."""
     ops = (op,) if isinstance(op, Crop) else (Crop(), op)
-    return draw(Recipe((ops,)), index, torch.tensor(size).expand(len(index), 2), seed, epoch, 1)[0][-1]  # type: ignore[arg-type]
+    return draw(Augmentation((ops,)), index, torch.tensor(size).expand(len(index), 2), seed, epoch, 1)[0][-1]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("size", "area"), [((96, 128), (0.08, 1.0)), ((128, 60), (0.2, 1.0)), ((33, 33), (0.08, 1.0))])
@@ -90,14 +90,14 @@ def test_chances_and_sigmas() -> None:
         assert abs(drawn(op).applied.float().mean() - p) <= spread
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_draws_depend_on_the_index_and_not_on_the_batch(name: str) -> None:
     index, size = torch.arange(100, 160), torch.randint(1, 90, (60, 2), generator=torch.Generator().manual_seed(1))
     pick = torch.randperm(60)[:13]
-    whole = draw(RECIPES[name], index, size, 7, 3, 4)
-    some = draw(RECIPES[name], index[pick], size[pick], 7, 3, 4)
-    for plan, part in zip(whole, some, strict=True):
-        for a, b in zip(plan, part, strict=True):
+    whole = draw(AUGMENTATIONS[name], index, size, 7, 3, 4)
+    some = draw(AUGMENTATIONS[name], index[pick], size[pick], 7, 3, 4)
+    for draws, part in zip(whole, some, strict=True):
+        for a, b in zip(draws, part, strict=True):
             assert torch.equal(a.applied[pick], b.applied) and torch.equal(a.values[pick], b.values)
 
 
@@ -105,7 +105,7 @@ def test_seed_epoch_view_and_operation_each_change_the_draws() -> None:
     base = drawn(Crop()).values
     assert not torch.equal(base, drawn(Crop(), seed=1).values)
     assert not torch.equal(base, drawn(Crop(), epoch=1).values)
-    first, second = draw(RECIPES["simclr-imagenet"], MANY, torch.full((3000, 2), 64), 0, 0)
+    first, second = draw(AUGMENTATIONS["simclr-imagenet"], MANY, torch.full((3000, 2), 64), 0, 0)
     assert not torch.equal(first[0].values, second[0].values)
     # Which images are flipped, jittered, greyed and blurred is independent, between operations and between the views.
     signs = torch.stack([step.applied.float() for step in (*first[1:], *second[1:])])
@@ -116,11 +116,11 @@ def test_seed_epoch_view_and_operation_each_change_the_draws() -> None:
 
 def test_geometry_is_the_box_and_the_flip() -> None:
     size = torch.tensor([[40, 60], [64, 32]])
-    plan = draw(RECIPES["wmse"], torch.tensor([3, 9]), size, 0, 0)[1]
-    record = geometry(plan, size)
-    crop = next(step for step in plan if isinstance(step.op, Crop)).values
+    draws = draw(AUGMENTATIONS["wmse"], torch.tensor([3, 9]), size, 0, 0)[1]
+    record = geometry(draws, size)
+    crop = next(step for step in draws if isinstance(step.op, Crop)).values
     assert torch.equal(record.box[:, :2], crop[:, :2])
     assert torch.equal(record.box[:, 2:] - record.box[:, :2], crop[:, 2:])
     assert torch.equal(record.source, size.float()) and record.box.dtype == torch.float32
-    assert torch.equal(record.flip, plan[3].applied)
-    assert not flips((plan[2],)).any()
+    assert torch.equal(record.flip, draws[3].applied)
+    assert not flips((draws[2],)).any()

@@ -11,15 +11,15 @@ from torchvision.transforms.v2 import functional as F
 
 from twofold.images.batch import ImageBatch
 from twofold.images.views.apply import floats
+from twofold.images.views.augmentations import Augmentation, Crop
 from twofold.images.views.draw import draw
-from twofold.images.views.recipes import Crop, Recipe
 from twofold.images.views.resample import crop_bytes, crop_floats, resize_weights
 
 from .pictures import image, mixed, square
 
 
 def boxes(batch: ImageBatch) -> Tensor:
-    return draw(Recipe(((Crop(),),)), batch.index, batch.size, 1, 0, 1)[0][0].values
+    return draw(Augmentation(((Crop(),),)), batch.index, batch.size, 1, 0, 1)[0][0].values
 
 
 def theirs(source: Tensor, box: Tensor, flip: bool, size: int, kernel: str) -> Tensor:

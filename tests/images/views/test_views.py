@@ -1,4 +1,4 @@
-"""Whole recipes: the fast path is the exact one, its geometry is true, and a view does not depend on the batch."""
+"""Whole augmentations: the fast path is the exact one, its geometry is true, a view does not depend on the batch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torchvision.transforms.v2 import functional as F
 
 from twofold.errors import UserError
 from twofold.images.batch import ImageBatch
-from twofold.images.views import RECIPES, STATISTICS, ImageViews, Recipe, apply, evaluation_view
-from twofold.images.views.recipes import Crop, Flip, Grey, Jitter, Solarise
+from twofold.images.views import AUGMENTATIONS, STATISTICS, Augmentation, ImageViews, apply, evaluation_view
+from twofold.images.views.augmentations import Crop, Flip, Grey, Jitter, Solarise
 from twofold.images.views.reference import reference_views
 
 from .pictures import cells, image, mixed, square
@@ -26,13 +26,13 @@ def levels(views: ImageViews, made: list[Tensor], expected: list[Tensor]) -> Ten
 def both(views: ImageViews, batch: ImageBatch, epoch: int = 2) -> Tensor:
     statistics = views.mean, views.std
     settings = {"seed": views.seed, "epoch": epoch, "statistics": statistics, "count": views.count}
-    expected = reference_views(batch, views.recipe, views.size, **settings)  # type: ignore[arg-type]
+    expected = reference_views(batch, views.augmentation, views.size, **settings)  # type: ignore[arg-type]
     return levels(views, views(batch, epoch).tensors, expected)
 
 
 @pytest.mark.parametrize("batch", [square, mixed])
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_is_what_torchvision_makes_of_it_image_by_image(name: str, batch: object) -> None:
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_an_augmentation_is_what_torchvision_makes_of_it_image_by_image(name: str, batch: object) -> None:
     away = both(ImageViews(name, 32, seed=5), batch())  # type: ignore[operator]
     # Float rounding through the jitter; 1 level is 1/255.
     assert away.max() < 0.02 and away.mean() < 2e-4
@@ -44,13 +44,13 @@ def test_larger_views_too(name: str) -> None:
     assert away.max() < 0.02 and away.mean() < 2e-4
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_the_path_of_other_devices_differs_by_the_rounding_of_8_bits(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apply, "on_host", lambda x: False)
     away = both(ImageViews(name, 32, seed=5), mixed())
-    colour_first = not isinstance(RECIPES[name].view(0)[0], Crop)
+    colour_first = not isinstance(AUGMENTATIONS[name].view(0)[0], Crop)
     # A crop of stored bytes is rounded to 1/255 on a CPU; the jitter stretches that.
     assert (away.max() < 0.02) if colour_first else (away.max() < 8 and away.mean() < 0.35)
 
@@ -60,7 +60,10 @@ def test_linear_colour_stays_within_its_stated_distance(name: str, mean: float) 
     views = ImageViews(name, 32, seed=5, colour="linear")
     away = both(views, square())
     assert 0.5 < away.mean() < mean
-    assert both(ImageViews(Recipe(((Crop(), Flip(), Grey(0.5)),)), 32, seed=5, colour="linear"), square()).max() < 0.02
+    assert (
+        both(ImageViews(Augmentation(((Crop(), Flip(), Grey(0.5)),)), 32, seed=5, colour="linear"), square()).max()
+        < 0.02
+    )
 
 
 @pytest.mark.parametrize("colour", ["exact", "linear"])
@@ -82,7 +85,7 @@ def test_a_view_does_not_depend_on_the_batch(name: str, colour: str) -> None:
 
 @pytest.mark.parametrize("batch", [square, mixed])
 def test_the_geometry_says_where_a_view_lies(batch: object) -> None:
-    views = ImageViews(Recipe(((Crop(), Flip()),)), 24, seed=3)
+    views = ImageViews(Augmentation(((Crop(), Flip()),)), 24, seed=3)
     data: ImageBatch = batch()  # type: ignore[operator]
     made = views(data, 0)
     for view, where in zip(made.tensors, made.geometry, strict=True):
@@ -97,7 +100,7 @@ def test_the_geometry_says_where_a_view_lies(batch: object) -> None:
 def test_four_views_and_views_with_unlike_operations() -> None:
     four = ImageViews("wmse", 16, seed=0, count=4)(square(8), 0)
     assert len(four) == len(four.geometry) == 4
-    unlike = Recipe(
+    unlike = Augmentation(
         ((Crop(), Solarise(0.5), Flip()), (Crop(), Jitter(0.4, 0.4, 0.4, 0.1)), (Crop(interpolation="bicubic"),))
     )
     assert both(ImageViews(unlike, 16, seed=0, count=4), mixed()).max() < 0.02
@@ -127,11 +130,11 @@ def test_the_surroundings_do_not_matter() -> None:
     assert torch.equal(batch.pixels, before)
 
 
-def test_statistics_are_used_where_the_recipe_normalises() -> None:
+def test_statistics_are_used_where_the_augmentation_normalises() -> None:
     assert ImageViews("simclr-cifar", 32, seed=0, statistics="cifar10").mean == (0, 0, 0)
     views = ImageViews("moco-cifar", 32, seed=0, statistics="cifar10")
     assert (views.mean, views.std) == STATISTICS["cifar10"]
-    with pytest.raises(UserError, match="recipe"):
+    with pytest.raises(UserError, match="augmentation"):
         ImageViews("mocov9", 32, seed=0)
     with pytest.raises(UserError, match="Colour"):
         ImageViews("moco-v2", 32, seed=0, colour="fast")  # type: ignore[arg-type]
@@ -164,7 +167,7 @@ def test_small_crops_are_smaller_and_what_torchvision_makes_of_them(size: int) -
     assert [view.shape[2:] for view in made.tensors] == [(size, size)] * 2 + [(small, small)] * 3
     assert views.sides == [size, size, small, small, small]
     settings = {"seed": 5, "epoch": 0, "statistics": (views.mean, views.std), "count": 5}
-    expected = reference_views(batch, views.recipe, size, **settings)  # type: ignore[arg-type]
+    expected = reference_views(batch, views.augmentation, size, **settings)  # type: ignore[arg-type]
     for ours, theirs in zip(made.tensors, expected, strict=True):
         away = (ours - theirs).abs() * 255 / 4
         assert away.max() < 0.05 and away.mean() < 5e-4

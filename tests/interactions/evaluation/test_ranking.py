@@ -184,7 +184,7 @@ def test_progress_ends_at_all_users():
         Ragged.of(seen, 40),
         KS,
         chunk_rows=9,
-        progress=lambda done, total: calls.append((done, total)),
+        on_progress=lambda done, total: calls.append((done, total)),
     )
     assert calls[-1] == (len(ranking.users),) * 2
     assert len(calls) == -(-len(ranking.users) // 9)
@@ -194,7 +194,7 @@ def test_what_cannot_be_ranked_is_refused():
     one = Ragged.of(np.array([[0, 1]]), 2)
     with pytest.raises(UserError, match="at least 1, not 20, 0"):
         rank_all(lambda u: torch.zeros(len(u), 3), one, None, (20, 0))
-    with pytest.raises(UserError, match="Nobody has an item"):
+    with pytest.raises(UserError, match="No user has an item"):
         rank_all(lambda u: torch.zeros(len(u), 3), Ragged.of(np.empty((0, 2), np.int64), 2), None, KS)
     with pytest.raises(UserError, match="NaN"):
         rank_all(lambda u: torch.tensor([[0, torch.nan, 1]]), one, None, KS)

@@ -90,8 +90,8 @@ def test_some_users_candidates_and_strangers(run, tmp_path, capsys):
     out = tmp_path / "found.parquet"
     assert main(["recommend", str(run), "--users", "u01,nobody", "--candidates", str(stock), "--k", "9",
                  "--include-seen", "--out", str(out)]) == 0  # fmt: skip
-    said, table = capsys.readouterr().out, pq.read_table(out).to_pylist()
-    assert "1 candidates are not known" in said and "1 users without any item" in said
+    message, table = capsys.readouterr().out, pq.read_table(out).to_pylist()
+    assert "1 candidates are not known" in message and "1 users without any item" in message
     by_user = {user: [row for row in table if row["user"] == user] for user in ("u01", "nobody")}
     assert {row["item"] for row in by_user["u01"]} == {"track-1", "track-3"}
     assert {row["basis"] for row in by_user["nobody"]} == {"popularity"} and len(by_user["nobody"]) == 2
@@ -187,9 +187,9 @@ def test_a_place_that_cannot_be_written_is_one_sentence_and_a_missing_folder_is_
 
 def test_check_says_what_is_there_and_what_would_happen(plays, capsys):
     assert main(["check", str(plays), "--method", "sgl", *COLUMNS, "--split", "last"]) == 0
-    said = capsys.readouterr().out
-    assert "training pairs of each user: 10 (10th percentile), 10 (median), 10 (most)" in said
-    assert "A run would train sgl" in said and "triples" in said
+    message = capsys.readouterr().out
+    assert "training pairs of each user: 10 (10th percentile), 10 (median), 10 (most)" in message
+    assert "A run would train sgl" in message and "triples" in message
 
 
 def test_the_exported_index_finds_what_exact_search_finds_by_the_printed_lines(run, tmp_path, capsys, monkeypatch):
@@ -199,10 +199,10 @@ def test_the_exported_index_finds_what_exact_search_finds_by_the_printed_lines(r
         monkeypatch.setattr(export, "CELLS_FROM", cells_from)
         out = tmp_path / f"{name}.faiss"
         assert main(["export", str(run), "--format", "faiss", "--out", str(out)]) == 0
-        said = capsys.readouterr().out
-        assert name == "cells" or "it finds 100.0%" in said
+        message = capsys.readouterr().out
+        assert name == "cells" or "it finds 100.0%" in message
         found = {}
-        exec(said.partition("Use it with:")[2], found)
+        exec(message.partition("Use it with:")[2], found)
         assert len(found["best"]) == 10 and all(item.startswith("track-") for item in found["best"])
 
 
@@ -219,8 +219,8 @@ def test_evaluate_again_and_on_other_pairs(run, plays, tmp_path, capsys):
     other.write_text("\n".join(["user,item", *lines]) + "\n")
     capsys.readouterr()
     assert main(["evaluate", str(run), str(other), "--no-floors"]) == 0
-    said = capsys.readouterr().out
-    assert "1 of unknown users or items, 1 learned from" in said and "recall@20" in said
+    message = capsys.readouterr().out
+    assert "1 of unknown users or items, 1 learned from" in message and "recall@20" in message
 
 
 def test_the_same_command_again_is_finished_and_others_are_refused(run, plays, capsys):
@@ -249,7 +249,7 @@ def test_a_run_ends_when_nothing_more_is_gained_and_the_best_epoch_is_kept(plays
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["sgl", "{data}", "--backbone", "resnet18"], "--backbone belongs to images, and sgl learns from interactions"),
         (
@@ -264,17 +264,17 @@ def test_a_run_ends_when_nothing_more_is_gained_and_the_best_epoch_is_kept(plays
         (["sgl", "{data}", *COLUMNS, "--core", "1000"], "core"),
     ],
 )
-def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, arguments, said):
+def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, arguments, message):
     filled = [argument.replace("{data}", str(plays)) for argument in arguments]
     assert main(["pretrain", *filled, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("twofold: ") and error.count("\n") == 1 and said in error
+    assert error.startswith("twofold: ") and error.count("\n") == 1 and message in error
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["recommend", "nowhere"], "no run folder at nowhere"),
+        (["recommend", "nowhere"], "nowhere does not exist"),
         (["similar", "{run}", "track-999"], "does not know the item"),
         (["embed", "{run}", "itms"], 'Did you mean "items"'),
         (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols belongs to images, and"),
@@ -282,10 +282,10 @@ def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, argument
         (["recommend", "{run}", "--candidates", "track-777"], "names no item that the run knows"),
     ],
 )
-def test_mistakes_with_a_finished_run(run, plays, capsys, arguments, said):
+def test_mistakes_with_a_finished_run(run, plays, capsys, arguments, message):
     filled = [argument.replace("{run}", str(run)).replace("{data}", str(plays)) for argument in arguments]
     assert main(filled) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_users_without_training_pairs_are_reported_apart_and_floors_that_are_not_reached_named(tmp_path):
@@ -336,8 +336,8 @@ def test_rankers_without_training_are_runs_like_others(method, plays, tmp_path, 
     out, found = tmp_path / "run", tmp_path / "found.parquet"
     options = ["--method.neighbours", "8"] if method == "item-knn" else []
     assert main(["pretrain", method, str(plays), "--out", str(out), *COLUMNS, *options]) == 0
-    said = capsys.readouterr().out
-    assert "Nothing is trained" in said and "longer" not in said and (out / "report.html").is_file()
+    message = capsys.readouterr().out
+    assert "Nothing is trained" in message and "longer" not in message and (out / "report.html").is_file()
     assert not (out / "model.safetensors").exists()
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "a formula over the data ranks" in page and "ended before" not in page and "no curves to draw" in page

@@ -33,7 +33,7 @@ def run(plays, tmp_path_factory):
     return out
 
 
-def held(run):
+def stored(run):
     return json.loads((run / "samples.json").read_text())["users"]
 
 
@@ -43,7 +43,7 @@ def test_samples_are_what_users_have_and_new_items_with_titles(run):
     used = {}
     for u, i in zip(*(column.to_pylist() for column in pairs.columns), strict=True):
         used.setdefault(users[u], set()).add(items[i])
-    samples = held(run)
+    samples = stored(run)
     assert len(samples) == len({sample["user"] for sample in samples}) == 8
     for sample in samples:
         own, learned = used[sample["user"]], {entry["item"] for entry in sample["learned"]}
@@ -57,25 +57,25 @@ def test_samples_are_what_users_have_and_new_items_with_titles(run):
 
 
 def test_samples_are_the_recommendations(run, tmp_path):
-    sample = held(run)[0]
+    sample = stored(run)[0]
     out = tmp_path / "found.parquet"
     assert main(["recommend", str(run), "--users", str(sample["user"]), "--k", "10", "--out", str(out), "--quiet"]) == 0
     assert pq.read_table(out)["item"].to_pylist() == [entry["item"] for entry in sample["recommended"]]
 
 
 def test_they_are_drawn_by_seed(run):
-    before = held(run)
+    before = stored(run)
     write_samples(run, 1)
-    assert [s["user"] for s in held(run)] != [s["user"] for s in before]
-    assert all(entry["title"] == entry["item"] for s in held(run) for entry in s["recommended"])
+    assert [s["user"] for s in stored(run)] != [s["user"] for s in before]
+    assert all(entry["title"] == entry["item"] for s in stored(run) for entry in s["recommended"])
     (run / "samples.json").write_text(json.dumps({"users": before}))
 
 
 def test_evaluate_makes_them_where_they_are_missing(run, plays):
-    before = held(run)
+    before = stored(run)
     (run / "samples.json").unlink()
     assert main(["evaluate", str(run), str(plays), "--quiet"]) == 0
-    assert held(run) == before
+    assert stored(run) == before
     (run / "samples.json").write_text("kept")
     assert main(["evaluate", str(run), str(plays), "--quiet"]) == 0
     assert (run / "samples.json").read_text() == "kept"
@@ -91,11 +91,11 @@ def test_the_report_shows_them_escaped(run):
 def test_titles_may_come_later_and_mistakes_in_them_come_first(run, plays, tmp_path, capsys):
     command = ["pretrain", "lightgcn", str(plays), *SMALL]
     assert main([*command, "--out", str(run)]) == 0
-    assert held(run)[0]["recommended"][0]["title"].startswith("<b>")
+    assert stored(run)[0]["recommended"][0]["title"].startswith("<b>")
     titles = plays.parent / "others.csv"
     titles.write_text("\n".join(["item,title", *(f"i{item},Tune {item}" for item in range(40))]) + "\n")
     assert main([*command, "--out", str(run), "--titles", str(titles)]) == 0
-    assert held(run)[0]["recommended"][0]["title"].startswith("Tune ")
+    assert stored(run)[0]["recommended"][0]["title"].startswith("Tune ")
     assert "Tune 5" in (run / "report.html").read_text()
     assert main([*command, "--out", str(tmp_path / "new"), "--titles", "nowhere.csv"]) == 2
     assert "nowhere.csv does not exist" in capsys.readouterr().err and not (tmp_path / "new").exists()

@@ -59,16 +59,16 @@ def test_the_plateau_is_noticed_and_left_once():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: LightGCN(DATA, dim=0), "dim must be a number above 0"),
         (lambda: LightGCN(DATA, layers=-1), "layers and regularisation must be at least 0"),
     ],
 )
-def test_what_is_refused(make, said):
+def test_what_is_refused(make, message):
     with pytest.raises(UserError) as caught:
         make()
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_initialisation():

@@ -83,14 +83,14 @@ def test_auto_negatives_go_by_size():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: SGL(DATA, ratio=1.0), "ratio must be below 1"),
         (lambda: SGL(DATA, temperature=0.0), "temperature must be a number above 0"),
         (lambda: SGL(DATA, negatives="merge", sides="user"), "leave sides at both"),
     ],
 )
-def test_what_is_refused(make, said):
+def test_what_is_refused(make, message):
     with pytest.raises(UserError) as caught:
         make()
-    assert said in str(caught.value)
+    assert message in str(caught.value)

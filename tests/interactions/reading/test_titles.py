@@ -42,7 +42,7 @@ def test_parquet(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"item\n7\n", "one column only"),
@@ -54,10 +54,10 @@ def test_parquet(tmp_path):
         (b"PK\x03\x04", "zip archive"),
     ],
 )
-def test_refused(tmp_path, content, said):
+def test_refused(tmp_path, content, message):
     file = tmp_path / "titles.csv"
     file.write_bytes(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_titles(file)
 
 

@@ -47,16 +47,16 @@ def visit(tmp_path_factory):
 
 
 def test_everything_is_drawn_without_an_error(visit):
-    _, told, errors = visit
+    _, seen, errors = visit
     assert not errors
-    assert told["lines"] == 16 and told["bars"] == 40 and told["kept"] == ["epoch 6"] * 4
-    assert told["legend"] == ["lightgcn", EVIL, "popularity", "graph filter"]
+    assert seen["lines"] == 16 and seen["bars"] == 40 and seen["kept"] == ["epoch 6"] * 4
+    assert seen["legend"] == ["lightgcn", EVIL, "popularity", "graph filter"]
 
 
 def test_folded_parts_are_drawn_when_they_are_opened(visit):
-    told = visit[1]
-    assert told["unfolded"] == 12  # those of the legends, too
-    assert told["closed"] == 0 and told["opened"] >= 6 and told["own"] == 30
+    seen = visit[1]
+    assert seen["unfolded"] == 12  # those of the legends, too
+    assert seen["closed"] == 0 and seen["opened"] >= 6 and seen["own"] == 30
 
 
 def test_names_of_the_data_stay_text(visit):

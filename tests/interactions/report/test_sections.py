@@ -39,8 +39,8 @@ def test_users_apart(tmp_path):
     known = {"protocol": "3 users without training pairs", "metric": "recall@20", "data": "plays.csv"}
     rows += [known | {"name": "run", "value": 0.1}, known | {"name": "popularity", "floor": True, "value": 0.2}]
     (run / "evaluation.json").write_text(json.dumps(rows))
-    said = "3 users without training pairs: Recall@20 0.1000 (popularity 0.2000, −50.0 %)."
-    assert said in Seen(build([run], tmp_path / "page.html", SECTIONS)).text
+    words = "3 users without training pairs: Recall@20 0.1000 (popularity 0.2000, −50.0 %)."
+    assert words in Seen(build([run], tmp_path / "page.html", SECTIONS)).text
 
 
 def test_the_page(page):
@@ -49,7 +49,7 @@ def test_the_page(page):
     assert not {"map0", "neighbours0", "views0", "unreadable0"} & set(seen.ids)
     links = [attributes["href"] for tag, attributes in seen.tags if tag == "a"]
     assert links == ["#curves0", "#evaluation0", "#recommendations0", "#settings0"]
-    for said in (
+    for words in (
         "sgl on plays.csv · 37,829 pairs · up to 1000 epochs · batch 2048",
         "Recall@20, test 0.2500 graph filter 0.2250, +11.1 %",
         "NDCG@20, test 0.1250",
@@ -60,7 +60,7 @@ def test_the_page(page):
         "and 4 more",
         "New 9 0.41",
     ):
-        assert said in seen.text
+        assert words in seen.text
     for unsaid in ("kNN", "ollapse", "abels", "pread", "mages", "gallery", "Stopped", "best_epoch was"):
         assert unsaid not in seen.text
     assert seen.classed("curves") == 7 and seen.classed("bars") == 1 and seen.count("script") == 5
@@ -84,8 +84,8 @@ def test_strangers_names_stay_text(tmp_path):
 def test_almost_nothing(tmp_path):
     (tmp_path / "config.yaml").write_text("method: lightgcn\n")
     seen = Seen(build([tmp_path], tmp_path / "page.html", SECTIONS))
-    for said in ("Nothing was logged", "no curves to draw", "Not evaluated yet", "No samples were kept"):
-        assert said in seen.text
+    for words in ("Nothing was logged", "no curves to draw", "Not evaluated yet", "No samples were kept"):
+        assert words in seen.text
     assert seen.classed("curves") == seen.classed("bars") == 0
     (tmp_path / "metrics.csv").write_text(LOGGED + "\n5,1,2,0.5,0.005,100,0,0.4,3\n")
     assert "Nothing was ranked while the run went on" in Seen(build([tmp_path], tmp_path / "page.html", SECTIONS)).text

@@ -1,4 +1,4 @@
-"""One backbone: a network by name, with its features, its width and the recipe that makes it again."""
+"""One backbone: a network by name, with its features, its width and the blueprint that makes it again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.images.backbones import small
 from twofold.images.backbones.built import Built
 from twofold.images.backbones.names import find, in_other_library, resolve
@@ -38,7 +38,7 @@ class Backbone(nn.Module):
         """(B, 3, H, W) normalised float -> Features."""
         return self._features(self.network, x)
 
-    def recipe(self) -> dict[str, Any]:
+    def blueprint(self) -> dict[str, Any]:
         """What `rebuild_backbone` needs: {"name", "stem", "image_size"}."""
         name = (
             self.name if self.source in ("own", "twofold") or self.name in small.NAMES else f"{self.source}:{self.name}"
@@ -54,10 +54,9 @@ class Backbone(nn.Module):
             return self.lines
         make = in_other_library(self.network, self.name, library)
         if make is None:
+            others = f"{self.source}, " if self.source in ("torchvision", "timm") else ""
             raise UserError(
-                f"{library} has no network {self.name} with the same weights; "
-                + (f"export it to {self.source}, " if self.source in ("torchvision", "timm") else "export it to ")
-                + "safetensors or onnx."
+                f"{library} has no network {self.name} with the same weights; export it to {others}safetensors or onnx."
             )
         stem = [line for line in self.lines if line.startswith(("model.conv1", "model.maxpool"))]
         return [*make, *stem]
@@ -78,9 +77,9 @@ class Backbone(nn.Module):
             with torch.no_grad():
                 return self._features(self.network.eval(), torch.zeros(1, 3, side, side))
         except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
             raise UserError(
-                f"The backbone {self.name} does not run on images of {side} px ({type(error).__name__}: {reason})."
+                f"The backbone {self.name} does not run on images of {side} px "
+                f"({type(error).__name__}: {clause(error)})."
             ) from error
         finally:
             self.network.train(training)
@@ -121,15 +120,15 @@ def build_backbone(
     return Backbone(built, chosen, image_size, notes)
 
 
-def rebuild_backbone(recipe: dict[str, Any]) -> Backbone:
-    """The untrained backbone that `Backbone.recipe` describes."""
-    return build_backbone(recipe["name"], image_size=recipe["image_size"], stem=recipe["stem"])
+def rebuild_backbone(blueprint: dict[str, Any]) -> Backbone:
+    """The untrained backbone that `Backbone.blueprint` describes."""
+    return build_backbone(blueprint["name"], image_size=blueprint["image_size"], stem=blueprint["stem"])
 
 
 def load_backbone(path: str | Path, *, own: bool = False) -> tuple[Backbone, dict[str, Any]]:
     """A backbone that twofold wrote (`backbone.safetensors`), in evaluation mode, and what its file says about it.
 
-    The second is the file's metadata: "backbone" (the recipe), "mean", "std", "image_size", "method", "twofold".
+    The second is the file's metadata: "backbone" (the blueprint), "mean", "std", "image_size", "method", "twofold".
     own: allow a file that names a module by import path, which is then imported and called; a file from a stranger
     should not choose what runs. Raises UserError for a file that twofold did not write.
     """

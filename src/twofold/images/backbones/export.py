@@ -29,7 +29,7 @@ class Exportable(Protocol):
 
     def __call__(self, x: Tensor) -> Features: ...
     def cpu(self) -> Any: ...
-    def recipe(self) -> dict[str, Any]: ...
+    def blueprint(self) -> dict[str, Any]: ...
     def lines_for(self, library: str) -> list[str]: ...
 
 
@@ -77,14 +77,16 @@ def export(
     out = Path(out) if Path(out).suffix else Path(out).with_suffix(suffix)
     if out.suffix != suffix:
         raise UserError(f"A {format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}.")
-    held_to = copy.deepcopy(backbone).cpu().train(False)  # the lines run on the CPU, and so must what they are held to
+    reference = (
+        copy.deepcopy(backbone).cpu().train(False)
+    )  # the lines run on the CPU, and so must what they are compared with
     with beside(out) as part:
         lines = _lines(backbone, part, format, mean, std)
         if format == "onnx":
-            _write_onnx(held_to, part, _about(backbone, mean, std, method))
+            _write_onnx(reference, part, _about(backbone, mean, std, method))
         else:
-            save_backbone(held_to, part, mean=mean, std=std, method=method)
-        difference = _check(held_to, lines, format)
+            save_backbone(reference, part, mean=mean, std=std, method=method)
+        difference = _check(reference, lines, format)
         if not difference <= TOLERANCE[format]:
             raise UserError(
                 f"{format} gives other features from {out} (relative difference {difference:.1e}); nothing was written."
@@ -95,7 +97,7 @@ def export(
 def _about(backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str) -> dict[str, str]:
     facts = {
         "twofold": version("twofold"),
-        "backbone": backbone.recipe(),
+        "backbone": backbone.blueprint(),
         "image_size": backbone.image_size,
         "mean": [float(m) for m in mean],
         "std": [float(s) for s in std],
@@ -116,9 +118,8 @@ def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float],
             "features = session.run(None, {'images': x})[0]",
         ]
     if format == "safetensors":
-        allow = (
-            ", own=True" if ":" in backbone.recipe()["name"].removeprefix("torchvision:").removeprefix("timm:") else ""
-        )
+        name = backbone.blueprint()["name"].removeprefix("torchvision:").removeprefix("timm:")
+        allow = ", own=True" if ":" in name else ""
         return [
             "from twofold.images.backbones import load_backbone",
             f"model, about = load_backbone({file!r}{allow})",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
 
@@ -46,7 +46,7 @@ def build(name: str, image_size: int, pretrained: bool) -> Built:
         del settings["img_size"]
         network = package.create_model(name, pretrained=pretrained, **settings)
     except (AssertionError, ValueError) as error:
-        raise UserError(f"timm's {name} does not take images of {image_size} px: {error}") from error
+        raise UserError(f"timm's {name} does not take images of {image_size} px ({clause(error)}).") from error
     lines = ["import torch, timm", call("model = timm.create_model", repr(name), **settings)]
     state = dict(network.state_dict()) if pretrained else None
     return Built(network, partial(run, network.num_features), "timm", name, lines, state)

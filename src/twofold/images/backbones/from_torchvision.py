@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
 
@@ -76,7 +76,7 @@ def torchvision() -> ModuleType:
         found = {name: _version(name) for name in ("torch", "torchvision")}
         raise UserError(
             f"torchvision {found['torchvision']} does not work with torch {found['torch']}; "
-            f"install the pair that belongs together ({type(error).__name__}: {error})."
+            f"install the pair that belongs together ({type(error).__name__}: {clause(error)})."
         ) from error
     return package
 
@@ -108,7 +108,7 @@ def build(name: str, image_size: int, pretrained: bool) -> Built:
     try:
         network = builder(**settings)
     except (ValueError, AssertionError) as error:
-        raise UserError(f"{name} does not take images of {image_size} px: {error}") from error
+        raise UserError(f"{name} does not take images of {image_size} px ({clause(error)}).") from error
     family = FAMILIES[type(network).__name__]
     lines = ["import torch, torchvision", call(f"model = torchvision.models.{name}", **settings)]
     lines += remove_head(network, family)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from twofold.errors import UserError, nearest
+from twofold.errors import UserError, clause, nearest
 from twofold.images.backbones import from_timm, from_torchvision, own, small
 from twofold.images.backbones.built import Built
 
@@ -16,10 +16,8 @@ def find(name: str, image_size: int, pretrained: str | None) -> Built:
     """The network of this name; `pretrained` ("torchvision", "timm" or None) must agree with where it comes from."""
     source, inner = resolve(name)
     if pretrained and pretrained != source:
-        raise UserError(
-            f"{name} has no weights pretrained by {pretrained}; use random ones, a file"
-            + (f', or weights "{source}".' if source in ("torchvision", "timm") else ".")
-        )
+        others = f', or weights "{source}"' if source in ("torchvision", "timm") else ""
+        raise UserError(f"{name} has no weights pretrained by {pretrained}; use random ones, a file{others}.")
     if source == "twofold":
         return small.build_convnet() if inner == "convnet" else from_torchvision.build_resnet10()
     if source == "own":
@@ -74,5 +72,5 @@ def _download(name: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         if isinstance(error, OSError) or "hash" in str(error) or "client" in str(error):
-            raise UserError(f"The pretrained weights of {name} could not be downloaded: {error}.") from error
+            raise UserError(f"The pretrained weights of {name} could not be downloaded ({clause(error)}).") from error
         raise

@@ -7,7 +7,7 @@ import inspect
 
 from torch import Tensor, nn
 
-from twofold.errors import UserError, nearest
+from twofold.errors import UserError, clause, nearest
 from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
 
@@ -22,7 +22,7 @@ def build(path: str, image_size: int) -> Built:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise UserError(
-            f'The backbone "{path}" cannot be imported: {error}; is the folder of {module_name} on PYTHONPATH?'
+            f'The backbone "{path}" cannot be imported ({clause(error)}): put its folder on PYTHONPATH.'
         ) from error
     make = getattr(module, attribute, None)
     if not callable(make):
@@ -32,7 +32,7 @@ def build(path: str, image_size: int) -> Built:
     try:
         network = make(**settings)
     except Exception as error:
-        raise UserError(f"Making the backbone {path} failed ({type(error).__name__}: {error}).") from error
+        raise UserError(f"Making the backbone {path} failed ({type(error).__name__}: {clause(error)}).") from error
     if not isinstance(network, nn.Module):
         raise UserError(f"{path} must return a torch.nn.Module, not {type(network).__name__}.")
     lines = [f"from {module_name} import {attribute}", call(f"model = {attribute}", **settings)]

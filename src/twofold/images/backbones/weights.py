@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 
 # A checkpoint may hold a network twice; of two equally good fits the one that learns by gradient is meant.
 _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
@@ -41,7 +41,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """Every tensor in a .safetensors file or a torch checkpoint, nested names joined by dots; nothing is unpickled."""
     path = Path(path)
     if not path.is_file():
-        raise UserError(f'Weights are "random", "torchvision", "timm" or a file, and there is no file {path}.')
+        raise UserError(f'{path} does not exist: weights are "random", "torchvision", "timm" or a file.')
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -54,7 +54,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             "as safetensors or with torch.save."
         ) from error
     except Exception as error:
-        raise UserError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} cannot be read as weights ({clause(error)}).") from error
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
-        raise UserError(f"There is no file {path}.")
+        raise UserError(f"{path} does not exist: give a file that twofold wrote.")
     try:
         with safe_open(path, "pt") as file:
             found = file.metadata() or {}

@@ -9,28 +9,28 @@ from torch import Tensor
 
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.splits import Split
-from twofold.images.views import ImageViews, Recipe
-from twofold.images.views.recipes import Crop, Flip, Normalise
+from twofold.images.views import Augmentation, ImageViews
+from twofold.images.views.augmentations import Crop, Flip, Normalise
 from twofold.randomness import generator
 
-CROP_AND_FLIP = Recipe(((Crop((0.08, 1.0)), Flip(0.5), Normalise()),))
+CROP_AND_FLIP = Augmentation(((Crop((0.08, 1.0)), Flip(0.5), Normalise()),))
 
 
 def epoch_batches(
-    split: Split, epoch: int, batch_size: int, settings: InputSettings, seed: int
+    split: Split, epoch: int, batch_size: int, inputs: InputSettings, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """(x, labels) of one epoch: float32 (b, 3, size, size) normalised, int64 (b,).
 
     Random-resized crop of area 0.08-1 and mirror, as in the published linear and semi-supervised evaluations. The
     order and the crops are functions of (seed, epoch, image). Batches are nearly equal; none is dropped.
     """
-    views = ImageViews(CROP_AND_FLIP, settings.size, seed=seed, statistics=(settings.mean, settings.std), count=1)
+    views = ImageViews(CROP_AND_FLIP, inputs.size, seed=seed, statistics=(inputs.mean, inputs.std), count=1)
     order = torch.randperm(len(split), generator=generator(seed, "evaluation order", epoch))
     rows = order.tensor_split(-(-len(order) // batch_size))
     for part, batch in zip(rows, split.images.stream([split.indices[r] for r in rows]), strict=True):
-        x = views(batch.to(settings.device), epoch).tensors[0].contiguous(memory_format=torch.channels_last)
+        x = views(batch.to(inputs.device), epoch).tensors[0].contiguous(memory_format=torch.channels_last)
         labels, keep = split.labels[part], split.take(part).readable()
         if keep.all():
-            yield x, labels.to(settings.device)
+            yield x, labels.to(inputs.device)
         elif keep.any():  # a replacement must not be learned under another image's label
-            yield x[keep.to(x.device)], labels[keep].to(settings.device)
+            yield x[keep.to(x.device)], labels[keep].to(inputs.device)

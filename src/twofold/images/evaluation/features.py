@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from twofold.images.reading import Images
 from twofold.images.views import evaluation_view
-
-Progress = Callable[[int, int], None]
+from twofold.runs.screen import OnProgress
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class InputSettings:
 
 
 def stream_features(
-    backbone: nn.Module, images: Images, settings: InputSettings, indices: Tensor | None = None
+    backbone: nn.Module, images: Images, inputs: InputSettings, indices: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """(indices, features) batch by batch: int64 (b,) and float32 (b, width), on the CPU, in the order of `indices`.
 
@@ -43,13 +42,13 @@ def stream_features(
     put back into its own mode at the end. indices: default all images.
     """
     order = torch.arange(len(images)) if indices is None else indices
-    parts = order.split(settings.batch_size)
+    parts = order.split(inputs.batch_size)
     training = backbone.training
     backbone.eval()
     try:
         for part, batch in zip(parts, images.stream(parts), strict=True):
-            view = evaluation_view(batch.to(settings.device), settings.size, settings.mean, settings.std)
-            with torch.no_grad(), settings.autocast():
+            view = evaluation_view(batch.to(inputs.device), inputs.size, inputs.mean, inputs.std)
+            with torch.no_grad(), inputs.autocast():
                 pooled = backbone(view.contiguous(memory_format=torch.channels_last)).pooled
             yield part, pooled.float().cpu()
     finally:
@@ -59,30 +58,24 @@ def stream_features(
 def extract(
     backbone: nn.Module,
     images: Images,
-    size: int,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
+    inputs: InputSettings,
     *,
-    device: torch.device | str = "cpu",
-    precision: str = "fp32",
-    batch_size: int = 256,
     indices: Tensor | None = None,
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Tensor:
     """All features as one float32 (n, width) tensor on the CPU, n = len(indices) or len(images).
 
-    The other arguments are those of InputSettings. progress(done, total) is called after each batch. An unreadable
-    image has the feature of its replacement: see `readable`.
+    on_progress(done, total) is called after each batch. An unreadable image has the feature of its replacement: see
+    `readable`.
     """
-    settings = InputSettings(size, mean, std, device, precision, batch_size)
     total = len(images) if indices is None else len(indices)
     rows: list[Tensor] = []
     done = 0
-    for _, part in stream_features(backbone, images, settings, indices):
+    for _, part in stream_features(backbone, images, inputs, indices):
         rows.append(part)
         done += len(part)
-        if progress:
-            progress(done, total)
+        if on_progress:
+            on_progress(done, total)
     return torch.cat(rows)
 
 

@@ -35,7 +35,7 @@ def centred(bank: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
     return (bank - mean, *(other - mean for other in others))
 
 
-def random_network(backbone: Backbone, split: Split, settings: InputSettings, seed: int = 0) -> Backbone:
+def random_network(backbone: Backbone, split: Split, inputs: InputSettings, seed: int = 0) -> Backbone:
     """The same network with new random weights, its batch norms set to the statistics of a few batches.
 
     With the statistics of an untrained network (0, 1) evaluation mode would not normalise at all, and the floor would
@@ -43,16 +43,16 @@ def random_network(backbone: Backbone, split: Split, settings: InputSettings, se
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "random network"))
-        network = rebuild_backbone(backbone.recipe())
-    network.to(settings.device).eval()
+        network = rebuild_backbone(backbone.blueprint())
+    network.to(inputs.device).eval()
     norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return network
     for norm in norms:
         norm.train().momentum = None  # a plain average over the batches
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(derive(seed, "calibration")))
-    parts = split.indices[order].split(settings.batch_size)[:CALIBRATION_BATCHES]
+    parts = split.indices[order].split(inputs.batch_size)[:CALIBRATION_BATCHES]
     for batch in split.images.stream([p for p in parts if len(p) > 1]):
         with torch.no_grad():
-            network(evaluation_view(batch.to(settings.device), settings.size, settings.mean, settings.std))
+            network(evaluation_view(batch.to(inputs.device), inputs.size, inputs.mean, inputs.std))
     return network.eval()

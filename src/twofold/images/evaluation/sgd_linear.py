@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from twofold.evaluation.accuracy import accuracies
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.augmented import epoch_batches
-from twofold.images.evaluation.features import InputSettings, Progress
+from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.splits import Split
 from twofold.randomness import generator
+from twofold.runs.screen import OnProgress
 from twofold.training.lars import LARS
 
 
@@ -57,21 +59,21 @@ def sgd_linear(
     train: Split,
     test: Split,
     classes: int,
-    settings: InputSettings,
+    inputs: InputSettings,
     *,
     recipe: LinearRecipe,
     seed: int = 0,
     epochs: int | None = None,
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, float]:
     """{"top1", "top5"} (0..1; top5 only beyond 5 classes) of the test images' centre crops.
 
-    The backbone (already on settings.device) stays in evaluation mode and untouched; each epoch shows it a
+    The backbone (already on inputs.device) stays in evaluation mode and untouched; each epoch shows it a
     random-resized crop and mirror of every training image. A recipe's batch larger than the training set shrinks to
-    it, and the learning rate with it. epochs: default the recipe's. progress(done, total) counts epochs.
+    it, and the learning rate with it. epochs: default the recipe's. on_progress(done, total) counts epochs.
     """
     epochs, batch_size = epochs or recipe.epochs, min(recipe.batch_size, len(train))
-    layer = make_layer(backbone.width, classes, recipe.init_std, seed).to(settings.device)
+    layer = make_layer(backbone.width, classes, recipe.init_std, seed).to(inputs.device)
     optimizer = _optimizer(recipe, layer)
     training = backbone.training
     backbone.eval()
@@ -79,20 +81,14 @@ def sgd_linear(
         for epoch in range(epochs):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate(epoch, epochs, batch_size)
-            for x, labels in epoch_batches(train, epoch, batch_size, settings, seed):
-                with torch.no_grad(), settings.autocast():
-                    features = backbone(x).pooled
-                loss = F.cross_entropy(layer(features.float()), labels)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            if progress:
-                progress(epoch + 1, epochs)
+            _learn(backbone, layer, optimizer, epoch_batches(train, epoch, batch_size, inputs, seed), inputs)
+            if on_progress:
+                on_progress(epoch + 1, epochs)
     finally:
         backbone.train(training)
-    features, labels = test.features(backbone, settings)
+    features, labels = test.features(backbone, inputs)
     with torch.no_grad():
-        return accuracies(layer(features.to(settings.device)).cpu(), labels)
+        return accuracies(layer(features.to(inputs.device)).cpu(), labels)
 
 
 def make_layer(width: int, classes: int, init_std: float, seed: int) -> nn.Linear:
@@ -102,6 +98,22 @@ def make_layer(width: int, classes: int, init_std: float, seed: int) -> nn.Linea
         layer.weight.normal_(0, init_std, generator=draws)
         layer.bias.zero_()
     return layer
+
+
+def _learn(
+    backbone: Backbone,
+    layer: nn.Linear,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    inputs: InputSettings,
+) -> None:
+    for x, labels in batches:
+        with torch.no_grad(), inputs.autocast():
+            features = backbone(x).pooled
+        loss = F.cross_entropy(layer(features.float()), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
 
 def _optimizer(recipe: LinearRecipe, layer: nn.Linear) -> torch.optim.Optimizer:

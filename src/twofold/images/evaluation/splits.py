@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError
-from twofold.images.evaluation.features import InputSettings, Progress, extract, readable
+from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
 from twofold.randomness import generator
+from twofold.runs.screen import OnProgress
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ class Split:
         return readable(self.images, self.indices)
 
     def features(
-        self, backbone: nn.Module, settings: InputSettings, progress: Progress | None = None
+        self, backbone: nn.Module, inputs: InputSettings, on_progress: OnProgress | None = None
     ) -> tuple[Tensor, Tensor]:
         """(features, labels) of the images that can be read: float32 (m, width), int64 (m,)."""
-        found = extract(backbone, self.images, **vars(settings), indices=self.indices, progress=progress)
+        found = extract(backbone, self.images, inputs, indices=self.indices, on_progress=on_progress)
         keep = self.readable()
         return found[keep], self.labels[keep]
 

@@ -19,16 +19,16 @@ SMALL_VIEWS, LARGE_VIEWS = "moco-cifar", "moco-v2"
 
 
 def without_labels(
-    backbone: Backbone, images: Images, settings: InputSettings, *, seed: int, most: int = MOST
+    backbone: Backbone, images: Images, inputs: InputSettings, *, seed: int, most: int = MOST
 ) -> dict[str, float]:
     """{"effective rank", "instance retrieval"} of the features of up to `most` images, drawn by the seed.
 
-    The rank is that of un-augmented images. The retrieval is between two views by MoCo's recipe, for small images up to
-    64 px, whatever the backbone was trained with; see `evaluation.retrieval`. Unreadable images are left out.
+    The rank is that of un-augmented images. The retrieval is between two views by MoCo's augmentation, for small images
+    up to 64 px, whatever the backbone was trained with; see `evaluation.retrieval`. Unreadable images are left out.
     """
     chosen = torch.randperm(len(images), generator=generator(seed, "without labels"))[:most].sort().values
-    plain = extract(backbone, images, **vars(settings), indices=chosen)
-    first, second = _two_views(backbone, images, settings, chosen, seed)
+    plain = extract(backbone, images, inputs, indices=chosen)
+    first, second = _two_views(backbone, images, inputs, chosen, seed)
     keep = readable(images, chosen)
     return {
         "effective rank": effective_rank(plain[keep]),
@@ -38,22 +38,22 @@ def without_labels(
 
 @torch.no_grad()
 def _two_views(
-    backbone: Backbone, images: Images, settings: InputSettings, chosen: Tensor, seed: int
+    backbone: Backbone, images: Images, inputs: InputSettings, chosen: Tensor, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Features of two views of the chosen images: float32 (n, width) each, on the CPU."""
     views = ImageViews(
-        SMALL_VIEWS if settings.size <= SMALL_SIDE else LARGE_VIEWS,
-        settings.size,
+        SMALL_VIEWS if inputs.size <= SMALL_SIDE else LARGE_VIEWS,
+        inputs.size,
         seed=seed,
-        statistics=(settings.mean, settings.std),
+        statistics=(inputs.mean, inputs.std),
     )
     training = backbone.training
     backbone.eval()
     rows: list[list[Tensor]] = [[], []]
-    for batch in images.stream(chosen.split(settings.batch_size)):
-        made = views(batch.to(settings.device), 0)
+    for batch in images.stream(chosen.split(inputs.batch_size)):
+        made = views(batch.to(inputs.device), 0)
         for side, view in zip(rows, made.tensors, strict=True):
-            with settings.autocast():
+            with inputs.autocast():
                 pooled = backbone(view.contiguous(memory_format=torch.channels_last)).pooled
             side.append(pooled.float().cpu())
     backbone.train(training)

@@ -127,7 +127,7 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     prints = [source.fingerprint()]
     if test is not None:
         if _classes(test) == 0:
-            raise UserError(f"{options.test} has no labels; images to be asked about need some.")
+            raise UserError(f"{options.test} has no labels; images to test on need some.")
         prints.append(test.fingerprint())
     training, per_epoch = _shared(entries, source, data, options)
     measuring = Evaluate(
@@ -199,7 +199,7 @@ def _open(path: str, options: Compare) -> Source:
 def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> bool:
     classes = _classes(source)
     if classes == 0 and options.test:
-        raise UserError(f"{data} has no labels to learn from, so --test cannot be asked about: leave it out.")
+        raise UserError(f"{data} has no labels to learn from, so --test cannot be used: leave it out.")
     if classes == 1 and measured:
         raise UserError(
             f"{data} has one class only, and to be told apart images need two: mend the labels, or compare without "

@@ -23,7 +23,7 @@ class TemporalConsistency(Monitor):
     """Mean cosine between the backbone's features of the same un-augmented images now and one stage ago.
 
     A stage is a tenth of the run, in whole epochs. The features of earlier stages lie in the run folder until `clear`,
-    so a run that is killed and goes on logs what an unbroken one does.
+    so a run that is killed and resumed logs the same as an uninterrupted one.
     """
 
     def __init__(self, images: Images, inputs: InputSettings, folder: Path, *, epochs: int, seed: int) -> None:
@@ -35,7 +35,7 @@ class TemporalConsistency(Monitor):
     def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
         if progress.epoch % self.every_epochs:
             return {}  # the end of a run that is no whole number of stages
-        features = F.normalize(extract(method.backbone, self.images, **vars(self.inputs), indices=self.chosen), dim=1)
+        features = F.normalize(extract(method.backbone, self.images, self.inputs, indices=self.chosen), dim=1)
         write_atomically(self._file(progress.epoch), lambda handle: np.save(handle, features.half().numpy()))
         before = self._before(progress.epoch)
         if before is None or before.shape != features.shape:

@@ -18,7 +18,7 @@ def run(model: str, data: str, options: Embed) -> Path:
     )
     images = open_images(data, options, opened.inputs.size, opened.inputs.device, max_unreadable=1.0)
     out = Path(options.out or (opened.run or Path()) / f"{data_name(data)}-embeddings.parquet")
-    with progress_bar("embedding", options.quiet) as progress:
-        written = embed(opened.backbone, images, out, opened.inputs, progress=progress)
+    with progress_bar("embedding", options.quiet) as on_progress:
+        written = embed(opened.backbone, images, out, opened.inputs, on_progress=on_progress)
     print(written.describe())
     return out

@@ -24,7 +24,7 @@ from twofold.images.options import Evaluate
 from twofold.images.report.sections import SECTIONS
 from twofold.page import build
 from twofold.runs.results import add_results
-from twofold.runs.screen import progress_bar
+from twofold.runs.screen import OnProgress, progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
@@ -57,7 +57,7 @@ DETAILS = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured, on what: the model, the labelled images to learn from and to ask about, and how."""
+    """What is measured, on what: the model, the labelled images to learn from and to test on, and how."""
 
     model: Model
     train: Split
@@ -66,7 +66,7 @@ class Task:
     seed: int
     epochs: int | None
     floors: bool
-    progress: Callable[[int, int], None]
+    on_progress: OnProgress
 
     @property
     def name(self) -> str:
@@ -104,9 +104,9 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     """The results of a model, and of its floors, as evaluation.json keeps them."""
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
-        print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} asked about, {classes} classes")
-    with progress_bar("evaluating", options.quiet) as progress:
-        task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, progress)
+        print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
+    with progress_bar("evaluating", options.quiet) as on_progress:
+        task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
         rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
     for row in rows:
@@ -120,7 +120,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
 
 
 def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Split, Split, int]:
-    """(images to learn from, images to ask about, classes). Raises UserError where the labels do not suffice."""
+    """(images to learn from, images to test on, classes). Raises UserError where the labels do not suffice."""
     size, device = inputs.size, inputs.device
     train = labelled(open_images(data, options, size, device, seed=options.seed))
     names = train.images.source.classes
@@ -129,10 +129,12 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
     else:
         train, test = hold_out(train, seed=options.seed)
     if len(train) == 0 or len(test) == 0:
-        raise UserError(f"{data} leaves {len(train)} images to learn from and {len(test)} to ask about.")
+        raise UserError(
+            f"{data} leaves {len(train)} images to learn from and {len(test)} to test on: give more of them labels."
+        )
     classes = max(int(train.labels.max()), int(test.labels.max())) + 1
     if classes < 2:
-        raise UserError(f"{data} has one class only; to be told apart, images need two.")
+        raise UserError(f"{data} has one class only; give images of at least two.")
     if options.labels < 1:
         train = few_labels(train, options.labels, options.seed)
     return train, test, classes
@@ -144,7 +146,8 @@ def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
 
     def features(backbone: Backbone) -> tuple[Labelled, Labelled]:
         inputs = task.model.inputs
-        return task.train.features(backbone, inputs, task.progress), task.test.features(backbone, inputs, task.progress)
+        train, test = (part.features(backbone, inputs, task.on_progress) for part in (task.train, task.test))
+        return train, test
 
     sides = {task.name: features(task.model.backbone)}
     if task.floors:
@@ -166,7 +169,7 @@ def _on_network(protocols: list[str], task: Task) -> list[dict[str, Any]]:
     if not protocols:
         return []
     sides = {task.name: task.model.backbone} | ({UNTRAINED: task.untrained()} if task.floors else {})
-    settings: dict[str, Any] = {"seed": task.seed, "epochs": task.epochs, "progress": task.progress}
+    settings: dict[str, Any] = {"seed": task.seed, "epochs": task.epochs, "on_progress": task.on_progress}
     rows = []
     for protocol in protocols:
         for name, backbone in sides.items():

@@ -13,11 +13,11 @@ from twofold.images.backbones import Backbone, build_backbone, load_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.options import Columns
 from twofold.images.reading import Images, open_source
-from twofold.images.views.recipes import statistics_named
+from twofold.images.views.augmentations import statistics_named
 from twofold.training.distribution import choose_precision
 
 BACKBONE_FILE = "backbone.safetensors"
-UNTRAINED = "random:"
+RANDOM = "random:"
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def open_model(name: str, *, image_size: int | None = None, precision: str = "au
     """The model that a command line names. Raises UserError where there is none, in words that say what to do."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     path, run = Path(name), None
-    if name.startswith(UNTRAINED):
+    if name.startswith(RANDOM):
         size = image_size or 224
-        backbone = build_backbone(name[len(UNTRAINED) :], image_size=size).eval()
+        backbone = build_backbone(name[len(RANDOM) :], image_size=size).eval()
         about: dict[str, Any] = {"image_size": size, "method": "untrained"}
         about["mean"], about["std"] = statistics_named("imagenet")
     else:
@@ -50,7 +50,7 @@ def open_model(name: str, *, image_size: int | None = None, precision: str = "au
                     else f"{run} is not a run folder: it holds no config.yaml."
                 )
         elif not path.is_file():
-            raise UserError(f"There is no run folder and no backbone file at {name} (or say {UNTRAINED}resnet18).")
+            raise UserError(f"{name} is no run folder and no backbone file: give one of them, or {RANDOM}resnet18.")
         backbone, about = load_backbone(path, own=run is not None)
     inputs = InputSettings(
         image_size or int(about["image_size"]),

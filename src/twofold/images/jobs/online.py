@@ -1,4 +1,4 @@
-"""kNN while the run goes on: how far the backbone is, told by labels that training never sees."""
+"""kNN while the run goes on: how far the backbone is, by labels that training never sees."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Labelled = tuple[Tensor, Tensor]
 class OnlineKNN(Monitor):
     """kNN accuracy (k 200, temperature 0.1) of the backbone's features on un-augmented images.
 
-    Without images to ask about (`val`), each image of the bank is asked against all others. Bank and queries are random
+    Without test images (`val`), each image of the bank is compared with all others. Bank and queries are random
     subsets of at most 2,000 and 1,000 images (50,000 and 10,000 on a GPU), the same throughout the run.
     """
 

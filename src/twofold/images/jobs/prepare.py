@@ -11,7 +11,7 @@ from twofold.runs.screen import progress_bar
 
 def run(data: str, out: str, options: Prepare) -> Path:
     """Write the folder and say how to use it; see `api.prepare`."""
-    with progress_bar(f"preparing {data}") as progress:
+    with progress_bar(f"preparing {data}") as on_progress:
         prepare(
             data,
             out,
@@ -19,7 +19,7 @@ def run(data: str, out: str, options: Prepare) -> Path:
             workers=options.workers,
             image_column=options.image_column,
             label_column=options.label_column,
-            progress=progress,
+            on_progress=on_progress,
         )
     print(f"Prepared: give {out} as the data from now on.")
     return Path(out)

@@ -44,7 +44,7 @@ BUSY = 0.5  # load a core from which bf16 kernels, whose threads wait for each o
 def run(composition: Composition, data: str, options: Pretrain, *, alone: bool = True) -> Path:
     """Train to the end of the plan and write the results; see `api.pretrain`. Returns the run folder.
 
-    alone: say what to do with it, for it is no part of a comparison.
+    alone: the run is not part of a comparison, so say what to do with it.
     """
     source = open_source(data, image_column=options.image_column, label_column=options.label_column)
     settings = settle(options, composition, source, data, torch.cuda.is_available())

@@ -37,7 +37,7 @@ def view_samples(images: Images, views: ImageViews, seed: int) -> dict[str, np.n
 def gallery(backbone: nn.Module, images: Images, inputs: InputSettings, seed: int) -> dict[str, np.ndarray]:
     """The arrays of gallery.npz: features, thumbnails, labels (-1: none), names and classes of up to 1,000 images."""
     chosen = _chosen(len(images), GALLERY, seed, "gallery")
-    features = extract(backbone, images, **vars(inputs), indices=chosen)
+    features = extract(backbone, images, inputs, indices=chosen)
     thumbnails = [_squares(batch, THUMBNAIL).cpu() for batch in images.stream(chosen.split(256))]
     keep = readable(images, chosen)
     source, rows = images.source, chosen[keep].numpy()

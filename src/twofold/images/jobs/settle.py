@@ -23,7 +23,7 @@ LOOKED_AT = 64
 def settle(options: Pretrain, composition: Composition, source: Source, data: str, gpu: bool) -> Pretrain:
     """The options with every value filled in. Raises UserError where the data cannot carry what was asked."""
     if len(source) < 2:
-        raise UserError(f"{data} holds {len(source)} image{'' if len(source) == 1 else 's'}; two is the least.")
+        raise UserError(f"{data} holds {len(source)} image{'' if len(source) == 1 else 's'}: give at least two.")
     side = options.image_size or fitting_side(source, gpu)
     name = recipe_for(side) if options.recipe == "auto" else options.recipe
     recipe = composition.recipe(name)
@@ -72,5 +72,5 @@ def _short_side(source: Source, i: int) -> int:
         return 0
 
 
-def _or(given: str, usual: str) -> str:
-    return usual if given == "auto" else given
+def _or(value: str, usual: str) -> str:
+    return usual if value == "auto" else value

@@ -16,7 +16,7 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
 from twofold.images.jobs.evaluate import open_splits
 from twofold.images.options import Evaluate, Pretrain
-from twofold.images.views.recipes import statistics_named
+from twofold.images.views.augmentations import statistics_named
 from twofold.randomness import derive
 from twofold.runs.screen import progress_bar
 
@@ -26,7 +26,7 @@ class Supervised:
     """Fine-tunes random weights, and keeps {"top1", ...} of the test images for each seed in the folder.
 
     training: the options of the runs (backbone, stem, batch size, image size, precision). statistics: normalisation of
-    the input. measuring: which images have labels and which are asked about. The batch shrinks to an eighth of the
+    the input. measuring: which images have labels and which are tested on. The batch shrinks to an eighth of the
     labels, like in fine-tuning.
     """
 
@@ -55,9 +55,9 @@ class Supervised:
         torch.manual_seed(derive(seed, "weights"))
         backbone = build_backbone(training.backbone, image_size=inputs.size, stem=training.stem)
         recipe = FinetuneRecipe(batch_size=cast(int, training.batch_size))
-        with progress_bar("training with labels", measuring.quiet) as progress:
+        with progress_bar("training with labels", measuring.quiet) as on_progress:
             found = finetune(
-                backbone, train, test, classes, inputs, recipe=recipe, epochs=epochs, seed=seed, progress=progress
+                backbone, train, test, classes, inputs, recipe=recipe, epochs=epochs, seed=seed, on_progress=on_progress
             )
         about = {"epochs": epochs, "images": len(train), "asked": len(test), "data": measuring.test or self.data}
         write_json(self.file(seed), {**found, "seed": seed, **about})

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.images.reading.parquet import RowNames
 from twofold.images.reading.places import Place
 from twofold.images.reading.source import Source, digest, labels_from_values
@@ -55,14 +55,14 @@ def open_npz(path: str, where: Place) -> Arrays:
                     if "pickle" not in str(error).lower():
                         raise
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise UserError(f"{path} is not a whole .npz file ({error})") from error
+        raise UserError(f"{path} is not a whole .npz file ({clause(error)}); write or fetch it again.") from error
     fitting = [k for k, a in arrays.items() if a.dtype == np.uint8 and a.ndim in (3, 4)]
     named = [k for k in IMAGE_KEYS if k in fitting]
     if not fitting:
-        held = ", ".join(f"{k} {a.dtype}{list(a.shape)}" for k, a in arrays.items()) or "nothing readable"
-        raise UserError(f"{path} holds no uint8 array of images with 3 or 4 dimensions but {held}")
+        found = ", ".join(f"{k} {a.dtype}{list(a.shape)}" for k, a in arrays.items()) or "nothing readable"
+        raise UserError(f"{path} holds no uint8 array of images with 3 or 4 dimensions but {found}.")
     if not named and len(fitting) > 1:
-        raise UserError(f"{path} holds several arrays of images ({', '.join(fitting)}); call the right one `images`")
+        raise UserError(f"{path} holds several arrays of images ({', '.join(fitting)}); call the right one `images`.")
     key = (named or fitting)[0]
     return Arrays(path, where, arrays[key], _labels_for(key, arrays), key)
 
@@ -75,7 +75,7 @@ def open_npy(path: str, where: Place) -> Arrays:
         else:
             array = np.load(io.BytesIO(where.read()), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is not a whole .npy file ({error})") from error
+        raise UserError(f"{path} is not a whole .npy file ({clause(error)}); write or fetch it again.") from error
     return Arrays(path, where, array, None, "array")
 
 
@@ -85,7 +85,9 @@ def open_idx(path: str, where: Place) -> Arrays:
     other = where.parent().join(where.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1"))
     labels = _read_idx(str(other), other) if other != where and other.is_file() else None
     if labels is not None and len(labels) != len(images):
-        raise UserError(f"{other} holds {len(labels)} labels but {path} {len(images)} images")
+        raise UserError(
+            f"{other} holds {len(labels)} labels but {path} {len(images)} images; give files that belong together."
+        )
     return Arrays(path, where, images, labels, "array")
 
 
@@ -99,13 +101,13 @@ def _read_idx(path: str, where: Place) -> np.ndarray:
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         zero, kind, ndim = struct.unpack_from(">HBB", data)
         if zero or kind != 8:
-            raise UserError(f"{path} is not an idx file of uint8 values")
+            raise UserError(f"{path} is not an idx file of uint8 values.")
         shape = struct.unpack_from(f">{ndim}I", data, 4)
     except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UserError(f"{path} is not a whole idx file ({error})") from error
+        raise UserError(f"{path} is not a whole idx file ({clause(error)}); write or fetch it again.") from error
     start, count = 4 + 4 * ndim, int(np.prod(shape, dtype=np.int64))
     if len(data) - start < count:
-        raise UserError(f"{path} is cut short: {len(data) - start:,} of {count:,} values")
+        raise UserError(f"{path} is cut short: {len(data) - start:,} of {count:,} values; fetch it again.")
     return np.frombuffer(data, np.uint8, count, start).reshape(shape)
 
 
@@ -126,10 +128,10 @@ def _labels_for(key: str, arrays: dict[str, np.ndarray]) -> np.ndarray | None:
 def _channels_last(path: str, name: str, images: np.ndarray) -> np.ndarray:
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
         raise UserError(
-            f"{path}: {name} is {images.dtype}{list(images.shape)}; images are uint8 (n, H, W) or (n, H, W, C)"
+            f"{path}: {name} is {images.dtype}{list(images.shape)}; images are uint8 (n, H, W) or (n, H, W, C)."
         )
     if images.ndim == 4 and images.shape[-1] not in (1, 3, 4):
         if images.shape[1] not in (1, 3, 4):
-            raise UserError(f"{path}: {name} has shape {list(images.shape)}, with no axis of 1, 3 or 4 channels")
+            raise UserError(f"{path}: {name} has shape {list(images.shape)}, with no axis of 1, 3 or 4 channels.")
         images = images.transpose(0, 2, 3, 1)
     return images

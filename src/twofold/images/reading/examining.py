@@ -56,15 +56,11 @@ def examine(
     rows = list(range(len(source)))
     if most is not None and most < len(rows):
         rows = sorted({int(i) for i in np.linspace(0, len(source) - 1, most)})
-    with ThreadPoolExecutor(workers or usable_cores()) as pool:
-        tasks = [rows[k : k + 64] for k in range(0, len(rows), 64)]
-        looks = [look for found in pool.map(lambda task: [_look(source, i) for i in task], tasks) for look in found]
-    odd: Counter[str] = Counter()
+    looks = _looks(source, rows, workers or usable_cores())
+    odd = [(kind, source.names[i]) for i, look in zip(rows, looks, strict=True) for kind in look.odd]
     examples: dict[str, str] = {}
-    for i, look in zip(rows, looks, strict=True):
-        odd.update(look.odd)
-        for kind in look.odd:
-            examples.setdefault(kind, source.names[i])
+    for kind, name in odd:
+        examples.setdefault(kind, name)
     good = [look for look in looks if not look.reason]
     counts = Counter(source.labels.tolist() if source.labels is not None else [])
     return Findings(
@@ -72,7 +68,7 @@ def examine(
         total=len(source),
         examined=len(rows),
         formats=dict(Counter(look.format for look in good)),
-        odd=dict(odd),
+        odd=dict(Counter(kind for kind, _ in odd)),
         broken={source.names[i]: look.reason for i, look in zip(rows, looks, strict=True) if look.reason},
         height=np.array([look.height for look in good], np.int64),
         width=np.array([look.width for look in good], np.int64),
@@ -83,6 +79,12 @@ def examine(
         seconds=time.perf_counter() - began,
         examples=examples,
     )
+
+
+def _looks(source: Source, rows: Sequence[int], workers: int) -> list[_Look]:
+    tasks = [rows[k : k + 64] for k in range(0, len(rows), 64)]
+    with ThreadPoolExecutor(workers) as pool:
+        return [look for found in pool.map(lambda task: [_look(source, i) for i in task], tasks) for look in found]
 
 
 def _look(source: Source, i: int) -> _Look:

@@ -65,9 +65,9 @@ def open_folder(path: str, root: Place) -> Files:
     """All image files below a folder. UserError where there is none, saying what was found instead."""
     names, skipped = _walk(root.path) if root.fs is None else _walk_remote(root)
     if not names:
-        held = f"holds no images but only {count_list(skipped)}" if skipped else "is empty"
+        found = f"holds no images but only {count_list(skipped)}" if skipped else "is empty"
         known = " ".join(sorted(EXTENSIONS))
-        raise UserError(f"{path} {held}; images end in {known}")
+        raise UserError(f"{path} {found}; images end in {known}.")
     return Files(path, root, names, skipped)
 
 
@@ -76,18 +76,17 @@ def open_list(path: str, where: Place) -> Files:
     try:
         lines = where.read().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text file in UTF-8 (byte {error.start})") from error
+        raise UserError(f"{path} is not a text file in UTF-8 (byte {error.start}); save it so.") from error
     names = [line.strip() for line in lines if line.strip()]
     root = where.parent()
     if not names:
-        raise UserError(f"{path} is an empty list; put one image path on each line")
+        raise UserError(f"{path} is an empty list; put one image path on each line.")
     if not any(root.join(name).is_file() for name in names[:100]):
-        raise UserError(f"{path}: line 1 names {root.join(names[0])}, which {_why_not(root.join(names[0]))}")
+        first = root.join(names[0])
+        if first.is_dir():
+            raise UserError(f"{path}: line 1 names {first}, which is a folder, not a file.")
+        raise UserError(f"{path}: line 1 names no file; {missing(first)}")
     return Files(path, root, names, {})
-
-
-def _why_not(where: Place) -> str:
-    return "is a folder, not a file" if where.is_dir() else str(missing(where)).removeprefix(f"{where} ").rstrip(".")
 
 
 def _walk(top: str) -> tuple[list[str], dict[str, int]]:

@@ -131,7 +131,7 @@ class Images:
         return _Ahead(rows, loads, self._assembler.submit(self._assemble, rows, loads))
 
     def _held(self, i: int) -> bool:
-        return self._host.get(i) is not None or bool(self._on_device and self._on_device.held[i])
+        return self._host.get(i) is not None or bool(self._on_device and self._on_device.stored[i])
 
     def _load(self, indices: Sequence[int]) -> dict[int, np.ndarray]:
         return {i: self._image(i) for i in indices}
@@ -188,13 +188,13 @@ class Images:
     def _from_device(
         self, store: DeviceMemory, rows: list[int], images: dict[int, np.ndarray], height: int, width: int
     ) -> Tensor:
-        held = [r for r, i in enumerate(rows) if store.held[i]]
-        if len(held) == len(rows):
+        stored = [r for r, i in enumerate(rows) if store.stored[i]]
+        if len(stored) == len(rows):
             return store.batch(rows, height, width)
-        others = [r for r, i in enumerate(rows) if not store.held[i]]
+        others = [r for r, i in enumerate(rows) if not store.stored[i]]
         block = pad([images[rows[r]] for r in others], height, width, pinned=self.device.type == "cuda").to(self.device)
-        both = torch.cat([store.batch([rows[r] for r in held], height, width), block])
-        return both[torch.tensor(held + others).argsort().to(self.device)]
+        both = torch.cat([store.batch([rows[r] for r in stored], height, width), block])
+        return both[torch.tensor(stored + others).argsort().to(self.device)]
 
     def _expected_bytes(self) -> int:
         """The size of the decoded set, from the headers of a few images spread over it."""

@@ -43,13 +43,13 @@ class DeviceMemory:
         self.flat = torch.zeros(capacity, dtype=torch.uint8, device=device)
         self.used = 0
         self.full = False
-        self.held = np.zeros(count, bool)
+        self.stored = np.zeros(count, bool)
         self.size = np.zeros((count, 2), np.int64)
         self._start = np.zeros(count, np.int64)
 
     def put(self, indices: Sequence[int], images: Sequence[np.ndarray]) -> None:
         """Copy images to the device in one transfer. From the first that does not fit, none is kept."""
-        fresh = {i: image for i, image in zip(indices, images, strict=True) if not self.held[i]}
+        fresh = {i: image for i, image in zip(indices, images, strict=True) if not self.stored[i]}
         if self.full or self.used + sum(image.nbytes for image in fresh.values()) > len(self.flat):
             self.full = self.full or bool(fresh)
             return
@@ -58,11 +58,11 @@ class DeviceMemory:
         packed = pack(list(fresh.values()), self.flat.device)
         self.flat[self.used : self.used + len(packed)] = packed
         for i, image in fresh.items():
-            self.held[i], self.size[i], self._start[i] = True, image.shape[1:], self.used
+            self.stored[i], self.size[i], self._start[i] = True, image.shape[1:], self.used
             self.used += image.nbytes
 
     def batch(self, indices: Sequence[int], height: int, width: int) -> Tensor:
-        """Images that are held, as uint8 (B, 3, height, width) on the device, zeros right of and below each."""
+        """Images that are stored, as uint8 (B, 3, height, width) on the device, zeros right of and below each."""
         start, size = torch.from_numpy(self._start[indices]), torch.from_numpy(self.size[indices])
         return gather(self.flat, to_device(start, self.flat.device), to_device(size, self.flat.device), height, width)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.images.reading.arrays import open_idx, open_npy, open_npz
 from twofold.images.reading.files import open_folder, open_list
 from twofold.images.reading.parquet import Parquet
@@ -45,18 +45,18 @@ def open_source(path: str, *, image_column: str | None = None, label_column: str
     except UserError:
         raise
     except PermissionError as error:
-        raise UserError(f"{error.filename or path} may not be read (permission denied)") from error
+        raise UserError(f"{error.filename or path} may not be read (permission denied).") from error
     except Exception as error:
         if "://" not in path:
             raise
-        raise UserError(f"{path} cannot be read ({type(error).__name__}: {error})") from error
+        raise UserError(f"{path} cannot be read ({type(error).__name__}: {clause(error)}).") from error
 
 
 def _open_files(path: str, places: list[Place], name: str) -> Source:
     if name.endswith(TARS):
         return Shards(path, places)
     if len(places) > 1:
-        raise UserError(f"{path} stands for {len(places)} files, which only .parquet and .tar may be")
+        raise UserError(f"{path} stands for {len(places)} files, which only .parquet and .tar may be.")
     where = places[0]
     if name.endswith(LISTS):
         return open_list(path, where)
@@ -67,8 +67,8 @@ def _open_files(path: str, places: list[Place], name: str) -> Source:
     if "idx3" in name or "idx4" in name or name.endswith((".idx", ".idx.gz")):
         return open_idx(path, where)
     if is_image(name):
-        raise UserError(f"{path} is one image; give the folder it lies in")
-    raise UserError(f"{path} is of no known kind; data is {KINDS}")
+        raise UserError(f"{path} is one image; give the folder it lies in.")
+    raise UserError(f"{path} is of no known kind; data is {KINDS}.")
 
 
 def _places(path: str) -> list[Place]:
@@ -77,7 +77,7 @@ def _places(path: str) -> list[Place]:
     itself if it is there, else what its braces or pattern give. UserError where any is missing.
     """
     if not path:
-        raise UserError(f"the path to the data is empty; data is {KINDS}")
+        raise UserError(f"The path to the data is empty; data is {KINDS}.")
     where = place(path)
     if _is_folder(where) or where.is_file():
         return [where]
@@ -105,7 +105,7 @@ def _shards_in(folder: Place) -> list[Place]:
     names = [n for n in folder.children() if not n.startswith(".")]
     if MANIFEST in names and not json.loads(folder.join(MANIFEST).read()).get("done"):
         raise UserError(
-            f"{folder} holds an unfinished prepare; run the same prepare again, it goes on where it stopped"
+            f"{folder} holds an unfinished prepare; run the same prepare again: it goes on where it stopped."
         )
     for ending in (".parquet", ".tar"):
         shards = [folder.join(n) for n in names if n.lower().endswith(ending)]
@@ -117,5 +117,5 @@ def _shards_in(folder: Place) -> list[Place]:
 def _no_columns(source: Source, *columns: str | None) -> Source:
     for column in columns:
         if column:
-            raise UserError(f"{source.path} has no columns; {column} can be named for parquet files only")
+            raise UserError(f"{source.path} has no columns; {column} can be named for parquet files only.")
     return source

@@ -16,7 +16,7 @@ from twofold.images.reading.opening import MANIFEST
 
 @contextmanager
 def claimed(folder: Path, manifest: dict[str, Any]) -> Iterator[None]:
-    """The folder is this process's meanwhile, and holds the manifest of the same key that is there, or `manifest`.
+    """Within the block the folder belongs to this process, and holds `manifest` or the one of the same key that it had.
 
     Raises UserError for a folder with anything else, or of another process.
     """
@@ -40,12 +40,14 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 @contextmanager
 def full_disk(out: str) -> Iterator[None]:
-    """A full disk in words that say that nothing is lost."""
+    """A full disk as an error that says that nothing is lost."""
     try:
         yield
     except UserError as error:
         if is_disk_full(error):
-            raise UserError(f"The disk of {out} is full: make room and give the same command; it goes on.") from error
+            raise UserError(
+                f"{out} cannot be written (its disk is full): make room and give the same command; it goes on."
+            ) from error
         raise
 
 

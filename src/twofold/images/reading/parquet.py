@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.errors import UserError, nearest
+from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.places import Place
 from twofold.images.reading.resources import free_memory
 from twofold.images.reading.source import DecodeError, Source, digest, labels_from_values
@@ -52,13 +52,13 @@ class Parquet(Source):
                 self._metadata[f], theirs = file.metadata, file.schema_arrow
             schema = schema or theirs
             if theirs.names != schema.names:
-                raise UserError(f"{where} has other columns ({_listed(theirs)}) than {places[0]} ({_listed(schema)})")
+                raise UserError(f"{where} has other columns ({_listed(theirs)}) than {places[0]} ({_listed(schema)}).")
         self.column = _image_column(path, schema, image_column)
         counts = [m.row_group(g).num_rows for m in self._metadata for g in range(m.num_row_groups)]
         self._groups = [(f, g) for f, m in enumerate(self._metadata) for g in range(m.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
         if not self._starts[-1]:
-            raise UserError(f"{path} has no rows")
+            raise UserError(f"{path} has no rows.")
         self.names = self._read_names(schema)
         self.labels, self.classes = self._read_labels(schema, label_column)
         self._kept: OrderedDict[int, Any] = OrderedDict()
@@ -114,9 +114,11 @@ class Parquet(Source):
         try:
             return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=self._metadata[f])
         except pa.ArrowInvalid as error:
-            raise UserError(f"{where} is not a whole parquet file ({str(error).splitlines()[0]})") from error
+            raise UserError(
+                f"{where} is not a whole parquet file ({clause(error)}); write or fetch it again."
+            ) from error
         except OSError as error:
-            raise UserError(f"{where} cannot be read ({error})") from error
+            raise UserError(f"{where} cannot be read ({clause(error)}).") from error
 
     def _read_names(self, schema: Any) -> Sequence[str]:
         for name in NAME_COLUMNS:
@@ -144,7 +146,7 @@ class Parquet(Source):
                 labels, numbers = labels_from_values(self._column(name))
                 return labels, self._class_names(schema, name, numbers) if types.is_integer(kind) else numbers
             if wanted:
-                raise UserError(f"{self.path}: column {wanted} holds {kind}; labels are integers or strings")
+                raise UserError(f"{self.path}: column {wanted} holds {kind}; labels are integers or strings.")
         return None, None
 
     def _class_names(self, schema: Any, column: str, numbers: list[str] | None) -> list[str] | None:
@@ -196,14 +198,14 @@ def _image_column(path: str, schema: Any, wanted: str | None) -> str:
         if wanted not in schema.names:
             raise UserError(f"{path} has no column {wanted} (it has {_listed(schema)}).{nearest(wanted, schema.names)}")
         if wanted not in fitting:
-            raise UserError(f"{path}: column {wanted} holds {schema.field(wanted).type}, not encoded image bytes")
+            raise UserError(f"{path}: column {wanted} holds {schema.field(wanted).type}, not encoded image bytes.")
         return wanted
     named = [name for name in IMAGE_COLUMNS if name in fitting]
     if named or len(fitting) == 1:
         return (named or fitting)[0]
     if fitting:
-        raise UserError(f"{path} has several columns of bytes ({', '.join(fitting)}); name one with image_column")
-    raise UserError(f"{path} has no column of encoded images (it has {_listed(schema)})")
+        raise UserError(f"{path} has several columns of bytes ({', '.join(fitting)}); name one with image_column.")
+    raise UserError(f"{path} has no column of encoded images (it has {_listed(schema)}).")
 
 
 def _holds_bytes(kind: Any) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from twofold.errors import UserError, nearest
+from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.source import DecodeError
 
 ATTEMPTS = 3  # a remote read is tried again after 0.5 s and 1 s
@@ -131,10 +131,10 @@ def place(path: str) -> Place:
     try:
         fs, inner = fsspec.core.url_to_fs(path)
     except ImportError as error:
-        raise UserError(f"{path}: {scheme}:// needs another package ({error})") from error
+        raise UserError(f"{path}: {scheme}:// needs another package ({clause(error)}).") from error
     except ValueError as error:
         known = ", ".join(sorted(fsspec.available_protocols())[:12])
-        raise UserError(f"{path}: {scheme}:// is no file system that fsspec knows ({known}, ...)") from error
+        raise UserError(f"{path}: {scheme}:// is no file system that fsspec knows ({known}, ...).") from error
     return Place(inner, fs, "" if "://" in inner else f"{scheme}://")
 
 
@@ -146,10 +146,10 @@ def missing(where: Place) -> UserError:
             below, above = above, above.parent()
         folder = above if above.path else above.at(".") if above.fs is None else above
         hint = nearest(below.name, folder.children())
-        told = below if below != where else None
+        absent = below if below != where else None
     except Exception:  # a hint must not hide the message
-        hint, told = "", None
-    where_it_ends = f" (already {told} does not)" if told else ""
+        hint, absent = "", None
+    where_it_ends = f" (already {absent} does not)" if absent else ""
     return UserError(f"{where} does not exist{where_it_ends}.{hint}")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from twofold.images.reading.parquet import METADATA
 from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source, digest
 from twofold.images.reading.unreadable import Unreadable
+from twofold.runs.screen import OnProgress
 
 SHARD = 1024  # images in a shard: what a kill can cost
 GROUP = 32  # images in a row group: what reading one image costs
@@ -37,7 +37,7 @@ def prepare(
     max_unreadable: float = 0.05,
     image_column: str | None = None,
     label_column: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> str:
     """Write the images of `path` into the folder `out`, shrunk to `short_side` pixels, with names and labels; returns
     `out`.
@@ -45,17 +45,12 @@ def prepare(
     Shrunk images are JPEG of the given quality (1 to 95) with full colour resolution. JPEG, PNG and WebP images that
     need no change keep their bytes; others that need no shrinking become PNG. Unreadable images are left out and listed
     in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one returns at
-    once. progress(done, total) is called now and then. Raises UserError where `out` holds anything else, also what was
-    made from other data or settings, where more than max_unreadable (share) cannot be read, where another process is
-    preparing there, and where the disk is full.
+    once. on_progress(done, total) is called now and then. Raises UserError where `out` holds anything else, also what
+    was made from other data or settings, where more than max_unreadable (share) cannot be read, where another process
+    is preparing there, and where the disk is full.
     """
     path, out = str(path), str(out)
-    if not 1 <= quality <= 95:
-        raise UserError(f"The quality is {quality}: choose 1 to 95.")
-    if short_side < 1:
-        raise UserError(f"The short side is {short_side} pixels: choose at least 1.")
-    if "://" in out:
-        raise UserError(f"{out} is a URL: name a local folder for the prepared images.")
+    _check(out, short_side, quality)
     source = open_source(path, image_column=image_column, label_column=label_column)
     manifest = {
         "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality]),
@@ -69,11 +64,20 @@ def prepare(
     if is_done(folder, manifest):
         return out
     with full_disk(out), claimed(folder, manifest):
-        unreadable = _write_shards(source, folder, manifest, workers or usable_cores(), max_unreadable, progress)
+        unreadable = _write_shards(source, folder, manifest, workers or usable_cores(), max_unreadable, on_progress)
         lines = "".join(f"{_plain(name)}\t{reason}\n" for name, reason in unreadable.items())
         write_text(folder / UNREADABLE, lines)
         write_manifest(folder, manifest | {"done": True, "unreadable": len(unreadable)})
     return out
+
+
+def _check(out: str, short_side: int, quality: int) -> None:
+    if not 1 <= quality <= 95:
+        raise UserError(f"The quality is {quality}: choose 1 to 95.")
+    if short_side < 1:
+        raise UserError(f"The short side is {short_side} pixels: choose at least 1.")
+    if "://" in out:
+        raise UserError(f"{out} is a URL: name a local folder for the prepared images.")
 
 
 def shrunk_bytes(data: Any, short_side: int, quality: int) -> bytes:
@@ -101,18 +105,11 @@ def _write_shards(
     manifest: dict[str, Any],
     workers: int,
     max_unreadable: float,
-    progress: Callable[[int, int], None] | None,
+    on_progress: OnProgress | None,
 ) -> dict[str, str]:
-    """Write the shards that are missing, images of the next under way meanwhile; returns the unreadable of all."""
+    """Write the missing shards, the images of the next one being encoded meanwhile; returns all that are unreadable."""
     unreadable = Unreadable(source, max_unreadable)
-    missing = []
-    for number, rows in enumerate(range(a, min(a + SHARD, len(source))) for a in range(0, len(source), SHARD)):
-        notes = _finished(folder / _shard_name(number), manifest["key"])
-        if notes is None:
-            missing.append((number, rows))
-        else:
-            for i, reason in notes["unreadable"]:
-                unreadable.record(i, reason)
+    missing = _missing(folder, len(source), manifest["key"], unreadable)
     done = len(source) - sum(len(rows) for _, rows in missing)
     with ThreadPoolExecutor(workers) as pool:
 
@@ -133,13 +130,26 @@ def _write_shards(
                     else:
                         images[i] = result
                     done += 1
-                    if progress:
-                        progress(done, len(source))
+                    if on_progress:
+                        on_progress(done, len(source))
                 notes = {"classes": source.classes, "key": manifest["key"], "unreadable": broken}
                 write_bytes(folder / _shard_name(number), _shard(source, images, notes))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return unreadable.named()
+
+
+def _missing(folder: Path, count: int, key: str, unreadable: Unreadable) -> list[tuple[int, range]]:
+    """Number and rows of each shard that is not there yet; what those that are there lack is recorded."""
+    missing = []
+    for number, start in enumerate(range(0, count, SHARD)):
+        notes = _finished(folder / _shard_name(number), key)
+        if notes is None:
+            missing.append((number, range(start, min(start + SHARD, count))))
+        else:
+            for i, reason in notes["unreadable"]:
+                unreadable.record(i, reason)
+    return missing
 
 
 def _encoded(source: Source, i: int, short_side: int, quality: int) -> bytes | DecodeError:

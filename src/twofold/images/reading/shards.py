@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.images.reading.places import Place
 from twofold.images.reading.source import (
     DecodeError,
@@ -46,7 +46,7 @@ class Shards(Source):
         images = [m for m in members if is_image(m.name)]
         extra = [m for m in members if not is_image(m.name)]
         if not images:
-            raise UserError(f"{path} holds no images but {count_list(_extensions(extra)) or 'nothing'}")
+            raise UserError(f"{path} holds no images but {count_list(_extensions(extra)) or 'nothing'}.")
         if extra:
             samples: dict[tuple[int, str], Member] = {}
             for m in images:
@@ -104,8 +104,12 @@ def _members(shard: int, where: Place, skipped: Counter[str]) -> Iterator[Member
                         yield Member(info.name.removeprefix("./"), shard, info.offset_data, info.size)
         except tarfile.TarError as error:
             packed = extension(where.name) in (".gz", ".tgz", ".bz2", ".xz", ".zst")
-            cause = "is compressed; unpack it to a plain .tar first" if packed else f"is not a whole tar file ({error})"
-            raise UserError(f"{where} {cause}") from error
+            cause = (
+                "is compressed; unpack it to a plain .tar first"
+                if packed
+                else f"is not a whole tar file ({clause(error)})"
+            )
+            raise UserError(f"{where} {cause}.") from error
 
 
 def _key(name: str) -> str:

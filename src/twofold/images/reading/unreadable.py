@@ -41,12 +41,12 @@ class Unreadable:
         """The error that names how many and the first of them."""
         found, total = self.named(), len(self.source)
         first = ", ".join(f"{name} ({reason})" for name, reason in list(found.items())[:3])
-        more = ", ..." if len(found) > 3 else ""
+        more = " and others" if len(found) > 3 else ""
         if len(found) == total:
-            return UserError(f"none of the {total:,} images in {self.source.path} can be read: {first}{more}")
+            return UserError(f"{self.source.path} holds {total:,} images, of which none can be read: {first}{more}.")
         return UserError(
-            f"{len(found):,} of the {total:,} images in {self.source.path} cannot be read, more than the share of "
-            f"{self.most:.3g} that max_unreadable allows: {first}{more}"
+            f"{self.source.path} holds {total:,} images, of which {len(found):,} cannot be read, more than the "
+            f"{self.most:.3g} of them that max_unreadable allows: {first}{more}."
         )
 
 

@@ -1,4 +1,4 @@
-"""The interpreter: one plan followed for many images at once, operation by operation, in the recipe's order."""
+"""The interpreter: draws followed for many images at once, operation by operation, in the order of the augmentation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from twofold.images.views.augmentations import Blur, Clip, Crop, Grey, Jitter, Normalise, Solarise, Statistics
 from twofold.images.views.blur import blur, kernel_size
 from twofold.images.views.colour import (
     grey_,
@@ -17,8 +18,7 @@ from twofold.images.views.colour import (
     normalise_,
     solarise_,
 )
-from twofold.images.views.draw import ORDERS, Drawn, Plan, flips
-from twofold.images.views.recipes import Blur, Clip, Crop, Grey, Jitter, Normalise, Solarise, Statistics
+from twofold.images.views.draw import ORDERS, Drawn, Draws, flips
 from twofold.images.views.resample import crop_bytes, crop_floats
 
 # Images are worked in chunks whose pixels (float32) take about this much: on a CPU they stay in the second-level cache.
@@ -26,7 +26,7 @@ _CHUNK_BYTES_CPU = 800_000
 _CHUNK_BYTES = 256_000_000
 
 
-def render(pixels: Tensor, size: Tensor, steps: Plan, view_size: int, statistics: Statistics, linear: bool) -> Tensor:
+def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistics: Statistics, linear: bool) -> Tensor:
     """All views of a batch that have the same kinds of operations.
 
     pixels: uint8 (B, 3, H, W). size: (B, 2). steps: records of V * B images, view after view. Returns float32
@@ -43,17 +43,17 @@ def render(pixels: Tensor, size: Tensor, steps: Plan, view_size: int, statistics
     out = torch.empty(count, 3, view_size, view_size, device=pixels.device)
     by_order = on_host(pixels) and not linear
     for images in _by_order(steps, chunk) if by_order else torch.arange(count, device=pixels.device).split(chunk):
-        rows, plan = images % len(pixels), tuple(step.rows(images) for step in steps)
-        todo, inside = plan, None
+        rows, draws = images % len(pixels), tuple(step.rows(images) for step in steps)
+        todo, inside = draws, None
         if bytewise:
-            x = crop_bytes(pixels, rows, plan[0].values, flips(plan), view_size, _kernel(plan[0]))
-            todo = plan[1:]
+            x = crop_bytes(pixels, rows, draws[0].values, flips(draws), view_size, _kernel(draws[0]))
+            todo = draws[1:]
         else:
             x = floats(pixels[rows])
-            inside = None if isinstance(plan[0].op, Crop) else _inside(size[rows], pixels)
+            inside = None if isinstance(draws[0].op, Crop) else _inside(size[rows], pixels)
         for step in todo:
             if isinstance(step.op, Crop):
-                x, inside = crop_floats(x, step.values, flips(plan), view_size, _kernel(step)), None
+                x, inside = crop_floats(x, step.values, flips(draws), view_size, _kernel(step)), None
             elif isinstance(step.op, Jitter):
                 x = _jitter(x, step, inside, linear)
             else:
@@ -109,7 +109,7 @@ def _where_applied(x: Tensor, step: Drawn, change: Callable[[Tensor, Tensor], Te
     return x.index_copy_(0, rows, change(x.index_select(0, rows), value[rows])) if len(rows) else x
 
 
-def _by_order(steps: Plan, chunk: int) -> list[Tensor]:
+def _by_order(steps: Draws, chunk: int) -> list[Tensor]:
     """Chunks of at least `chunk` images, sorted by the drawn order of their first jitter so that each order is one run.
 
     A run is kept whole unless that makes the chunk twice as large.

@@ -1,7 +1,7 @@
-"""The exact path: one image at a time with torchvision's own functions, following the same plans as the fast path.
+"""The exact path: one image at a time with torchvision's own functions, following the same draws as the fast path.
 
-Slow, and meant for tests and for looking at what a recipe does. A crop that comes first works on the stored bytes, as
-torchvision does with uint8 tensors; everything else is float32 in 0..1.
+Slow, and meant for tests and for looking at what an augmentation does. A crop that comes first works on the stored
+bytes, as torchvision does with uint8 tensors; everything else is float32 in 0..1.
 """
 
 from __future__ import annotations
@@ -11,28 +11,46 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from twofold.images.batch import ImageBatch
+from twofold.images.views.augmentations import (
+    Augmentation,
+    Blur,
+    Clip,
+    Crop,
+    Flip,
+    Grey,
+    Jitter,
+    Normalise,
+    Solarise,
+    Statistics,
+)
 from twofold.images.views.blur import kernel_size
-from twofold.images.views.draw import ORDERS, Drawn, Plan, draw, side_of
-from twofold.images.views.recipes import Blur, Clip, Crop, Flip, Grey, Jitter, Normalise, Recipe, Solarise, Statistics
+from twofold.images.views.draw import ORDERS, Drawn, Draws, draw, side_of
 
 
 def reference_views(
-    batch: ImageBatch, recipe: Recipe, size: int, *, seed: int, epoch: int, statistics: Statistics, count: int = 2
+    batch: ImageBatch,
+    augmentation: Augmentation,
+    size: int,
+    *,
+    seed: int,
+    epoch: int,
+    statistics: Statistics,
+    count: int = 2,
 ) -> list[Tensor]:
     """What ImageViews makes of a batch, image by image: `count` tensors float32 (B, 3, side, side)."""
     views = []
-    for plan in draw(recipe, batch.index, batch.size, seed, epoch, count):
-        side = side_of(plan, size)
-        views.append(torch.stack([_view(batch, i, plan, side, statistics) for i in range(len(batch))]))
+    for draws in draw(augmentation, batch.index, batch.size, seed, epoch, count):
+        side = side_of(draws, size)
+        views.append(torch.stack([_view(batch, i, draws, side, statistics) for i in range(len(batch))]))
     return views
 
 
-def _view(batch: ImageBatch, row: int, plan: Plan, size: int, statistics: Statistics) -> Tensor:
+def _view(batch: ImageBatch, row: int, draws: Draws, size: int, statistics: Statistics) -> Tensor:
     high, wide = batch.size[row].tolist()
     image = batch.pixels[row, :, :high, :wide].contiguous()
-    if not isinstance(plan[0].op, Crop):
+    if not isinstance(draws[0].op, Crop):
         image = F.to_dtype(image, torch.float32, scale=True)
-    for step in plan:
+    for step in draws:
         if bool(step.applied[row]):
             image = reference_step(image, step.rows(slice(row, row + 1)), size, statistics)
     return image

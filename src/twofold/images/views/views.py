@@ -1,4 +1,4 @@
-"""Views of a batch: a recipe applied to all images together, on the device of the batch."""
+"""Views of a batch: an augmentation applied to all images together, on the device of the batch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.images.batch import ImageBatch
 from twofold.images.views.apply import chunk_images, floats, render
+from twofold.images.views.augmentations import (
+    Augmentation,
+    Channels,
+    Crop,
+    Statistics,
+    augmentation_named,
+    statistics_named,
+)
 from twofold.images.views.colour import normalise_
-from twofold.images.views.draw import Drawn, Plan, draw, geometry, side_of
-from twofold.images.views.recipes import Channels, Crop, Recipe, Statistics, recipe_named, statistics_named
+from twofold.images.views.draw import Drawn, Draws, draw, geometry, side_of
 from twofold.images.views.resample import apply_weights, resize_weights
 from twofold.seam import Views
 
@@ -23,20 +30,20 @@ from twofold.seam import Views
 class ImageViews:
     """Makes the views of a batch.
 
-    recipe: a Recipe or its name. size: pixels of the square views, of which small crops have a share (`Crop.side`).
-    statistics: name or (mean, deviation), for recipes that normalise. count: views of each image. Raises UserError for
-    unknown names.
+    augmentation: an Augmentation or its name. size: pixels of the square views, of which small crops have a share
+    (`Crop.side`). statistics: name or (mean, deviation), for augmentations that normalise. count: views of each image.
+    Raises UserError for unknown names.
 
     colour: "exact" is torchvision's jitter. "linear" makes it one affine map of the colours, without clips in between
     and with the hue turned in YIQ: a sixth to a fifth cheaper on a CPU, less work for a GPU, and a visibly different
-    jitter (on photographs a mean of 6 levels of 255 away for the CIFAR recipes, 9 for SimCLR's, 15 for MoCo v1's).
+    jitter (on photographs a mean of 6 levels of 255 away for the ones for CIFAR, 9 for SimCLR's, 15 for MoCo v1's).
 
-    mean, std: what the views are normalised with (0 and 1 where the recipe does not), for evaluation_view.
+    mean, std: what the views are normalised with (0 and 1 where the augmentation does not), for evaluation_view.
     """
 
     def __init__(
         self,
-        recipe: Recipe | str,
+        augmentation: Augmentation | str,
         size: int,
         *,
         seed: int,
@@ -46,30 +53,30 @@ class ImageViews:
     ) -> None:
         if colour not in ("exact", "linear"):
             raise UserError(f'Colour is "exact" or "linear", not "{colour}".')
-        self.recipe = recipe_named(recipe) if isinstance(recipe, str) else recipe
+        self.augmentation = augmentation_named(augmentation) if isinstance(augmentation, str) else augmentation
         self.size, self.seed, self.count, self.colour = size, seed, count, colour
         chosen = statistics_named(statistics) if isinstance(statistics, str) else statistics
-        self.mean, self.std = chosen if self.recipe.normalises else statistics_named("none")
+        self.mean, self.std = chosen if self.augmentation.normalises else statistics_named("none")
 
     @property
     def sides(self) -> list[int]:
         """The side of each view in pixels."""
-        crops = [op for view in range(self.count) for op in self.recipe.view(view) if isinstance(op, Crop)]
+        crops = [op for view in range(self.count) for op in self.augmentation.view(view) if isinstance(op, Crop)]
         return [crop.pixels(self.size) for crop in crops]
 
     @torch.no_grad()
     def __call__(self, batch: ImageBatch, epoch: int) -> Views:
         """The views: float32 (B, 3, side, side) each (`sides`); for one (seed, epoch, index) the same in any batch."""
-        plans = draw(self.recipe, batch.index, batch.size, self.seed, epoch, self.count)
+        drawn = draw(self.augmentation, batch.index, batch.size, self.seed, epoch, self.count)
         tensors: list[Tensor] = []
         with _plain(batch.pixels.device):
-            for _, alike in groupby(plans, key=_kinds):
+            for _, alike in groupby(drawn, key=_kinds):
                 steps = tuple(Drawn.joined(step) for step in zip(*alike, strict=True))
                 linear = self.colour == "linear"
                 side = side_of(steps, self.size)
                 made = render(batch.pixels, batch.size, steps, side, (self.mean, self.std), linear)
                 tensors += made.split(len(batch))
-        return Views(tensors, [geometry(plan, batch.size) for plan in plans], batch.index)
+        return Views(tensors, [geometry(draws, batch.size) for draws in drawn], batch.index)
 
 
 @torch.no_grad()
@@ -97,9 +104,9 @@ def evaluation_view(batch: ImageBatch, size: int, mean: Channels, std: Channels)
         return normalise_(x.clamp_(0, 1), (mean, std))
 
 
-def _kinds(plan: Plan) -> list[object]:
+def _kinds(draws: Draws) -> list[object]:
     return [
-        (type(step.op), (step.op.interpolation, step.op.side) if isinstance(step.op, Crop) else None) for step in plan
+        (type(step.op), (step.op.interpolation, step.op.side) if isinstance(step.op, Crop) else None) for step in draws
     ]
 
 

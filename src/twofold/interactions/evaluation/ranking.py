@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.interactions.ragged import Ragged
+from twofold.runs.screen import OnProgress
 
 METRICS = ("recall", "ndcg", "precision", "map", "mrr", "hit")
 MEMORY = 256 << 20  # bytes that ranking may take beside the model
@@ -20,8 +21,8 @@ _ROWS = 64  # rows whose ties are settled at a time
 class Ranking:
     """The items ranked first for the users that have something to be found, and what these lists are worth.
 
-    users: int64 (n,). top: int64 (n, greatest K), -1 where a list ends early. ks: the lengths asked about. per_user: of
-    each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
+    users: int64 (n,). top: int64 (n, greatest K), -1 where a list ends early. ks: the lengths of the lists. per_user:
+    of each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
     """
 
     users: Tensor
@@ -32,7 +33,7 @@ class Ranking:
 
     def mean(self, among: Tensor | None = None) -> dict[str, float]:
         """{"recall@20": mean over the users, ...} in float64, 0..1. among: bool (n,), the users that count; NaN where
-        that is nobody."""
+        there are none."""
         values = {name: part if among is None else part[among] for name, part in self.per_user.items()}
         means = {name: part.mean(0).tolist() for name, part in values.items()}
         return {f"{name}@{k}": value for name in means for k, value in zip(self.ks, means[name], strict=True)}
@@ -51,7 +52,7 @@ def rank_all(
     chunk_rows: int | None = None,
     memory_bytes: int = MEMORY,
     users: Tensor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Ranking:
     """Rank all items for every user that has a relevant one (He et al., SIGIR 2020: the all-ranking protocol).
 
@@ -63,10 +64,7 @@ def rank_all(
     ks = tuple(ks)
     if not ks or min(ks) < 1:
         raise UserError(f"The length of a list of recommendations must be at least 1, not {', '.join(map(str, ks))}.")
-    counts = relevant.count()
-    users = torch.nonzero(counts)[:, 0] if users is None else users[counts[users] > 0]
-    if not len(users):
-        raise UserError("Nobody has an item to be found in the part that is asked about.")
+    users = _with_something_to_find(relevant, users)
     tops: list[Tensor] = []
     found: list[dict[str, Tensor]] = []
     done, rows = 0, chunk_rows or 1
@@ -78,11 +76,21 @@ def rank_all(
             found.append(metrics_of(tops[-1], relevant, part, ks))
             done += len(part)
             rows = chunk_rows or _rows_within(memory_bytes, scores.shape[1], scores.element_size())
-            if progress:
-                progress(done, len(users))
+            if on_progress:
+                on_progress(done, len(users))
     per_user = {name: torch.cat([part[name] for part in found]) for name in METRICS}
     known = torch.ones(len(relevant), dtype=torch.bool) if seen is None else seen.count() > 0
     return Ranking(users, torch.cat(tops), ks, per_user, ~known[users])
+
+
+def _with_something_to_find(relevant: Ragged, users: Tensor | None) -> Tensor:
+    counts = relevant.count()
+    users = torch.nonzero(counts)[:, 0] if users is None else users[counts[users] > 0]
+    if not len(users):
+        raise UserError(
+            "No user has an item to be found in the part to test on: give a part with pairs of known users and items."
+        )
+    return users
 
 
 def memory_estimate(rows: int, items: int, bytes_per_score: int = 4) -> int:

@@ -20,8 +20,8 @@ def run(run: str, side: str, options: Embed) -> Path:
     if side not in SIDES:
         raise UserError(f'Of a run on interactions users or items can be embedded, not "{side}".{nearest(side, SIDES)}')
     model = read_model(run)
-    held = model.embeddings
-    ids, rows = (model.user_ids, held.user) if side == "users" else (model.item_ids, held.item)
+    embeddings = model.embeddings
+    ids, rows = (model.user_ids, embeddings.user) if side == "users" else (model.item_ids, embeddings.item)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.numpy().ravel()), rows.shape[1])
     table = pa.table({"id": ids, "embedding": vectors})
     out = Path(options.out or Path(run) / f"{side}-embeddings.parquet")

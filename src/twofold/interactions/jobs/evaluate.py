@@ -78,8 +78,8 @@ def open_data(path: str, options: Pairs, seed: int) -> Interactions:
     )
     if not options.noise:
         return data
-    held = [part for part in (data.valid, data.test) if part is not None]
-    forbidden = np.concatenate(held) if held else None
+    others = [part for part in (data.valid, data.test) if part is not None]
+    forbidden = np.concatenate(others) if others else None
     noisy = add_noise(data.train, options.noise, data.users, data.items, forbidden, seed)
     note = f"{len(noisy) - len(data.train):,} random pairs were added to the {len(data.train):,} to learn from."
     return replace(data, train=noisy, notes=[*data.notes, note])
@@ -120,7 +120,7 @@ def measure(
     training pairs.
     """
     if data.test is None or not len(data.test):
-        raise UserError("There is no test part to ask about: give --test, or a split that has one.")
+        raise UserError("There is no test part to rank for: give --test, or a split that has one.")
     model = read_model(folder)
     seen_parts = [data.train, *([data.valid] if data.valid is not None else [])]
     seen, relevant = Ragged.of(np.concatenate(seen_parts), data.users), Ragged.of(data.test, data.users)
@@ -134,8 +134,8 @@ def measure(
     untrained = Ragged.of(data.train, data.users).count() == 0
     rows: list[dict[str, Any]] = []
     for side, score in sides.items():
-        with progress_bar(f"ranking by {side}", quiet) as progress:
-            ranking = rank_all(score, relevant, seen, at, progress=progress)
+        with progress_bar(f"ranking by {side}", quiet) as on_progress:
+            ranking = rank_all(score, relevant, seen, at, on_progress=on_progress)
         rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
     return rows
 

@@ -27,10 +27,10 @@ SHOWN = {
 
 
 class BestEpoch(Monitor):
-    """Measures Recall@20 and its kin after every `every_epochs`; keeps the tables of the best epoch in the run folder.
+    """Measures the metrics at 20 after every `every_epochs`; keeps the tables of the best epoch in the run folder.
 
     The run has had enough after `patience` epochs without a better one, counted from the end of the start plateau (0:
-    never). What it remembers lies in the folder, so that a run which goes on ends as an unbroken one.
+    never). Its history is kept in the folder, so that a resumed run ends like an uninterrupted one.
     """
 
     def __init__(self, folder: Path, seen: Ragged, relevant: Ragged, *, every_epochs: int, patience: int) -> None:
@@ -56,8 +56,8 @@ class BestEpoch(Monitor):
     def history(self, before: int | None = None) -> list[dict[str, Any]]:
         """The measurements so far, {"epoch", "value"}; those before an epoch where one is given."""
         file = self.folder / "best.json"
-        held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        return [entry for entry in held if before is None or entry["epoch"] < before]
+        stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        return [entry for entry in stored if before is None or entry["epoch"] < before]
 
     def best(self, before: int | None = None) -> dict[str, Any] | None:
         """The best of them, the first where several are equal."""

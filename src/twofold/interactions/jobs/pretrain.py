@@ -13,8 +13,8 @@ import torch
 from twofold.catalog.composition import Composition
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
-from twofold.interactions.jobs.draws import Draws
 from twofold.interactions.jobs.evaluate import below_floors, measure, open_data, table
+from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, TRAINING, settle
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def run(composition: Composition, data: str, options: Pretrain, *, alone: bool = True) -> Path:
     """Train, keep the best epoch, measure it on the test part beside its floors; see `api.pretrain`.
 
-    alone: say its results and what to do with it, for it is no part of a comparison. Returns the run folder.
+    alone: the run is not part of a comparison, so say its results and what to do with it. Returns the run folder.
     """
     pairs = open_data(data, options, options.seed)
     settings = settle(options, composition, pairs, data)
@@ -84,7 +84,7 @@ def _train(
     best = _best_epoch(session.path, settings, data)
     session.announce(_header(session, data, triples, method, plan, situation, best))
     monitors: list[Monitor] = [best] if best else []
-    outcome = session.train(method, Draws(len(pairs)), triples, plan, monitors, SHOWN)
+    outcome = session.train(method, IndexStream(len(pairs)), triples, plan, monitors, SHOWN)
     if session.first and not (outcome.finished_before and (session.path / SAMPLES_FILE).exists()):
         if best:
             epoch = best.restore(method)
@@ -158,7 +158,7 @@ def _about(data: Interactions) -> list[str]:
 
 
 def _seen(data: Interactions, *, validated: bool) -> Ragged:
-    """What is not recommended again: the training pairs, and those of validation where the test part is asked about."""
+    """What is not recommended again: the training pairs, and those of validation where the test part is ranked."""
     parts = [data.train, *([data.valid] if validated and data.valid is not None else [])]
     return Ragged.of(np.concatenate(parts), data.users)
 
@@ -193,15 +193,15 @@ def _header(
 
 
 def memory_estimate(data: Interactions, method: LightGCN) -> float:
-    """Bytes that training takes: what is held (pairs and their keys, graphs, tables with gradients and Adam's state),
-    and the greater of what drawing a graph and what a step take for a while."""
+    """Bytes that training takes: what is kept (pairs and their keys, graphs, tables with gradients and Adam's state),
+    and the greater of what drawing a graph and a step need temporarily."""
     pairs, nodes = len(data.train), data.users + data.items
     table = 4.0 * nodes * method.backbone.width
     views = 2 if hasattr(method, "augmentation") else 0
     apart = method.layers if getattr(method, "augmentation", "") == "rw" else 1
     graphs = (1 if method.layers else 0) + views * apart
-    held = 24.0 * pairs + graphs * (16.0 * pairs + 4.0 * nodes) + 4 * table
-    return held + max(110.0 * pairs if graphs else 0.0, (5 + 2 * views) * table)
+    kept = 24.0 * pairs + graphs * (16.0 * pairs + 4.0 * nodes) + 4 * table
+    return kept + max(110.0 * pairs if graphs else 0.0, (5 + 2 * views) * table)
 
 
 def ranking_estimate(data: Interactions) -> float:

@@ -28,7 +28,7 @@ CHUNK = 2**26  # scores at a time
 
 
 def recommend(run: str, options: Recommend) -> Path:
-    """Write user, rank, item, score and basis for the users asked about; see `api.recommend`. Returns the file."""
+    """Write user, rank, item, score and basis for the users that are named; see `api.recommend`. Returns the file."""
     model, k = read_model(run), options.k
     allowed = _candidates(model, options.candidates)
     tables: list[Iterator[pa.Table]] = []
@@ -47,7 +47,7 @@ def similar(run: str, items: str, options: Similar) -> Path:
     model, k = read_model(run), options.k
     rows, unknown = _rows_of(model.item_ids, _listed(items, model.item_ids), "item")
     if unknown:
-        raise UserError(f"{run} does not know the item {unknown[0]!r}" + _more(unknown) + ".")
+        raise UserError(f"{run} does not know the item {unknown[0]!r}{_more(unknown)}.")
     unit = F.normalize(model.embeddings.item, dim=1)
     # The item itself, which is always nearest, is what has been "seen".
     itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))
@@ -96,7 +96,7 @@ def _for_known(
     if strangers and not options.quiet:
         print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
     seen = None if options.include_seen else model.seen
-    with progress_bar("recommending", options.quiet) as progress:
+    with progress_bar("recommending", options.quiet) as on_progress:
         done, known = 0, rows[~without]
         for part in _parts(known, len(model.item_ids)):
             scores = _masked(model.ranker.scores(part), allowed)
@@ -104,7 +104,7 @@ def _for_known(
             made = _table("user", model.user_ids, part, model.item_ids, top, scores, ("item", "score"))
             yield _with_basis(made, "model")
             done += len(part)
-            progress(done, len(known))
+            on_progress(done, len(known))
 
 
 def _for_new(
@@ -130,7 +130,7 @@ def _for_new(
 
 
 def _popular(model: Recommender, users: pa.Array, k: int, allowed: Tensor | None) -> pa.Table:
-    """The most popular items for users of whom nothing is known."""
+    """The most popular items for new users without any items."""
     degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item_ids)).float()
     top = top_items(_masked(degree[None], allowed), None, torch.zeros(1, dtype=torch.int64), k)[0]
     top = top[top >= 0]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from twofold.catalog.composition import Composition
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.files import write_atomically, write_safetensors
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods.lightgcn import LightGCN
@@ -44,7 +44,7 @@ def read_tables(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read as embeddings ({str(error).splitlines()[0]}).") from error
+        raise UserError(f"{path} cannot be read as embeddings ({clause(error)}).") from error
 
 
 def write_model(folder: Path, method: LightGCN) -> None:
@@ -57,12 +57,12 @@ def write_model(folder: Path, method: LightGCN) -> None:
 
 def write_data(folder: Path, data: Interactions) -> None:
     """As parquet user_ids, item_ids, the pairs learned from, and those held out, which are not recommended either."""
-    held = [part for part in (data.valid, data.test) if part is not None]
+    others = [part for part in (data.valid, data.test) if part is not None]
     columns = {
         "user_ids": pa.table({"user": data.user_ids}),
         "item_ids": pa.table({"item": data.item_ids}),
         "pairs": _as_table(data.train),
-        "held_out": _as_table(np.concatenate([np.empty((0, 2), np.int64), *held])),
+        "held_out": _as_table(np.concatenate([np.empty((0, 2), np.int64), *others])),
     }
     for name, table in columns.items():
         write_atomically(folder / f"{name}.parquet", partial(pq.write_table, table))
@@ -128,9 +128,11 @@ def read_model(run: str | Path) -> Recommender:
         raise UserError(
             f"{folder} holds no {missing[0]}: the run has not finished; start the same pretrain command again."
         )
-    held = {name: pq.read_table(folder / f"{name}.parquet") for name in TABLES}
-    pairs, rest = (np.stack([held[name][c].to_numpy() for c in ("user", "item")], 1) for name in ("pairs", "held_out"))
-    user_ids, item_ids = (held[f"{side}_ids"][side].combine_chunks() for side in ("user", "item"))
+    stored = {name: pq.read_table(folder / f"{name}.parquet") for name in TABLES}
+    pairs, rest = (
+        np.stack([stored[name][c].to_numpy() for c in ("user", "item")], 1) for name in ("pairs", "held_out")
+    )
+    user_ids, item_ids = (stored[f"{side}_ids"][side].combine_chunks() for side in ("user", "item"))
     if composition.trained:
         tensors = read_tables(folder / MODEL_FILE)
         degree = torch.bincount(torch.from_numpy(pairs[:, 1]), minlength=len(item_ids))

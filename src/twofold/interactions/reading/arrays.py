@@ -8,9 +8,8 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.interactions.reading.columns import Chosen, choose
-from twofold.interactions.reading.content import clause
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw, refuse_named
@@ -29,9 +28,9 @@ def read_npz(path: str, named: Named) -> Raw:
         return _sparse(path, arrays)
     names = [n for n, a in arrays.items() if a.ndim == 1]
     if len(names) < 2:
-        held = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()) or "nothing readable"
+        found = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()) or "nothing readable"
         pickled = f" (and pickled objects, which are never read: {', '.join(objects)})" if objects else ""
-        raise UserError(f"{path} holds no sparse matrix and no arrays of users and items but {held}{pickled}.")
+        raise UserError(f"{path} holds no sparse matrix and no arrays of users and items but {found}{pickled}.")
     return _columns(path, arrays, names, choose(path, names, len(names), named))
 
 

@@ -64,7 +64,7 @@ def choose(path: str, names: list[str] | None, width: int, named: Named) -> Chos
     """
     if width < 2:
         raise UserError(f"{path} has one column only; a file of interactions has a user and an item in each row.")
-    found = {role: _find(path, value, names, width) for role, value in named.given().items()}
+    found = {role: _find(path, value, names, width) for role, value in named.by_role().items()}
     for role in ("user", "item", "weight", "time") if names else ():
         if role not in found and getattr(named, role) is None:
             usual = {plain_name(n): k for k, n in reversed(list(enumerate(names or [])))}
@@ -81,7 +81,7 @@ def choose(path: str, names: list[str] | None, width: int, named: Named) -> Chos
     return Chosen(found["user"], found["item"], found.get("weight"), found.get("time"))
 
 
-def told(chosen: Chosen, names: list[str] | None) -> str:
+def in_words(chosen: Chosen, names: list[str] | None) -> str:
     """The choice in words: 'users in column uid, items in column iid'."""
     numbers = {"users": chosen.user, "items": chosen.item, "weights": chosen.weight, "times": chosen.time}
     return ", ".join(f"{what} in column {_words(names, n)}" for what, n in numbers.items() if n is not None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from twofold.errors import UserError, nearest
+from twofold.errors import UserError, clause, nearest
 
 SAMPLE = 1 << 18
 KINDS = "CSV, TSV, text with one line for each user, RecBole's .inter (all of them also .gz), .parquet or .npz"
@@ -23,8 +23,8 @@ def check_file(path: str) -> str:
         raise UserError(f"{path} is a folder; give one file of it ({KINDS}).")
     if not os.path.exists(path):
         folder, name = os.path.split(path)
-        near = nearest(name, os.listdir(folder or ".")) if os.path.isdir(folder or ".") else ""
-        raise UserError(f"{path} does not exist.{near}")
+        hint = nearest(name, os.listdir(folder or ".")) if os.path.isdir(folder or ".") else ""
+        raise UserError(f"{path} does not exist.{hint}")
     try:
         with open(path, "rb") as f:
             start = f.read(8)
@@ -86,8 +86,3 @@ def broken(path: str, error: Exception) -> UserError:
     if is_gzip(path):
         return UserError(f"{path} is not a whole .gz file ({clause(error)}); fetch or pack it again.")
     return UserError(f"{path} cannot be read ({clause(error)}).")
-
-
-def clause(error: Exception) -> str:
-    """An error's first line, for the middle of a sentence."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

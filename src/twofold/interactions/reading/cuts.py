@@ -34,8 +34,9 @@ def last(users: np.ndarray, time: np.ndarray, valid: bool, test: bool) -> np.nda
     place, size = _places(users[order])
     back = size - 1 - place  # 0 is the latest
     parts = np.empty(len(users), np.int8)
-    is_test = (back < int(test)) & (place > 0)
-    is_valid = ~is_test & (back < int(test) + int(valid)) & (place > 0)
+    first_valid = 1 if test else 0
+    is_test = (back < first_valid) & (place > 0)
+    is_valid = ~is_test & (back < first_valid + (1 if valid else 0)) & (place > 0)
     parts[order] = np.where(is_test, TEST, np.where(is_valid, VALID, TRAIN))
     return parts
 

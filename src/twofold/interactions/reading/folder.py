@@ -18,8 +18,8 @@ def part_files(path: str, val: str | None, test: str | None) -> tuple[dict[str, 
     name.train.inter), or of one .inter file alone. val, test: files that stand for those of the folder.
     """
     files, others = _in_folder(path) if os.path.isdir(path) else ({"train": path}, [])
-    given = {"valid": val, "test": test}
-    return {**files, **{part: os.path.expanduser(file) for part, file in given.items() if file}}, others
+    named = {"valid": val, "test": test}
+    return {**files, **{part: os.path.expanduser(file) for part, file in named.items() if file}}, others
 
 
 def _in_folder(folder: str) -> tuple[dict[str, str], list[str]]:
@@ -44,8 +44,8 @@ def _in_folder(folder: str) -> tuple[dict[str, str], list[str]]:
         found["train"] = inters[0]
         others.remove(inters[0])
     if "train" not in found:
-        held = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "nothing"
-        raise UserError(f"{folder} holds no train file but {held}; call it train.txt, train.csv, ... ({KINDS}).")
+        found_names = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "nothing"
+        raise UserError(f"{folder} holds no train file but {found_names}; call it train.txt, train.csv, ... ({KINDS}).")
     return {part: os.path.join(folder, name) for part, name in found.items()}, others
 
 

@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from twofold.errors import UserError
-from twofold.interactions.reading.columns import choose, told
-from twofold.interactions.reading.content import clause
+from twofold.errors import UserError, clause
+from twofold.interactions.reading.columns import choose, in_words
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw
@@ -40,7 +39,7 @@ def read_parquet(path: str, named: Named) -> Raw:
     weight = None if chosen.weight is None else weights(*column(chosen.weight))
     time = None if chosen.time is None else times(*column(chosen.time))
     users, items = encode(*column(chosen.user)), encode(*column(chosen.item))
-    return Raw(users, items, weight, time, told(chosen, list(schema.names)))
+    return Raw(users, items, weight, time, in_words(chosen, list(schema.names)))
 
 
 def _check_places(column: Any) -> None:

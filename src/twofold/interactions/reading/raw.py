@@ -41,7 +41,7 @@ class Named:
             if getattr(self, role) == "":
                 raise UserError(f"The name of the {role} column is empty; only weight and time may be left out so.")
 
-    def given(self) -> dict[str, str | int]:
+    def by_role(self) -> dict[str, str | int]:
         """The named ones by role, without those that are to be left out."""
         roles = {role: getattr(self, role) for role in ("user", "item", "weight", "time")}
         return {role: value for role, value in roles.items() if value not in (None, "")}
@@ -49,7 +49,7 @@ class Named:
 
 def refuse_named(path: str, named: Named) -> None:
     """UserError where columns are named for a file that has none."""
-    for role, value in named.given().items():
+    for role, value in named.by_role().items():
         raise UserError(f"{path} has one line for each user and no columns; leave out the {role} column {value}.")
 
 

@@ -47,7 +47,7 @@ def sniff(path: str, data: bytes, whole: bool, named: list[str]) -> Layout:
     table = path.lower().endswith(TABLES)
     delimiter, quotes, rows = _split(lines, table)
     names = _header(rows, [str(n) for n in named])
-    skip = blank + comments + (names is not None)
+    skip = blank + comments + (0 if names is None else 1)
     may_be = delimiter in " \t" and names is None and not named and not table
     lists = may_be and delimiter == " " and _are_lists(rows)
     first = next(iter(rows[1:] if names else rows), [])
@@ -86,13 +86,13 @@ def _rows(lines: list[str], delimiter: str, quotes: bool) -> list[list[str]]:
 
 
 def _header(rows: list[list[str]], named: list[str]) -> list[str] | None:
-    """The names in the first row, where it is a header: it holds names that columns usually have or that were given,
-    or it holds no number and stands above a column of numbers."""
+    """The names in the first row, where it is a header: it holds names that columns usually have or that the user
+    named, or it holds no number and stands above a column of numbers."""
     first = [name.strip() for name in rows[0]]
     short = [name.split(":")[0] for name in first]
     roles = {role_of(name) for name in first}
-    given = [n for n in named if not n.isdigit()]
-    if {"user", "item"} <= roles or (given and any(n in first or n in short for n in given)):
+    wanted = [n for n in named if not n.isdigit()]
+    if {"user", "item"} <= roles or (wanted and any(n in first or n in short for n in wanted)):
         return first
     if any(VALUE.fullmatch(value) for value in first):
         return None

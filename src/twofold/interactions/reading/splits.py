@@ -91,16 +91,13 @@ def open_interactions(
     pairs is test, valid_share before it valid. none: all is train. A share of 0 leaves its part out. With ratio and
     last at least one train pair of each user stays.
 
-    core: only users and items of at least so many pairs, over all parts, are kept (again and again, until all are).
-    Pairs of train that stand in valid or test, too, are removed there. Raises UserError.
+    core: only users and items of at least so many pairs, over all parts, are kept (repeated until all have them).
+    Pairs of train that are also in valid or test are removed there. Raises UserError.
     """
     _check(split, valid_share, test_share, core)
     files, others = part_files(os.path.expanduser(os.fspath(path)), val, test)
     apart = len(files) > 1
-    if apart and split in ("last", "time"):
-        raise UserError(f"split {split} cuts one file, but {_listed(files)} are given; leave out split or the files.")
-    if not apart and split == "files":
-        raise UserError(f"{path} holds train alone; split files needs a test file too (or split it by ratio or last).")
+    _check_files(files, split, str(path))
     tables = _read(files, user=user, item=item, weight=weight, time=time, min_weight=min_weight)
     notes = [f"{part}: {table.describe()}" if apart else table.describe() for part, table in tables.items()]
     if others:
@@ -146,14 +143,22 @@ def _check(split: str, valid_share: float, test_share: float, core: int) -> None
         raise UserError(f"core is {core}; it is the least number of pairs of a user or item, 0 for no filter.")
 
 
+def _check_files(files: dict[str, str], split: str, path: str) -> None:
+    apart = len(files) > 1
+    if apart and split in ("last", "time"):
+        raise UserError(f"split {split} cuts one file, but {_listed(files)} are given; leave out split or the files.")
+    if not apart and split == "files":
+        raise UserError(f"{path} holds train alone; split files needs a test file too (or split it by ratio or last).")
+
+
 def _read(files: dict[str, str], **columns: str | int | float | None) -> dict[str, Table]:
-    """The tables by part. Where one of the text files has a line for each user, the others have, too."""
-    told: dict[str, bool | None] = dict.fromkeys(files, False)
+    """The tables by part. Where one of the text files has a line for each user, the others are read so too."""
+    has_lists: dict[str, bool | None] = dict.fromkeys(files, False)
     if len(files) > 1 and all(columns[k] is None for k in ("user", "item", "weight", "time")):
-        told = {part: check_file(file) == "text" and says_lists(file) for part, file in files.items()}
-    lists = any(told.values())
+        has_lists = {part: check_file(file) == "text" and says_lists(file) for part, file in files.items()}
+    lists = any(has_lists.values())
     read: Callable[..., Table] = read_table
-    return {p: read(files[p], lists=lists and told[p] is not False, **columns) for p in PARTS if p in files}
+    return {p: read(files[p], lists=lists and has_lists[p] is not False, **columns) for p in PARTS if p in files}
 
 
 def _together(tables: dict[str, Table]) -> _Pairs:

@@ -108,7 +108,8 @@ def _settled(path: str, raw: Raw, min_weight: float | None) -> Table:
             raise UserError(f"{path} has no weights that min_weight could compare; name their column with weight.")
         drop("below --min-weight", raw.weight < min_weight)
     if not len(raw.users.codes) or (keep is not None and not keep.any()):
-        raise UserError(f"{path} holds no interactions" + (f" but rows with {_listed(dropped)}." if dropped else "."))
+        but = f" but rows with {_listed(dropped)}" if dropped else ""
+        raise UserError(f"{path} holds no interactions{but}.")
     users, user_ids = settle(raw.users, keep)
     items, item_ids = settle(raw.items, keep)
     weight = _kept(raw.weight, keep, np.float32)

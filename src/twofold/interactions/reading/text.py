@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from twofold.errors import UserError
-from twofold.interactions.reading.columns import Chosen, choose, told
+from twofold.interactions.reading.columns import Chosen, choose, in_words
 from twofold.interactions.reading.content import broken, sample, stream, whole
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.lists import read_lists
@@ -30,7 +30,7 @@ def read_text(path: str, named: Named, lists: bool = False) -> Raw:
     where it is not, a file says so itself by lines of different lengths.
     """
     data, complete = sample(path)
-    layout = sniff(path, data, complete, [str(v) for v in named.given().values()])
+    layout = sniff(path, data, complete, [str(v) for v in named.by_role().values()])
     if lists or layout.lists:
         refuse_named(path, named)
         return read_lists(path, layout)
@@ -41,14 +41,14 @@ def read_text(path: str, named: Named, lists: bool = False) -> Raw:
     try:
         table = _table(path, layout, chosen)
     except _OtherWidths as error:
-        if layout.width == 2 and layout.delimiter == " " and layout.names is None and not named.given():
+        if layout.width == 2 and layout.delimiter == " " and layout.names is None and not named.by_role():
             return read_lists(path, layout)  # the first users have one item each, later ones more
         raise UserError(f"{path} has {error}; mend or remove that line.") from error
     weight = None if chosen.weight is None else weights(table["weight"], _where(path, layout, chosen.weight))
     time = None if chosen.time is None else times(table["time"], _where(path, layout, chosen.time))
     users = encode(table["user"], _where(path, layout, chosen.user))
     items = encode(table["item"], _where(path, layout, chosen.item))
-    return Raw(users, items, weight, time, told(chosen, layout.names), dropped)
+    return Raw(users, items, weight, time, in_words(chosen, layout.names), dropped)
 
 
 def says_lists(path: str) -> bool | None:

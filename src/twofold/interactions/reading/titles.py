@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.interactions.reading.columns import USUAL, plain_name
-from twofold.interactions.reading.content import check_file, clause, whole
+from twofold.interactions.reading.content import check_file, whole
 from twofold.interactions.reading.ids import encode
 
 # Column names as `plain_name` gives them; of several the first in these lists counts.

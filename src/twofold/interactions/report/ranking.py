@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from twofold.page.facts import Verdict, is_value, last
 from twofold.page.read import Run
 
-FIRST = ("recall@20", "ndcg@20")  # What is asked of such a run before all else; an epoch is the best by the first.
+FIRST = ("recall@20", "ndcg@20")  # What matters most in such a run; the first decides which epoch is the best.
 TITLES = {"recall": "Recall", "ndcg": "NDCG", "precision": "Precision", "map": "MAP", "mrr": "MRR", "hit": "Hit rate"}
 _MEANING = {
     "recall": "share of a user's held-out items among the first K",

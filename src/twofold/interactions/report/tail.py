@@ -9,7 +9,7 @@ from twofold.interactions.report.ranking import Measured
 
 
 def tail_bars(name: str, sides: Mapping[str, tuple[int, Measured]]) -> dict[str, Any] | None:
-    """The long tail as grouped bars, as the script draws them, under the id `name`; None where nobody measured it.
+    """The long tail as grouped bars, as the script draws them, under the id `name`; None where no run has measured it.
 
     sides: of each run by name, its number on the page and what it measured. Floors stand where all runs agree on them.
     """

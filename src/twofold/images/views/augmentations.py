@@ -1,4 +1,4 @@
-"""Augmentation recipes as data: which operations make a view, in which order, with which settings."""
+"""Augmentations as data: which operations make a view, in which order, with which settings."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ Operation: TypeAlias = Crop | Flip | Jitter | Grey | Blur | Solarise | Clip | No
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Augmentation:
     """The operations of each view, in order. View v takes entry v modulo the number of entries.
 
     local: the operations of every view after the entries of `views`, where there are any (the small crops of
@@ -99,15 +99,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not self.views:
-            raise UserError("A recipe needs at least one view; give it a tuple of operations.")
+            raise UserError("An augmentation needs at least one view; give it a tuple of operations.")
         for ops in (*self.views, *([self.local] if self.local else [])):
             kinds = [type(op) for op in ops]
             if kinds.count(Crop) != 1 or kinds.count(Flip) > 1:
-                raise UserError("Each view of a recipe needs exactly one Crop and at most one Flip.")
+                raise UserError("Each view of an augmentation needs exactly one Crop and at most one Flip.")
             if any(kind in (Flip, Blur) for kind in kinds[: kinds.index(Crop)]):
-                raise UserError("In a recipe, Flip and Blur come after the Crop; move the Crop before them.")
+                raise UserError("In an augmentation, Flip and Blur come after the Crop; move the Crop before them.")
             if Normalise in kinds[:-1]:
-                raise UserError("In a recipe, Normalise comes last and once; move it to the end.")
+                raise UserError("In an augmentation, Normalise comes last and once; move it to the end.")
 
     def view(self, number: int) -> tuple[Operation, ...]:
         """The operations of view `number`, counted from 0."""
@@ -121,8 +121,8 @@ class Recipe:
         return any(isinstance(op, Normalise) for op in self.views[0])
 
 
-def _alike(*ops: Operation) -> Recipe:
-    return Recipe((ops,))
+def _alike(*ops: Operation) -> Augmentation:
+    return Augmentation((ops,))
 
 
 def _byol(blur: float, solarise: float) -> tuple[Operation, ...]:
@@ -195,7 +195,7 @@ _MOCO_V2 = _alike(
 )
 
 # The order of the operations is that of the authors' code.
-RECIPES: dict[str, Recipe] = {
+AUGMENTATIONS: dict[str, Augmentation] = {
     "simclr-imagenet": _alike(
         Crop((0.08, 1.0), interpolation="bicubic"), Flip(0.5), Jitter(0.8, 0.8, 0.8, 0.2, p=0.8), Grey(0.2), Blur(0.5)
     ),
@@ -207,14 +207,14 @@ RECIPES: dict[str, Recipe] = {
     "moco-cifar": _alike(Crop((0.08, 1.0)), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Normalise()),
     "simsiam-imagenet": _MOCO_V2,
     "simsiam-cifar": _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
-    "byol": Recipe((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
-    "moco-v3": Recipe((_moco_v3(blur=1.0, solarise=0.0), _moco_v3(blur=0.1, solarise=0.2))),
-    "dino-resnet50": Recipe(
+    "byol": Augmentation((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
+    "moco-v3": Augmentation((_moco_v3(blur=1.0, solarise=0.0), _moco_v3(blur=0.1, solarise=0.2))),
+    "dino-resnet50": Augmentation(
         (_dino((0.14, 1.0), blur=1.0, solarise=0.0), _dino((0.14, 1.0), blur=0.1, solarise=0.2)),
         local=_dino((0.05, 0.14), blur=0.5, solarise=0.0, side=96 / 224),
     ),
-    "swav": Recipe((_swav((0.14, 1.0)), _swav((0.14, 1.0))), local=_swav((0.05, 0.14), side=96 / 224)),
-    "asymmetric-cifar": Recipe((_small(0.08, solarise=0.0), _small(0.08, solarise=0.2))),
+    "swav": Augmentation((_swav((0.14, 1.0)), _swav((0.14, 1.0))), local=_swav((0.05, 0.14), side=96 / 224)),
+    "asymmetric-cifar": Augmentation((_small(0.08, solarise=0.0), _small(0.08, solarise=0.2))),
     "vicreg-cifar": _alike(*_small(0.2, solarise=0.1)),
     "wmse": _alike(
         Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.1), Crop((0.2, 1.0), interpolation="bicubic"), Flip(0.5), Normalise()
@@ -243,11 +243,12 @@ STATISTICS: dict[str, Statistics] = {
 }
 
 
-def recipe_named(name: str) -> Recipe:
-    """The recipe of that name; UserError with the nearest known name otherwise."""
-    if name not in RECIPES:
-        raise UserError(f'There is no recipe "{name}"; known: {", ".join(RECIPES)}.{nearest(name, RECIPES)}')
-    return RECIPES[name]
+def augmentation_named(name: str) -> Augmentation:
+    """The augmentation of that name; UserError with the nearest known name otherwise."""
+    if name not in AUGMENTATIONS:
+        known = ", ".join(AUGMENTATIONS)
+        raise UserError(f'There is no augmentation "{name}"; known: {known}.{nearest(name, AUGMENTATIONS)}')
+    return AUGMENTATIONS[name]
 
 
 def statistics_named(name: str) -> Statistics:

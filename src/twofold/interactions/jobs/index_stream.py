@@ -1,4 +1,4 @@
-"""The stream of an epoch's draws: numbers alone, from which the views make triples."""
+"""The data that the loop goes through on interactions: indices alone, from which the views draw triples."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor
 from twofold.seam import Batch, Stream
 
 
-class Draws(Stream[Batch]):
-    """`count` draws an epoch, with the interface that the training loop asks of data. Nothing is ever waited for."""
+class IndexStream(Stream[Batch]):
+    """The indices of `count` triples an epoch, as the training loop takes data. Nothing is ever waited for."""
 
     waited = 0.0
 
@@ -21,5 +21,5 @@ class Draws(Stream[Batch]):
         return self.count
 
     def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
-        """A batch of numbers for each batch of indices."""
+        """A batch for each batch of indices."""
         return map(Batch, index_batches)

@@ -1,13 +1,14 @@
-"""Recipes are the authors' operations in the authors' order, and a recipe that cannot work is refused."""
+"""Augmentations are the authors' operations in the authors' order, and one that cannot work is refused."""
 
 from __future__ import annotations
 
 import pytest
 
 from twofold.errors import UserError
-from twofold.images.views.recipes import (
-    RECIPES,
+from twofold.images.views.augmentations import (
+    AUGMENTATIONS,
     STATISTICS,
+    Augmentation,
     Blur,
     Clip,
     Crop,
@@ -15,9 +16,8 @@ from twofold.images.views.recipes import (
     Grey,
     Jitter,
     Normalise,
-    Recipe,
     Solarise,
-    recipe_named,
+    augmentation_named,
     statistics_named,
 )
 
@@ -58,9 +58,9 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_is_what_its_authors_ran(name: str) -> None:
-    for ops in RECIPES[name].views:
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_an_augmentation_is_what_its_authors_ran(name: str) -> None:
+    for ops in AUGMENTATIONS[name].views:
         assert [type(op) for op in ops] == ORDER[name]
         (crop,) = (op for op in ops if isinstance(op, Crop))
         (jitter,) = (op for op in ops if isinstance(op, Jitter))
@@ -73,37 +73,47 @@ def test_a_recipe_is_what_its_authors_ran(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["byol", "moco-v3", "dino-resnet50"])
 def test_both_views_are_blurred_and_solarised_differently(name: str) -> None:
-    chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in RECIPES[name].views]
+    chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in AUGMENTATIONS[name].views]
     assert chances == [[1.0, 0.0], [0.1, 0.2]]
-    assert RECIPES[name].view(2) == (RECIPES[name].local or RECIPES[name].view(0)) != RECIPES[name].view(1)
+    assert (
+        AUGMENTATIONS[name].view(2)
+        == (AUGMENTATIONS[name].local or AUGMENTATIONS[name].view(0))
+        != AUGMENTATIONS[name].view(1)
+    )
 
 
 def test_the_small_crops_of_dino() -> None:
-    recipe = RECIPES["dino-resnet50"]
-    assert [recipe.view(number) == recipe.local for number in range(5)] == [False, False, True, True, True]
-    crop, flip, jitter, grey, blur, solarise, _ = recipe.local
+    augmentation = AUGMENTATIONS["dino-resnet50"]
+    assert [augmentation.view(number) == augmentation.local for number in range(5)] == [False, False, True, True, True]
+    crop, flip, jitter, grey, blur, solarise, _ = augmentation.local
     assert crop == Crop((0.05, 0.14), interpolation="bicubic", side=96 / 224) and crop.pixels(224) == 96
-    assert (flip, jitter, grey) == recipe.view(0)[1:4] and (blur, solarise) == (Blur(0.5), Solarise(0.0))
+    assert (flip, jitter, grey) == augmentation.view(0)[1:4] and (blur, solarise) == (Blur(0.5), Solarise(0.0))
     with pytest.raises(UserError):
-        Recipe((recipe.view(0),), local=(Flip(),))
+        Augmentation((augmentation.view(0),), local=(Flip(),))
 
 
 def test_the_small_crops_of_swav_are_its_large_ones_but_for_the_crop() -> None:
-    recipe = RECIPES["swav"]
-    assert recipe.view(0) == recipe.view(1) and recipe.view(2) == recipe.view(7) == recipe.local
-    assert recipe.local == (Crop((0.05, 0.14), side=96 / 224), *recipe.view(0)[1:])
+    augmentation = AUGMENTATIONS["swav"]
+    assert (
+        augmentation.view(0) == augmentation.view(1)
+        and augmentation.view(2) == augmentation.view(7) == augmentation.local
+    )
+    assert augmentation.local == (Crop((0.05, 0.14), side=96 / 224), *augmentation.view(0)[1:])
 
 
 def test_views_that_are_solarised_but_never_blurred() -> None:
     chances = {
-        name: [op.p for ops in RECIPES[name].views for op in ops if isinstance(op, Solarise)]
+        name: [op.p for ops in AUGMENTATIONS[name].views for op in ops if isinstance(op, Solarise)]
         for name in ("asymmetric-cifar", "vicreg-cifar")
     }
     assert chances == {"asymmetric-cifar": [0.0, 0.2], "vicreg-cifar": [0.1]}
 
 
 def test_only_simclr_leaves_its_views_in_0_to_1() -> None:
-    assert [name for name, recipe in RECIPES.items() if not recipe.normalises] == ["simclr-imagenet", "simclr-cifar"]
+    assert [name for name, augmentation in AUGMENTATIONS.items() if not augmentation.normalises] == [
+        "simclr-imagenet",
+        "simclr-cifar",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,16 +128,16 @@ def test_only_simclr_leaves_its_views_in_0_to_1() -> None:
         (Crop(), Normalise(), Clip()),
     ],
 )
-def test_a_recipe_that_cannot_work_is_refused(ops: tuple) -> None:
+def test_an_augmentation_that_cannot_work_is_refused(ops: tuple) -> None:
     with pytest.raises(UserError):
-        Recipe((ops,))
+        Augmentation((ops,))
     with pytest.raises(UserError):
-        Recipe(())
+        Augmentation(())
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert statistics_named("stl10") == STATISTICS["stl10"]
     with pytest.raises(UserError, match='Did you mean "moco-v2"'):
-        recipe_named("moco_v2")
+        augmentation_named("moco_v2")
     with pytest.raises(UserError, match='Did you mean "cifar10"'):
         statistics_named("cifar-10")
