@@ -225,6 +225,14 @@ def main() -> int:
     stored = json.loads(args.file.read_text(encoding="utf-8")) if args.verb == "check" else now
     with tempfile.TemporaryDirectory() as temporary:
         print(call(Path(temporary), "-c", "import twofold; print(twofold.__file__)", module=""), flush=True)
+        listed = call(
+            Path(temporary), "-c", "import twofold; print(*(m.name for m in twofold.list_methods()))", module=""
+        )
+        if lacking := set(listed.split()) - {*IMAGES, *INTERACTIONS}:
+            print(
+                f"not run, for it stands neither in IMAGES nor in INTERACTIONS: {', '.join(sorted(lacking))}",
+                flush=True,
+            )
         if stored["about"] != now["about"]:
             print(f"recorded with {stored['about']}, now {now['about']}: numbers may differ for that alone", flush=True)
         for name, record in make(Path(temporary)):

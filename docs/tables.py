@@ -155,6 +155,8 @@ def filled(file: Path, text: str) -> str:
 def main(*, check: bool) -> str | None:
     """Write what is out of date, or say so."""
     for file in tables():
+        if not file.exists():
+            return f"{file.relative_to(ROOT)} is missing: write it, with places for the tables {list(tables()[file])}."
         text = file.read_text(encoding="utf-8")
         if (new := filled(file, text)) == text:
             continue

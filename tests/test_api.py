@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import twofold
+from twofold import api, wings
 from twofold.errors import UserError
 
 SMALL = {"backbone": "convnet", "image_size": 16, "batch_size": 8, "quiet": True}
@@ -79,11 +81,11 @@ def test_methods_are_listed_as_records_and_described():
         twofold.describe("mocco")
 
 
-def test_the_public_names_are_these():
-    assert set(twofold.__all__) == {
-        "__version__", "check", "compare", "describe", "embed", "evaluate", "export", "list_methods", "prepare",
-        "pretrain", "recommend", "report", "similar",
-    }  # fmt: skip
+def test_the_public_names_are_the_verbs_of_the_api_and_every_wing_names_verbs_of_it():
+    own = {name for name, f in vars(api).items() if inspect.isfunction(f) and f.__module__ == api.__name__}
+    verbs = {name for name in own if not name.startswith("_")}
+    assert set(twofold.__all__) == {"__version__", *verbs}, "a function of api.py is public by its name in __init__.py"
+    assert {verb for wing in wings.WINGS for verb in wing.verbs} <= verbs
     assert all(callable(getattr(twofold, name)) for name in twofold.__all__ if not name.startswith("_"))
     with pytest.raises(AttributeError, match="no attribute 'pretrian'"):
         twofold.pretrian  # noqa: B018

@@ -43,6 +43,11 @@ def test_it_has_help(capsys):
     assert main(["pretrain", "restore", "--help"]) == 0
     shown = capsys.readouterr().out.split("examples:")[0]
     assert "--scale none|unit" in shown and "Width in the middle." in shown and "--image-size" not in shown
+    assert main(["pretrain", "simclr", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--scale none|unit" in shown and "--image-size" in shown and "recipes for numbers: default;" in shown
+    assert main(["compare", "restore", "--help"]) == 2
+    assert "compare is for images and interactions, and restore learns from numbers." in capsys.readouterr().err
     assert main(["methods", "restore"]) == 0
     assert "made up" in capsys.readouterr().out and "restore" in {m.name for m in twofold.list_methods()}
 
@@ -53,7 +58,7 @@ def test_a_look_at_the_data_decides_where_a_method_learns(numbers, tmp_path, mon
     assert wings.of_method(wings.composed("simclr"), "photos/", "numbers") is WING
     assert wings.of_data(numbers) is WING and wings.of_data("plays.csv").kind == "interactions"
     assert [wing.kind for wing in wings.WINGS if wing.recognises("train-images-idx3-ubyte.gz")] == ["images"]
-    with pytest.raises(UserError, match=r"simclr learns from images or numbers, not from interactions"):
+    with pytest.raises(UserError, match=r"simclr learns from images or .*numbers, not from interactions"):
         wings.of_method(wings.composed("simclr"), numbers, "interactions")
 
 
@@ -62,7 +67,7 @@ def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
     with pytest.raises(UserError, match=r"photos/ may be images or numbers: say which by --kind\."):
         wings.of_method(wings.composed("simclr"), "photos/")
     monkeypatch.setattr(wings, "WINGS", tuple(replace(w, recognises=lambda data: False) for w in wings.WINGS))
-    with pytest.raises(UserError, match=r"photos/ is none of images, numbers at a glance: say which by --kind\."):
+    with pytest.raises(UserError, match=r"photos/ is none of images, .*numbers at a glance: say which by --kind\."):
         wings.of_method(wings.composed("simclr"), "photos/")
 
 

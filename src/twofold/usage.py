@@ -86,21 +86,22 @@ def _shared(command: Command, able: list[Wing]) -> list[str]:
 
 
 def _for_method(command: Command, name: str) -> list[str]:
-    """The options for a method's kind of data, and the settings of its parts."""
+    """The options for the kinds of data that a method learns from, and the settings of its parts."""
     composition = wings.composed(name.split(",")[0].split("[")[0])
-    kind = next((kind for kind in composition.kinds if command.name in wings.of_kind(kind).verbs), None)
-    if kind is None:
-        raise UserError(f"{command.name} is not there for {' or '.join(composition.kinds)}, from which {name} learns.")
-    options = wings.of_kind(kind).verbs[command.name].options
-    lines = _own(command)
-    for cls in _classes(options):
-        lines += _group(_title(cls), _declared(cls, options))
+    able = [wing for wing in map(wings.of_kind, composition.kinds) if command.name in wing.verbs]
+    if not able:
+        kinds = " and ".join(wing.kind for wing in wings.WINGS if command.name in wing.verbs)
+        raise UserError(f"{command.name} is for {kinds}, and {name} learns from {' and '.join(composition.kinds)}.")
+    lines = _all_groups(command, able)
     for part, settings in composition.settings().items():
         if settings:
             shown = f"--method.{settings[0].name}"
             lines += ["", f"settings of {part} (such as {shown}, or --method.{part}.{settings[0].name}):"]
             lines += [line for s in settings for line in _entry(f"{s.name} {_values_of(s)}", _meaning(s))]
-    return [*lines, "", f"recipes: {', '.join(composition.offered[kind])}; `twofold methods {name}` shows them."]
+    for wing in able:
+        of = f" for {wing.kind}" if len(able) > 1 else ""
+        lines += ["", f"recipes{of}: {', '.join(composition.offered[wing.kind])}; `twofold methods {name}` shows them."]
+    return lines
 
 
 def _all_groups(command: Command, able: list[Wing]) -> list[str]:

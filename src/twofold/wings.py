@@ -11,11 +11,9 @@ from twofold.catalog import options as shared
 from twofold.catalog.composition import Addition, Catalog, Composition, compose
 from twofold.catalog.wing import System, Wing, load
 from twofold.errors import UserError, nearest
-from twofold.images.wing import WING as IMAGES
-from twofold.interactions.wing import WING as INTERACTIONS
 from twofold.methods.systems import ADDITIONS, SYSTEMS
 
-WINGS: tuple[Wing, ...] = (IMAGES, INTERACTIONS)
+WINGS: tuple[Wing, ...] = tuple(load(f"twofold.{kind}.wing:WING") for kind in ("images", "interactions"))
 
 
 def catalog() -> Catalog:
@@ -27,6 +25,10 @@ def catalog() -> Catalog:
         systems |= wing.systems
         recipes |= {name: {wing.kind: system.recipes} for name, system in wing.systems.items()}
         additions |= {name: Addition(path, (wing.kind,)) for name, path in wing.additions.items()}
+        for name in wing.recipes.keys() - SYSTEMS.keys():
+            raise LookupError(f"{wing.kind} has recipes for {name}, which is not entered in methods/systems.py.")
+    for name in (name for name in systems if not recipes[name]):
+        raise LookupError(f"{name} has no recipes: give it some in systems.py of each wing in which it learns.")
     return Catalog(systems, recipes, additions)
 
 

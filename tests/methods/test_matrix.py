@@ -74,7 +74,9 @@ def test_every_base_with_every_addition_is_as_the_page_says():
     written = page({(b, a): two_steps(f"{b}+{a}") for b, a in itertools.product(BASES, ADDITIONS)})
     if os.environ.get("TWOFOLD_WRITE_MATRIX"):
         PAGE.write_text(written, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == written
+    assert PAGE.read_text(encoding="utf-8") == written, (
+        "run TWOFOLD_WRITE_MATRIX=1 python -m pytest tests/methods/test_matrix.py"
+    )
 
 
 @pytest.mark.parametrize("base", BASES)

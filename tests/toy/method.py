@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from tests.toy.data import Small
 from twofold.seam import Losses, Method, Progress, Term, Views
 
 
@@ -16,7 +17,7 @@ class Restore(Method):
 
     view_count = 2
 
-    def __init__(self, backbone: nn.Module, *, hidden: int = 8) -> None:
+    def __init__(self, backbone: Small, *, hidden: int = 8) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Sequential(nn.Linear(backbone.width, hidden), nn.ReLU(), nn.Linear(hidden, backbone.columns))

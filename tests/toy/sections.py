@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twofold.page.columns import LEARNING_RATE, LOSS, Columns
 from twofold.page.read import Run
 from twofold.page.sections import Cell, Numbered, Parts, Sections, Together
@@ -14,7 +16,7 @@ def _one(numbered: Numbered, room: float) -> Parts:
     return Parts(_COLUMNS, remarks=["These numbers were made up."])
 
 
-def _several(runs: list[Numbered], room: float) -> Together:
+def _several(runs: Sequence[Numbered], room: float) -> Together:
     losses = [one.run.metrics[-1]["loss"] for one in runs]
     return Together(_COLUMNS, ["Last loss"], [[Cell(number(loss))] for loss in losses])
 

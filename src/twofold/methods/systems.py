@@ -6,14 +6,6 @@ from twofold.catalog.wing import System
 
 _MOCO, _WMSE = "twofold.methods.moco:MoCo", "twofold.methods.wmse:WMSE"
 
-ADDITIONS = {
-    "mixsiam": "twofold.methods.mixsiam:MixSiam",
-    "mochi": "twofold.methods.mochi:MoCHi",
-    "co2": "twofold.methods.co2:CO2",
-    "tkc": "twofold.methods.tkc:TKC",
-    "unmix": "twofold.methods.unmix:UnMix",
-}
-
 SYSTEMS = {
     "simclr": System(
         "SimCLR",
@@ -142,7 +134,7 @@ SYSTEMS = {
         "MixSiam (a reconstruction), SimSiam with mixtures",
         "MixSiam: A Mixture-based Approach to Self-supervised Representation Learning, 2021, arXiv 2111.02679",
         "twofold.methods.simsiam:SimSiam",
-        additions=(ADDITIONS["mixsiam"],),
+        additions=("twofold.methods.mixsiam:MixSiam",),
         zero_init_residual=True,
         summary="a mixture of both views predicts the maximum of their features (a reconstruction)",
         suits="to try it over SimSiam or BYOL",
@@ -154,7 +146,7 @@ SYSTEMS = {
         "MoCHi on MoCo v2",
         "Hard Negative Mixing for Contrastive Learning, NeurIPS 2020, arXiv 2010.01028",
         _MOCO,
-        additions=(ADDITIONS["mochi"],),
+        additions=("twofold.methods.mochi:MoCHi",),
         summary="harder negatives, mixed from the queue's hardest and the query",
         suits="over any MoCo, for transfer and uniformity",
         verified="a third party's step (golden), naive loop over rows, two ranks, exact resume",
@@ -164,7 +156,7 @@ SYSTEMS = {
         "CO2 on MoCo v2",
         "CO2: Consistent Contrast for Unsupervised Visual Representation Learning, 2020, arXiv 2010.02217",
         _MOCO,
-        additions=(ADDITIONS["co2"],),
+        additions=("twofold.methods.co2:CO2",),
         summary="query and key must find the same negatives similar",
         suits="over MoCo and SimCLR with many negatives",
         verified="a third party's loss and gradient (golden), naive loop, two ranks, exact resume",
@@ -174,7 +166,7 @@ SYSTEMS = {
         "TKC (a reconstruction) on MoCo v2",
         "Temporal Knowledge Consistency for Unsupervised Visual Representation Learning, ICCV 2021, arXiv 2108.10668",
         _MOCO,
-        additions=(ADDITIONS["tkc"],),
+        additions=("twofold.methods.tkc:TKC",),
         summary="snapshots of the run's earlier teachers also teach (a reconstruction)",
         suits="long runs over MoCo or BYOL",
         verified="reconstruction: naive loop, snapshots, two ranks, exact resume; nothing public to compare with",
@@ -186,10 +178,13 @@ SYSTEMS = {
         "Un-Mix: Rethinking Image Mixtures for Unsupervised Visual Representation Learning, AAAI 2022, "
         "arXiv 2003.05438",
         _MOCO,
-        additions=(ADDITIONS["unmix"],),
+        additions=("twofold.methods.unmix:UnMix",),
         summary="mixtures of two images are like each of the two by its share",
         suits="over MoCo first, and over every base; by itself it is symmetric on small images",
         verified="official boxes, mixtures and steps on MoCo (golden), written out on every base, two ranks, resume",
         measured="small images",
     ),
 }
+
+# What may be laid over another base is entered as a system: over the base that it has where it is named alone.
+ADDITIONS = {name: system.additions[-1] for name, system in SYSTEMS.items() if system.additions}
