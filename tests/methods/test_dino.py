@@ -153,7 +153,7 @@ def test_the_head():
         ({"local_views": -1}, "count from 0, not -1"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, outputs):
+def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         DINO(Tiny(), **{"prototypes": 10, **settings})
-    assert outputs in str(caught.value)
+    assert message in str(caught.value)

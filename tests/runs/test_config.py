@@ -25,7 +25,7 @@ def test_what_is_written_is_read_in_its_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "reason"),
     [(b"a: [1,", "parsing"), (b"\xff\xfe", "decode"), (b"", "holds no settings"), (b"- 1\n", "holds no settings")],
 )
 def test_a_damaged_file_is_one_sentence(tmp_path, text, reason):
@@ -46,7 +46,7 @@ def test_no_run_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "reason"),
     [
         ({}, {}, []),
         ({"steps": [1, 2]}, {"steps": (1, 2)}, []),

@@ -46,7 +46,7 @@ def test_devices_that_are_not_there_are_refused(monkeypatch):
     with pytest.raises(UserError, match="0 devices"):
         make_fabric(0, accelerator="cpu")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(UserError, match="3 devices were asked for, but 2"):
+    with pytest.raises(UserError, match="3 devices are wanted, but 2"):
         make_fabric(3, accelerator="cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(UserError, match="no GPU"):

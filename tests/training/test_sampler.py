@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from twofold.errors import UserError
-from twofold.training.sampler import batches, check_shares, order
+from twofold.training.sampler import batches, check_even_parts, order
 
 
 def test_an_epoch_sees_every_image_at_most_once_and_others_sit_out_next_time():
@@ -41,9 +41,9 @@ def test_seeds_and_epochs_differ():
 )
 def test_uneven_shares_are_refused_with_the_nearest_good_sizes(batch, world, parts, good):
     with pytest.raises(UserError, match=f"batch size of {good}\\."):
-        check_shares(batch, world, parts)
+        check_even_parts(batch, world, parts)
 
 
 def test_even_shares_pass():
-    check_shares(8, 2, 2)
-    check_shares(2, 1, 1)
+    check_even_parts(8, 2, 2)
+    check_even_parts(2, 1, 1)

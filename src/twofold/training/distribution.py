@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from twofold.errors import UserError
 from twofold.nets.batch_norm import synchronise
 from twofold.seam import Method
-from twofold.training.sampler import check_shares
+from twofold.training.sampler import check_even_parts
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -121,7 +121,7 @@ class Carrier(nn.Module):
 
 def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int) -> None:
     """Move a method to the device, weights as channels_last, batch norm global where it asks for that and can be."""
-    check_shares(batch_size, fabric.world_size, accumulate)
+    check_even_parts(batch_size, fabric.world_size, accumulate)
     method.to(fabric.device)
     if fabric.world_size > 1 and method.batch_norm == "global":
         synchronise(method)

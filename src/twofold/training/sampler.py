@@ -21,20 +21,20 @@ def batches(
 ) -> Iterator[Tensor]:
     """The positions of each step from `first_step` up to `steps`, int64 (batch_size / world,).
 
-    A step's global batch is a run of the epoch's order, and a rank's share a run of that: so neither a restart nor the
-    number of devices changes what a step sees. The incomplete batch at the end of an epoch is left out.
+    A step's global batch is a stretch of the epoch's order, and a rank's part a stretch of that: so neither a restart
+    nor the number of devices changes what a step sees. The incomplete batch at the end of an epoch is left out.
     """
-    per_epoch, share = count // batch_size, batch_size // world
+    per_epoch, part = count // batch_size, batch_size // world
     epoch, shuffled = -1, torch.empty(0)
     for step in range(first_step, steps):
         if step // per_epoch != epoch:
             epoch = step // per_epoch
             shuffled = order(count, seed, epoch)
-        start = step % per_epoch * batch_size + rank * share
-        yield shuffled[start : start + share]
+        start = step % per_epoch * batch_size + rank * part
+        yield shuffled[start : start + part]
 
 
-def check_shares(batch_size: int, world: int, accumulate: int = 1) -> None:
+def check_even_parts(batch_size: int, world: int, accumulate: int = 1) -> None:
     """Refuse a batch that devices, or the parts it is accumulated in, cannot share evenly, at least 2 each."""
     parts = world * accumulate
     if batch_size % parts == 0 and batch_size // parts >= 2:
