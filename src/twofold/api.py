@@ -176,7 +176,9 @@ def similar(run: str, items: str, options: shared.Options | None = None, **given
     return do(run, items, options)
 
 
-def prepare(data: str, out: str, options: shared.Options | None = None, **given: Any) -> Path:
+def prepare(
+    data: str, out: str, options: shared.Options | None = None, *, kind: str | None = None, **given: Any
+) -> Path:
     """Write data once in a form that later runs read fast; the same command again goes on where it stopped.
 
     Examples:
@@ -185,12 +187,13 @@ def prepare(data: str, out: str, options: shared.Options | None = None, **given:
     Args:
         data: Images, as for pretrain.
         out: A new folder; give it as data from then on.
+        kind: The kind of data, where a look at it leaves that open.
 
     Returns:
         The folder.
     """
     able = [wing for wing in wings.WINGS if "prepare" in wing.verbs]
-    wing = able[0] if len(able) == 1 else wings.of_data(data)
+    wing = able[0] if kind is None and len(able) == 1 else wings.of_data(data, kind)
     do, options = wings.job(wing, "prepare", options, given, f"{data} is for {wing.kind}")
     return do(data, out, options)
 
