@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import twofold
@@ -40,6 +41,17 @@ def test_options_reach_the_verb_by_name(monkeypatch):
     assert options.seed == 0 and options.epochs is None
 
 
+@pytest.mark.parametrize(
+    ("words", "report"),
+    [
+        (["--report=no"], False), (["--report", "off"], False), (["--no-report"], False),
+        (["--report=yes"], True), (["--report"], True), (["--report", "true"], True),
+    ],
+)  # fmt: skip
+def test_a_switch_is_on_or_off_as_it_is_typed(monkeypatch, words, report):
+    assert given_to(monkeypatch, ["pretrain", "moco", "photos", *words])["report"] is report
+
+
 def test_lists_and_optional_positionals(monkeypatch):
     assert given_to(monkeypatch, ["report", "a", "b", "--out", "c.html"]) == {"runs": ["a", "b"], "out": "c.html"}
     assert given_to(monkeypatch, ["methods", "moco"]) == {"name": "moco"}
@@ -70,6 +82,10 @@ def test_a_configuration_gives_options_and_the_command_line_goes_over_it(monkeyp
         (["pretrain", "simclr", "d", "--epohs", "3"], 'no option --epohs. Did you mean "--epochs"?'),
         (["pretrain", "simclr", "d", "--epohs=3"], 'no option --epohs. Did you mean "--epochs"?'),
         (["pretrain", "simclr", "d", "--epochs"], "--epochs needs a value"),
+        (["pretrain", "simclr", "d", "--report=maybe"], "--report takes true or false, not 'maybe'"),
+        (["pretrain", "simclr", "d", "--no-report=true"], "--no-report takes no value"),
+        (["pretrain", "simclr", "d", "--method-options", "{}"], "no option --method-options"),
+        (["compare", "moco,nope", "--help"], 'no method "nope"'),
         (["pretrain", "simclr", "d", "--epochs", "x"], "--epochs takes a whole number or none, not 'x'"),
         (["pretrain", "simclr", "d", "--recipe", "c"], "simclr has no recipe c; it has imagenet, cifar"),
         (["pretrain", "simclr", "d", "--kind", "imags"], 'no kind of data "imags". Did you mean "images"?'),
@@ -160,10 +176,20 @@ def test_completion_knows_commands_options_and_methods(tmp_path, capsys):
     assert main(["completion"]) == 0
     script = capsys.readouterr().out
     ask = "COMP_WORDS=(twofold {}); COMP_CWORD={}; _twofold; echo ${{COMPREPLY[@]}}"
-    lines = [script, ask.format("pre", 1), ask.format("pretrain mo", 2), ask.format("pretrain moco x --epo", 4)]
+    asked = {
+        "pre": {"pretrain", "prepare"},
+        "pretrain wmse": {"wmse", "wmse4"},
+        "pretrain moco x --epo": {"--epochs"},
+        "pretrain moco+c": {"moco+co2"},
+        "compare sgl,light": {"sgl,lightgcn"},
+        "methods barl": {"barlow"},
+        "check d --method popu": {"popularity"},
+        "pretrain moco x --optimizer adam": {"adam", "adamw"},
+        "pretrain moco x --conf": {"--config"},
+    }
+    lines = [script, *(ask.format(words, len(words.split())) for words in asked)]
     done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True)
-    commands, methods, options = (set(line.split()) for line in done.stdout.splitlines())
-    assert commands == {"pretrain", "prepare"} and {"moco", "moco-v3"} <= methods and options == {"--epochs"}
+    assert [set(line.split()) for line in done.stdout.splitlines()] == list(asked.values())
 
 
 def test_overview_and_version(capsys):
@@ -179,7 +205,7 @@ def test_overview_and_version(capsys):
         ({"epochs": 3, "steps": 3}, "Give --epochs or --steps, not both"),
         ({"lr": 0.1, "base_lr": 0.1}, "Give --base-lr or --lr, not both"),
         ({"max_unreadable": 1.5}, "is a share: at most 1"),
-        ({"lr": float("nan")}, "--lr must be above 0"),
+        ({"lr": float("nan")}, "--lr must be a finite number"),
         ({"stem": "cifr"}, "--stem takes one of auto, cifar, stl, imagenet, not 'cifr'"),
         ({"epoch": 3}, 'no option --epoch. Did you mean "--epochs"?'),
         ({"user_column": "u"}, "--user-column belongs to interactions, and simclr learns from images"),
@@ -194,9 +220,30 @@ def test_options_that_cannot_be_meant_are_refused_in_python_too(given, message):
 def test_options_may_be_a_record_of_the_wing():
     with pytest.raises(UserError, match="nowhere"):
         twofold.pretrain("simclr", "nowhere", twofold.images.Pretrain(epochs=3))
-    with pytest.raises(UserError, match=r"takes twofold.images.options.Pretrain, not Pretrain: simclr learns"):
+    with pytest.raises(UserError, match=r"takes a twofold\.images\.Pretrain, not a twofold\.interactions\.Pretrain"):
         twofold.pretrain("simclr", "nowhere", twofold.interactions.Pretrain())
     with pytest.raises(UserError, match="as one record or by name, not both"):
         twofold.pretrain("simclr", "nowhere", twofold.images.Pretrain(), epochs=3)
     with pytest.raises(UserError, match="--seeds must be at least 1"):
         replace(twofold.images.Compare(), seeds=0)
+
+
+@pytest.mark.parametrize("options", ["runs/x", {"epochs": 1}])
+def test_options_of_another_type_are_refused(options):
+    for call in (twofold.pretrain, twofold.check, twofold.compare):
+        arguments = ("d", options) if call is twofold.check else ("moco", "d", options)
+        with pytest.raises(UserError, match=r"takes options by name, as epochs=100, or as a twofold\.images\."):
+            call(*arguments)
+
+
+def test_data_is_a_path_of_any_type_but_no_array(tmp_path):
+    with pytest.raises(UserError, match="nowhere"):
+        twofold.check(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"data is to be a path, not a ndarray of shape \(2, 3\)"):
+        twofold.pretrain("moco", np.zeros((2, 3)))
+    with pytest.raises(UserError, match="model is to be a path, not a int"):
+        twofold.embed(3, "photos")
+
+
+def test_the_module_lists_its_verbs():
+    assert {"pretrain", "compare", "images", "interactions"} <= set(dir(twofold))

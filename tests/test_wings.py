@@ -45,7 +45,7 @@ def test_it_has_help(capsys):
     assert "--scale none|unit" in shown and "Width in the middle." in shown and "--image-size" not in shown
     assert main(["pretrain", "simclr", "--help"]) == 0
     shown = capsys.readouterr().out
-    assert "--scale none|unit" in shown and "--image-size" in shown and "recipes for numbers: default;" in shown
+    assert "--scale none|unit" in shown and "--image-size" in shown and "default for numbers;" in shown
     assert main(["compare", "restore", "--help"]) == 2
     assert "compare is for images and interactions, and restore learns from numbers." in capsys.readouterr().err
     assert main(["methods", "restore"]) == 0
@@ -67,7 +67,7 @@ def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
     with pytest.raises(UserError, match=r"photos/ may be images or numbers: say which by --kind\."):
         wings.of_method(wings.composed("simclr"), "photos/")
     monkeypatch.setattr(wings, "WINGS", tuple(replace(w, recognises=lambda data: False) for w in wings.WINGS))
-    with pytest.raises(UserError, match=r"photos/ is none of images, .*numbers at a glance: say which by --kind\."):
+    with pytest.raises(UserError, match=r"photos/ looks like none of images, .*numbers: say which by --kind\."):
         wings.of_method(wings.composed("simclr"), "photos/")
 
 

@@ -22,3 +22,7 @@ def __getattr__(name: str) -> Any:
     if not name.startswith("_") and importlib.util.find_spec(f"twofold.{name}"):
         return importlib.import_module(f"twofold.{name}")
     raise AttributeError(f"module 'twofold' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "images", "interactions"]

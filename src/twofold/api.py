@@ -7,6 +7,7 @@ name, `twofold.pretrain("moco", "photos/", epochs=100)`, or as the wing's record
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **g
         data: Images: a folder, a text list, a parquet file, tar shards, .npz or idx arrays, or an fsspec URL of one of
             these. Interactions: a CSV, TSV, parquet, .inter or .npz file of pairs, one line a user, or a folder of
             train, valid and test files.
+        options: A record of the options, twofold.images.Pretrain or twofold.interactions.Pretrain;
+            or give them by name.
 
     Returns:
         The run folder.
@@ -58,25 +61,26 @@ def check(
     Args:
         data: As for pretrain.
         method: Say what this method would do with them; a usual one for such data where not given.
+        options: A record of the options, twofold.images.Pretrain or twofold.interactions.Pretrain;
+            or give them by name.
 
     Returns:
         The numbers.
     """
     if method is None:
-        kind = options.kind if options is not None else given.get("kind")
-        method = wings.of_data(data, kind).usual
+        method = wings.of_data(_path("data", data), _given("kind", options, given)).usual
     return _learn("check", method, data, options, given)
 
 
 def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, given: dict[str, Any]) -> Any:
-    composition = wings.composed(method)
-    resolve_options(composition, (given.get("method_options") if options is None else options.method_options) or {})
-    wing = wings.of_method(composition, data, given.get("kind") if options is None else options.kind)
+    composition, data = wings.composed(method), _path("data", data)
+    wing = wings.of_method(composition, data, _given("kind", options, given))
     composition = composition.on(wing.kind)
-    do, options = wings.job(wing, verb, options, given, f"{composition.name} learns from {wing.kind}")
+    found, options = wings.checked(wing, verb, options, given, f"{composition.name} learns from {wing.kind}")
+    resolve_options(composition, options.method_options or {})
     if options.recipe != "auto":
         composition.recipe(options.recipe)
-    return do(composition, data, options)
+    return found.load()(composition, data, options)
 
 
 def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **given: Any) -> list[dict[str, Any]]:
@@ -86,7 +90,7 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **gi
 
     Examples:
         twofold evaluate runs/photos train/ --test test/
-        twofold evaluate runs/photos train.parquet --test test.parquet --protocols knn,5nn,linear,linear-sgd
+        twofold evaluate runs/photos train.parquet --test test.parquet --protocols knn,5nn,linear,linear-simclr
         twofold evaluate backbone.safetensors train/ --test test/ --protocols finetune --labels 0.1
         twofold evaluate runs/plays later-plays.csv --at 1,10,100
 
@@ -94,12 +98,14 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **gi
         model: A run folder, an exported backbone (.safetensors), or random:NAME for an untrained network.
         data: Labelled images to learn from. Interactions: the data of the run, whose test part is asked about, or other
             pairs to be found.
+        options: A record of the options, twofold.images.Evaluate or twofold.interactions.Evaluate;
+            or give them by name.
 
     Returns:
         The results.
     """
     do, options = _of_model("evaluate", model, options, given)
-    return do(model, data, options)
+    return do(_path("model", model), _path("data", data), options)
 
 
 def embed(model: str, data: str, options: shared.Embed | None = None, **given: Any) -> Path:
@@ -112,12 +118,13 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **given: A
     Args:
         model: A run folder or an exported backbone (.safetensors).
         data: Images, as for pretrain. Interactions: users or items.
+        options: A record of the options, twofold.images.Embed; or give them by name.
 
     Returns:
         The file.
     """
     do, options = _of_model("embed", model, options, given)
-    return do(model, data, options)
+    return do(_path("model", model), _path("data", data), options)
 
 
 def export(model: str, options: shared.Options | None = None, **given: Any) -> Path:
@@ -130,12 +137,14 @@ def export(model: str, options: shared.Options | None = None, **given: Any) -> P
 
     Args:
         model: A run folder or an exported backbone (.safetensors).
+        options: A record of the options, twofold.images.Export or twofold.interactions.Export;
+            or give them by name.
 
     Returns:
         The file.
     """
     do, options = _of_model("export", model, options, given)
-    return do(model, options)
+    return do(_path("model", model), options)
 
 
 def recommend(run: str, options: shared.Options | None = None, **given: Any) -> Path:
@@ -150,12 +159,13 @@ def recommend(run: str, options: shared.Options | None = None, **given: Any) -> 
 
     Args:
         run: The run folder of a method for interactions.
+        options: A record of the options, twofold.interactions.Recommend; or give them by name.
 
     Returns:
         The file.
     """
     do, options = _of_run("recommend", run, options, given)
-    return do(run, options)
+    return do(_path("run", run), options)
 
 
 def similar(run: str, items: str, options: shared.Options | None = None, **given: Any) -> Path:
@@ -168,12 +178,13 @@ def similar(run: str, items: str, options: shared.Options | None = None, **given
     Args:
         run: The run folder of a method for interactions.
         items: Ids with commas, or a file of one a line.
+        options: A record of the options, twofold.interactions.Similar; or give them by name.
 
     Returns:
         The file.
     """
     do, options = _of_run("similar", run, options, given)
-    return do(run, items, options)
+    return do(_path("run", run), items, options)
 
 
 def prepare(
@@ -188,14 +199,16 @@ def prepare(
         data: Images, as for pretrain.
         out: A new folder; give it as data from then on.
         kind: The kind of data, where a look at it leaves that open.
+        options: A record of the options, twofold.images.Prepare; or give them by name.
 
     Returns:
         The folder.
     """
+    data, out = _path("data", data), _path("out", out)
     able = [wing for wing in wings.WINGS if "prepare" in wing.verbs]
     wing = able[0] if kind is None and len(able) == 1 else wings.of_data(data, kind)
-    do, options = wings.job(wing, "prepare", options, given, f"{data} is for {wing.kind}")
-    return do(data, out, options)
+    found, options = wings.checked(wing, "prepare", options, given, f"{data} is for {wing.kind}")
+    return found.load()(data, out, options)
 
 
 def compare(methods: str, data: str, options: shared.Compare | None = None, **given: Any) -> dict[str, Any]:
@@ -214,18 +227,20 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **gi
     Args:
         methods: Names as for pretrain, commas between, settings in brackets; the others are set against the first.
         data: As for pretrain; labels, where there are any, are for the measuring.
+        options: A record of the options, twofold.images.Compare or twofold.interactions.Compare;
+            or give them by name.
 
     Returns:
         What compare.json holds.
     """
     from twofold.comparison.entries import read_entries
 
-    recipe_of = given.get("recipe_of") if options is None else options.recipe_of
-    entries = read_entries(methods, wings.composed, recipe_of)
-    wing = wings.of_method(entries[0].composition, data, given.get("kind") if options is None else options.kind)
+    data = _path("data", data)
+    entries = read_entries(methods, wings.composed, _given("recipe_of", options, given))
+    wing = wings.of_method(entries[0].composition, data, _given("kind", options, given))
     entries = [entry.on(wing.kind) for entry in entries]
-    do, options = wings.job(wing, "compare", options, given, f"{entries[0].name} learns from {wing.kind}")
-    return do(entries, data, options)
+    found, options = wings.checked(wing, "compare", options, given, f"{entries[0].name} learns from {wing.kind}")
+    return found.load()(entries, data, options)
 
 
 def report(runs: list[str] | str, *, out: str | None = None) -> Path:
@@ -244,11 +259,11 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     """
     from twofold.page import build
 
-    folders = [Path(run) for run in ([runs] if isinstance(runs, str) else runs)]
+    folders = [Path(_path("runs", run)) for run in ([runs] if isinstance(runs, str | os.PathLike) else runs)]
     if not folders:
         raise UserError("report needs at least one run folder.")
     page = Path(out) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
-    build(folders, page, [wings.sections_of(folder) for folder in folders])
+    build(folders, page, [wings.sections_of(str(folder)) for folder in folders])
     print(f"Report: {page}")
     return page
 
@@ -268,11 +283,28 @@ def describe(method: str) -> Method:
 
 
 def _of_model(verb: str, model: str, options: shared.Options | None, given: dict[str, Any]) -> tuple[Any, Any]:
+    model = _path("model", model)
     wing = wings.of_model(model)
-    return wings.job(wing, verb, options, given, f"{model} learned from {wing.kind}")
+    found, options = wings.checked(wing, verb, options, given, f"{model} learned from {wing.kind}")
+    return found.load(), options
 
 
 def _of_run(verb: str, run: str, options: shared.Options | None, given: dict[str, Any]) -> tuple[Any, Any]:
     """Of a verb that few wings have: a folder that is no run is left to the first of those, which says so."""
+    run = _path("run", run)
     wing = wings.of_run(run) or next(wing for wing in wings.WINGS if verb in wing.verbs)
-    return wings.job(wing, verb, options, given, f"{run} learned from {wing.kind}")
+    found, options = wings.checked(wing, verb, options, given, f"{run} learned from {wing.kind}")
+    return found.load(), options
+
+
+def _given(name: str, options: object, by_name: dict[str, Any]) -> Any:
+    """An option that decides which wing is asked, before the options are read."""
+    return by_name.get(name) if options is None else getattr(options, name, None)
+
+
+def _path(name: str, value: Any) -> str:
+    """A path as text, the user's home folder written out. Raises UserError for anything else."""
+    if isinstance(value, str | os.PathLike):
+        return os.path.expanduser(os.fspath(value))
+    shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
+    raise UserError(f"{name} is to be a path, not a {type(value).__name__}{shape}: save it to a file first.")

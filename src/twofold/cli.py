@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from twofold import __version__, usage
+from twofold.catalog.settings import NO, YES, convert
 from twofold.commands import COMMANDS, Command
+from twofold.completion import completion
 from twofold.errors import UserError, nearest
 
 METHOD = "--method."
@@ -39,15 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: list[str]) -> Callable[[], Any]:
     """What the arguments ask for, ready to be called. Raises UserError for anything that is not understood."""
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    if not arguments or arguments == ["help"] or arguments[0] in ("-h", "--help"):
         return lambda: print(usage.overview())
+    if arguments[0] == "help":
+        arguments = [*arguments[1:], "--help"]
     if arguments[0] in ("-V", "--version", "version"):
         return lambda: print(__version__)
     name, *words = arguments
+    known = [*COMMANDS, "completion"]
+    if name not in known:
+        raise UserError(f'There is no command "{name}".{nearest(name, known)} Commands: {", ".join(known)}.')
     if name == "completion":
-        return lambda: print(usage.completion())
-    if name not in COMMANDS:
-        raise UserError(f'There is no command "{name}".{nearest(name, COMMANDS)} Commands: {", ".join(COMMANDS)}.')
+        return lambda: print(completion())
     command = COMMANDS[name]
     if "-h" in words or "--help" in words:
         text = usage.of(command, _method_named(command, words))
@@ -60,8 +65,9 @@ def _method_named(command: Command, words: list[str]) -> str | None:
     """The method in the words before or after `--help`, whose options are to be shown."""
     if not command.about_methods:
         return None
-    at = 0 if command.named_by_subject else words.index("--method") + 1 if "--method" in words else len(words)
-    return next((word for word in words[at : at + 1] if not word.startswith("-")), None)
+    rest, _ = _take_method_options([word for word in words if word not in ("-h", "--help")], command)
+    plain, options = _split(command, _tidy(rest, command))
+    return next(iter(plain), None) if command.named_by_subject else options.get("method")
 
 
 def _values(command: Command, words: list[str]) -> dict[str, Any]:
@@ -88,7 +94,7 @@ class _Parser(argparse.ArgumentParser):
 def _split(command: Command, words: list[str]) -> tuple[list[str], dict[str, Any]]:
     """(plain words, options by name): everything is text yet, but for switches."""
     parser = _Parser(prog=f"twofold {command.name}", add_help=False, allow_abbrev=False)
-    options = command.options
+    options = {name: option for name, option in command.options.items() if name != "method_options"}
     for name in ("config", *options):
         switch = name in options and options[name].type is bool
         action: Any = argparse.BooleanOptionalAction if switch else "store"
@@ -118,6 +124,7 @@ def _subjects(command: Command, words: list[str]) -> dict[str, Any]:
 
 def _tidy(words: list[str], command: Command) -> list[str]:
     """Underscores in names as dashes, and `--quiet true` or `--quiet=false` as `--quiet` or `--no-quiet`."""
+    switches = [name for name, option in command.options.items() if option.type is bool]
     tidy: list[str] = []
     waiting = list(words)
     while waiting:
@@ -127,10 +134,13 @@ def _tidy(words: list[str], command: Command) -> list[str]:
             tidy.append(word)
             continue
         key = name[2:].replace("-", "_")
-        if key in command.options and command.options[key].type is bool:
-            if not equals and waiting and waiting[0].lower() in ("true", "false"):
+        if key in switches:
+            if not equals and waiting and waiting[0].lower() in (*YES, *NO):
                 value = waiting.pop(0)
-            name, equals, value = f"--{'no-' if value.lower() == 'false' else ''}{key}", "", ""
+            on = convert(name, value, bool) if equals or value else True
+            name, equals, value = f"--{'' if on else 'no-'}{key}", "", ""
+        elif equals and key.removeprefix("no_") in switches:
+            raise UserError(f"{name} takes no value: leave it out, or give --{name[5:]}{equals}{value}.")
         tidy.append(f"{name.replace('_', '-')}{equals}{value}")
     return tidy
 

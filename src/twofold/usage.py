@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import typing
 from collections.abc import Iterable
@@ -15,6 +16,10 @@ from twofold.commands import COMMANDS, Command
 from twofold.errors import UserError
 
 WIDTH, COLUMN = 110, 26
+ON_EVERY_COMMAND = (
+    ("--config FILE", "A YAML file of these options, as a run folder has it; what is typed goes over it."),
+    ("--help", "Show this."),
+)
 EXAMPLES = (
     "twofold check photos/",
     "twofold pretrain moco photos/ --out runs/photos",
@@ -28,8 +33,10 @@ EXAMPLES = (
 def overview() -> str:
     """The commands, a line each."""
     lines = ["usage: twofold COMMAND ... [--help]", "", "Learn representations without labels.", "", "commands:"]
-    lines += [f"  {name:10} {command.about[0].splitlines()[0]}" for name, command in COMMANDS.items()]
-    lines += [f"  {'completion':10} Lines for the shell that complete commands, options and methods."]
+    meanings = {name: command.about[0].splitlines()[0] for name, command in COMMANDS.items()}
+    meanings["completion"] = "Lines for the shell that complete commands, options and methods."
+    for name, meaning in meanings.items():
+        lines += textwrap.wrap(f"  {name:10} {meaning}", WIDTH, subsequent_indent=" " * 13)
     return "\n".join([*lines, "", "examples:", *(f"  {line}" for line in EXAMPLES)])
 
 
@@ -37,7 +44,8 @@ def of(command: Command, method: str | None = None) -> str:
     """A command with its options; where a method is named, those of its kind of data and the method's settings."""
     words = " ".join(name.upper() if name in command.required else f"[{name.upper()}]" for name in command.subjects)
     many = " ..." if command.takes_many else ""
-    lines = [f"usage: twofold {command.name} {words}{many} [options]", "", *_paragraphs(command.about), ""]
+    options = " [options]" if command.options else ""
+    lines = [f"usage: twofold {command.name} {words}{many}{options}", "", *_paragraphs(command.about), ""]
     lines += [line for name in command.subjects for line in _entry(name.upper(), command.meanings.get(name, ""))]
     able = [wing for wing in wings.WINGS if command.name in wing.verbs]
     if not command.about_methods:
@@ -45,34 +53,14 @@ def of(command: Command, method: str | None = None) -> str:
     elif method is None:
         lines += _shared(command, able)
     else:
-        lines += _for_method(command, method)
+        lines += _for_methods(command, method)
+    lines += ["", "for every command:", *(line for name, text in ON_EVERY_COMMAND for line in _entry(name, text))]
     return "\n".join([*lines, "", "examples:", *(f"  {line}" for line in command.examples)])
-
-
-def completion() -> str:
-    """Lines for bash (and zsh, after bashcompinit) that complete commands, options and methods."""
-    methods = " ".join(wings.catalog().systems)
-    cases = [
-        f'    {name}) words="{" ".join(_spellings(command))}{" " + methods if "method" in command.subjects else ""}";;'
-        for name, command in COMMANDS.items()
-    ]
-    return "\n".join(
-        [
-            "_twofold() {",
-            '  local words="" word="${COMP_WORDS[COMP_CWORD]}"',
-            f'  if [ "$COMP_CWORD" = 1 ]; then words="{" ".join(COMMANDS)}"; else case "${{COMP_WORDS[1]}}" in',
-            *cases,
-            "  esac; fi",
-            '  COMPREPLY=($(compgen -W "$words" -- "$word"))',
-            "}",
-            "complete -o default -F _twofold twofold",
-        ]
-    )
 
 
 def _shared(command: Command, able: list[Wing]) -> list[str]:
     """What the options of all kinds have in common, and where those of each kind are shown."""
-    common = [cls for cls in _classes(able[0].verbs[command.name].options) if _is_common(cls, command, able)]
+    common = [cls for cls in able[0].verbs[command.name].options.groups() if _is_common(cls, command, able)]
     lines = _own(command)
     for cls in common:
         lines += _group(_title(cls), _declared(cls, able[0].verbs[command.name].options))
@@ -85,30 +73,39 @@ def _shared(command: Command, able: list[Wing]) -> list[str]:
     return lines
 
 
-def _for_method(command: Command, name: str) -> list[str]:
-    """The options for the kinds of data that a method learns from, and the settings of its parts."""
-    composition = wings.composed(name.split(",")[0].split("[")[0])
-    able = [wing for wing in map(wings.of_kind, composition.kinds) if command.name in wing.verbs]
+def _for_methods(command: Command, names: str) -> list[str]:
+    """The options for the kinds of data that methods learn from, and the settings of their parts."""
+    methods = [wings.composed(name.strip()) for name in re.sub(r"\[[^\]]*\]?", "", names).split(",")]
+    kinds = [kind for kind in methods[0].kinds if all(kind in method.kinds for method in methods)]
+    able = [wing for wing in map(wings.of_kind, kinds) if command.name in wing.verbs]
     if not able:
-        kinds = " and ".join(wing.kind for wing in wings.WINGS if command.name in wing.verbs)
-        raise UserError(f"{command.name} is for {kinds}, and {name} learns from {' and '.join(composition.kinds)}.")
+        known = " and ".join(wing.kind for wing in wings.WINGS if command.name in wing.verbs)
+        learns = f"{methods[0].name} learns from {' and '.join(methods[0].kinds)}"
+        raise UserError(f"{command.name} is for {known}, and {learns}.")
     lines = _all_groups(command, able)
-    for part, settings in composition.settings().items():
-        if settings:
-            shown = f"--method.{settings[0].name}"
-            lines += ["", f"settings of {part} (such as {shown}, or --method.{part}.{settings[0].name}):"]
-            lines += [line for s in settings for line in _entry(f"{s.name} {_values_of(s)}", _meaning(s))]
-    for wing in able:
-        of = f" for {wing.kind}" if len(able) > 1 else ""
-        lines += ["", f"recipes{of}: {', '.join(composition.offered[wing.kind])}; `twofold methods {name}` shows them."]
+    for part, settings in {part: s for method in methods for part, s in method.settings().items() if s}.items():
+        lines += ["", *textwrap.wrap(f"settings of {part}, such as {_example(command, part, settings[0])}:", WIDTH)]
+        lines += [line for s in settings for line in _entry(f"{s.name} {_values_of(s)}", _with_default(s))]
+    for method in methods:
+        recipes = [f"{', '.join(method.offered[wing.kind])} for {wing.kind}" for wing in able]
+        shown = f"recipes of {method.name}: {', '.join(recipes)}; `twofold methods {method.name}` shows them."
+        lines += ["", *textwrap.wrap(shown, WIDTH)]
     return lines
+
+
+def _example(command: Command, part: str, setting: Setting) -> str:
+    """How a setting is given."""
+    value = _values_of(setting).split("|")[0]
+    if "method_options" not in command.options:
+        return f"{part}[{setting.name}={value}]"
+    return f"--method.{setting.name} {value} or --method.{part}.{setting.name} {value}"
 
 
 def _all_groups(command: Command, able: list[Wing]) -> list[str]:
     lines, shown = _own(command), set()
     for wing in able:
         options = wing.verbs[command.name].options
-        for cls in _classes(options):
+        for cls in options.groups():
             if cls not in shown:
                 lines += _group(_title(cls), _declared(cls, options))
                 shown.add(cls)
@@ -119,21 +116,13 @@ def _own(command: Command) -> list[str]:
     return _group("options", command.own.values()) if command.own else []
 
 
-def _classes(options: type[Options]) -> list[type[Options]]:
-    """The classes that declare the options: what all kinds share first, then the kind's own, then the rest."""
-    bases = [cls for cls in options.__mro__ if issubclass(cls, Options) and cls is not Options]
-    return [*bases[1:2], options, *bases[2:]] if len(bases) > 1 else bases
-
-
 def _is_common(cls: type[Options], command: Command, able: list[Wing]) -> bool:
     return all(issubclass(wing.verbs[command.name].options, cls) for wing in able)
 
 
 def _declared(cls: type[Options], options: type[Options]) -> list[Setting]:
     """The options that a class declares first, as they are in the options of a verb."""
-    above = {name for base in cls.__mro__[1:] for name in getattr(base, "__annotations__", {})}
-    own = [name for name in cls.__annotations__ if name not in above]
-    return [setting for setting in options.described() if setting.name in own]
+    return [setting for setting in options.described() if setting.name in cls.own_names()]
 
 
 def _title(cls: type[Options]) -> str:
@@ -165,25 +154,48 @@ def typed(setting: Setting) -> str:
 
 def _values_of(setting: Setting) -> str:
     """What may follow: N, X, TEXT, or the words to choose from."""
-    kinds = typing.get_args(setting.type) if is_union(setting.type) else (setting.type,)
-    kind: Any = next((kind for kind in kinds if kind is not type(None)), str)
-    if typing.get_origin(kind) is typing.Literal:
-        return "|".join(map(str, typing.get_args(kind)))
+    if words := _choices(setting):
+        return "|".join(words)
+    kind = _kind(setting)
     if typing.get_origin(kind) is list:
         return "N,N,..."
     return {int: "N", float: "X", bool: "true|false"}.get(kind, "TEXT")
 
 
+def _kind(setting: Setting) -> Any:
+    """The type of a value that is given."""
+    kinds = typing.get_args(setting.type) if is_union(setting.type) else (setting.type,)
+    return next((kind for kind in kinds if kind is not type(None)), str)
+
+
+def _choices(setting: Setting) -> list[str]:
+    kind = _kind(setting)
+    return [str(word) for word in typing.get_args(kind)] if typing.get_origin(kind) is typing.Literal else []
+
+
+def choices(command: Command) -> dict[str, list[str]]:
+    """The words to choose from, for each option of a command that has such."""
+    found = {typed(option).split()[0]: _choices(option) for option in command.options.values()}
+    return {name: words for name, words in found.items() if words}
+
+
 def _meaning(setting: Setting) -> str:
-    """What it means, and what it is where it is not given."""
+    """What typing an option does, and what is taken where it is not typed."""
+    if setting.default is True:
+        return f"Do not {setting.meaning[0].lower()}{setting.meaning[1:]}"
+    return _with_default(setting)
+
+
+def _with_default(setting: Setting) -> str:
     if setting.default is None or setting.default is False or setting.default == "auto":
         return setting.meaning
-    return f"{setting.meaning} [{'yes' if setting.default is True else setting.default}]"
+    return f"{setting.meaning} [{'true' if setting.default is True else setting.default}]"
 
 
 def _paragraphs(about: list[str]) -> list[str]:
     return [line for text in about for line in ["", *textwrap.wrap(" ".join(text.split()), WIDTH)]][1:]
 
 
-def _spellings(command: Command) -> list[str]:
-    return [typed(setting).split()[0] for setting in command.options.values()]
+def spellings(command: Command) -> list[str]:
+    """Every option of a command as it is typed; settings of a method need their names."""
+    return [typed(option).split()[0] for option in command.options.values() if option.name != "method_options"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from twofold.catalog import options as shared
 from twofold.catalog.composition import Addition, Catalog, Composition, compose
-from twofold.catalog.wing import System, Wing, load
+from twofold.catalog.wing import System, Verb, Wing, load
 from twofold.errors import UserError, nearest
 from twofold.methods.systems import ADDITIONS, SYSTEMS
 
@@ -65,30 +64,34 @@ def _recognising(data: str, kinds: tuple[str, ...]) -> Wing:
         return of_kind(kinds[0])
     found = [kind for kind in kinds if of_kind(kind).recognises(data)]
     if len(found) != 1:
-        what = f"may be {' or '.join(found)}" if found else f"is none of {', '.join(kinds)} at a glance"
+        what = f"may be {' or '.join(found)}" if found else f"looks like none of {', '.join(kinds)}"
         raise UserError(f"{data} {what}: say which by --kind.")
     return of_kind(found[0])
 
 
-def of_run(folder: str | os.PathLike[str]) -> Wing | None:
-    """The wing whose method a run folder holds, by its config.yaml; None where it cannot be told.
+def of_run(folder: str) -> Wing | None:
+    """The wing whose method a run folder holds, by its config.yaml; None where there is none.
 
-    Folders of before kinds were written tell it by their method.
+    Folders of before kinds were written tell it by their method. Raises UserError where config.yaml cannot be read or
+    names no known method.
     """
     file = Path(folder) / "config.yaml"
     if not file.is_file():
         return None
-    import yaml
+    from twofold.runs.config import read_settings
 
+    config = read_settings(file)
+    kinds = [wing.kind for wing in WINGS]
+    if "kind" in config and config["kind"] in kinds:
+        return of_kind(config["kind"])
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        kind = config.get("kind") or composed(str(config["method"])).kinds[0]
-        return of_kind(str(kind))
-    except (yaml.YAMLError, AttributeError, KeyError, UnicodeDecodeError, UserError):
-        return None
+        return of_kind(composed(str(config["method"])).kinds[0])
+    except (KeyError, UserError):
+        named = ", ".join(f"{key}: {config[key]}" for key in ("kind", "method") if key in config) or "none of either"
+        raise UserError(f"{file} names no known kind of data and no known method ({named}): restore it.") from None
 
 
-def sections_of(folder: str | os.PathLike[str]) -> Any:
+def sections_of(folder: str) -> Any:
     """What a run folder's wing gives to the page, a `page.Sections`; the first wing's where it cannot be told."""
     return load((of_run(folder) or WINGS[0]).sections)
 
@@ -99,25 +102,37 @@ def of_model(model: str) -> Wing:
     return found or WINGS[0]
 
 
-def job(
-    wing: Wing, verb: str, options: shared.Options | None, given: Mapping[str, Any], of: str
-) -> tuple[Callable[..., Any], Any]:
-    """What does a verb in a wing, and its options checked; importing it comes last, and may take seconds.
+def verb_of(wing: Wing, verb: str, of: str) -> Verb:
+    """What a verb means in a wing; `of`: what it is asked about, as "moco learns from images".
 
-    options, given: the options as a record, or by name. of: what they are for, as "moco learns from images". Raises
-    UserError where the wing lacks the verb, or an option is another wing's, unknown or out of bounds.
+    Raises UserError where the wing lacks the verb, naming those that have it.
     """
     if verb not in wing.verbs:
         able = " and ".join(other.kind for other in WINGS if verb in other.verbs)
         raise UserError(f"{verb} is for {able}, and {of}.")
-    wanted = wing.verbs[verb].options
+    return wing.verbs[verb]
+
+
+def checked(
+    wing: Wing, verb: str, options: shared.Options | None, by_name: Mapping[str, Any], of: str
+) -> tuple[Verb, Any]:
+    """A verb in a wing, and its options as a record that has checked itself.
+
+    options, by_name: as they were given, a record or names with values. Raises UserError where the wing lacks the verb,
+    or an option is another wing's, unknown or out of bounds.
+    """
+    found = verb_of(wing, verb, of)
     if options is None:
-        options = shared.read(wanted, given, verb, _owners(wing, verb), of)
-    elif given:
+        return found, shared.read(found.options, by_name, verb, _owners(wing, verb), of)
+    wanted = f"twofold.{wing.kind}.{found.options.__name__}"
+    if not isinstance(options, shared.Options):
+        raise UserError(f"{verb} takes options by name, as epochs=100, or as a {wanted}, not {options!r}.")
+    if by_name:
         raise UserError(f"Give {verb} its options as one record or by name, not both.")
-    elif not isinstance(options, wanted):
-        raise UserError(f"{verb} takes {wanted.__module__}.{wanted.__name__}, not {type(options).__name__}: {of}.")
-    return wing.verbs[verb].load(), options
+    if not isinstance(options, found.options):
+        kind = type(options).__module__.removesuffix(".options")
+        raise UserError(f"{verb} takes a {wanted}, not a {kind}.{type(options).__name__}: {of}.")
+    return found, options
 
 
 def _owners(wing: Wing, verb: str) -> dict[str, str]:

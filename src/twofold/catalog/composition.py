@@ -98,6 +98,11 @@ def compose(name: str, catalog: Catalog) -> Composition:
     return Composition(name, system.base, additions, kinds, offered, system.zero_init_residual, reconstruction)
 
 
+def _plans_alone(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """The views and plans of recipes alone: someone's own class has settings of its own."""
+    return {name: replace(recipe, method={}) for name, recipe in recipes.items()}
+
+
 def is_reconstruction(name: str, systems: Mapping[str, System]) -> bool:
     """Whether a part of `moco+tkc` or `moco+tkc[teachers=3]` is the reconstruction of a paper without code."""
     return any(part in systems and systems[part].reconstruction for part in re.split(r"[+\[]", name))
@@ -108,7 +113,8 @@ def _base(name: str, catalog: Catalog) -> tuple[System, Mapping[str, Mapping[str
     if name in systems:
         return systems[name], catalog.recipes[name]
     if "." in name:
-        return replace(systems[USUAL_BASE], base=_path(name)), catalog.recipes[USUAL_BASE]
+        recipes = {kind: _plans_alone(known) for kind, known in catalog.recipes[USUAL_BASE].items()}
+        return replace(systems[USUAL_BASE], base=_path(name), additions=()), recipes
     if name in additions:
         raise UserError(f'"{name}" is an addition: lay it over a base, as in moco+{name}.')
     known = ", ".join(systems)

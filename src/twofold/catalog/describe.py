@@ -33,7 +33,7 @@ class Listed:
 
     def __str__(self) -> str:
         head = f"{self.name:16} {self.title} ({', '.join(self.kinds)})"
-        below = [f"{self.summary}; for {self.suits}", self.paper, f"verified: {self.verified}"]
+        below = [self.summary, f"suits: {self.suits}", self.paper, f"verified: {self.verified}"]
         return "\n".join([head, *(line for text in below for line in _indented(text, 17))])
 
 

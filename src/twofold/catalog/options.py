@@ -49,7 +49,19 @@ class Options:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """The names of all options."""
-        return tuple(declared.name for declared in dataclasses.fields(cls))
+        return tuple(name for group in cls.groups() for name in group.own_names())
+
+    @classmethod
+    def groups(cls) -> list[type[Options]]:
+        """The classes that declare the options: what every kind shares first, then this kind's own, then the rest."""
+        classes = [base for base in cls.__mro__ if issubclass(base, Options) and base is not Options]
+        return [*classes[1:2], cls, *classes[2:]] if len(classes) > 1 else classes
+
+    @classmethod
+    def own_names(cls) -> tuple[str, ...]:
+        """The options that this class declares first."""
+        above = {name for base in cls.__mro__[1:] for name in getattr(base, "__annotations__", {})}
+        return tuple(name for name in cls.__annotations__ if name not in above)
 
     @classmethod
     def harmless(cls) -> tuple[str, ...]:
@@ -63,9 +75,9 @@ class Options:
 
     @classmethod
     def described(cls) -> list[Setting]:
-        """Every option with its type, default and meaning, those of the classes below first."""
-        kinds, meanings = types_of(cls), read_meanings(cls)
-        return [Setting(f.name, kinds[f.name], f.default, meanings.get(f.name, "")) for f in dataclasses.fields(cls)]
+        """Every option with its type, default and meaning."""
+        kinds, meanings, usual = types_of(cls), read_meanings(cls), cls.usual()
+        return [Setting(name, kinds[name], usual[name], meanings.get(name, "")) for name in cls.names()]
 
     @classmethod
     def recorded(cls: type[T], config: Mapping[str, Any]) -> T:
@@ -116,7 +128,9 @@ def _check_bounds(declared: dataclasses.Field[Any], value: Any) -> None:
     for number in value if isinstance(value, list) else [value]:
         if not isinstance(number, int | float):
             return
-        if bounds.get("above") is not None and not bounds["above"] < number < math.inf:
+        if not math.isfinite(number):
+            raise UserError(f"{name} must be a finite number, not {number}.")
+        if bounds.get("above") is not None and not number > bounds["above"]:
             raise UserError(f"{name} must be above {bounds['above']:g}, not {number}.")
         if bounds.get("least") is not None and not number >= bounds["least"]:
             raise UserError(f"{name} must be at least {bounds['least']:g}, not {number}.")
@@ -143,13 +157,13 @@ class Pretrain(Options):
     batch_size: int | None = option(None, least=1)
     """How much of the data a step takes, over all devices; by the recipe and the data where not given."""
     optimizer: Literal["auto", "sgd", "lars", "adam", "adamw"] = option("auto")
-    """The recipe's where auto."""
+    """The optimizer; the recipe's where auto."""
     lr: float | None = option(None, above=0)
     """The final learning rate, not scaled with the batch."""
     weight_decay: float | None = option(None, least=0)
-    """The recipe's where not given."""
+    """How much the weights decay; the recipe's where not given."""
     seed: int = option(0)
-    """Of everything random."""
+    """The seed of everything random."""
     devices: int | None = option(None, least=1)
     """GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given."""
     nodes: int = option(1, least=1)
@@ -159,7 +173,7 @@ class Pretrain(Options):
     log_every: int | None = option(None, least=1, harmless=True)
     """Steps between rows of metrics.csv."""
     report: bool = option(True, harmless=True)
-    """Whether report.html is written at the end."""
+    """Write report.html at the end."""
     quiet: bool = option(False, harmless=True)
     """Print warnings and results only."""
     method_options: dict[str, Any] | None = option(None)
@@ -177,7 +191,7 @@ class Network(Options):
     scaling: Literal["auto", "linear", "sqrt", "none"] = option("auto")
     """How base_lr grows with the batch: times B/256 (linear), times the root of B (sqrt), or not at all."""
     schedule: Literal["auto", "cosine", "cosine-epoch", "step", "constant"] = option("auto")
-    """The recipe's where auto."""
+    """How the rate goes after its warm-up; the recipe's where auto."""
     warmup_epochs: float | None = option(None, least=0)
     """Epochs of linear warm-up."""
     milestones: list[int] | None = option(None)
@@ -187,7 +201,7 @@ class Network(Options):
     accumulate: int = option(1, least=1)
     """Chunks that a batch is cut into to save memory; losses still see the whole batch."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
-    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+    """auto takes bf16 where the hardware has it."""
     compile: bool = option(False, harmless=True)
     """Use torch.compile; goes on without it where that fails."""
 
@@ -197,7 +211,7 @@ class Evaluate(Options):
     """Options of every measurement"""
 
     floors: bool = option(True)
-    """Whether what needs no training is measured, too."""
+    """Measure what needs no training, too."""
     out: str | None = option(None)
     """A JSON file for the results, beside what the run folder keeps."""
     quiet: bool = option(False)
@@ -231,7 +245,7 @@ class Compare(Options):
     batch_size: int | None = option(None, least=1)
     """How much of the data a step takes, the same for all."""
     report: bool = option(True)
-    """Whether report.html is written."""
+    """Write report.html."""
     quiet: bool = option(False)
     """Print the table only."""
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from twofold.errors import UserError, nearest
 
+YES, NO = ("true", "yes", "on"), ("false", "no", "off")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -160,7 +162,7 @@ def _as(value: Any, kind: Any) -> tuple[bool, Any]:
     if kind is type(None):
         return value is None or text in ("none", "null"), None
     if kind is bool:
-        return text in ("true", "false"), text == "true"
+        return text in (*YES, *NO), text in YES
     if kind in (int, float):
         return _as_number(value, kind)
     if kind is str and isinstance(value, os.PathLike):
@@ -192,7 +194,8 @@ def _as_list(value: Any, kind: Any) -> tuple[bool, Any]:
 def in_words(kind: Any) -> str:
     """A type as a person says it."""
     if typing.get_origin(kind) is typing.Literal:
-        return f"one of {', '.join(map(str, typing.get_args(kind)))}"
+        words = ", ".join(map(str, typing.get_args(kind)))
+        return f"one of {words}" if len(typing.get_args(kind)) > 1 else words
     if typing.get_origin(kind) is list:
         return "numbers with commas between" if typing.get_args(kind)[0] is not str else "words with commas between"
     if typing.get_origin(kind) is dict:

@@ -19,8 +19,8 @@ def summarise(comparison: Comparison) -> dict[str, Any]:
     """{"columns", "rows"}: plain values, ready for JSON.
 
     A column: the fields of `bench.Column`. A row: {"name", "kind" ("method", "floor" or "ceiling"), "reconstruction",
-    "seeds", "failed" (seed -> reason), "numbers" (key -> {"mean", "half", "values", "difference"}), "ms_per_step",
-    "minutes"}; `half` is half the interval, None for one seed; `difference` {"mean", "half"} is to the first row, over
+    "trained", "seeds", "failed" (seed -> reason), "numbers" (key -> {"mean", "half", "values", "difference"}),
+    "ms_per_step", "minutes"}; `half` is half the interval, None for one seed; `difference` {"mean", "half"} is to the first row, over
     the seeds that both have.
     """
     bench, out, seeds = comparison.bench, comparison.folder.path, comparison.seeds
@@ -39,7 +39,7 @@ def summarise(comparison: Comparison) -> dict[str, Any]:
     ceiling = _ceiling(comparison, keys)
     rows = [_row(entry.name, "method", found[entry.name]) for entry in comparison.entries]
     for row, entry in zip(rows, comparison.entries, strict=True):
-        row["reconstruction"] = entry.composition.reconstruction
+        row |= {"reconstruction": entry.composition.reconstruction, "trained": entry.composition.trained}
         row["failed"] = {str(seed): why for (name, seed), why in comparison.failures.items() if name == entry.name}
         row |= _cost([out / entry.folder(seed) for seed in seeds], bench.batch_size)
     rows += [_row(name, "floor", values) for name, values in floors.items()]

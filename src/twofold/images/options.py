@@ -56,7 +56,7 @@ class Evaluate(options.Evaluate, Columns):
     test: str | None = option(None)
     """Labelled images to test on; a fifth of the data, class by class, where not given."""
     protocols: str = option("knn,linear")
-    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, finetune; commas between."""
+    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar and finetune, with commas."""
     labels: float = option(1.0, above=0, most=1)
     """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
     epochs: int | None = option(None, least=1)
@@ -64,11 +64,11 @@ class Evaluate(options.Evaluate, Columns):
     image_size: int | None = option(None, least=8)
     """Side in pixels; that of pretraining where not given."""
     seed: int = option(0)
-    """Of the split, the probes and the few labels."""
+    """The seed of the split, the probes and the few labels."""
     batch_size: int = option(256, least=1)
     """Images a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
-    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+    """auto takes bf16 where the hardware has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Compare(options.Compare, Columns):
     image_size: int | None = option(None, least=8)
     """Side of the views in pixels; by the data where not given."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
-    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+    """auto takes bf16 where the hardware has it."""
     memory_gb: float | None = option(None, least=0)
     """Memory for decoded images; a share of what is free where not given, 0 to decode every time."""
     supervised: bool = option(True)
@@ -102,7 +102,7 @@ class Embed(options.Embed, Columns):
     batch_size: int = option(256, least=1)
     """Images a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
-    """bf16 or fp32; auto takes bf16 where the hardware has it."""
+    """auto takes bf16 where the hardware has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

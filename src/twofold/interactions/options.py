@@ -32,7 +32,7 @@ class Pairs(Options):
     split: Literal["ratio", "last", "time", "none"] = option("ratio")
     """One file in parts: a share of each user's pairs (ratio), each user's last, the latest of all (time), or none."""
     split_seed: int | None = option(None)
-    """Of the split and of noise; the run's seed where not given."""
+    """The seed of the split and of noise; the run's where not given."""
     noise: float = option(0.0, least=0)
     """Add random training pairs, a share of the true ones, to see how robust a method is."""
     select_on: Literal["valid", "test"] = option("valid")

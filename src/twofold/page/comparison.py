@@ -83,6 +83,7 @@ def _below_floors(comparison: Comparison) -> list[str]:
             key
             for key in columns
             if row["kind"] != "floor"
+            and row.get("trained", True)
             and key in row["numbers"]
             and any(key in floor and row["numbers"][key]["mean"] < floor[key]["mean"] for floor in floors)
         ]

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def environment() -> dict[str, Any]:
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
     return {
-        "command": shlex.join(sys.argv),
+        "command": shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "twofold"), *sys.argv[1:]]),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": versions(),
         "machine": {

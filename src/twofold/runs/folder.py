@@ -145,14 +145,14 @@ class RunFolder:
 
     def _take_up(self, environment: Mapping[str, Any] | None, data: str) -> None:
         sweep(self.path, self.checkpoint_file.parent)
-        if environment and "fingerprint" in environment:
-            self._same_data(environment["fingerprint"], data)
         file = self.path / CONFIG_FILE
         if file.exists() and (changed := differences(read_settings(file), self.config, self.harmless, self.usual)):
             raise UserError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed)}): "
                 f"give a new --out, or the same settings to go on with it."
             )
+        if environment and "fingerprint" in environment:
+            self._same_data(environment["fingerprint"], data)
         write_text(file, to_yaml(self.config))
         if environment is not None:
             write_json(self.path / ENVIRONMENT_FILE, environment)

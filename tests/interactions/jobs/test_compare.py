@@ -47,7 +47,7 @@ def test_the_table_holds_methods_and_floors_by_seed(compared):
         "lightgcn": "method", "bpr-mf": "method", "item-knn": "method", "popularity": "floor", "graph filter": "floor",
     }  # fmt: skip
     columns = json.loads((compared / "compare.json").read_text())["columns"]
-    assert [c["key"] for c in columns if c["main"]] == ["recall@20", "ndcg@20"] and len(columns) == 6
+    assert [c["key"] for c in columns if c["main"]] == ["recall@20", "ndcg@20"] and len(columns) == 4
     for name in ("lightgcn", "bpr-mf", "item-knn"):
         values = {}
         for seed in (0, 1):
@@ -60,6 +60,14 @@ def test_the_table_holds_methods_and_floors_by_seed(compared):
     mean, half = mean_interval([other[seed] - first[seed] for seed in first])
     assert rows["bpr-mf"]["numbers"]["ndcg@20"]["difference"] == {"mean": mean, "half": half}
     assert rows["item-knn"]["ms_per_step"] is None and rows["lightgcn"]["ms_per_step"] > 0
+
+
+def test_a_floor_that_is_compared_stands_there_once(plays, tmp_path):
+    command = ["compare", "bpr-mf,popularity,graph-filter", str(plays), "--out", str(tmp_path), "--seeds", "1"]
+    assert main([*command, *QUICK]) == 0
+    names = [(row["name"], row["kind"]) for row in json.loads((tmp_path / "compare.json").read_text())["rows"]]
+    assert names == [("bpr-mf", "method"), ("popularity", "method"), ("graph-filter", "method")]
+    assert "popularity (" not in (tmp_path / "compare.md").read_text()
 
 
 def test_all_runs_have_one_split_and_seeds_of_their_own(compared):

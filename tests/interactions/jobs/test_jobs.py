@@ -228,7 +228,7 @@ def test_the_same_command_again_is_finished_and_others_are_refused(run, plays, c
     assert main(same) == 0
     assert "This run is finished" in capsys.readouterr().out
     assert main([*same, "--split", "last"]) == 2
-    assert "how it is split, has changed" in capsys.readouterr().err
+    assert "split was ratio and is now last" in capsys.readouterr().err
 
 
 def test_a_run_ends_when_nothing_more_is_gained_and_the_best_epoch_is_kept(plays, tmp_path):
@@ -278,7 +278,7 @@ def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, argument
         (["similar", "{run}", "track-999"], "does not know the item"),
         (["embed", "{run}", "itms"], 'Did you mean "items"'),
         (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols belongs to images, and"),
-        (["export", "{run}", "--format", "torchvision"], "--format takes one of faiss, not 'torchvision'"),
+        (["export", "{run}", "--format", "torchvision"], "--format takes faiss, not 'torchvision'"),
         (["recommend", "{run}", "--candidates", "track-777"], "names no item that the run knows"),
     ],
 )

@@ -22,6 +22,7 @@ from twofold.page import Sections
 from twofold.runs.results import read_results
 
 MAIN = (f"recall@{LISTS}", f"ndcg@{LISTS}")
+BESIDE = (f"hit@{LISTS}", f"mrr@{LISTS}")
 STORED = (*Pairs.names(), "epochs", "steps", "minutes", "recipe", "recipe_of", "batch_size", "patience", "eval_every")
 NOTES = (
     "Floors: how the most popular items, and a graph filter, rank; neither is trained.",
@@ -40,6 +41,7 @@ class RankingBench:
     """How the runs of a comparison on interactions are trained; a run ranks the test part itself when it ends."""
 
     data: str
+    methods: Sequence[str]
     training: Pretrain
     settings: Mapping[str, Any]
     about: str
@@ -86,12 +88,15 @@ class RankingBench:
     def results(self, folder: Path) -> list[Result]:
         """See `bench.Bench`."""
         rows = [row for row in read_results(folder) if row["protocol"] == "ranking" and row["data"] == self.data]
-        return [Result(row["metric"], row["name"], row["value"], row["floor"]) for row in rows]
+        return [
+            Result(row["metric"], row["name"], row["value"], row["floor"])
+            for row in rows
+            if not (row["floor"] and row["name"].replace(" ", "-") in self.methods)
+        ]
 
     def columns(self, keys: Sequence[str]) -> list[Column]:
         """See `bench.Bench`."""
-        rest = sorted(key for key in keys if key.endswith(f"@{LISTS}") and key not in MAIN)
-        return [Column(key, "number", key in MAIN, digits=4) for key in (*MAIN, *rest) if key in keys]
+        return [Column(key, "number", key in MAIN, digits=4) for key in (*MAIN, *BESIDE) if key in keys]
 
 
 def _bench(entries: list[Entry], data: str, options: Compare) -> RankingBench:
@@ -125,7 +130,7 @@ def _bench(entries: list[Entry], data: str, options: Compare) -> RankingBench:
     settings = {"data": data, **{name: getattr(options, name) for name in STORED}, "fingerprint": fingerprint(pairs)}
     counts = f"{len(pairs.train):,} pairs of {pairs.users:,} users and {pairs.items:,} items of {data}"
     about = f"{counts}, {len(pairs.test):,} to be found; split {options.split} by seed {split_seed}; batch {batch}"
-    return RankingBench(data, training, settings, about, batch, per_epoch)
+    return RankingBench(data, [entry.name for entry in entries], training, settings, about, batch, per_epoch)
 
 
 def _without_training(options: Pretrain) -> Pretrain:
