@@ -20,8 +20,8 @@ def summarise(comparison: Comparison) -> dict[str, Any]:
 
     A column: the fields of `bench.Column`. A row: {"name", "kind" ("method", "floor" or "ceiling"), "reconstruction",
     "trained", "seeds", "failed" (seed -> reason), "numbers" (key -> {"mean", "half", "values", "difference"}),
-    "ms_per_step", "minutes"}; `half` is half the interval, None for one seed; `difference` {"mean", "half"} is to the first row, over
-    the seeds that both have.
+    "ms_per_step", "minutes"}; `half` is half the interval, None for one seed; `difference` {"mean", "half"} is to the
+    first row, over the seeds that both have.
     """
     bench, out, seeds = comparison.bench, comparison.folder.path, comparison.seeds
     found: dict[str, Values] = {entry.name: {} for entry in comparison.entries}
