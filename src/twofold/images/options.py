@@ -56,7 +56,8 @@ class Evaluate(options.Evaluate, Columns):
     test: str | None = option(None)
     """Labelled images to test on; a fifth of the data, class by class, where not given."""
     protocols: str = option("knn,linear")
-    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar and finetune, in commas."""
+    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; commas
+    between."""
     labels: float = option(1.0, above=0, most=1)
     """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
     epochs: int | None = option(None, least=1)
