@@ -138,8 +138,12 @@ def _entry(name: str, meaning: str) -> list[str]:
     """A name and its meaning beside it, or below where the name is long."""
     head = f"  {name}"
     if len(head) >= COLUMN:
-        return [head, *textwrap.wrap(meaning, WIDTH, initial_indent=" " * COLUMN, subsequent_indent=" " * COLUMN)]
-    return textwrap.wrap(f"{head:{COLUMN}}{meaning}", WIDTH, subsequent_indent=" " * COLUMN) or [head]
+        return [head, *_wrapped(f"{'':{COLUMN}}{meaning}")]
+    return _wrapped(f"{head:{COLUMN}}{meaning}") or [head]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * COLUMN, break_on_hyphens=False)
 
 
 def typed(setting: Setting) -> str:
