@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from twofold.catalog.describe import Listed, Method
 
 
-def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **given: Any) -> Path:
+def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **by_name: Any) -> Path:
     """Learn a representation from data without labels. The same command again goes on where it stopped.
 
     Labels, where the data has them, are read by measurements alone.
@@ -43,11 +43,11 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **g
     Returns:
         The run folder.
     """
-    return _learn("pretrain", method, data, options, given)
+    return _learn("pretrain", method, data, options, by_name)
 
 
 def check(
-    data: str, options: shared.Pretrain | None = None, *, method: str | None = None, **given: Any
+    data: str, options: shared.Pretrain | None = None, *, method: str | None = None, **by_name: Any
 ) -> dict[str, Any]:
     """Look at the data, and at what a method would do with it, in seconds: counts, unreadable files, sizes.
 
@@ -68,22 +68,22 @@ def check(
         The numbers.
     """
     if method is None:
-        method = wings.of_data(_path("data", data), _given("kind", options, given)).usual
-    return _learn("check", method, data, options, given)
+        method = wings.of_data(_path("data", data), _named("kind", options, by_name)).usual
+    return _learn("check", method, data, options, by_name)
 
 
-def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, given: dict[str, Any]) -> Any:
+def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, by_name: dict[str, Any]) -> Any:
     composition, data = wings.composed(method), _path("data", data)
-    wing = wings.of_method(composition, data, _given("kind", options, given))
+    wing = wings.of_method(composition, data, _named("kind", options, by_name))
     composition = composition.on(wing.kind)
-    found, options = wings.checked(wing, verb, options, given, f"{composition.name} learns from {wing.kind}")
+    found, options = wings.checked(wing, verb, options, by_name, f"{composition.name} learns from {wing.kind}")
     resolve_options(composition, options.method_options or {})
     if options.recipe != "auto":
         composition.recipe(options.recipe)
     return found.load()(composition, data, options)
 
 
-def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **given: Any) -> list[dict[str, Any]]:
+def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by_name: Any) -> list[dict[str, Any]]:
     """Measure a representation with labels, or recommendations by ranking; floors stand beside each number.
 
     Prints a table; a run folder keeps it.
@@ -104,11 +104,11 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **gi
     Returns:
         The results.
     """
-    do, options = _of_model("evaluate", model, options, given)
+    do, options = _of_model("evaluate", model, options, by_name)
     return do(_path("model", model), _path("data", data), options)
 
 
-def embed(model: str, data: str, options: shared.Embed | None = None, **given: Any) -> Path:
+def embed(model: str, data: str, options: shared.Embed | None = None, **by_name: Any) -> Path:
     """Write a vector for every image, user or item: a parquet file with name (or id), label and embedding.
 
     Examples:
@@ -123,11 +123,11 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **given: A
     Returns:
         The file.
     """
-    do, options = _of_model("embed", model, options, given)
+    do, options = _of_model("embed", model, options, by_name)
     return do(_path("model", model), _path("data", data), options)
 
 
-def export(model: str, options: shared.Options | None = None, **given: Any) -> Path:
+def export(model: str, options: shared.Options | None = None, **by_name: Any) -> Path:
     """Write what was learned as a file for other libraries, check it by loading it, and print the lines that load it.
 
     Examples:
@@ -143,11 +143,11 @@ def export(model: str, options: shared.Options | None = None, **given: Any) -> P
     Returns:
         The file.
     """
-    do, options = _of_model("export", model, options, given)
+    do, options = _of_model("export", model, options, by_name)
     return do(_path("model", model), options)
 
 
-def recommend(run: str, options: shared.Options | None = None, **given: Any) -> Path:
+def recommend(run: str, options: shared.Options | None = None, **by_name: Any) -> Path:
     """The best items for each user, with the ids of the data, as parquet: user, rank, item, score, basis.
 
     Users of whom nothing is known get the most popular items, and their basis says so.
@@ -164,11 +164,11 @@ def recommend(run: str, options: shared.Options | None = None, **given: Any) -> 
     Returns:
         The file.
     """
-    do, options = _of_run("recommend", run, options, given)
+    do, options = _of_run("recommend", run, options, by_name)
     return do(_path("run", run), options)
 
 
-def similar(run: str, items: str, options: shared.Options | None = None, **given: Any) -> Path:
+def similar(run: str, items: str, options: shared.Options | None = None, **by_name: Any) -> Path:
     """The items nearest to some items, by the cosine of their embeddings, as parquet: item, rank, similar, cosine.
 
     Examples:
@@ -183,12 +183,12 @@ def similar(run: str, items: str, options: shared.Options | None = None, **given
     Returns:
         The file.
     """
-    do, options = _of_run("similar", run, options, given)
+    do, options = _of_run("similar", run, options, by_name)
     return do(_path("run", run), items, options)
 
 
 def prepare(
-    data: str, out: str, options: shared.Options | None = None, *, kind: str | None = None, **given: Any
+    data: str, out: str, options: shared.Options | None = None, *, kind: str | None = None, **by_name: Any
 ) -> Path:
     """Write data once in a form that later runs read fast; the same command again goes on where it stopped.
 
@@ -207,11 +207,11 @@ def prepare(
     data, out = _path("data", data), _path("out", out)
     able = [wing for wing in wings.WINGS if "prepare" in wing.verbs]
     wing = able[0] if kind is None and len(able) == 1 else wings.of_data(data, kind)
-    found, options = wings.checked(wing, "prepare", options, given, f"{data} is for {wing.kind}")
+    found, options = wings.checked(wing, "prepare", options, by_name, f"{data} is for {wing.kind}")
     return found.load()(data, out, options)
 
 
-def compare(methods: str, data: str, options: shared.Compare | None = None, **given: Any) -> dict[str, Any]:
+def compare(methods: str, data: str, options: shared.Compare | None = None, **by_name: Any) -> dict[str, Any]:
     """Train several methods on the same data under one budget, with several seeds, and set them side by side.
 
     Every run is a run folder of pretrain, measured as evaluate does beside its floors. The same command again goes on
@@ -236,10 +236,10 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **gi
     from twofold.comparison.entries import read_entries
 
     data = _path("data", data)
-    entries = read_entries(methods, wings.composed, _given("recipe_of", options, given))
-    wing = wings.of_method(entries[0].composition, data, _given("kind", options, given))
+    entries = read_entries(methods, wings.composed, _named("recipe_of", options, by_name))
+    wing = wings.of_method(entries[0].composition, data, _named("kind", options, by_name))
     entries = [entry.on(wing.kind) for entry in entries]
-    found, options = wings.checked(wing, "compare", options, given, f"{entries[0].name} learns from {wing.kind}")
+    found, options = wings.checked(wing, "compare", options, by_name, f"{entries[0].name} learns from {wing.kind}")
     return found.load()(entries, data, options)
 
 
@@ -282,22 +282,22 @@ def describe(method: str) -> Method:
     return method_of(wings.composed(method), {wing.kind: wing.example for wing in wings.WINGS})
 
 
-def _of_model(verb: str, model: str, options: shared.Options | None, given: dict[str, Any]) -> tuple[Any, Any]:
+def _of_model(verb: str, model: str, options: shared.Options | None, by_name: dict[str, Any]) -> tuple[Any, Any]:
     model = _path("model", model)
     wing = wings.of_model(model)
-    found, options = wings.checked(wing, verb, options, given, f"{model} learned from {wing.kind}")
+    found, options = wings.checked(wing, verb, options, by_name, f"{model} learned from {wing.kind}")
     return found.load(), options
 
 
-def _of_run(verb: str, run: str, options: shared.Options | None, given: dict[str, Any]) -> tuple[Any, Any]:
+def _of_run(verb: str, run: str, options: shared.Options | None, by_name: dict[str, Any]) -> tuple[Any, Any]:
     """Of a verb that few wings have: a folder that is no run is left to the first of those, which says so."""
     run = _path("run", run)
     wing = wings.of_run(run) or next(wing for wing in wings.WINGS if verb in wing.verbs)
-    found, options = wings.checked(wing, verb, options, given, f"{run} learned from {wing.kind}")
+    found, options = wings.checked(wing, verb, options, by_name, f"{run} learned from {wing.kind}")
     return found.load(), options
 
 
-def _given(name: str, options: object, by_name: dict[str, Any]) -> Any:
+def _named(name: str, options: object, by_name: dict[str, Any]) -> Any:
     """An option that decides which wing is asked, before the options are read."""
     return by_name.get(name) if options is None else getattr(options, name, None)
 

@@ -101,13 +101,13 @@ def types_of(cls: type[Options]) -> dict[str, Any]:
     return cls.__dict__["_types"]
 
 
-def read(cls: type[T], given: Mapping[str, Any], verb: str, owners: Mapping[str, str], of: str) -> T:
+def read(cls: type[T], by_name: Mapping[str, Any], verb: str, owners: Mapping[str, str], of: str) -> T:
     """The options of a verb from values by name.
 
     owners: options of the same verb that belong to other kinds of data, and whose; `of`: what the options are for, as
     "moco learns from images". Raises UserError for an option that is another's, unknown or out of bounds.
     """
-    for name in given:
+    for name in by_name:
         if name in cls.names():
             continue
         if name in owners:
@@ -117,7 +117,7 @@ def read(cls: type[T], given: Mapping[str, Any], verb: str, owners: Mapping[str,
             f"{verb} has no option {spelled(name)}.{nearest(spelled(name), known)} "
             f"For all options see `twofold {verb} --help`."
         )
-    return cls(**given)
+    return cls(**by_name)
 
 
 def _check_bounds(declared: dataclasses.Field[Any], value: Any) -> None:

@@ -26,8 +26,8 @@ def attempt(do: Callable[[], None], out: Path) -> str:
         # Hours of other runs must not end with one method's mistake; it may be one of the user's own.
         with contextlib.suppress(OSError), (out / "errors.txt").open("a", encoding="utf-8") as file:
             file.write(traceback.format_exc() + "\n")
-        told = str(error).strip().splitlines()
-        return f"{type(error).__name__}{': ' + told[0] if told else ''} (all of it is in {out / 'errors.txt'})."
+        lines = str(error).strip().splitlines()
+        return f"{type(error).__name__}{': ' + lines[0] if lines else ''} (all of it is in {out / 'errors.txt'})."
     return ""
 
 

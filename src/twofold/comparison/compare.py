@@ -81,4 +81,4 @@ def _folders(comparison: Comparison) -> list[Path]:
 
 
 def _count(comparison: Comparison) -> int:
-    return len(comparison.seeds) * (len(comparison.entries) + (comparison.bench.ceiling is not None))
+    return len(comparison.seeds) * (len(comparison.entries) + (1 if comparison.bench.ceiling else 0))

@@ -60,7 +60,7 @@ def _items(methods: str) -> list[str]:
     """The parts between commas that stand in no brackets."""
     items, depth = [""], 0
     for letter in methods:
-        depth += (letter == "[") - (letter == "]")
+        depth += {"[": 1, "]": -1}.get(letter, 0)
         if letter == "," and depth == 0:
             items.append("")
         else:
@@ -84,8 +84,8 @@ def _entry(item: str, composed: Callable[[str], Composition]) -> Entry:
         if key in options:
             raise UserError(f'"{item}" gives {key} twice.')
         options[key] = value
-    told = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
-    return Entry(f"{composition.name}[{told}]" if told else composition.name, composition, options)
+    settings = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
+    return Entry(f"{composition.name}[{settings}]" if settings else composition.name, composition, options)
 
 
 def _with_recipes_of(composition: Composition, other: Composition) -> Composition:

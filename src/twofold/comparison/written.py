@@ -44,14 +44,14 @@ def write_files(
     """Write the files; report.html where `report` and any of `runs` began. Returns sentences about them."""
     write_json(out / "compare.json", result)
     write_text(out / "compare.md", as_markdown(result))
-    said = [f"table: {out / 'compare.md'}, numbers: {out / 'compare.json'}"]
+    messages = [f"table: {out / 'compare.md'}, numbers: {out / 'compare.json'}"]
     begun = [run for run in runs if (run / "config.yaml").is_file()]
     if report and begun:
         try:
-            said.append(f"report: {build(begun, out / 'report.html', sections, comparison=result)}")
+            messages.append(f"report: {build(begun, out / 'report.html', sections, comparison=result)}")
         except UserError as error:
-            said.append(f"No report: {error}")
-    return said
+            messages.append(f"No report: {error}")
+    return messages
 
 
 def _aligned(header: list[str], rows: list[list[str]]) -> str:

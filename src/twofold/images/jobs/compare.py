@@ -177,12 +177,12 @@ def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -
     )
     per_epoch = 1
     for entry in entries:
-        # An unknown number of steps is settled later; one is enough to see that the rest fits.
+        # An unknown number of steps is complete later; one is enough to see that the rest fits.
         asked = replace(training, steps=1) if options.minutes else training
-        settled = settle(asked, entry.composition, source, data, device.type == "cuda")
-        per_epoch = plan_of(settled, unit="images").length(len(source)).steps_per_epoch
+        complete = settle(asked, entry.composition, source, data, device.type == "cuda")
+        per_epoch = plan_of(complete, unit="images").length(len(source)).steps_per_epoch
         if entry is entries[0]:
-            alike: dict[str, Any] = {name: getattr(settled, name) for name in ALIKE}
+            alike: dict[str, Any] = {name: getattr(complete, name) for name in ALIKE}
             training = replace(training, **alike)
             build_backbone(training.backbone, image_size=cast(int, training.image_size), stem=training.stem)
     return training, per_epoch

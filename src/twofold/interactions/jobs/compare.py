@@ -124,9 +124,9 @@ def _bench(entries: list[Entry], data: str, options: Compare) -> RankingBench:
         if not entry.composition.trained:
             settle(_without_training(asked), entry.composition, pairs, data)
             continue
-        settled = settle(asked, entry.composition, pairs, data)
-        per_epoch = pretrain.make_plan(settled).length(len(pairs.train)).steps_per_epoch
-        batch = cast(int, settled.batch_size)
+        complete = settle(asked, entry.composition, pairs, data)
+        per_epoch = pretrain.make_plan(complete).length(len(pairs.train)).steps_per_epoch
+        batch = cast(int, complete.batch_size)
     settings = {"data": data, **{name: getattr(options, name) for name in STORED}, "fingerprint": fingerprint(pairs)}
     counts = f"{len(pairs.train):,} pairs of {pairs.users:,} users and {pairs.items:,} items of {data}"
     about = f"{counts}, {len(pairs.test):,} to be found; split {options.split} by seed {split_seed}; batch {batch}"
