@@ -104,8 +104,7 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
     Returns:
         The results.
     """
-    do, options = _of_model("evaluate", model, options, by_name)
-    return do(_path("model", model), _path("data", data), options)
+    return _ask("evaluate", _path("model", model), options, by_name, _path("data", data))
 
 
 def embed(model: str, data: str, options: shared.Embed | None = None, **by_name: Any) -> Path:
@@ -123,8 +122,7 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **by_name:
     Returns:
         The file.
     """
-    do, options = _of_model("embed", model, options, by_name)
-    return do(_path("model", model), _path("data", data), options)
+    return _ask("embed", _path("model", model), options, by_name, _path("data", data))
 
 
 def export(model: str, options: shared.Options | None = None, **by_name: Any) -> Path:
@@ -143,8 +141,7 @@ def export(model: str, options: shared.Options | None = None, **by_name: Any) ->
     Returns:
         The file.
     """
-    do, options = _of_model("export", model, options, by_name)
-    return do(_path("model", model), options)
+    return _ask("export", _path("model", model), options, by_name)
 
 
 def recommend(run: str, options: shared.Options | None = None, **by_name: Any) -> Path:
@@ -164,8 +161,7 @@ def recommend(run: str, options: shared.Options | None = None, **by_name: Any) -
     Returns:
         The file.
     """
-    do, options = _of_run("recommend", run, options, by_name)
-    return do(_path("run", run), options)
+    return _ask("recommend", _path("run", run), options, by_name)
 
 
 def similar(run: str, items: str, options: shared.Options | None = None, **by_name: Any) -> Path:
@@ -183,8 +179,7 @@ def similar(run: str, items: str, options: shared.Options | None = None, **by_na
     Returns:
         The file.
     """
-    do, options = _of_run("similar", run, options, by_name)
-    return do(_path("run", run), items, options)
+    return _ask("similar", _path("run", run), options, by_name, items)
 
 
 def prepare(
@@ -282,19 +277,11 @@ def describe(method: str) -> Method:
     return method_of(wings.composed(method), {wing.kind: wing.example for wing in wings.WINGS})
 
 
-def _of_model(verb: str, model: str, options: shared.Options | None, by_name: dict[str, Any]) -> tuple[Any, Any]:
-    model = _path("model", model)
-    wing = wings.of_model(model)
+def _ask(verb: str, model: str, options: shared.Options | None, by_name: dict[str, Any], *more: str) -> Any:
+    """Do what a verb means in the wing of a model or a run."""
+    wing = wings.of_model(model, verb)
     found, options = wings.checked(wing, verb, options, by_name, f"{model} learned from {wing.kind}")
-    return found.load(), options
-
-
-def _of_run(verb: str, run: str, options: shared.Options | None, by_name: dict[str, Any]) -> tuple[Any, Any]:
-    """Of a verb that few wings have: a folder that is no run is left to the first of those, which says so."""
-    run = _path("run", run)
-    wing = wings.of_run(run) or next(wing for wing in wings.WINGS if verb in wing.verbs)
-    found, options = wings.checked(wing, verb, options, by_name, f"{run} learned from {wing.kind}")
-    return found.load(), options
+    return found.load()(model, *more, options)
 
 
 def _named(name: str, options: object, by_name: dict[str, Any]) -> Any:

@@ -96,10 +96,13 @@ def sections_of(folder: str) -> Any:
     return load((of_run(folder) or WINGS[0]).sections)
 
 
-def of_model(model: str) -> Wing:
-    """The wing of a model: a run folder's, or the one that knows such a file or name; the first where none does."""
+def of_model(model: str, verb: str) -> Wing:
+    """The wing of a model: a run folder's, or the one that knows such a file or name.
+
+    What is neither is left to the first wing that has the verb, which says so.
+    """
     found = of_run(model) or next((wing for wing in WINGS if wing.opens(model)), None)
-    return found or WINGS[0]
+    return found or next(wing for wing in WINGS if verb in wing.verbs)
 
 
 def verb_of(wing: Wing, verb: str, of: str) -> Verb:
