@@ -244,6 +244,18 @@ def test_other_versions_are_told(tmp_path, capsys):
     assert "torch 1.0 -> " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["threads", "processes"])
+def test_another_number_of_threads_or_processes_is_told(tmp_path, capsys, name):
+    run_training(tmp_path, epochs=2)
+    file = tmp_path / "checkpoints" / "last.ckpt"
+    content = torch.load(file, weights_only=True)
+    here = content["versions"][name]
+    content["step"], content["versions"][name] = 8, "64"
+    torch.save(content, file)
+    run_training(tmp_path, epochs=2)
+    assert f"these have changed: {name} 64 -> {here}; numbers may differ." in capsys.readouterr().out
+
+
 def test_the_stream_is_closed_where_the_run_ends_early(tmp_path):
     class Watched(Pictures):
         closed = False

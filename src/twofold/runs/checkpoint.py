@@ -26,7 +26,8 @@ class Checkpoint:
     method: state dict (weights, EMA twins, queues and their pointers). count: of things in the data. seconds: time
     spent so far. meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings,
     or "" where it is not known. Random numbers and the place in the data are functions of the step, so nothing of them
-    is kept. enough: a monitor has ended the run here.
+    is kept. versions: of packages, and the numbers of threads and processes, on which the bits depend, too. enough: a
+    monitor has ended the run here.
     """
 
     method: dict[str, Any]

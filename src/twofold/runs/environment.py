@@ -26,6 +26,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def surroundings(processes: int) -> dict[str, str]:
+    """What a run's bits depend on beside its settings: versions, threads of each process, and processes."""
+    return {**versions(), "threads": str(torch.get_num_threads()), "processes": str(processes)}
+
+
 def environment() -> dict[str, Any]:
     """Versions, machine, command and time, for environment.json."""
     gpus = (

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint, all_finite
-from twofold.runs.environment import versions
+from twofold.runs.environment import surroundings
 from twofold.runs.events import Events
 from twofold.runs.folder import Ended, RunFolder
 from twofold.runs.screen import Display, print_plainly
@@ -56,7 +56,7 @@ class Journal:
 
     def resume(self) -> int:
         """Load the last checkpoint, where there is one, into method, optimizer and metrics; the steps that are done."""
-        found, here = self.run.load(), versions()
+        found, here = self.run.load(), surroundings(self.fabric.world_size)
         if found is not None:
             if (found.steps, found.count) != (self.length.steps, len(self.data)):
                 raise UserError(
@@ -75,7 +75,8 @@ class Journal:
                 f"{name} {was} -> {now}" for name, was in found.versions.items() if (now := here.get(name)) != was
             ]
             if changed:
-                self.run.warn(f"Versions have changed since the checkpoint ({', '.join(changed)}); numbers may differ.")
+                message = f"Since the checkpoint these have changed: {', '.join(changed)}; numbers may differ."
+                self.run.warn(message)
             self.meter.load_state_dict(found.meter)
             self.first, self.earlier = found.step, found.seconds
             self.row, self.enough = dict(found.row), found.enough
@@ -232,7 +233,7 @@ class Journal:
                     seconds=self.earlier + time.monotonic() - self.begun,
                     meter=self.meter.state_dict(),
                     row=self.row,
-                    versions=versions(),
+                    versions=surroundings(self.fabric.world_size),
                     enough=self.enough,
                 )
             )
