@@ -70,7 +70,7 @@ def test_the_table_holds_every_method_floor_and_ceiling(compared):
     kinds = {row["name"]: row["kind"] for row in result["rows"]}
     assert list(kinds.items()) == [
         ("simclr", "method"), ("moco", "method"),
-        ("raw pixels", "floor"), ("untrained network", "floor"), ("supervised", "ceiling"),
+        ("raw pixels", "floor"), ("untrained network", "floor"), ("majority class", "floor"), ("supervised", "ceiling"),
     ]  # fmt: skip
     assert [column["key"] for column in result["columns"]] == ["knn top1", "instance retrieval", "effective rank"]
     assert all(row["seeds"] == [0, 1] and not row["failed"] for row in result["rows"])

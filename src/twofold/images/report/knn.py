@@ -15,7 +15,13 @@ def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, floa
 
     That of the last evaluation; with `online` that of the training's own check, whose entry is the first.
     """
-    entries = [e for e in run.evaluation if "knn" in str(e.get("protocol", "")).lower() and is_value(e.get("value"))]
+    entries = [
+        entry
+        for entry in run.evaluation
+        if "knn" in str(entry.get("protocol", "")).lower()
+        and entry.get("metric") != "balanced"
+        and is_value(entry.get("value"))
+    ]
     results = [entry for entry in entries if not entry.get("floor")]
     asked = (results or entries or [{}])[0 if online else -1]
     floors = {
