@@ -40,8 +40,13 @@ def is_value(value: Any) -> bool:
 
 
 def same_question(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two entries of evaluation.json have the same protocol, metric, data and settings."""
-    return all(one.get(key) == other.get(key) for key in ("protocol", "metric", "data", "settings"))
+    """Whether two entries of evaluation.json have the same protocol, metric and data."""
+    return all(one.get(key) == other.get(key) for key in ("protocol", "metric", "data"))
+
+
+def is_floor_of(floor: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether an entry of evaluation.json is a floor of another, asked the same question with the same settings."""
+    return bool(floor.get("floor")) and same_question(floor, result) and floor.get("settings") == result.get("settings")
 
 
 def outcome(run: Run, learned: str) -> Verdict:
