@@ -8,7 +8,16 @@ import torch
 
 from twofold.errors import UserError
 from twofold.evaluation import knn
-from twofold.evaluation.knn import five_nn, knn_accuracy, knn_predict, leave_one_out_knn
+from twofold.evaluation.knn import (
+    balanced_folds,
+    fitting_k,
+    fitting_k_of_folds,
+    five_nn,
+    knn_of_folds,
+    knn_predict,
+)
+from twofold.evaluation.linear import linear_probe
+from twofold.randomness import generator
 
 
 def draws(n, d, classes, seed):
@@ -36,33 +45,92 @@ def test_knn_is_the_loop(k, t):
 
 def test_chunks_change_nothing(monkeypatch):
     bank, labels = draws(50, 6, 4, 0)
-    queries, truth = draws(23, 6, 4, 1)
+    queries, _ = draws(23, 6, 4, 1)
     whole = knn_predict(queries, bank, labels, k=9, classes=4), five_nn(queries, bank, labels)
-    alone = leave_one_out_knn(bank, labels, k=9)
     monkeypatch.setattr(knn, "_CHUNK", 50 * 4)
     torch.testing.assert_close(knn_predict(queries, bank, labels, k=9, classes=4), whole[0])
     torch.testing.assert_close(five_nn(queries, bank, labels), whole[1])
-    assert leave_one_out_knn(bank, labels, k=9) == alone
-    assert knn_accuracy(queries, truth, bank, labels, k=9, classes=4) == float(
-        (whole[0][:, 0] == truth).double().mean()
-    )
 
 
-def test_leave_one_out_is_the_loop():
+def test_folds_are_the_loop():
     features, labels = draws(30, 5, 3, 2)
-    right = 0
+    folds = balanced_folds(labels, 0)
+    predicted = knn_of_folds(features, labels, folds, k=4, classes=3)
     for i in range(30):
-        others = [j for j in range(30) if j != i]
+        others = [j for j in range(30) if folds[j] != folds[i]]
         scores = loop_scores(features[i], features[others], labels[others], 4, 0.1, 3)
-        right += scores.index(max(scores)) == labels[i]
-    assert leave_one_out_knn(features, labels, k=4) == right / 30
+        assert predicted[i] == scores.index(max(scores))
 
 
-def test_leave_one_out_never_sees_itself():
-    """Rows of two tight clusters with labels against the clusters: each row's own label would win only by itself."""
-    features = torch.tensor([[1.0, 0.0], [1.0, 0.01], [0.0, 1.0], [0.01, 1.0]])
-    assert leave_one_out_knn(features, torch.tensor([0, 1, 0, 1]), k=1) == 0
-    assert leave_one_out_knn(features, torch.tensor([0, 1, 0, 1]), k=200) <= 0.5
+@pytest.mark.parametrize(("each", "count"), [(2, 2), (7, 7), (30, 10), (33, 10)])
+def test_every_class_loses_alike_when_a_fold_is_taken_out(each, count):
+    labels = torch.arange(4).repeat(each)
+    folds = balanced_folds(labels, 3)
+    assert len(folds.unique()) == count
+    for fold in folds.unique():
+        assert len(labels[folds != fold].bincount().unique()) == 1
+    assert torch.equal(folds, balanced_folds(labels, 3)) and not torch.equal(folds, balanced_folds(labels, 4))
+
+
+def test_a_class_of_one_is_wrong_and_leaves_the_others_their_folds_and_neighbours():
+    labels = torch.tensor([0] * 40 + [1] * 40 + [2])
+    folds = balanced_folds(labels, 0)
+    assert len(folds.unique()) == 5 and fitting_k_of_folds(labels, folds) == 16
+    predicted = knn_of_folds(torch.randn(81, 4), labels, folds, k=16, classes=3)
+    assert predicted[80] != 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "k"), [([500] * 100, 200), ([5000, 6000], 200), ([20] * 4, 10), ([30, 9], 4), ([2, 3], 1), ([1, 1], 1)]
+)
+def test_k_is_half_of_the_smallest_class(counts, k):
+    assert fitting_k(torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))) == k
+
+
+def noise(n, classes, seed):
+    """Features that say nothing, of classes of one size: as many images as fit into n."""
+    labels = torch.arange(n // classes * classes) % classes
+    return torch.randn(len(labels), 32, generator=generator(seed, "noise", n, classes)), labels
+
+
+def by_folds(x, y, classes, seed):
+    folds = balanced_folds(y, seed)
+    return (knn_of_folds(x, y, folds, k=fitting_k_of_folds(y, folds), classes=classes) == y).double().mean()
+
+
+def by_bank(predict):
+    def share(x, y, classes, seed):
+        asked = torch.arange(len(y)) // classes % 5 == 0  # a fifth, class by class, as splits.hold_out
+        return (predict(x[asked], x[~asked], y[~asked], classes) == y[asked]).double().mean()
+
+    return share
+
+
+def by_knn(asked, bank, labels, classes):
+    return knn_predict(asked, bank, labels, k=fitting_k(labels), classes=classes)[:, 0]
+
+
+def by_five(asked, bank, labels, classes):
+    return five_nn(asked, bank, labels)
+
+
+@pytest.mark.parametrize("share", [by_folds, by_bank(by_knn), by_bank(by_five)], ids=["folds", "knn", "5nn"])
+@pytest.mark.parametrize("classes", [2, 4, 10])
+@pytest.mark.parametrize("n", [20, 60, 200, 2000])
+def test_features_without_information_are_at_chance(share, classes, n):
+    seeds = min(600, 20_000 // n)
+    mean = sum(share(*noise(n, classes, seed), classes, seed) for seed in range(seeds)) / seeds
+    assert abs(mean - 1 / classes) < 0.03
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_linear_probe_of_features_without_information_is_at_chance(classes):
+    right = []
+    for seed in range(40):
+        x, y = noise(200, classes, seed)
+        asked = torch.arange(len(y)) // classes % 5 == 0
+        right.append(linear_probe(x[~asked], y[~asked], x[asked], y[asked], classes, seed, epochs=30)["top1"])
+    assert abs(sum(right) / len(right) - 1 / classes) < 0.03
 
 
 def test_five_nn_is_the_loop_and_ties_go_to_the_smaller_label():
@@ -93,6 +161,6 @@ def test_half_precision_features_are_scored_in_float32():
 def test_nan_is_named():
     bank, labels = draws(20, 4, 3, 0)
     bank[3, 1] = torch.nan
-    for call in (lambda: leave_one_out_knn(bank, labels), lambda: five_nn(bank, bank, labels)):
+    for call in (lambda: knn_predict(bank, bank, labels, classes=3), lambda: five_nn(bank, bank, labels)):
         with pytest.raises(UserError, match="1 of 20 feature vectors hold NaN"):
             call()

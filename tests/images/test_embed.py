@@ -7,6 +7,7 @@ import pyarrow.parquet as parquet
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import v2
 
 from twofold.errors import UserError
 from twofold.images import embed as module
@@ -93,3 +94,30 @@ def test_a_failure_leaves_the_earlier_file(tmp_path, folder, backbone):
 def test_mistakes_are_said(tmp_path, folder, backbone):
     with pytest.raises(UserError, match=r"v\.csv\.parquet"):
         embed(backbone, opened(folder), tmp_path / "v.csv", INPUTS)
+
+
+@pytest.mark.parametrize("size", [16, 112])
+def test_vectors_are_those_of_torchvisions_lines_on_the_original(tmp_path, size):
+    rng, folder = np.random.default_rng(1), tmp_path / "in"
+    folder.mkdir()
+    for i, (height, width) in enumerate([(40, 53), (333, 500), (500, 375), (799, 241), (600, 800)]):
+        coarse = Image.fromarray(rng.integers(0, 256, (height // 4, width // 4, 3), np.uint8))
+        coarse.resize((width, height)).save(folder / f"{i}.jpg")
+    torch.manual_seed(0)
+    backbone = build_backbone("convnet", image_size=size).eval()
+    images = Images(open_source(str(folder)), short_side=2 * size, workers=1)
+    inputs = InputSettings(size, (0.5, 0.4, 0.3), (0.25, 0.2, 0.3), batch_size=2)
+    table = parquet.read_table(embed(backbone, images, tmp_path / "v.parquet", inputs).path)
+    lines = v2.Compose(
+        [
+            v2.PILToTensor(),
+            v2.Resize(128 if size == 112 else size, antialias=True),
+            v2.CenterCrop(size),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(inputs.mean, inputs.std),
+        ]
+    )
+    for name, vector in zip(table["name"].to_pylist(), table["embedding"].to_pylist(), strict=True):
+        with torch.no_grad():
+            want = backbone(lines(Image.open(folder / name))[None]).pooled[0]
+        assert (torch.tensor(vector) - want).norm() < 1e-3 * want.norm()

@@ -131,6 +131,7 @@ def test_a_model_below_popularity_is_named():
         for name, value, floor in (("run", 0.02, False), ("popularity", 0.03, True), ("graph filter", 0.01, True))
     ]
     assert below_floors(rows).startswith("Below popularity by recall@20")
+    assert "(a larger --epochs)" in below_floors(rows) and "(a larger --patience)" in below_floors(rows, "--patience")
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,24 @@ def test_collapse(bare, spread, rank, level, word):
     assert (verdict.level, verdict.word) == (level, word) and verdict.text.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("ranks", "limit", "level", "word"),
+    [
+        ((33, 20, 5.3), 64, "warn", "shrunk"),
+        ((33, 20, 9.0), 64, "good", "healthy"),
+        ((14, 14.0), 256, "good", "healthy"),
+        ((7, 8.0), 256, "warn", "thin"),
+        ((4.5, 4.2), 8, "good", "healthy"),
+        ((5.5, 4.2), 32, "warn", "thin"),
+    ],
+)
+def test_a_rank_is_judged_by_the_width_and_by_the_run(bare, ranks, limit, level, word):
+    rows = [f"{step},0.9,{rank},{limit}" for step, rank in enumerate(ranks)]
+    verdict = collapse(bare(["step,spread,effective_rank,effective_rank_limit", *rows]), Noun("frame", "frames"))
+    assert (verdict.level, verdict.word) == (level, word) and f"of {limit}" in verdict.text
+    assert ("down from 33" in verdict.text) is (word == "shrunk")
+
+
 LEARNED = "model.safetensors"
 
 

@@ -27,6 +27,15 @@ def test_a_collapse_is_named_once_after_two_readings():
     assert "spread 0.0" in messages[2] and "7" in messages[2] and "CO2 (0.3)" in messages[2]
 
 
+def test_lost_directions_are_named_though_the_spread_is_healthy():
+    watch, few = Watch(make_method("moco"), make_plan()), HEALTHY.clone()
+    few[:, 3:] = 0
+    assert watch(HEALTHY, 100, 1000)[1] is None
+    messages = [watch(few, done, 1000)[1] for done in (200, 300, 400)]
+    assert [text is not None for text in messages] == [False, True, False]
+    assert "losing directions" in messages[1] and "of 16, highest so far 1" in messages[1]
+
+
 def test_networks_that_have_just_begun_are_left_alone():
     watch = Watch(make_method("moco"), make_plan())
     assert all(watch(COLLAPSED, done, 60)[1] is None for done in range(0, 50, 10))

@@ -1,15 +1,44 @@
-"""Top-k accuracy."""
+"""Accuracy: of the first answer, of the first five, and as a mean over the classes."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+UNEQUAL = 1.5  # times the smallest class: with a larger one the plain accuracy may be that of one class
 
 
 def accuracies(scores: Tensor, labels: Tensor) -> dict[str, float]:
-    """{"top1": share, "top5": share} (0..1) of scores (n, classes) against labels (n,); top5 only beyond 5 classes."""
+    """{"top1": share, "top5": share, "balanced": share} (0..1) of scores (n, classes) against labels (n,).
+
+    top5 only beyond 5 classes, balanced only where classes are unequal: see `first_answers`.
+    """
     order = scores.topk(min(5, scores.shape[1]), dim=1).indices
-    hits = order == labels[:, None]
-    found = {"top1": hits[:, 0].double().mean().item()}
+    found = first_answers(order[:, 0], labels)
     if scores.shape[1] > 5:
-        found["top5"] = hits.any(1).double().mean().item()
+        found["top5"] = (order == labels[:, None]).any(1).double().mean().item()
     return found
+
+
+def first_answers(predicted: Tensor, labels: Tensor) -> dict[str, float]:
+    """{"top1": share, "balanced": share} (0..1) of predicted (n,) against labels (n,).
+
+    balanced: the mean of the shares of each class, only where the largest class has more than 1.5 times the labels of
+    the smallest.
+    """
+    right = (predicted == labels).double()
+    found = {"top1": right.mean().item()}
+    _, place, counts = labels.unique(return_inverse=True, return_counts=True)
+    if counts.max() > UNEQUAL * counts.min():
+        sums = torch.zeros(len(counts), dtype=torch.float64, device=right.device).scatter_add_(0, place, right)
+        found["balanced"] = (sums / counts).mean().item()
+    return found
+
+
+def majority_class(learned: Tensor, labels: Tensor, classes: int) -> dict[str, float]:
+    """`accuracies` of answering every question by the sizes of the classes in `learned` (N,), the largest first.
+
+    Of classes of one size the smaller number comes first.
+    """
+    counts = learned.bincount(minlength=classes).double() - torch.arange(classes, device=learned.device) / classes
+    return accuracies(counts.expand(len(labels), classes), labels.to(learned.device))

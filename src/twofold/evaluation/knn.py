@@ -7,12 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError
+from twofold.randomness import generator
 
+MOST = 200  # neighbours, as published (Wu et al. 2018)
+TEMPERATURE = 0.1
+FOLDS, FEWEST_FOLDS = 10, 5
 _CHUNK = 1 << 25  # similarities held at a time (128 MB in float32)
 
 
 def knn_predict(
-    queries: Tensor, bank: Tensor, labels: Tensor, *, k: int = 200, temperature: float = 0.1, classes: int
+    queries: Tensor, bank: Tensor, labels: Tensor, *, k: int = MOST, temperature: float = TEMPERATURE, classes: int
 ) -> Tensor:
     """Class ids by falling score, (n, classes) int64.
 
@@ -24,35 +28,53 @@ def knn_predict(
     return torch.cat([_vote(part @ bank.T, labels, k, temperature, classes) for part in _parts(queries, len(bank))])
 
 
-def knn_accuracy(
-    queries: Tensor,
-    query_labels: Tensor,
-    bank: Tensor,
-    labels: Tensor,
-    *,
-    k: int = 200,
-    temperature: float = 0.1,
-    classes: int,
-) -> float:
-    """Share of queries (0..1) whose first class by `knn_predict` is right."""
-    predicted = knn_predict(queries, bank, labels, k=k, temperature=temperature, classes=classes)[:, 0]
-    return _share(predicted, query_labels)
+def fitting_k(labels: Tensor, most: int = MOST) -> int:
+    """How many neighbours may vote: half of the smallest class of the bank, 200 at most and 1 at least.
+
+    labels: (N,) int64. With more, features without information answer by the sizes of the classes alone. Classes of a
+    single image are passed over, for they would leave one neighbour to all others.
+    """
+    counts = labels.unique(return_counts=True)[1]
+    counts = counts[counts > 1]
+    return min(most, max(1, int(counts.min()) // 2)) if len(counts) else 1
 
 
-def leave_one_out_knn(
-    features: Tensor, labels: Tensor, *, k: int = 200, temperature: float = 0.1, classes: int | None = None
-) -> float:
-    """kNN accuracy (0..1) of every row against all the others; needs no separate test set."""
-    classes = int(labels.max()) + 1 if classes is None else classes
-    unit = _unit(features)
-    predicted, start = [], 0
-    for part in _parts(unit, len(unit)):
-        similarity = part @ unit.T
-        rows = torch.arange(len(part), device=part.device)
-        similarity[rows, rows + start] = -torch.inf
-        predicted.append(_vote(similarity, labels, min(k, len(unit) - 1), temperature, classes)[:, 0])
-        start += len(part)
-    return _share(torch.cat(predicted), labels)
+def balanced_folds(labels: Tensor, seed: int) -> Tensor:
+    """A fold for every row, int64 (N,): its rank in its class, drawn by the seed, modulo the number of folds.
+
+    As many folds as the smallest class has rows, but 5 to 10. Classes of one size have equally many rows in every fold,
+    so each loses alike when a fold is taken out; leaving out one row would leave its own class a vote short.
+    """
+    values, counts = labels.unique(return_counts=True)
+    count = min(FOLDS, max(FEWEST_FOLDS, int(counts.min())))
+    folds = torch.zeros_like(labels)
+    for value in values.tolist():
+        rows = torch.nonzero(labels == value)[:, 0]
+        order = torch.randperm(len(rows), generator=generator(seed, "kNN folds", value)).to(rows.device)
+        folds[rows[order]] = torch.arange(len(rows), device=rows.device) % count
+    return folds
+
+
+def fitting_k_of_folds(labels: Tensor, folds: Tensor) -> int:
+    """The `fitting_k` that suits every bank that is left when one of the folds is taken out."""
+    return min(fitting_k(labels[folds != fold]) for fold in folds.unique().tolist())
+
+
+def knn_of_folds(
+    features: Tensor, labels: Tensor, folds: Tensor, *, k: int, temperature: float = TEMPERATURE, classes: int
+) -> Tensor:
+    """The first class by `knn_predict` for every row, int64 (N,), each fold asked of all the others; needs no separate
+    test set.
+
+    A class of a single row can never be right, and counts as wrong.
+    """
+    predicted = torch.zeros_like(labels)
+    for fold in folds.unique().tolist():
+        asked = folds == fold
+        bank, own = features[~asked], labels[~asked]
+        found = knn_predict(features[asked], bank, own, k=k, temperature=temperature, classes=classes)
+        predicted[asked] = found[:, 0].to(labels.device)
+    return predicted
 
 
 def five_nn(queries: Tensor, bank: Tensor, labels: Tensor, *, k: int = 5) -> Tensor:
@@ -96,7 +118,3 @@ def _checked(features: Tensor) -> Tensor:
 
 def _parts(rows: Tensor, width: int) -> tuple[Tensor, ...]:
     return rows.split(max(1, _CHUNK // max(1, width)))
-
-
-def _share(predicted: Tensor, labels: Tensor) -> float:
-    return (predicted == labels).double().mean().item()

@@ -26,7 +26,7 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     """Options of training on images"""
 
     val: str | None = option(None)
-    """Labelled images that the online kNN is tested on; without them, on each training image against the others."""
+    """Labelled images that the online kNN is tested on; without them, on folds of the training images."""
     backbone: str = option("auto")
     """A torchvision or timm name, resnet10, convnet, or module:callable of your own."""
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")

@@ -11,7 +11,7 @@ from twofold.page.curves import Rows, points_within, series, short
 from twofold.page.facts import last
 from twofold.page.sections import Numbered
 
-_BOOKKEEPING = {"step", "epoch", "seconds", "loss"}
+_BOOKKEEPING = {"step", "epoch", "seconds", "loss", "effective_rank_limit"}
 _OVERLAID_LOSS = "Totals of different methods are different quantities: compare shapes, not heights."
 
 

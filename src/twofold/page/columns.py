@@ -9,6 +9,7 @@ from typing import Literal
 from twofold.page.words import Noun
 
 WARN_SPREAD = 0.3  # Below this part of the healthy spread, features are crowding together.
+WARN_RANK = 0.25  # Below this part of the highest effective rank of the run, directions are being lost.
 
 
 @dataclass(frozen=True)

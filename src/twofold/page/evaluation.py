@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twofold.page.facts import is_value, same_question
+from twofold.page.facts import is_floor_of, is_value, same_question
 from twofold.page.read import Run
 from twofold.page.words import number, percent, points
 
@@ -26,7 +26,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class Row:
-    """A measured number; the floors are of the same protocol, metric and data. bar: 0..100, None where no bar."""
+    """A measured number; the floors are those of the same question (`is_floor_of`). bar: 0..100, None where no bar."""
 
     protocol: str
     metric: str
@@ -41,7 +41,7 @@ def evaluation_rows(run: Run) -> list[Row]:
     """A row for each measured number of the run, in their order."""
     results = [entry for entry in run.evaluation if not entry.get("floor")]
     floors = [entry for entry in run.evaluation if entry.get("floor") and is_value(entry.get("value"))]
-    return [_row(entry, results, [floor for floor in floors if same_question(floor, entry)]) for entry in results]
+    return [_row(entry, results, [floor for floor in floors if is_floor_of(floor, entry)]) for entry in results]
 
 
 def _row(entry: Mapping[str, Any], results: list[dict[str, Any]], floors: list[dict[str, Any]]) -> Row:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twofold.page.columns import WARN_SPREAD
+from twofold.page.columns import WARN_RANK, WARN_SPREAD
 from twofold.page.curves import Rows
 from twofold.page.read import Run
 from twofold.page.words import Noun, number
@@ -44,6 +44,11 @@ def same_question(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(key) == other.get(key) for key in ("protocol", "metric", "data"))
 
 
+def is_floor_of(floor: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether an entry of evaluation.json is a floor of another, asked the same question with the same settings."""
+    return bool(floor.get("floor")) and same_question(floor, result) and floor.get("settings") == result.get("settings")
+
+
 def outcome(run: Run, learned: str) -> Verdict:
     """How the run ended, from what it says of it, the last logged row and whether what it learned was written, in the
     file `learned`."""
@@ -65,15 +70,21 @@ def outcome(run: Run, learned: str) -> Verdict:
 
 
 def collapse(run: Run, noun: Noun) -> Verdict:
-    """Whether the features collapsed, from the last spread (1 is healthy) and effective rank. noun: whose features."""
+    """Whether the features collapsed, from the last spread (1 is healthy) and effective rank. noun: whose features.
+
+    A rank is thin below 5 (or a quarter of what narrow vectors allow), below a 25th of what is possible, and below a
+    quarter of the highest of the run: BYOL keeps 14 of 256 on CIFAR-10, and falls to 0.28 of its start while it learns.
+    """
     spread, rank = last(run.metrics, "spread"), last(run.metrics, "effective_rank")
     if spread is None and rank is None:
         return Verdict(
             "unknown", "not watched", "Neither spread nor effective rank was logged, so collapse was not watched."
         )
+    limit = last(run.metrics, "effective_rank_limit")
+    of = f" of {number(limit)}" if limit is not None else ""
     measured = " and ".join(
         ([f"spread {number(spread)} of 1"] if spread is not None else [])
-        + ([f"effective rank {number(rank)}"] if rank is not None else [])
+        + ([f"effective rank {number(rank)}{of}"] if rank is not None else [])
     )
     if not all(math.isfinite(value) for value in (spread, rank) if value is not None):
         return Verdict("bad", "broken", f"The representation is not made of finite numbers any more ({measured}).")
@@ -83,6 +94,15 @@ def collapse(run: Run, noun: Noun) -> Verdict:
         return Verdict("bad", "collapsed", f"Collapsed: the representation lies along a line ({measured}).")
     if spread is not None and spread < WARN_SPREAD:
         return Verdict("warn", "crowded", f"Close to collapse: the {noun.many} crowd together ({measured}).")
-    if rank is not None and rank < 5:
+    if rank is not None and rank < _fewest(limit):
         return Verdict("warn", "thin", f"The representation uses very few directions ({measured}).")
+    highest = max((v for row in run.metrics if math.isfinite(v := row.get("effective_rank", math.nan))), default=0.0)
+    if rank is not None and rank < WARN_RANK * highest:
+        lost = f"The representation has lost directions: {measured}, down from {highest:.3g}."
+        return Verdict("warn", "shrunk", lost)
     return Verdict("good", "healthy", f"No collapse: {measured}.")
+
+
+def _fewest(limit: float | None) -> float:
+    """Below how many directions a representation is thin, of vectors that could have `limit`, if that is known."""
+    return 5.0 if limit is None else max(min(5.0, limit / 4), limit / 25)

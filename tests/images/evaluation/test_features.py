@@ -19,7 +19,7 @@ def test_features_are_those_of_each_image_alone(backbone, train_images, inputs):
     backbone.eval()
     for i in (0, 23, 59):
         with torch.no_grad():
-            view = evaluation_view(train_images.batch(torch.tensor([i])), 16, inputs.mean, inputs.std)
+            view = evaluation_view(train_images.centres(16).batch(torch.tensor([i])), inputs.mean, inputs.std)
             torch.testing.assert_close(found[i], backbone(view).pooled[0], rtol=1e-4, atol=1e-5)
 
 

@@ -12,7 +12,7 @@ from twofold.images.views import evaluation_view
 def test_pixels_are_the_shrunk_images(train_images):
     found, labels = pixel_features(labelled(train_images), 8)
     assert found.shape == (60, 3 * 8 * 8) and labels.tolist() == [0] * 20 + [1] * 20 + [2] * 20
-    view = evaluation_view(train_images.batch(torch.tensor([17])), 8, (0, 0, 0), (1, 1, 1))
+    view = evaluation_view(train_images.centres(8).batch(torch.tensor([17])), (0, 0, 0), (1, 1, 1))
     torch.testing.assert_close(found[17], view.flatten(), rtol=1e-4, atol=1e-5)
     bank, queries = centred(found, found[:2])
     assert bank.mean(0).abs().max() < 1e-5 and torch.equal(queries, bank[:2])
@@ -26,7 +26,7 @@ def test_random_network_has_other_weights_and_the_statistics_of_its_input(backbo
     assert not torch.equal(network.network.layers[0].weight, backbone.network.layers[0].weight)
     again = random_network(backbone, split, inputs, seed=5).state_dict()
     assert all(torch.equal(v, again[k]) for k, v in network.state_dict().items())
-    view = evaluation_view(train_images.batch(split.indices), 16, inputs.mean, inputs.std)
+    view = evaluation_view(train_images.centres(16).batch(split.indices), inputs.mean, inputs.std)
     with torch.no_grad():
         first = network.network.layers[0](view)  # equal batches: the average over them is that of the whole set
     norm = network.network.layers[1]

@@ -1,11 +1,15 @@
 """Labelled images: which ones, numbered how, balanced and nested."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from twofold.errors import UserError
 from twofold.images.evaluation import few_labels, hold_out, labelled
+from twofold.images.evaluation.splits import numbered
 
 from .trees import opened, write
 
@@ -51,3 +55,13 @@ def test_few_labels_are_balanced_nested_and_at_least_one_a_class(train_images):
     assert all(split.labels[split.indices == i] == label for i, label in zip(tenth.indices, tenth.labels, strict=True))
     with pytest.raises(UserError, match="share"):
         few_labels(split, 1.5)
+
+
+def test_labels_are_numbered_by_those_that_occur(train_images):
+    whole = labelled(train_images)
+    gapped = replace(whole, labels=torch.tensor([3, 9, 12])[whole.labels])
+    only = gapped.take(gapped.labels == 9)
+    (first, second), classes = numbered(only, gapped.take(gapped.labels == 12))
+    assert classes == 2 and first.labels.unique().tolist() == [0] and second.labels.unique().tolist() == [1]
+    (back,), classes = numbered(gapped)
+    assert classes == 3 and torch.equal(back.labels, whole.labels)

@@ -64,7 +64,8 @@ def test_a_run_folder_holds_what_it_should(run):
         assert len(gallery["features"]) == len(gallery["thumbnails"]) == 48
         assert sorted(gallery["classes"]) == ["blue", "red"]
     names = {row["name"]: row["floor"] for row in json.loads((run / "evaluation.json").read_text())}
-    assert names == {"moco+co2": False, "raw pixels": True, "untrained network": True}
+    assert names == {"moco+co2": False, "raw pixels": True, "untrained network": True, "majority class": True}
+    assert {row["settings"] for row in json.loads((run / "evaluation.json").read_text())} == {"k 10, T 0.1"}
 
 
 def test_the_same_command_again_says_that_it_is_finished(run, photos, capsys):
@@ -105,6 +106,31 @@ def test_evaluate_prints_every_number_beside_its_floors(run, photos, capsys):
     assert all(0 <= row["value"] <= 1 for row in kept)
     assert main(["evaluate", str(run), str(photos), "--protocols", "kn"]) == 2
     assert 'no protocol "kn". Did you mean "knn"' in capsys.readouterr().err
+
+
+def arrays(path: Path, labels: list[int]) -> str:
+    pixels = np.random.default_rng(0).integers(0, 256, (len(labels), 16, 16, 3), np.uint8)
+    np.savez(path, images=pixels, labels=np.array(labels))
+    return str(path)
+
+
+def test_classes_are_counted_by_the_labels_that_occur(tmp_path, capsys):
+    network = ["random:convnet", "--image-size", "16"]
+    seven = arrays(tmp_path / "seven.npz", [7] * 20)
+    assert main(["evaluate", network[0], seven, *network[1:]]) == 2
+    assert "one class only" in capsys.readouterr().err
+    run = tmp_path / "run"
+    assert main(["pretrain", "simsiam", seven, "--out", str(run), "--steps", "2", *SMALL, "--no-report"]) == 0
+    printed = capsys.readouterr().out
+    assert ", 1 class;" in printed and "one class only: no kNN during the run." in printed
+    gapped, out = arrays(tmp_path / "gapped.npz", [3] * 30 + [9] * 10), tmp_path / "out.json"
+    arguments = ["--protocols", "knn,5nn,linear", "--out", str(out)]
+    assert main(["evaluate", network[0], gapped, *network[1:], *arguments]) == 0
+    rows = json.loads(out.read_text())
+    assert {row["metric"] for row in rows} == {"top1", "balanced"} and ", 2 classes" in capsys.readouterr().out
+    majority = {row["metric"]: row["value"] for row in rows if row["name"] == "majority class"}
+    assert majority == {"top1": 0.75, "balanced": 0.5}
+    assert {row["settings"] for row in rows if row["protocol"] == "knn"} == {"k 4, T 0.1"}
 
 
 def test_embed_writes_a_vector_for_every_image(run, photos, tmp_path, capsys):

@@ -19,6 +19,7 @@ from reading_samples import album, picture, write
 
 from twofold.errors import UserError
 from twofold.images.reading import Images, decode, images, open_source
+from twofold.images.reading.decode import decode_centre
 from twofold.images.reading.memory import DeviceMemory
 
 MODES = ["kept", "uncached", "partly", "device", "device too small"]
@@ -249,3 +250,22 @@ def test_ctrl_c_ends_the_process_at_once(tmp_path, source):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == -signal.SIGINT and b"KeyboardInterrupt" in errors
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_centres_are_decoded_from_the_original_and_kept_where_they_fit(source, memory):
+    whole = Images(source, short_side=20, memory_bytes=memory, workers=1)
+    centres = whole.centres(12)
+    assert whole.centres(12) is centres and whole.centres(10) is not centres
+    batch = centres.batch(torch.tensor([3, 0]))
+    assert torch.equal(batch.pixels, torch.stack([decode_centre(source.read(i), 12) for i in (3, 0)]))
+    assert batch.size.tolist() == [[12, 12]] * 2 and centres._held(3) is (memory is None) and not whole._held(3)
+
+
+def test_centres_know_what_the_whole_images_know_of_broken_files(tmp_path):
+    folder = album(tmp_path / "photos", 23)
+    broken = sorted(path for path in folder.rglob("*") if path.is_file())[4]
+    broken.write_bytes(b"broken")
+    whole = Images(open_source(str(folder)), short_side=20, workers=1, max_unreadable=0.2)
+    whole.centres(12).batch(torch.arange(23))
+    assert len(whole.unreadable) == 1 and list(whole.replaced) == [list(whole.source.names).index(broken.name)]

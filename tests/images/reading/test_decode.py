@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,9 +11,10 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 from reading_samples import bomb, encoded, picture, pixels, png
+from torchvision.transforms import v2
 
 from twofold.images.reading import DecodeError, decode
-from twofold.images.reading.decode import shrunk_size
+from twofold.images.reading.decode import decode_centre, resized_side, shrunk_size
 
 LOSSLESS = [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("PPM", {}), ("TGA", {}), ("WEBP", {"lossless": True})]
 LOSSY = [("JPEG", {"quality": 95}), ("WEBP", {"quality": 95}), ("JPEG2000", {}), ("GIF", {})]
@@ -227,3 +229,40 @@ def test_threads_decode_the_same():
     serial = [decode(d, 24) for d in data]
     with ThreadPoolExecutor(8) as pool:
         assert all(torch.equal(a, b) for a, b in zip(serial, pool.map(lambda d: decode(d, 24), data), strict=True))
+
+
+def photograph(height, width):
+    """Detail at every scale, as in photographs: noise whose amplitude falls with the frequency."""
+    drawn = np.random.default_rng(height * width).normal(size=(3, height, width))
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
+    shaped = np.fft.ifft2(np.fft.fft2(drawn) / (frequency + 1 / max(height, width))).real
+    shaped = 128 + 50 * shaped / shaped.std()
+    return Image.fromarray(shaped.clip(0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+SIDES = [(40, 40), (40, 53), (75, 64), (333, 500), (500, 375), (600, 800), (799, 241), (800, 101), (255, 257)]
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 96, 128, 224])
+@pytest.mark.parametrize(("height", "width"), SIDES)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_centre_is_torchvisions_from_the_original(size, height, width, kind):
+    data = encoded(photograph(height, width), kind)
+    original = v2.functional.pil_to_tensor(Image.open(io.BytesIO(data)).convert("RGB"))
+    steps = v2.Compose([v2.Resize(resized_side(size), antialias=True), v2.CenterCrop(size)])
+    found = decode_centre(data, size)
+    assert found.shape == (3, size, size) and found.is_contiguous()
+    away = (found.float() - steps(original).float()).abs()
+    assert away.max() <= 1 and away.mean() < 0.02  # one where torch has no kernel for bytes
+    unrounded = 255 * steps(original.float() / 255)
+    assert (found - unrounded).abs().mean() < 0.35  # a level's rounding is 0.25; torch rounds rows and columns apart
+
+
+def test_the_centre_is_taken_upright_and_of_the_longest_images_from_their_middle():
+    image, exif = photograph(90, 61), Image.Exif()
+    exif[0x0112] = 6
+    turned = decode_centre(encoded(image, "PNG", exif=exif), 32)
+    assert torch.equal(turned, decode_centre(np.asarray(image.transpose(Image.Transpose.ROTATE_270)), 32))
+    strip = np.zeros((20, 4000, 3), np.uint8)
+    strip[:, 1990:2010] = 255
+    assert (decode_centre(strip, 32)[:, :, 2:-2] == 255).all()

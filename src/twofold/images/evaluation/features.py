@@ -38,7 +38,7 @@ def stream_features(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """(indices, features) batch by batch: int64 (b,) and float32 (b, width), on the CPU, in the order of `indices`.
 
-    Each image is seen once, as its centre crop (views.evaluation_view), by the backbone in evaluation mode, which is
+    Each image is seen once, as its centre crop (Images.centres), by the backbone in evaluation mode, which is
     put back into its own mode at the end. indices: default all images.
     """
     order = torch.arange(len(images)) if indices is None else indices
@@ -46,8 +46,8 @@ def stream_features(
     training = backbone.training
     backbone.eval()
     try:
-        for part, batch in zip(parts, images.stream(parts), strict=True):
-            view = evaluation_view(batch.to(inputs.device), inputs.size, inputs.mean, inputs.std)
+        for part, batch in zip(parts, images.centres(inputs.size).stream(parts), strict=True):
+            view = evaluation_view(batch.to(inputs.device), inputs.mean, inputs.std)
             with torch.no_grad(), inputs.autocast():
                 pooled = backbone(view.contiguous(memory_format=torch.channels_last)).pooled
             yield part, pooled.float().cpu()

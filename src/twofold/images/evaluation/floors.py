@@ -19,7 +19,7 @@ def pixels(images: Images, indices: Tensor, *, side: int = 32, batch_size: int =
     """Centre crops shrunk to side x side as vectors: float32 (n, 3 * side * side) in [0, 1], on the CPU."""
     parts = indices.split(batch_size)
     plain = (0.0,) * 3, (1.0,) * 3
-    return torch.cat([evaluation_view(b, side, *plain).flatten(1).cpu() for b in images.stream(parts)])
+    return torch.cat([evaluation_view(b, *plain).flatten(1).cpu() for b in images.centres(side).stream(parts)])
 
 
 def pixel_features(split: Split, side: int) -> tuple[Tensor, Tensor]:
@@ -52,7 +52,7 @@ def random_network(backbone: Backbone, split: Split, inputs: InputSettings, seed
         norm.train().momentum = None  # a plain average over the batches
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(derive(seed, "calibration")))
     parts = split.indices[order].split(inputs.batch_size)[:CALIBRATION_BATCHES]
-    for batch in split.images.stream([p for p in parts if len(p) > 1]):
+    for batch in split.images.centres(inputs.size).stream([p for p in parts if len(p) > 1]):
         with torch.no_grad():
-            network(evaluation_view(batch.to(inputs.device), inputs.size, inputs.mean, inputs.std))
+            network(evaluation_view(batch.to(inputs.device), inputs.mean, inputs.std))
     return network.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,6 +35,10 @@ class Split:
         """bool (n,): see features.readable."""
         return readable(self.images, self.indices)
 
+    def read_labels(self) -> Tensor:
+        """The labels of the images that can be read: see `readable`."""
+        return self.labels[self.readable()]
+
     def features(
         self, backbone: nn.Module, inputs: InputSettings, on_progress: OnProgress | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -64,6 +68,12 @@ def labelled(images: Images, classes: Sequence[str] | None = None) -> Split:
             raise UserError(f'{source.path} has the class "{strange[0]}", which the training images do not have.')
         labels = torch.tensor(new)[labels]
     return Split(images, indices, labels)
+
+
+def numbered(*splits: Split) -> tuple[list[Split], int]:
+    """The splits with the labels that occur in any of them renumbered 0, 1, ... in their order, and how many occur."""
+    values = torch.cat([split.labels for split in splits]).unique()
+    return [replace(split, labels=torch.searchsorted(values, split.labels)) for split in splits], len(values)
 
 
 def hold_out(split: Split, share: float = 0.2, seed: int = 0) -> tuple[Split, Split]:

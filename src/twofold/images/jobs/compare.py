@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 
 from twofold.comparison.bench import Ceiling, Column, Result
@@ -20,8 +19,9 @@ from twofold.images.evaluation.floors import random_network
 from twofold.images.evaluation.splits import Split
 from twofold.images.evaluation.unlabelled import without_labels
 from twofold.images.jobs import pretrain
-from twofold.images.jobs.evaluate import UNTRAINED, measure, protocols_named
+from twofold.images.jobs.evaluate import measure, protocols_named
 from twofold.images.jobs.model import BACKBONE_FILE, Model, open_images, open_model
+from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
 from twofold.images.options import Compare, Evaluate, Pretrain
@@ -126,7 +126,7 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     protocols = protocols if labelled else []
     prints = [source.fingerprint()]
     if test is not None:
-        if _classes(test) == 0:
+        if test.class_count() == 0:
             raise UserError(f"{options.test} has no labels; images to test on need some.")
         prints.append(test.fingerprint())
     training, per_epoch = _shared(entries, source, data, options)
@@ -197,7 +197,7 @@ def _open(path: str, options: Compare) -> Source:
 
 
 def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> bool:
-    classes = _classes(source)
+    classes = source.class_count()
     if classes == 0 and options.test:
         raise UserError(f"{data} has no labels to learn from, so --test cannot be used: leave it out.")
     if classes == 1 and measured:
@@ -208,17 +208,13 @@ def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> 
     return classes > 1
 
 
-def _classes(source: Source) -> int:
-    return 0 if source.labels is None else len(np.unique(np.asarray(source.labels)[np.asarray(source.labels) >= 0]))
-
-
 def _notes(labelled: bool, ceiling: bool) -> list[str]:
     if not labelled:
         return [
             "Floor: what the same network with random weights gives.",
             "Compared without labels: by effective rank and instance retrieval.",
         ]
-    notes = ["Floors: what raw pixels and the same network with random weights give."]
+    notes = ["Floors: what raw pixels, the same network with random weights and the largest class alone give."]
     if ceiling:
         notes.append("Supervised: the same network trained with all labels for as many epochs, and its own classifier.")
     return notes

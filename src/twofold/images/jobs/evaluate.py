@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from twofold.errors import UserError, nearest
-from twofold.evaluation.knn import five_nn, knn_accuracy
+from twofold.evaluation.accuracy import first_answers, majority_class
+from twofold.evaluation.knn import fitting_k, five_nn, knn_predict
 from twofold.evaluation.linear import linear_probe
 from twofold.files import write_json
 from twofold.images.backbones import Backbone
@@ -17,9 +18,9 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import finetune
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
-from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled
+from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered
 from twofold.images.jobs.model import Model, open_images, open_model
-from twofold.images.jobs.online import PIXEL_SETTINGS, PIXEL_SIDE, Labelled
+from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
 from twofold.images.report.sections import SECTIONS
 from twofold.page import build
@@ -30,15 +31,12 @@ OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
 
 def _knn(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[str, float]:
-    return {"top1": knn_accuracy(*asked, *bank, classes=classes)}
-
-
-def _pixel_knn(bank: Labelled, asked: Labelled, classes: int) -> list[float]:
-    return [knn_accuracy(*asked, *bank, k=k, temperature=t, classes=classes) for k, t in PIXEL_SETTINGS]
+    predicted = knn_predict(asked[0], *bank, k=fitting_k(bank[1]), classes=classes)
+    return first_answers(predicted[:, 0], asked[1])
 
 
 def _five_nn(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[str, float]:
-    return {"top1": (five_nn(asked[0], *bank) == asked[1]).double().mean().item()}
+    return first_answers(five_nn(asked[0], *bank), asked[1])
 
 
 def _linear(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[str, float]:
@@ -46,13 +44,8 @@ def _linear(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[st
 
 
 ON_FEATURES: dict[str, OnFeatures] = {"knn": _knn, "5nn": _five_nn, "linear": _linear}
-PIXELS, UNTRAINED = "raw pixels", "untrained network"
 ON_NETWORK = (*(f"linear-{name}" for name in LINEAR_RECIPES), "finetune")
-DETAILS = {
-    "knn": "k 200, T 0.1",
-    "5nn": "Euclidean, majority",
-    "linear": "Adam on cached features, 500 epochs",
-}
+DETAILS = {"5nn": "Euclidean, majority", "linear": "Adam on cached features, 500 epochs"}
 
 
 @dataclass(frozen=True)
@@ -76,6 +69,12 @@ class Task:
     def untrained(self) -> Backbone:
         """The same network with random weights."""
         return random_network(self.model.backbone, self.train, self.model.inputs, self.seed)
+
+    def details(self, protocol: str) -> str:
+        """The settings of a protocol in words; for "knn" once the images have been read."""
+        if protocol == "knn":
+            return knn_settings(fitting_k(self.train.read_labels()))
+        return DETAILS.get(protocol, "")
 
 
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
@@ -109,12 +108,10 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
         task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
         rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
+    rows = _with_majority(rows, task) if task.floors else rows
     for row in rows:
         row["data"], row["seed"] = options.test or data, options.seed
-        details = [
-            DETAILS.get(row["protocol"]),
-            f"{options.labels:.3g} of the labels" if options.labels < 1 else None,
-        ]
+        details = [task.details(row["protocol"]), f"{options.labels:.3g} of the labels" if options.labels < 1 else ""]
         row["settings"] = ", ".join(detail for detail in details if detail)
     return rows
 
@@ -123,17 +120,19 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
     """(images to learn from, images to test on, classes). Raises UserError where the labels do not suffice."""
     size, device = inputs.size, inputs.device
     train = labelled(open_images(data, options, size, device, seed=options.seed))
-    names = train.images.source.classes
     if options.test:
-        test = labelled(open_images(options.test, options, size, device, seed=options.seed), names)
+        test = labelled(
+            open_images(options.test, options, size, device, seed=options.seed), train.images.source.classes
+        )
+        (train, test), classes = numbered(train, test)
     else:
-        train, test = hold_out(train, seed=options.seed)
+        (whole,), classes = numbered(train)
+        train, test = hold_out(whole, seed=options.seed)
     if len(train) == 0 or len(test) == 0:
         raise UserError(
             f"{data} leaves {len(train)} images to learn from and {len(test)} to test on: give more of them labels."
         )
-    classes = max(int(train.labels.max()), int(test.labels.max())) + 1
-    if classes < 2:
+    if len(train.labels.unique()) < 2:
         raise UserError(f"{data} has one class only; give images of at least two.")
     if options.labels < 1:
         train = few_labels(train, options.labels, options.seed)
@@ -159,8 +158,6 @@ def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
     for protocol in protocols:
         for name, (bank_side, asked_side) in sides.items():
             found = ON_FEATURES[protocol](bank_side, asked_side, task.classes, task.seed)
-            if protocol == "knn" and name == PIXELS:
-                found = {"top1": max(_pixel_knn(bank_side, asked_side, task.classes))}
             rows += _rows(protocol, name, found, name != task.name)
     return rows
 
@@ -180,6 +177,17 @@ def _on_network(protocols: list[str], task: Task) -> list[dict[str, Any]]:
                 found = sgd_linear(*data, recipe=LINEAR_RECIPES[protocol.removeprefix("linear-")], **settings)
             rows += _rows(protocol, name, found, name != task.name)
     return rows
+
+
+def _with_majority(rows: list[dict[str, Any]], task: Task) -> list[dict[str, Any]]:
+    """The rows, and after those of each protocol what the largest class alone would reach by the same metrics."""
+    largest = majority_class(task.train.read_labels(), task.test.read_labels(), task.classes)
+    out = []
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        own = [row for row in rows if row["protocol"] == protocol]
+        metrics = {row["metric"] for row in own}
+        out += [*own, *_rows(protocol, MAJORITY, {m: v for m, v in largest.items() if m in metrics}, True)]
+    return out
 
 
 def _rows(protocol: str, name: str, found: Mapping[str, float], floor: bool) -> list[dict[str, Any]]:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from twofold.evaluation.knn import knn_accuracy, leave_one_out_knn
+from twofold.evaluation.accuracy import first_answers, majority_class
+from twofold.evaluation.knn import (
+    TEMPERATURE,
+    balanced_folds,
+    fitting_k,
+    fitting_k_of_folds,
+    knn_of_folds,
+    knn_predict,
+)
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
-from twofold.images.evaluation.splits import Split, labelled
+from twofold.images.evaluation.splits import Split, labelled, numbered
 from twofold.images.reading import Images
 from twofold.randomness import generator
 from twofold.seam import Method, Monitor, Progress
@@ -22,16 +30,22 @@ SHOWN = {
     "wait_share": "{:.0%} waiting for data",
 }  # while a run goes on
 PIXEL_SIDE = 32
-PIXEL_SETTINGS = ((200, 0.1), (20, 0.07))  # the networks' own, and one that suits pixels better
+PIXELS, UNTRAINED, MAJORITY = "raw pixels", "untrained network", "majority class"
 
 Labelled = tuple[Tensor, Tensor]
 
 
-class OnlineKNN(Monitor):
-    """kNN accuracy (k 200, temperature 0.1) of the backbone's features on un-augmented images.
+def knn_settings(k: int) -> str:
+    """How results and messages name the settings of a kNN."""
+    return f"k {k}, T {TEMPERATURE:g}"
 
-    Without test images (`val`), each image of the bank is compared with all others. Bank and queries are random
-    subsets of at most 2,000 and 1,000 images (50,000 and 10,000 on a GPU), the same throughout the run.
+
+class OnlineKNN(Monitor):
+    """kNN accuracy of the backbone's features on un-augmented images, k by `knn.fitting_k`, temperature 0.1.
+
+    Without test images (`val`), the bank is cut into class-balanced folds, each asked of all the others. Bank and
+    queries are random subsets of at most 2,000 and 1,000 images (50,000 and 10,000 on a GPU), the same throughout the
+    run. latest: what was measured last, {"top1", "balanced" where classes are unequal}.
     """
 
     def __init__(
@@ -39,35 +53,51 @@ class OnlineKNN(Monitor):
     ) -> None:
         kind = torch.device(inputs.device).type
         self.inputs, self.every_epochs, self.seed = inputs, every_epochs, seed
-        self.classes = images.source.classes
-        self.bank = _some(labelled(images), BANK.get(kind, BANK["cpu"]), seed)
-        self.queries = _some(labelled(val, self.classes), QUERIES.get(kind, QUERIES["cpu"]), seed) if val else None
+        bank = _some(labelled(images), BANK.get(kind, BANK["cpu"]), seed)
+        asked = [_some(labelled(val, images.source.classes), QUERIES.get(kind, QUERIES["cpu"]), seed)] if val else []
+        (self.bank, *queries), self.classes = numbered(bank, *asked)
+        self.queries = queries[0] if queries else None
+        self.k = fitting_k(self.bank.labels) if queries else self._fitting_folds(self.bank.labels)[1]
+        self.latest: dict[str, float] = {}
 
     def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
-        return {"knn": self.accuracy(*self.features(method.backbone))}
+        self.latest = self.accuracy(*self.features(method.backbone))
+        return {"knn": self.latest["top1"]}
 
     def features(self, backbone: nn.Module) -> tuple[Labelled, Labelled | None]:
         """(features, labels) of the bank and of the queries, if any."""
         asked = self.queries.features(backbone, self.inputs) if self.queries else None
         return self.bank.features(backbone, self.inputs), asked
 
-    def accuracy(self, bank: Labelled, queries: Labelled | None, k: int = 200, temperature: float = 0.1) -> float:
-        """Share of right answers, 0 to 1."""
-        (rows, labels), classes = bank, int(bank[1].max()) + 1
+    def accuracy(self, bank: Labelled, queries: Labelled | None) -> dict[str, float]:
+        """{"top1": share of right answers, "balanced": mean over the classes, where they are unequal}, 0 to 1."""
+        rows, labels = bank
         if queries is None:
-            return leave_one_out_knn(rows, labels, k=k, temperature=temperature, classes=classes)
-        return knn_accuracy(*queries, rows, labels, k=k, temperature=temperature, classes=classes)
+            folds, _ = self._fitting_folds(labels)
+            predicted = knn_of_folds(rows, labels, folds, k=self.k, classes=self.classes)
+            return first_answers(predicted, labels)
+        asked, truth = queries
+        return first_answers(knn_predict(asked, rows, labels, k=self.k, classes=self.classes)[:, 0], truth)
 
-    def floors(self, backbone: nn.Module) -> dict[str, float]:
-        """The same question put to raw pixels (at the better of two settings) and to the same network untrained."""
+    def floors(self, backbone: nn.Module) -> dict[str, dict[str, float]]:
+        """The same question put, with the same k, to raw pixels and to the same network untrained; and the largest
+        class as the answer to everything."""
         side = min(PIXEL_SIDE, self.inputs.size)
         bank = pixel_features(self.bank, side)
         queries = pixel_features(self.queries, side) if self.queries else None
         rows, *asked = centred(bank[0], *([queries[0]] if queries else []))
         seen, question = (rows, bank[1]), (asked[0], queries[1]) if queries else None
-        pixels = max(self.accuracy(seen, question, k, t) for k, t in PIXEL_SETTINGS)
         untrained = random_network(backbone, self.bank, self.inputs, self.seed)  # type: ignore[arg-type]
-        return {"raw pixels": pixels, "untrained network": self.accuracy(*self.features(untrained))}
+        largest = majority_class(bank[1], (queries or bank)[1], self.classes)
+        return {
+            PIXELS: self.accuracy(seen, question),
+            UNTRAINED: self.accuracy(*self.features(untrained)),
+            MAJORITY: {metric: value for metric, value in largest.items() if metric != "top5"},
+        }
+
+    def _fitting_folds(self, labels: Tensor) -> tuple[Tensor, int]:
+        folds = balanced_folds(labels, self.seed)
+        return folds, fitting_k_of_folds(labels, folds)
 
 
 def _some(split: Split, most: int, seed: int) -> Split:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +16,7 @@ from twofold.images.backbones.export import save_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
-from twofold.images.jobs.online import SHOWN, OnlineKNN
+from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 EVALUATIONS = 20
 FEW_IMAGES = 1000
+METRICS = {"top1": "", "balanced": "mean over the classes, which are unequal: "}
 BUSY = 0.5  # load a core from which bf16 kernels, whose threads wait for each other, crawl
 
 
@@ -107,7 +108,7 @@ def _put_together(
         backbone.try_on(side)
     inputs = InputSettings(size, views.mean, views.std, fabric.device, settings.precision)
     online = None
-    if source.labels is not None and settings.knn_every != 0:
+    if source.class_count() > 1 and settings.knn_every != 0:
         every = settings.knn_every or -(-length.epochs // EVALUATIONS)
         online = OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)
     settings = replace(settings, method_options=chosen)
@@ -160,8 +161,10 @@ def _header(work: Work) -> Iterator[str]:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if device.type == "cpu" and torch.get_num_threads() > 1 and load > BUSY * usable_cores():
         yield f"other programs keep this machine busy (load {load:.1f}): if it crawls, set OMP_NUM_THREADS=1."
-    if images.source.labels is None:
-        yield "no labels found: no kNN during the run."
+    classes = images.source.class_count()
+    if classes < 2:
+        found = "one class only" if classes else "no labels found"
+        yield f"{found}: no kNN during the run."
 
 
 def _open(path: str, settings: Pretrain, device: torch.device) -> Images:
@@ -190,13 +193,20 @@ def _unreadable(images: Images, folder: RunFolder) -> str:
 def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | None) -> None:
     """kNN of the finished backbone (`last`, where the run has just measured it) beside its floors, printed and kept."""
     asked = online.queries or online.bank
-    how = "" if online.queries else ", each image against the others"
-    reached = online.accuracy(*online.features(work.backbone)) if last is None else last
+    how = "" if online.queries else ", class-balanced folds each asked of the others"
+    fresh = last is not None and online.latest.get("top1") == last
+    reached = online.latest if fresh else online.accuracy(*online.features(work.backbone))
     numbers = {work.composition.name: reached, **online.floors(work.backbone)}
-    entry = {"protocol": "knn", "metric": "top1", "settings": "k 200, T 0.1", "seed": work.settings.seed}
-    entry["data"] = asked.images.source.path
+    settings, data = knn_settings(online.k), asked.images.source.path
+    entry = {"protocol": "knn", "settings": settings, "seed": work.settings.seed, "data": data}
     folder.add_evaluation(
-        {**entry, "name": name, "value": value, "floor": i > 0} for i, (name, value) in enumerate(numbers.items())
+        {**entry, "metric": metric, "name": name, "value": value, "floor": i > 0}
+        for i, (name, found) in enumerate(numbers.items())
+        for metric, value in found.items()
     )
-    shown = ", ".join(f"{name} {value:.1%}" for name, value in numbers.items())
-    folder.say(f"kNN on {len(asked):,} images of {asked.images.source.path}{how}: {shown}")
+    shown = "; ".join(f"{METRICS[metric]}{_percents(numbers, metric)}" for metric in reached)
+    folder.say(f"kNN ({settings}) on {len(asked):,} images of {data}{how}: {shown}")
+
+
+def _percents(numbers: Mapping[str, Mapping[str, float]], metric: str) -> str:
+    return ", ".join(f"{name} {found[metric]:.1%}" for name, found in numbers.items())

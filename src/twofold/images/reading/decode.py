@@ -55,6 +55,30 @@ def decode(data: bytes | np.ndarray, short_side: int | None) -> Tensor:
     )  # numpy: no thread team of its own per worker
 
 
+def resized_side(size: int) -> int:
+    """The short side in pixels to which evaluation resizes before it cuts out its square of `size` pixels: 8 / 7 of it
+    from 96 px on (256 for 224), and the square itself below."""
+    return round(size * 8 / 7) if size >= 96 else size
+
+
+def decode_centre(data: bytes | np.ndarray, size: int) -> Tensor:
+    """The square that evaluation sees: uint8 (3, size, size) RGB, by one resize from the original.
+
+    As torchvision's Resize(resized_side(size), antialias=True) and CenterCrop(size) of the upright uint8 image, bit for
+    bit where torch resizes bytes as bytes (AVX2), within a level elsewhere. JPEG is decoded at full scale. Of an image
+    more than 8 times as long as wide only the middle is resized, which may lie a pixel beside. Raises DecodeError: see
+    `decode`.
+    """
+    x, short = decode(data, None), resized_side(size)
+    middle = LONGEST * min(x.shape[1:])
+    x = _middle(x, min(middle, x.shape[1]), min(middle, x.shape[2]))
+    height, width = x.shape[1:]
+    tall, wide = (short * side // min(height, width) for side in (height, width))
+    if (tall, wide) != (height, width):
+        x = F.interpolate(x[None], size=(tall, wide), mode="bilinear", antialias=True)[0]
+    return _middle(x, size, size).contiguous()
+
+
 def open_header(file: BinaryIO) -> Image.Image:
     """The image with its header parsed and its pixels not yet read. Raises whatever Pillow raises."""
     return Image.open(file, formats=_formats())
@@ -87,6 +111,12 @@ def shrunk_size(height: int, width: int, short_side: int | None) -> tuple[int, i
         return height, width
     scale = min(1.0, short_side / min(height, width), LONGEST * short_side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _middle(x: Tensor, height: int, width: int) -> Tensor:
+    """The middle of (3, H, W), as torchvision's CenterCrop places it."""
+    top, left = round((x.shape[1] - height) / 2), round((x.shape[2] - width) / 2)
+    return x[:, top : top + height, left : left + width]
 
 
 @cache

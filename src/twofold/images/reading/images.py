@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from twofold.images.batch import ImageBatch
-from twofold.images.reading.decode import decode, image_size, shrunk_size
+from twofold.images.reading.decode import decode, decode_centre, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
 from twofold.images.reading.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 from twofold.images.reading.source import DecodeError, Source
@@ -78,6 +78,7 @@ class Images:
         self._on_device = DeviceMemory(len(source), capacity, self.device) if on_device else None
         budget = int(HOST_SHARE * free_memory() / local_ranks()) if memory_bytes is None else memory_bytes
         self._host = HostMemory(len(source), budget)
+        self._centres: dict[int, Images] = {}
 
     def __len__(self) -> int:
         return len(self.source)
@@ -100,6 +101,14 @@ class Images:
         else:
             kept = "decoded each time"
         return f"{len(self):,} images, {side}, {size}, {kept}; {self.workers} decoding threads"
+
+    def centres(self, size: int) -> Images:
+        """The same images as evaluation sees them: squares of `size` pixels, each by one resize from the original
+        (`decode.decode_centre`). Decoded apart from these, kept in what their memory leaves, unreadable together.
+        """
+        if size not in self._centres:
+            self._centres[size] = _Centres(self, size)
+        return self._centres[size]
 
     def batch(self, indices: Tensor) -> ImageBatch:
         """The images at int64 indices (B,), on the device; an index may come more than once."""
@@ -142,7 +151,7 @@ class Images:
             if j in self._unreadable:
                 continue
             try:
-                image = decode(self.source.fetch(j), self.short_side).numpy()
+                image = self._decode(j)
             except DecodeError as error:
                 self._unreadable.record(j, error.reason)
                 continue
@@ -152,6 +161,9 @@ class Images:
                 self._host.put(i, image)
             return image
         raise self._unreadable.too_many()
+
+    def _decode(self, i: int) -> np.ndarray:
+        return decode(self.source.fetch(i), self.short_side).numpy()
 
     def _assemble(
         self, rows: list[int], loads: list[Future[dict[int, np.ndarray]]]
@@ -209,6 +221,30 @@ class Images:
             return 0
         height, width = shrunk_size(height, width, self.short_side)
         return 3 * height * width
+
+
+class _Centres(Images):
+    """See `Images.centres`."""
+
+    def __init__(self, whole: Images, size: int) -> None:
+        self.side = size
+        super().__init__(
+            whole.source,
+            short_side=size,
+            memory_bytes=0,
+            workers=whole.workers,
+            seed=whole.seed,
+            device=whole.device,
+        )
+        left = whole._host.budget - (0 if whole._on_device else whole.expected_bytes)
+        self._host = HostMemory(len(whole), max(0, left))
+        self._unreadable, self.replaced = whole._unreadable, whole.replaced
+
+    def _decode(self, i: int) -> np.ndarray:
+        return decode_centre(self.source.fetch(i), self.side).numpy()
+
+    def _bytes_of(self, i: int) -> int:
+        return 3 * self.side**2
 
 
 def _device_budget(device: torch.device, memory_bytes: int | None) -> int:

@@ -75,9 +75,15 @@ class Source(ABC):
     def describe(self) -> str:
         """One line: where, how many, of what kind."""
 
+    def class_count(self) -> int:
+        """How many different labels (0 and up) the images have; 0 where there are none."""
+        labels = np.asarray([] if self.labels is None else self.labels)
+        return len(np.unique(labels[labels >= 0]))
+
     def tally(self) -> str:
         """The classes and what was passed over, as the end of `describe`."""
-        text = f", {len(self.classes)} classes" if self.classes else ""
+        count = self.class_count()
+        text = f", {count} class{'' if count == 1 else 'es'}" if count else ""
         if self.skipped:
             text += f"; passed over: {count_list(self.skipped)}"
         return text

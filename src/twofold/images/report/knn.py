@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from twofold.page.facts import Verdict, is_value, last, same_question
+from twofold.page.facts import Verdict, is_floor_of, is_value, last
 from twofold.page.read import Run
 from twofold.page.sections import Cell, Tile
 from twofold.page.words import against, percent
 
 
 def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, float]]:
-    """The kNN accuracy of the run in 0..1, or None, and the floors measured with it (same metric and data) by name.
+    """The kNN accuracy of the run in 0..1, or None, and its floors (same metric, data and settings) by name.
 
     That of the last evaluation; with `online` that of the training's own check, whose entry is the first.
     """
-    entries = [e for e in run.evaluation if "knn" in str(e.get("protocol", "")).lower() and is_value(e.get("value"))]
+    entries = [
+        entry
+        for entry in run.evaluation
+        if "knn" in str(entry.get("protocol", "")).lower()
+        and entry.get("metric") != "balanced"
+        and is_value(entry.get("value"))
+    ]
     results = [entry for entry in entries if not entry.get("floor")]
     asked = (results or entries or [{}])[0 if online else -1]
-    floors = {
-        str(e.get("name", "floor")): float(e["value"]) for e in entries if e.get("floor") and same_question(e, asked)
-    }
+    floors = {str(e.get("name", "floor")): float(e["value"]) for e in entries if is_floor_of(e, asked)}
     value = last(run.metrics, "knn") if online or not results else float(asked["value"])
     return value, floors
 

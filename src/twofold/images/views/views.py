@@ -12,7 +12,7 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.images.batch import ImageBatch
-from twofold.images.views.apply import chunk_images, floats, render
+from twofold.images.views.apply import floats, render
 from twofold.images.views.augmentations import (
     Augmentation,
     Channels,
@@ -23,7 +23,6 @@ from twofold.images.views.augmentations import (
 )
 from twofold.images.views.colour import normalise_
 from twofold.images.views.draw import Drawn, Draws, draw, geometry, side_of
-from twofold.images.views.resample import apply_weights, resize_weights
 from twofold.seam import Views
 
 
@@ -80,28 +79,10 @@ class ImageViews:
 
 
 @torch.no_grad()
-def evaluation_view(batch: ImageBatch, size: int, mean: Channels, std: Channels) -> Tensor:
-    """The one view that evaluation sees: float32 (B, 3, size, size), normalised.
-
-    The short side is resized (antialiased bilinear) to size * 8 / 7 from 96 px on (224 from 256), to size below; then
-    the centre is cut out. As torchvision's Resize and CenterCrop.
-    """
-    short = round(size * 8 / 7) if size >= 96 else size
-    high, wide = batch.size.unbind(1)
-    shortest = torch.minimum(high, wide)
-
-    def matrix(length: Tensor, source: int) -> Tensor:
-        resized = short * length // shortest
-        place = torch.arange(size, device=length.device) + ((resized - size) / 2).round()[:, None]
-        return resize_weights(place, torch.zeros_like(length), length, length / resized, source, "bilinear")
-
-    rows, columns = matrix(high, batch.pixels.shape[2]), matrix(wide, batch.pixels.shape[3])
+def evaluation_view(batch: ImageBatch, mean: Channels, std: Channels) -> Tensor:
+    """The one view that evaluation sees, of a batch of `Images.centres`: float32 (B, 3, size, size), normalised."""
     with _plain(batch.pixels.device):
-        x = torch.empty(len(batch), 3, size, size, device=batch.pixels.device)
-        chunk = chunk_images(x, batch.pixels.shape[2] * batch.pixels.shape[3])
-        for some in (slice(start, start + chunk) for start in range(0, len(batch), chunk)):
-            x[some] = apply_weights(floats(batch.pixels[some]), rows[some], columns[some])
-        return normalise_(x.clamp_(0, 1), (mean, std))
+        return normalise_(floats(batch.pixels), (mean, std))
 
 
 def _kinds(draws: Draws) -> list[object]:

@@ -140,8 +140,8 @@ def measure(
     return rows
 
 
-def below_floors(rows: list[dict[str, Any]], metric: str = "recall@20") -> str:
-    """A warning where a floor ranks better than what was trained, or ''."""
+def below_floors(rows: list[dict[str, Any]], limit: str = "--epochs", metric: str = "recall@20") -> str:
+    """A warning where a floor ranks better than what was trained, or ''. limit: the option that ended the run."""
     asked = [row for row in rows if (row["protocol"], row["metric"]) == ("ranking", metric)]
     values = {row["name"]: (row["value"], row["floor"]) for row in asked}
     own = max((value for value, floor in values.values() if not floor), default=0.0)
@@ -149,7 +149,7 @@ def below_floors(rows: list[dict[str, Any]], metric: str = "recall@20") -> str:
     if not better:
         return ""
     return (
-        f"Below {' and '.join(better)} by {metric}, which take no training: train longer (a larger --patience) or try "
+        f"Below {' and '.join(better)} by {metric}, which take no training: train longer (a larger {limit}) or try "
         f"another --lr."
     )
 

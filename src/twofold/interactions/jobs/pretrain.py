@@ -92,13 +92,20 @@ def _train(
             session.folder.say(f"The best epoch by {METRIC} on the {part} part is {epoch}; its tables are kept.")
         write_model(session.path, method)
         rows = _finish(session, data, titles, alone)
-        if warning := below_floors(rows):
+        if warning := below_floors(rows, _limit(settings, best)):
             session.folder.warn(warning)
     elif session.first and titles:  # perhaps given to a run that had finished without them
         write_samples(session.path, seed, titles)
         session.finish(SECTIONS, _advice(session) if alone else "")
     session.folder.close()
     return session.path
+
+
+def _limit(settings: Pretrain, best: BestEpoch | None) -> str:
+    """The option that ended the run."""
+    if best and best.enough:
+        return "--patience"
+    return "--steps" if settings.steps else "--epochs"
 
 
 def make_plan(settings: Pretrain) -> Plan:
