@@ -305,3 +305,56 @@ def test_ids_that_are_neither_text_nor_numbers(tmp_path):
     pq.write_table(pa.table({"image": [{"bytes": b"x", "path": "a"}], "label": [1]}), file)
     with pytest.raises(UserError, match=r"holds struct<.*; ids are text or whole numbers"):
         read_table(file)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.inter", "a.csv"])
+@pytest.mark.parametrize("count", [400, 30_000])
+def test_a_lone_quote_joins_no_lines_and_is_part_of_its_id(tmp_path, name, count):
+    mark = "," if name.endswith("csv") else "\t"
+    rows = [(f"u{k % 97}", f"i{k}") for k in range(count)]
+    rows[40], rows[80], rows[count - 1] = ("u1", '"Heroes'), ("u2", '7" single'), ("u3", '"last')
+    rows[90] = ("u4", '"Heroes" live')
+    text = "".join(f"{u}{mark}{i}\n" for u, i in [("user_id", "item_id"), *rows])
+    table = read_table(write(tmp_path / name, text))
+    assert pairs(table) == rows
+    assert table.notes == ["its quotes do not enclose values and were read as part of them"]
+    assert pairs(read_table(write(tmp_path / name, text.rstrip("\n")))) == rows
+
+
+def test_a_pair_of_quotes_far_apart_joins_no_lines(tmp_path):
+    for name, mark in (("a.tsv", "\t"), ("a.csv", ",")):
+        rows = [("u1", "i1"), ("u2", '"i2'), ("u3", "i3"), ("u4", 'i4"'), ("u5", "i5")]
+        text = "".join(f"{u}{mark}{i}\n" for u, i in [("user", "item"), *rows])
+        assert pairs(read_table(write(tmp_path / name, text))) == rows
+
+
+def test_quotes_between_tabs_enclose_where_each_closes_on_its_line(tmp_path):
+    text = 'user\titem\n"u1"\t"a\tb"\nu2\t"say ""x"""\n'
+    assert pairs(read_table(write(tmp_path / "a.tsv", text))) == [("u1", "a\tb"), ("u2", 'say "x"')]
+
+
+@pytest.mark.parametrize("kilobytes", [1, 300, 9_000])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_line_breaks_in_quotes_are_read_at_any_size(tmp_path, kilobytes, ending):
+    review = 'good, "")fine\r\n\nreally ' + "x" * 500
+    count = 2 * kilobytes
+    text = "".join(f'{k % 50},"i{k}","{review}",{k}\r\n' for k in range(count))
+    table = read_table(write(tmp_path / f"a.csv{ending}", "user_id,item_id,review,rating\r\n" + text))
+    assert pairs(table) == [(k % 50, f"i{k}") for k in range(count)]
+    assert table.weight.tolist() == list(range(count))
+    assert table.notes == [f"{count:,} values in quotes go over several lines"]
+
+
+def test_line_breaks_in_ids_headers_and_values_longer_than_a_block(tmp_path):
+    text = '"user\nid","item\nid"\nann,"hat\nblue"\n"bob","shoe"\n'
+    table = read_table(write(tmp_path / "a.csv", text))
+    assert pairs(table) == [("ann", "hat\nblue"), ("bob", "shoe")]
+    long = "line of text\n" * (9 << 16)
+    table = read_table(write(tmp_path / "b.csv", f'user,item,text\n1,2,"{long}"\n3,4,"{long}"\n5,6,x\n'))
+    assert pairs(table) == [(1, 2), (3, 4), (5, 6)]
+
+
+def test_a_quote_that_does_not_close_among_others_that_do_is_refused(tmp_path):
+    text = 'user,item\n"u1","a, b"\nu2,"c\nu3,"d, e"\n'
+    with pytest.raises(UserError, match="has a quote in line 3 that does not enclose a value"):
+        read_table(write(tmp_path / "a.csv", text))

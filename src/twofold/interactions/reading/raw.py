@@ -16,7 +16,8 @@ class Raw:
     """E rows of a file.
 
     users, items: their ids. weight, time: float64 (E,) with NaN where a row has none, or None. taken: which columns
-    these are, in words. dropped: what the format itself left out, counted by reason.
+    these are, in words. dropped: what the format itself left out, counted by reason. notes: what else to say of the
+    file, one sentence each.
     """
 
     users: Ids
@@ -25,6 +26,7 @@ class Raw:
     time: np.ndarray | None
     taken: str
     dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def open_interactions(
     _check_files(files, split, str(path))
     tables = _read(files, user=user, item=item, weight=weight, time=time, min_weight=min_weight)
     notes = [f"{part}: {table.describe()}" if apart else table.describe() for part, table in tables.items()]
+    notes += [f"{table.path}: {note}" for table in tables.values() for note in table.notes]
     if others:
         notes.append(f"not read in {path}: {', '.join(others)}")
     pairs = _together(tables)

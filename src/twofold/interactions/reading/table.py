@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ class Table:
     users, items: int64 (E,), rows of user_ids and item_ids. user_ids (U,), item_ids (I,): the original ids, int64 and
     ascending or strings in the order in which the file first names them; each of them has a pair. weight: float32
     (E,) or None. time: float64 (E,), seconds since 1970 where the file has dates, or None. dropped: rows that were
-    left out, counted by reason. taken: which columns were read, in words.
+    left out, counted by reason. taken: which columns were read, in words. notes: what else to say of the file.
     """
 
     users: np.ndarray
@@ -36,6 +37,7 @@ class Table:
     path: str
     dropped: dict[str, int]
     taken: str = ""
+    notes: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.users)
@@ -118,7 +120,7 @@ def _settled(path: str, raw: Raw, min_weight: float | None) -> Table:
     if first is not None:
         dropped["duplicates"] = len(users) - len(first)
         users, items, weight = users[first], items[first], None if weight is None else weight[first]
-    return Table(users, items, user_ids, item_ids, weight, time, path, dropped, raw.taken)
+    return Table(users, items, user_ids, item_ids, weight, time, path, dropped, raw.taken, raw.notes)
 
 
 def _kept(values: np.ndarray | None, keep: np.ndarray | None, kind: type) -> np.ndarray | None:
