@@ -31,12 +31,14 @@ class Raw:
 
 @dataclass(frozen=True)
 class Named:
-    """The columns the user named, each a name or a number; '' for none, None where it is to be recognised."""
+    """The columns the user named, each a name or a number; '' for none, None where it is to be recognised. unread:
+    roles whose columns are recognised, so that they are nothing else, and not read."""
 
     user: str | int | None = None
     item: str | int | None = None
     weight: str | int | None = None
     time: str | int | None = None
+    unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for role in ("user", "item"):

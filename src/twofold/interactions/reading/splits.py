@@ -98,12 +98,14 @@ def open_interactions(
     files, others = part_files(os.path.expanduser(os.fspath(path)), val, test)
     apart = len(files) > 1
     _check_files(files, split, str(path))
-    tables = _read(files, user=user, item=item, weight=weight, time=time, min_weight=min_weight)
+    needs = [*(["weight"] if min_weight is not None else []), *(["time"] if split in ("last", "time") else [])]
+    tables = _read(files, needs, user=user, item=item, weight=weight, time=time, min_weight=min_weight)
     notes = [f"{part}: {table.describe()}" if apart else table.describe() for part, table in tables.items()]
     notes += [f"{table.path}: {note}" for table in tables.values() for note in table.notes]
     if others:
         notes.append(f"not read in {path}: {', '.join(others)}")
     pairs = _together(tables)
+    notes += _once(pairs)
     if apart:
         _remove_overlap(pairs, notes)
     if core > 1:
@@ -152,14 +154,18 @@ def _check_files(files: dict[str, str], split: str, path: str) -> None:
         raise UserError(f"{path} holds train alone; split files needs a test file too (or split it by ratio or last).")
 
 
-def _read(files: dict[str, str], **columns: str | int | float | None) -> dict[str, Table]:
+def _read(files: dict[str, str], needs: list[str], **columns: str | int | float | None) -> dict[str, Table]:
     """The tables by part. Where one of the text files has a line for each user, the others are read so too."""
     has_lists: dict[str, bool | None] = dict.fromkeys(files, False)
     if len(files) > 1 and all(columns[k] is None for k in ("user", "item", "weight", "time")):
         has_lists = {part: check_file(file) == "text" and says_lists(file) for part, file in files.items()}
     lists = any(has_lists.values())
     read: Callable[..., Table] = read_table
-    return {p: read(files[p], lists=lists and has_lists[p] is not False, **columns) for p in PARTS if p in files}
+    return {
+        p: read(files[p], lists=lists and has_lists[p] is not False, needs=needs, **columns)
+        for p in PARTS
+        if p in files
+    }
 
 
 def _together(tables: dict[str, Table]) -> _Pairs:
@@ -175,6 +181,13 @@ def _together(tables: dict[str, Table]) -> _Pairs:
         user_ids,
         item_ids,
     )
+
+
+def _once(pairs: _Pairs) -> list[str]:
+    """A warning where every user, or every item, occurs once, as in a column that numbers the rows."""
+    sides = {"user": pairs.user_ids, "item": pairs.item_ids}
+    once = [side for side, ids in sides.items() if len(ids) == len(pairs.users) > 1]
+    return [f"every {side} occurs once: if its column is not right, name another with --{side}-column" for side in once]
 
 
 def _remove_overlap(pairs: _Pairs, notes: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from twofold.errors import UserError
 from twofold.interactions.reading.arrays import read_npz
 from twofold.interactions.reading.content import check_file
 from twofold.interactions.reading.ids import settle
+from twofold.interactions.reading.numbers import mixed_units
 from twofold.interactions.reading.parquet import read_parquet
 from twofold.interactions.reading.raw import Named, Raw
 from twofold.interactions.reading.text import read_text
@@ -60,6 +61,7 @@ def read_table(
     time: str | int | None = None,
     min_weight: float | None = None,
     lists: bool = False,
+    needs: Collection[str] = ("weight", "time"),
 ) -> Table:
     """The interactions in a local file.
 
@@ -70,13 +72,16 @@ def read_table(
     user, item, weight, time: columns by name, or by number counted from 0. Where they are not given they are known by
     their usual names, and users and items are otherwise the first two columns; weight='' or time='' reads none.
     min_weight: rows of a smaller weight are dropped. lists: the file has one line for each user, also where all its
-    lines are of the same length.
+    lines are of the same length. needs: which of weight and time are read where they are not named; a column of the
+    others is recognised and left alone.
 
     Rows without an id, or with an empty weight or time, are dropped and counted. Repeated pairs are kept once, at
     their first place with their first weight and their latest time. Raises UserError for whatever cannot be read.
     """
     path = os.path.expanduser(os.fspath(path))
-    named = Named(user, item, weight, time)
+    given = {"weight": weight, "time": time}
+    unread = tuple(role for role, column in given.items() if column is None and role not in needs)
+    named = Named(user, item, weight, time, unread)
     kind = check_file(path)
     if kind == "parquet":
         raw = read_parquet(path, named)
@@ -116,11 +121,13 @@ def _settled(path: str, raw: Raw, min_weight: float | None) -> Table:
     items, item_ids = settle(raw.items, keep)
     weight = _kept(raw.weight, keep, np.float32)
     time = _kept(raw.time, keep, np.float64)
+    units = "" if time is None else mixed_units(time)
+    notes = [*raw.notes, *([units] if units else [])]
     first, time = _distinct(users * len(item_ids) + items, time)
     if first is not None:
         dropped["duplicates"] = len(users) - len(first)
         users, items, weight = users[first], items[first], None if weight is None else weight[first]
-    return Table(users, items, user_ids, item_ids, weight, time, path, dropped, raw.taken, raw.notes)
+    return Table(users, items, user_ids, item_ids, weight, time, path, dropped, raw.taken, notes)
 
 
 def _kept(values: np.ndarray | None, keep: np.ndarray | None, kind: type) -> np.ndarray | None:

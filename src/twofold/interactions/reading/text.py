@@ -14,7 +14,7 @@ import pyarrow.csv as pc
 from twofold.errors import UserError
 from twofold.interactions.reading.columns import Chosen, choose, in_words
 from twofold.interactions.reading.content import SAMPLE, broken, sample, stream, whole
-from twofold.interactions.reading.ids import encode
+from twofold.interactions.reading.ids import distinct, encode
 from twofold.interactions.reading.lists import read_lists
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.quotes import QUOTING, STRICT, find_quotes, has_quotes, survey
@@ -23,6 +23,7 @@ from twofold.interactions.reading.sniff import Layout, sniff
 
 BLOCK, LARGEST = 8 << 20, 1 << 30  # bytes that one thread parses at a time, and at most, where a value is longer
 ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
+COUNTED = 10  # rows that a column without a name has to count to be taken for their number
 IDS = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -36,7 +37,7 @@ def read_text(path: str, named: Named, lists: bool = False) -> Raw:
     if lists or layout.lists:
         refuse_named(path, named)
         return read_lists(path, layout)
-    chosen = choose(path, layout.names, layout.width, named)
+    chosen = choose(path, layout.names, layout.width, named, lambda number: _counts_rows(path, layout, number))
     if not layout.first:
         raise UserError(f"{path} holds a header and no interactions.")
     dropped = {"comment lines": layout.comments} if layout.comments else {}
@@ -62,6 +63,22 @@ def _layout(path: str, named: Named) -> Layout:
         if complete or (len(layout.rows) > 1 and layout.width > 1):
             return layout
         size *= 4
+
+
+def _counts_rows(path: str, layout: Layout, number: int) -> bool:
+    """Whether a column differs in every row; without a header it also has to count the rows from 0 or 1."""
+    values = [row[number] for row in layout.rows if number < len(row)]
+    if len(set(values)) < len(values):
+        return False
+    if layout.names is None:
+        counted = [[str(first + k) for k in range(len(values))] for first in (0, 1)]
+        if layout.may_be_lists or len(values) < COUNTED or values not in counted:
+            return False
+    try:
+        column = _table(path, layout, Chosen(number, number, None, None))[0]["user"]
+    except _OtherWidths:
+        return False
+    return distinct(encode(column, _where(path, layout, number)))
 
 
 def says_lists(path: str) -> bool | None:
@@ -101,8 +118,8 @@ def _table(path: str, layout: Layout, chosen: Chosen) -> tuple[dict[str, Any], l
         if not quotes.enclosed:
             return _columns_of(path, plain, chosen), [as_text]
         raise UserError(
-            f"{path} has a quote in line {quotes.broken} that does not enclose a value, and others that do: close it, or "
-            "double it within a value in quotes."
+            f"{path} has a quote in line {quotes.broken} that does not enclose a value, and others that do: close "
+            "it, or double it within a value in quotes."
         )
     if not quotes.over_lines:
         return found or _columns_of(path, quoted, chosen), []
