@@ -35,6 +35,12 @@ def read_npz(path: str, named: Named) -> Raw:
     return _columns(path, arrays, names, chosen)
 
 
+def npz_names(path: str) -> list[str] | None:
+    """The names of the arrays that may be columns, None for a sparse matrix."""
+    arrays = _load(path)[0]
+    return None if "format" in arrays and "shape" in arrays else [n for n, a in arrays.items() if a.ndim == 1]
+
+
 def _columns(path: str, arrays: dict[str, np.ndarray], names: list[str], chosen: Chosen) -> Raw:
     lengths = {names[n]: len(arrays[names[n]]) for n in chosen.all()}
     if len(set(lengths.values())) > 1:

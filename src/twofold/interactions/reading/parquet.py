@@ -43,6 +43,14 @@ def read_parquet(path: str, named: Named) -> Raw:
     return Raw(users, items, weight, time, in_words(chosen, list(schema.names)))
 
 
+def parquet_names(path: str) -> list[str]:
+    """The names of the columns."""
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a whole parquet file ({clause(error)}).") from error
+
+
 def _counts_rows(path: str, name: str) -> bool:
     """Whether a column differs in every row."""
     with pq.ParquetFile(path) as file:

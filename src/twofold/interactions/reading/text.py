@@ -81,6 +81,12 @@ def _counts_rows(path: str, layout: Layout, number: int) -> bool:
     return distinct(encode(column, _where(path, layout, number)))
 
 
+def text_names(path: str, named: Named) -> list[str] | None:
+    """The names in the header, [] without one, None where each line is a user and that user's items."""
+    layout = _layout(path, named)
+    return None if layout.lists else layout.names or []
+
+
 def says_lists(path: str) -> bool | None:
     """Whether a text file has one line for each user, by its own start; None where all lines are of one length, so
     that it may or may not."""
