@@ -364,7 +364,15 @@ LOG = [(f"u{k % 7}", f"title {k % 5}") for k in range(30)]
 
 
 @pytest.mark.parametrize(
-    "header", [",listener,title", "id,listener,title", "Unnamed: 0,user_id,title", "index,who,title", "rowid,who,what"]
+    "header",
+    [
+        ",listener,title",
+        "id,listener,title",
+        "Unnamed: 0,user_id,title",
+        "index,who,title",
+        "rowid,who,what",
+        "order_id,user_id,name",
+    ],
 )
 def test_a_column_that_numbers_the_rows_is_passed_over(tmp_path, header):
     names = header.split(",")
@@ -401,6 +409,7 @@ TIMES_ALIKE = {
     "1970-01-01 01:00:05,25+01": 5.25,
     "1970-01-01T00:00:07": 7,
     "1970-01-02": 86400,
+    "1970-01-01T02+02": 0,
 }
 
 

@@ -33,8 +33,9 @@ USUAL = {
 }
 # What a column is called that numbers the rows; one of these is no user or item where it differs in every row.
 INDEX = re.compile(
-    r"(index|idx|id|pk|no|nr|num|number|row|unnamed[0-9]*|(index)?level[0-9]+|"
-    r"(row|record|event|review|interaction|transaction|log|line|entry)(id|no|nr|num|number|index|idx))?"
+    r"(index|idx|id|uuid|guid|pk|no|nr|num|number|row|unnamed[0-9]*|(index)?level[0-9]+|"
+    r"(row|record|event|review|rating|interaction|transaction|order|purchase|sale|play|listen|click|view|log|line|entry)"
+    r"(id|uuid|no|nr|num|number|index|idx))?"
 )
 
 

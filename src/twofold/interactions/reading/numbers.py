@@ -123,7 +123,7 @@ def _in_one_form(dates: Any) -> Any:
     """Dates as text, each with a time of day, a zone (UTC where there was none) and no more than six decimals."""
     for pattern, instead in FORMS:
         dates = pc.replace_substring_regex(dates, pattern, instead)
-    zoned = pc.match_substring_regex(dates, r"(Z|:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?)$")
+    zoned = pc.match_substring_regex(dates, r"(Z|[T :]\d\d(\.\d+)?[+-]\d\d(:?\d\d)?)$")
     return pc.if_else(zoned, dates, pc.binary_join_element_wise(dates, pa.scalar("Z", dates.type), ""))
 
 

@@ -12,7 +12,7 @@ from twofold.interactions.reading.content import broken, stream
 
 QUOTING = (",", ";", "\t", "|")  # between which a value may stand in quotes
 STRICT = ("\t", "|")  # and, of these, where each value ends with its line
-CHUNK = 1 << 24
+CHUNK = 1 << 20  # bytes at a time; what is made of them fits the caches
 
 
 class Quotes(NamedTuple):
@@ -60,16 +60,15 @@ def survey(path: str, delimiter: str) -> tuple[int, bool]:
 
     What stands in the way of the second may be in order (RFC 4180 doubles a quote within a value): `find_quotes` tells.
     """
-    mark = delimiter.encode()
     lines, opened, closed, quotes, last = 0, 0, 0, 0, b"\n"
     for chunk in _chunks(path):
         data = np.frombuffer(last + chunk, np.uint8)
-        ends = (data == ord("\n")) | (data == ord("\r"))
-        lines += int((ends[:-1] & ~ends[1:]).sum())
-        both = last + chunk
-        quotes += chunk.count(b'"')
-        opened += sum(both.count(before + b'"') for before in (mark, b"\n", b"\r"))
-        closed += sum(both.count(b'"' + after) for after in (mark, b"\n", b"\r"))
+        quote, ends = data == ord('"'), (data == ord("\n")) | (data == ord("\r"))
+        beside = ends | (data == ord(delimiter))
+        lines += int(np.count_nonzero(ends[:-1] > ends[1:]))
+        quotes += int(np.count_nonzero(quote[1:]))
+        opened += int(np.count_nonzero(beside[:-1] & quote[1:]))
+        closed += int(np.count_nonzero(quote[:-1] & beside[1:]))
         last = chunk[-1:]
     closed += last == b'"'
     return lines, opened == closed and opened + closed == quotes
