@@ -240,3 +240,24 @@ def test_mistakes(tmp_path):
     (tmp_path / "train.txt").write_text("1 2\n")
     (tmp_path / "train.csv").write_text("1,2\n")
     refused(r"holds two train files \(train.csv and train.txt\)", tmp_path)
+
+
+@pytest.mark.parametrize("values", [["soon", "May 3, 2021"], ["", ""], ["3", "yesterday"]])
+@pytest.mark.parametrize("column", ["date", "rating"])
+def test_a_column_that_nobody_needs_stops_nothing_and_drops_nothing(tmp_path, values, column):
+    path = tmp_path / "a.csv"
+    rows = [f'{u},{i},"{values[i % 2]}"' for u in range(5) for i in range(6)]
+    path.write_text("\n".join([f"user,item,{column}", *rows]) + "\n")
+    data = open_interactions(path, split="ratio")
+    assert len(data.train) + len(data.valid) + len(data.test) == 30
+    needing = {"split": "time"} if column == "date" else {"min_weight": 1.0}
+    with pytest.raises(UserError, match=r"are numbers|holds no interactions"):
+        open_interactions(path, **needing)
+
+
+def test_users_or_items_that_occur_once_are_said(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,title\n" + "".join(f"{k},t{k % 3}\n" for k in range(30)))
+    assert any("every user occurs once" in note for note in open_interactions(path).notes)
+    path.write_text("user,title\n" + "".join(f"{k % 4},t{k % 3}\n" for k in range(30)))
+    assert not any("occurs once" in note for note in open_interactions(path).notes)

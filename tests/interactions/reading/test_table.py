@@ -305,3 +305,130 @@ def test_ids_that_are_neither_text_nor_numbers(tmp_path):
     pq.write_table(pa.table({"image": [{"bytes": b"x", "path": "a"}], "label": [1]}), file)
     with pytest.raises(UserError, match=r"holds struct<.*; ids are text or whole numbers"):
         read_table(file)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.inter", "a.csv"])
+@pytest.mark.parametrize("count", [400, 30_000])
+def test_a_lone_quote_joins_no_lines_and_is_part_of_its_id(tmp_path, name, count):
+    mark = "," if name.endswith("csv") else "\t"
+    rows = [(f"u{k % 97}", f"i{k}") for k in range(count)]
+    rows[40], rows[80], rows[count - 1] = ("u1", '"Heroes'), ("u2", '7" single'), ("u3", '"last')
+    rows[90] = ("u4", '"Heroes" live')
+    text = "".join(f"{u}{mark}{i}\n" for u, i in [("user_id", "item_id"), *rows])
+    table = read_table(write(tmp_path / name, text))
+    assert pairs(table) == rows
+    assert table.notes == ["its quotes do not enclose values and were read as part of them"]
+    assert pairs(read_table(write(tmp_path / name, text.rstrip("\n")))) == rows
+
+
+def test_a_pair_of_quotes_far_apart_joins_no_lines(tmp_path):
+    for name, mark in (("a.tsv", "\t"), ("a.csv", ",")):
+        rows = [("u1", "i1"), ("u2", '"i2'), ("u3", "i3"), ("u4", 'i4"'), ("u5", "i5")]
+        text = "".join(f"{u}{mark}{i}\n" for u, i in [("user", "item"), *rows])
+        assert pairs(read_table(write(tmp_path / name, text))) == rows
+
+
+def test_quotes_between_tabs_enclose_where_each_closes_on_its_line(tmp_path):
+    text = 'user\titem\n"u1"\t"a\tb"\nu2\t"say ""x"""\n'
+    assert pairs(read_table(write(tmp_path / "a.tsv", text))) == [("u1", "a\tb"), ("u2", 'say "x"')]
+
+
+@pytest.mark.parametrize("kilobytes", [1, 300, 9_000])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_line_breaks_in_quotes_are_read_at_any_size(tmp_path, kilobytes, ending):
+    review = 'good, "")fine\r\n\nreally ' + "x" * 500
+    count = 2 * kilobytes
+    text = "".join(f'{k % 50},"i{k}","{review}",{k}\r\n' for k in range(count))
+    table = read_table(write(tmp_path / f"a.csv{ending}", "user_id,item_id,review,rating\r\n" + text))
+    assert pairs(table) == [(k % 50, f"i{k}") for k in range(count)]
+    assert table.weight.tolist() == list(range(count))
+    assert table.notes == [f"{count:,} values in quotes go over several lines"]
+
+
+def test_line_breaks_in_ids_headers_and_values_longer_than_a_block(tmp_path):
+    text = '"user\nid","item\nid"\nann,"hat\nblue"\n"bob","shoe"\n'
+    table = read_table(write(tmp_path / "a.csv", text))
+    assert pairs(table) == [("ann", "hat\nblue"), ("bob", "shoe")]
+    long = "line of text\n" * (9 << 16)
+    table = read_table(write(tmp_path / "b.csv", f'user,item,text\n1,2,"{long}"\n3,4,"{long}"\n5,6,x\n'))
+    assert pairs(table) == [(1, 2), (3, 4), (5, 6)]
+
+
+def test_a_quote_that_does_not_close_among_others_that_do_is_refused(tmp_path):
+    text = 'user,item\n"u1","a, b"\nu2,"c\nu3,"d, e"\n'
+    with pytest.raises(UserError, match="has a quote in line 3 that does not enclose a value"):
+        read_table(write(tmp_path / "a.csv", text))
+
+
+LOG = [(f"u{k % 7}", f"title {k % 5}") for k in range(30)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ",listener,title",
+        "id,listener,title",
+        "Unnamed: 0,user_id,title",
+        "index,who,title",
+        "rowid,who,what",
+        "order_id,user_id,name",
+    ],
+)
+def test_a_column_that_numbers_the_rows_is_passed_over(tmp_path, header):
+    names = header.split(",")
+    path = write(tmp_path / "a.csv", header + "\n" + "".join(f"{k},{u},{i}\n" for k, (u, i) in enumerate(LOG)))
+    columns = [list(range(len(LOG))), *map(list, zip(*LOG, strict=True))]
+    pq.write_table(pa.table(dict(zip(names, columns, strict=True))), tmp_path / "a.parquet")
+    for table in (read_table(path), read_table(tmp_path / "a.parquet")):
+        assert set(pairs(table)) == set(LOG)
+        assert f"passed over, for it differs in every row: column {names[0] or 'without a name'}" in table.describe()
+    assert read_table(path, user=0).user_ids.to_pylist() == list(range(30))
+
+
+def test_row_numbers_without_a_header_are_passed_over(tmp_path):
+    text = "".join(f"{k},{u},{i}\n" for k, (u, i) in enumerate(LOG))
+    assert set(pairs(read_table(write(tmp_path / "a.csv", text)))) == set(LOG)
+
+
+def test_an_index_is_taken_where_it_repeats_or_nothing_else_is_left(tmp_path):
+    text = "id,item_id,rating\n1,a,3\n2,b,4\n1,b,5\n"
+    assert pairs(read_table(write(tmp_path / "a.csv", text))) == [(1, "a"), (2, "b"), (1, "b")]
+    late = "id,title,price\n" + "".join(f"{k},t,1\n" for k in range(40_000)) + "7,u,1\n"
+    assert len(read_table(write(tmp_path / "b.csv", late)).user_ids) == 40_000
+    assert pairs(read_table(write(tmp_path / "c.csv", "id,title\n1,a\n2,b\n"))) == [(1, "a"), (2, "b")]
+
+
+TIMES_ALIKE = {
+    "1970-01-01T00:00:01.123456789": 1.123456,
+    "1970-01-01 00:00:01.12345678901234": 1.123456,
+    "1970-01-01 00:00:05 UTC": 5,
+    "1970-01-01T00:00:05Z": 5,
+    "1970-01-01 00:00:05.5 +0000 UTC": 5.5,
+    "1970-01-01 01:00:05 +01:00": 5,
+    "1970-01-01T02:00:05+0200": 5,
+    "1970-01-01 01:00:05,25+01": 5.25,
+    "1970-01-01T00:00:07": 7,
+    "1970-01-02": 86400,
+    "1970-01-01T02+02": 0,
+}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_dates_of_all_forms_and_zones_stand_side_by_side(tmp_path, ending):
+    for some in (list(TIMES_ALIKE), list(TIMES_ALIKE)[::-1], *([one] for one in TIMES_ALIKE)):
+        rows = pa.table({"user": range(len(some)), "item": range(len(some)), "time": some})
+        (pc.write_csv if ending == "csv" else pq.write_table)(rows, tmp_path / f"a.{ending}")
+        assert read_table(tmp_path / f"a.{ending}").time.tolist() == [TIMES_ALIKE[text] for text in some]
+
+
+def test_numbers_among_dates_are_refused_by_their_row(tmp_path):
+    path = write(tmp_path / "a.csv", "user,item,time\n1,1,1970-01-02\n1,2,5\n")
+    with pytest.raises(UserError, match="holds '5' in row 2, and rows before it in another form; give all in one form"):
+        read_table(path)
+
+
+def test_seconds_among_milliseconds_are_said(tmp_path):
+    rows = "".join(f"{k},{k},{1_700_000_000 + k if k % 3 else (1_700_000_000 + k) * 1000}\n" for k in range(30))
+    notes = read_table(write(tmp_path / "a.csv", "user,item,ts\n" + rows)).notes
+    assert len(notes) == 1 and "seconds in 20 rows and milliseconds in 10 rows" in notes[0]
+    assert not read_table(write(tmp_path / "b.csv", "user,item,ts\n1,1,1700000000\n1,2,5\n")).notes

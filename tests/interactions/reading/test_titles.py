@@ -65,3 +65,8 @@ def test_not_there(tmp_path):
     (tmp_path / "titles.csv").write_text("x")
     with pytest.raises(UserError, match="Did you mean"):
         read_titles(tmp_path / "title.csv")
+
+
+def test_a_lone_quote_in_a_title_joins_no_lines(tmp_path):
+    (tmp_path / "t.tsv").write_text('item_id\ttitle\n1\t"Heroes\n2\tLow\n3\t7" single\n')
+    assert read_titles(tmp_path / "t.tsv") == {"1": '"Heroes', "2": "Low", "3": '7" single'}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,16 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.files import write_json
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
-from twofold.interactions.evaluation.noise import add_noise
 from twofold.interactions.evaluation.ranking import Ranking, rank_all
 from twofold.interactions.graph import Bipartite
+from twofold.interactions.jobs.parts import open_data as open_data
+from twofold.interactions.jobs.parts import other_pairs, own_parts, place
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
-from twofold.interactions.jobs.store import read_model, rows_of
+from twofold.interactions.jobs.store import Recommender, read_model
 from twofold.interactions.methods.floors import GraphFilter, Popularity
-from twofold.interactions.options import Evaluate, Pairs
+from twofold.interactions.options import Evaluate
 from twofold.interactions.ragged import Ragged
-from twofold.interactions.reading.splits import Interactions, open_interactions
-from twofold.interactions.reading.table import read_table
+from twofold.interactions.reading.splits import Interactions
 from twofold.interactions.reading.titles import read_titles
 from twofold.runs.config import read_config
 from twofold.runs.results import add_results
@@ -37,87 +37,43 @@ Score = Callable[[Tensor], Tensor]
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure a finished run on the test part of its data, or on other pairs; see `api.evaluate`."""
     folder, config = Path(model), read_config(model)
-    if Path(data).resolve() == Path(config["data"]).resolve():
-        pairs = open_data(config["data"], Pairs.recorded(config), config["seed"])
-    else:
-        pairs = _other_pairs(folder, data, options.quiet)
-    at = _lengths(options.at) if options.at else AT
-    rows = measure(folder, pairs, at=at, floors=options.floors, quiet=options.quiet)
+    at = _lengths(options.at) if options.at is not None else AT
+    own = own_parts(folder, config, data)
+    pairs = own or other_pairs(folder, config, data, options.quiet)
+    rows = measure(folder, pairs, at=at, floors=options.floors, quiet=options.quiet, delivered=own is None)
     for row in rows:
-        row["data"], row["seed"] = data, config["seed"]
+        row["data"], row["seed"] = config["data"] if own else data, config["seed"]
     print(table(rows))
     add_results(folder, rows)
     if not (folder / SAMPLES_FILE).exists():
-        titles = config.get("titles")
+        titles = config.get("titles") and place(folder, config["titles"])
         write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
     if options.out:
         write_json(Path(options.out), rows)
     return rows
 
 
-def open_data(path: str, options: Pairs, seed: int) -> Interactions:
-    """The parts of the data that a command names, with random training pairs where it asks for noise.
-
-    seed: of the run, which serves where the split has none of its own.
-    """
-    seed = seed if options.split_seed is None else options.split_seed
-    data = open_interactions(
-        path,
-        val=options.val,
-        test=options.test,
-        split=options.split,
-        # What the test part selects needs no validation pairs; papers train on them.
-        valid_share=0.0 if options.select_on == "test" else 0.1,
-        seed=seed,
-        user=options.user_column,
-        item=options.item_column,
-        weight=options.weight_column,
-        time=options.time_column,
-        min_weight=options.min_weight,
-        core=options.core,
-    )
-    if not options.noise:
-        return data
-    others = [part for part in (data.valid, data.test) if part is not None]
-    forbidden = np.concatenate(others) if others else None
-    noisy = add_noise(data.train, options.noise, data.users, data.items, forbidden, seed)
-    note = f"{len(noisy) - len(data.train):,} random pairs were added to the {len(data.train):,} to learn from."
-    return replace(data, train=noisy, notes=[*data.notes, note])
-
-
 def _lengths(listed: str) -> tuple[int, ...]:
     """Lengths of lists as text, commas between, rising; that of the long tail is added."""
     for part in listed.split(","):
-        if not part.strip().isdecimal() or int(part) < 1:
+        if not re.fullmatch(r"[0-9]{1,6}", part.strip()) or int(part) < 1:
             raise UserError(f'--at takes lengths of lists, 1 or more, commas between, not "{part.strip()}".')
     return tuple(sorted({LISTS, *map(int, listed.split(","))}))
 
 
-def _other_pairs(folder: Path, path: str, quiet: bool) -> Interactions:
-    """Pairs of a file as the test part of a run; users and items that it does not know are left out and counted."""
-    model, table = read_model(folder), read_table(path)
-    users, items = (
-        rows_of(ids, own) for ids, own in ((table.user_ids, model.user_ids), (table.item_ids, model.item_ids))
-    )
-    pairs = np.stack([users[table.users], items[table.items]], axis=1)
-    known = (pairs >= 0).all(1)
-    seen = np.isin(pairs @ [len(model.item_ids), 1], model.pairs @ [len(model.item_ids), 1])
-    if not quiet:
-        print(
-            f"{len(pairs):,} pairs of {path}: {(~known).sum():,} of unknown users or items, {seen.sum():,} learned from"
-        )
-    if not (known & ~seen).any():
-        raise UserError(f"{path} holds no pair that the run knows and has not learned from.")
-    return Interactions(model.user_ids, model.item_ids, model.pairs, None, pairs[known & ~seen], [])
-
-
 def measure(
-    folder: Path, data: Interactions, *, at: tuple[int, ...] = AT, floors: bool = True, quiet: bool = False
+    folder: Path,
+    data: Interactions,
+    *,
+    at: tuple[int, ...] = AT,
+    floors: bool = True,
+    quiet: bool = False,
+    delivered: bool = False,
 ) -> list[dict[str, Any]]:
     """Metrics of a finished run on the test part, the floors' beside them, as evaluation.json keeps them.
 
     at: rising, 20 among them. Training and validation pairs are not ranked. The floors see what the model saw: the
-    training pairs.
+    training pairs. delivered: rank as `recommend` does, the most popular items for users without a training pair.
     """
     if data.test is None or not len(data.test):
         raise UserError("There is no test part to rank for: give --test, or a split that has one.")
@@ -125,19 +81,29 @@ def measure(
     seen_parts = [data.train, *([data.valid] if data.valid is not None else [])]
     seen, relevant = Ragged.of(np.concatenate(seen_parts), data.users), Ragged.of(data.test, data.users)
     name = folder.resolve().name
-    sides: dict[str, Score] = {name: model.ranker.scores}
+    untrained = Ragged.of(data.train, data.users).count() == 0
+    own = _delivered(model, untrained) if delivered else model.ranker.scores
+    sides: dict[str, Score] = {name: own}
     if floors:
         learned = Bipartite(torch.from_numpy(data.train), data.users, data.items)
         beside: dict[str, type[Popularity | GraphFilter]] = {"popularity": Popularity, "graph filter": GraphFilter}
         sides |= {kind: make(learned).scores for kind, make in beside.items() if model.method != kind.replace(" ", "-")}
     groups = item_groups(data.train, data.items, GROUPS)
-    untrained = Ragged.of(data.train, data.users).count() == 0
     rows: list[dict[str, Any]] = []
     for side, score in sides.items():
         with progress_bar(f"ranking by {side}", quiet) as on_progress:
             ranking = rank_all(score, relevant, seen, at, on_progress=on_progress)
         rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
     return rows
+
+
+def _delivered(model: Recommender, untrained: Tensor) -> Score:
+    degree = model.popularity
+
+    def scores(users: Tensor) -> Tensor:
+        return torch.where(untrained[users][:, None], degree, model.ranker.scores(users))
+
+    return scores
 
 
 def below_floors(rows: list[dict[str, Any]], limit: str = "--epochs", metric: str = "recall@20") -> str:

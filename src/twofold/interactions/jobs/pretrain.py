@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -122,7 +123,7 @@ def _open(
     fabric: Fabric | None = None,
     without: Collection[str] = (),
 ) -> Session:
-    about = {"pairs": len(data.train), "fingerprint": fingerprint(data)}
+    about = {"pairs": len(data.train), "fingerprint": fingerprint(data), "directory": os.getcwd()}
     changed = "The data, or how it is split,"
     return Session.open(composition, path, settings, about, fabric=fabric, changed=changed, without=without)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,14 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.files import beside
 from twofold.interactions.evaluation.ranking import top_items
-from twofold.interactions.jobs.store import Recommender, read_model, rows_of
+from twofold.interactions.jobs.parts import read_as_run
+from twofold.interactions.jobs.store import Recommender, read_model, rows_of, rows_of_pairs
 from twofold.interactions.options import Recommend, Similar
 from twofold.interactions.ragged import Ragged
-from twofold.interactions.reading.table import read_table
+from twofold.interactions.reading.id_list import read_ids
+from twofold.interactions.reading.ids import union
+from twofold.interactions.reading.table import Table
+from twofold.runs.config import read_config
 from twofold.runs.screen import progress_bar
 
 CHUNK = 2**26  # scores at a time
@@ -29,12 +34,16 @@ CHUNK = 2**26  # scores at a time
 
 def recommend(run: str, options: Recommend) -> Path:
     """Write user, rank, item, score and basis for the users that are named; see `api.recommend`. Returns the file."""
-    model, k = read_model(run), options.k
+    model = read_model(run)
+    k = min(options.k, len(model.item_ids))
     allowed = _candidates(model, options.candidates)
     tables: list[Iterator[pa.Table]] = []
-    if options.history:
-        tables.append(_for_new(model, options.history, k, allowed, options))
-    if options.users or not options.history:
+    if options.history is not None:
+        table, notes = _history(run, options.history, model)
+        if notes and not options.quiet:
+            print("\n".join(notes))
+        tables.append(_for_new(model, table, k, allowed, options))
+    if options.users is not None or options.history is None:
         tables.append(_for_known(model, options.users, k, allowed, options))
     out = Path(options.out or Path(run) / "recommendations.parquet")
     count, users = _write(out, chain(*tables), "user")
@@ -44,8 +53,9 @@ def recommend(run: str, options: Recommend) -> Path:
 
 def similar(run: str, items: str, options: Similar) -> Path:
     """Write item, rank, similar and cosine of the propagated embeddings; see `api.similar`. Returns the file."""
-    model, k = read_model(run), options.k
-    rows, unknown = _rows_of(model.item_ids, _listed(items, model.item_ids), "item")
+    model = read_model(run)
+    k = min(options.k, len(model.item_ids))
+    rows, unknown = _rows_of(model.item_ids, read_ids(items, model.item_ids, "The list of items"))
     if unknown:
         raise UserError(f"{run} does not know the item {unknown[0]!r}{_more(unknown)}.")
     unit = F.normalize(model.embeddings.item, dim=1)
@@ -87,13 +97,18 @@ def _for_known(
     model: Recommender, listed: str | None, k: int, allowed: Tensor | None, options: Recommend
 ) -> Iterator[pa.Table]:
     rows, unknown = torch.arange(len(model.user_ids)), list[Any]()
-    if listed:
-        rows, unknown = _rows_of(model.user_ids, _listed(listed, model.user_ids), "user")
+    if listed is not None:
+        rows, unknown = _rows_of(model.user_ids, read_ids(listed, model.user_ids, "--users"))
     without = torch.bincount(torch.from_numpy(model.pairs[:, 0]), minlength=len(model.user_ids))[rows] == 0
-    strangers = [*(model.user_ids[int(row)].as_py() for row in rows[without]), *unknown]
-    if strangers:
-        yield _popular(model, pa.array(strangers, type=model.user_ids.type), k, allowed)
-    if strangers and not options.quiet:
+    cold = rows[without]
+    strangers = pa.concat_arrays(
+        [model.user_ids.take(pa.array(cold.numpy())), pa.array(unknown, type=model.user_ids.type)]
+    )
+    if len(strangers):
+        yield from _popular(
+            model, strangers, None if options.include_seen else _anywhere(model, cold, unknown), k, allowed
+        )
+    if len(strangers) and not options.quiet:
         print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
     seen = None if options.include_seen else model.seen
     with progress_bar("recommending", options.quiet) as on_progress:
@@ -107,31 +122,76 @@ def _for_known(
             on_progress(done, len(known))
 
 
+def _anywhere(model: Recommender, cold: Tensor, unknown: list[Any]) -> Ragged:
+    """The items that users without a train pair have in the data: first those with a row, then those without."""
+    row, item = model.seen.rows(cold)
+    beside, ids = model.left_out, pa.array(unknown, type=model.user_ids.type)
+    left_out = rows_of_pairs(beside, ids, model.item_ids) + np.array([len(cold), 0])
+    return Ragged.of(np.concatenate([torch.stack([row, item], 1).numpy(), left_out]), len(cold) + len(unknown))
+
+
+def _history(run: str, path: str, model: Recommender) -> tuple[Table, list[str]]:
+    """The pairs of new users, those with none but disliked ones among them; ids are text where the run's are."""
+    if not path:
+        raise UserError("--history is empty: give a file of pairs of new users, or leave it out.")
+    table, notes = read_as_run(path, read_config(run))
+    if table.disliked is not None:
+        users = pc.unique(table.disliked["user"])
+        rows, ids = union([table.user_ids, users])
+        table = replace(table, users=rows[0][table.users], user_ids=ids)
+    if pa.types.is_string(model.user_ids.type) and not pa.types.is_string(table.user_ids.type):
+        table = replace(table, user_ids=table.user_ids.cast(pa.string()))
+    return table, notes
+
+
 def _for_new(
-    model: Recommender, history: str, k: int, allowed: Tensor | None, options: Recommend
+    model: Recommender, table: Table, k: int, allowed: Tensor | None, options: Recommend
 ) -> Iterator[pa.Table]:
     """Users of a file of pairs, whom the run need not know, by folding them in."""
-    table = read_table(history)
-    known, unknown = _rows_of(model.item_ids, table.item_ids.to_pylist(), "item", keep=True)
-    items = known.numpy()[table.items]
+    known = rows_of(table.item_ids, model.item_ids)
+    items = known[table.items]
     keep = items >= 0
-    if unknown and not options.quiet:
-        print(f"{len(unknown):,} items of {history} are not known to the run and count for nothing.")
-    own = Ragged.of(np.stack([table.users[keep], items[keep]], axis=1), len(table.user_ids))
-    empty = own.count() == 0
-    if bool(empty.any()):
-        yield _popular(model, table.user_ids.take(pa.array(torch.nonzero(empty)[:, 0].numpy())), k, allowed)
-    seen = None if options.include_seen else own
-    for part in _parts(torch.nonzero(~empty)[:, 0], len(model.item_ids)):
+    if (known < 0).any() and not options.quiet:
+        print(f"{(known < 0).sum():,} items of {table.path} are not known to the run and count for nothing.")
+    pairs = np.stack([table.users[keep], items[keep]], axis=1)
+    own = every = Ragged.of(pairs, len(table.user_ids))
+    if table.disliked is not None:
+        disliked = rows_of_pairs(table.disliked, table.user_ids, model.item_ids)
+        every = Ragged.of(np.concatenate([pairs, disliked]), len(table.user_ids))
+    seen = None if options.include_seen else every
+    empty = torch.nonzero(own.count() == 0)[:, 0]
+    if len(empty):
+        users = table.user_ids.take(pa.array(empty.numpy()))
+        yield from _popular(model, users, None if seen is None else _some(seen, empty), k, allowed)
+    for part in _parts(torch.nonzero(own.count())[:, 0], len(model.item_ids)):
         scores = _masked(model.ranker.scores(part, own), allowed)
         top = top_items(scores, seen, part, k)
         made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
         yield _with_basis(made, "history")
 
 
-def _popular(model: Recommender, users: pa.Array, k: int, allowed: Tensor | None) -> pa.Table:
-    """The most popular items for new users without any items."""
-    degree = torch.bincount(torch.from_numpy(model.pairs[:, 1]), minlength=len(model.item_ids)).float()
+def _some(ragged: Ragged, users: Tensor) -> Ragged:
+    row, item = ragged.rows(users)
+    return Ragged.of(torch.stack([row, item], 1), len(users))
+
+
+def _popular(
+    model: Recommender, users: pa.Array, seen: Ragged | None, k: int, allowed: Tensor | None
+) -> Iterator[pa.Table]:
+    """The most popular items for users without any to learn from. seen: what they have, by their place in `users`."""
+    degree = model.popularity[None]
+    having = torch.zeros(len(users), dtype=torch.bool) if seen is None else seen.count() > 0
+    nothing = torch.nonzero(~having)[:, 0]
+    yield _most_popular(model, users.take(pa.array(nothing.numpy())), k, allowed)
+    for part in _parts(torch.nonzero(having)[:, 0], len(model.item_ids)):
+        scores = _masked(degree, allowed).expand(len(part), -1)
+        made = _table("user", users, part, model.item_ids, top_items(scores, seen, part, k), scores, ("item", "score"))
+        yield _with_basis(made, "popularity")
+
+
+def _most_popular(model: Recommender, users: pa.Array, k: int, allowed: Tensor | None) -> pa.Table:
+    """One list for all of the users."""
+    degree = model.popularity
     top = top_items(_masked(degree[None], allowed), None, torch.zeros(1, dtype=torch.int64), k)[0]
     top = top[top >= 0]
     places, who = np.tile(top.numpy(), len(users)), np.repeat(np.arange(len(users)), len(top))
@@ -141,7 +201,7 @@ def _popular(model: Recommender, users: pa.Array, k: int, allowed: Tensor | None
             "rank": pa.array(np.tile(np.arange(1, len(top) + 1), len(users))),
             "item": model.item_ids.take(pa.array(places)),
             "score": pa.array(np.tile(degree[top].numpy(), len(users))),
-            "basis": pa.array(["popularity"] * len(places)),
+            "basis": pa.array(["popularity"] * len(places), pa.string()),
         }
     )
 
@@ -165,7 +225,7 @@ def _table(
 
 
 def _with_basis(table: pa.Table, basis: str) -> pa.Table:
-    return table.append_column("basis", pa.array([basis] * table.num_rows))
+    return table.append_column("basis", pa.array([basis] * table.num_rows, pa.string()))
 
 
 def _masked(scores: Tensor, allowed: Tensor | None) -> Tensor:
@@ -176,34 +236,18 @@ def _candidates(model: Recommender, listed: str | None) -> Tensor | None:
     """bool (I,): the items that may be recommended, or None for all."""
     if listed is None:
         return None
-    rows, unknown = _rows_of(model.item_ids, _listed(listed, model.item_ids), "item")
+    rows, unknown = _rows_of(model.item_ids, read_ids(listed, model.item_ids, "--candidates"))
     if unknown:
         print(f"{len(unknown):,} candidates are not known to the run and are left out.")
     if not len(rows):
-        raise UserError(f"{listed} names no item that the run knows.")
+        raise UserError("--candidates names no item that the run knows.")
     return torch.zeros(len(model.item_ids), dtype=torch.bool).index_fill_(0, rows, True)
 
 
-def _listed(listed: str, like: pa.Array) -> list[Any]:
-    """Ids from a file, one a line, or from a list with commas; of the type of the ids they are compared with."""
-    path = Path(listed)
-    text = path.read_text(encoding="utf-8").splitlines() if path.is_file() else listed.split(",")
-    names = [name.strip() for name in text if name.strip()]
-    if not names:
-        raise UserError(f"{listed} names no ids.")
-    if not pa.types.is_integer(like.type):
-        return names
-    wrong = next((name for name in names if not name.lstrip("-").isdigit()), None)
-    if wrong is not None:
-        raise UserError(f'The ids of this run are whole numbers, and "{wrong}" is none.')
-    return [int(name) for name in names]
-
-
-def _rows_of(ids: pa.Array, wanted: list[Any], what: str, keep: bool = False) -> tuple[Tensor, list[Any]]:
-    """(rows of the wanted ids, those that are not there); with keep, -1 stands for these."""
-    found = torch.from_numpy(rows_of(pa.array(wanted), ids))
-    unknown = [wanted[int(i)] for i in torch.nonzero(found < 0)[:, 0]]
-    return (found if keep else found[found >= 0]), unknown
+def _rows_of(ids: pa.Array, wanted: list[Any]) -> tuple[Tensor, list[Any]]:
+    """(rows of the wanted ids, those that are not there)."""
+    found = torch.from_numpy(rows_of(pa.array(wanted, type=ids.type), ids))
+    return found[found >= 0], [wanted[int(i)] for i in torch.nonzero(found < 0)[:, 0]]
 
 
 def _parts(rows: Tensor, items: int) -> Iterator[Tensor]:

@@ -29,6 +29,7 @@ from twofold.seam import Situation
 
 MODEL_FILE = "model.safetensors"
 TABLES = ("user_ids", "item_ids", "pairs", "held_out")
+LEFT_OUT = "left_out"  # of version 0.1.0 on; pairs of the data that are in no part
 
 
 def write_tables(path: Path, method: LightGCN) -> None:
@@ -56,7 +57,8 @@ def write_model(folder: Path, method: LightGCN) -> None:
 
 
 def write_data(folder: Path, data: Interactions) -> None:
-    """As parquet user_ids, item_ids, the pairs learned from, and those held out, which are not recommended either."""
+    """As parquet user_ids, item_ids, the pairs learned from, those held out, which are not recommended either, and,
+    where there are such, those left out for their weight or by the core, by id."""
     others = [part for part in (data.valid, data.test) if part is not None]
     columns = {
         "user_ids": pa.table({"user": data.user_ids}),
@@ -64,6 +66,8 @@ def write_data(folder: Path, data: Interactions) -> None:
         "pairs": _as_table(data.train),
         "held_out": _as_table(np.concatenate([np.empty((0, 2), np.int64), *others])),
     }
+    if data.left_out is not None:
+        columns[LEFT_OUT] = data.left_out
     for name, table in columns.items():
         write_atomically(folder / f"{name}.parquet", partial(pq.write_table, table))
 
@@ -99,8 +103,8 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Recommender:
-    """A finished run: what ranks, original ids, the items that each user has, held-out ones included, and the pairs
-    learned from, int64 (E, 2)."""
+    """A finished run: what ranks, original ids, the items that each user has anywhere in the data, the pairs learned
+    from, int64 (E, 2), those held out, int64 (n, 2), and those left out, user and item as text."""
 
     method: str
     ranker: Ranker
@@ -108,6 +112,13 @@ class Recommender:
     item_ids: pa.Array
     seen: Ragged
     pairs: np.ndarray
+    held_out: np.ndarray
+    left_out: pa.Table
+
+    @property
+    def popularity(self) -> Tensor:
+        """How many users each item has, among the pairs learned from: float32 (I,)."""
+        return torch.bincount(torch.from_numpy(self.pairs[:, 1]), minlength=len(self.item_ids)).float()
 
     @property
     def embeddings(self) -> Embeddings:
@@ -140,8 +151,25 @@ def read_model(run: str | Path) -> Recommender:
     else:
         learned = Bipartite(torch.from_numpy(pairs), len(user_ids), len(item_ids))
         ranker = ranker_of(composition, learned, config["method_options"])[0]
-    seen = Ragged.of(np.concatenate([pairs, rest]), len(user_ids))
-    return Recommender(composition.name, ranker, user_ids, item_ids, seen, pairs)
+    beside = _left_out(folder)
+    every = np.concatenate([pairs, rest, rows_of_pairs(beside, user_ids, item_ids)])
+    return Recommender(
+        composition.name, ranker, user_ids, item_ids, Ragged.of(every, len(user_ids)), pairs, rest, beside
+    )
+
+
+def _left_out(folder: Path) -> pa.Table:
+    file = folder / f"{LEFT_OUT}.parquet"
+    if not file.is_file():
+        return pa.table({side: pa.array([], pa.string()) for side in ("user", "item")})
+    return pq.read_table(file)
+
+
+def rows_of_pairs(pairs: pa.Table, user_ids: pa.Array, item_ids: pa.Array) -> np.ndarray:
+    """The rows of pairs of ids, int64 (n, 2), without those of which one id is not there."""
+    sides = {"user": user_ids, "item": item_ids}
+    rows = np.stack([rows_of(pairs[side].combine_chunks(), ids) for side, ids in sides.items()], 1)
+    return rows[(rows >= 0).all(1)]
 
 
 def ranker_of(

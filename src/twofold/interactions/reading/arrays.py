@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from twofold.errors import UserError, clause
-from twofold.interactions.reading.columns import Chosen, choose
+from twofold.interactions.reading.columns import Chosen, choose, passed_over
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw, refuse_named
@@ -31,7 +31,14 @@ def read_npz(path: str, named: Named) -> Raw:
         found = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()) or "nothing readable"
         pickled = f" (and pickled objects, which are never read: {', '.join(objects)})" if objects else ""
         raise UserError(f"{path} holds no sparse matrix and no arrays of users and items but {found}{pickled}.")
-    return _columns(path, arrays, names, choose(path, names, len(names), named))
+    chosen = choose(path, names, len(names), named, lambda n: len(np.unique(arrays[names[n]])) == len(arrays[names[n]]))
+    return _columns(path, arrays, names, chosen)
+
+
+def npz_names(path: str) -> list[str] | None:
+    """The names of the arrays that may be columns, None for a sparse matrix."""
+    arrays = _load(path)[0]
+    return None if "format" in arrays and "shape" in arrays else [n for n, a in arrays.items() if a.ndim == 1]
 
 
 def _columns(path: str, arrays: dict[str, np.ndarray], names: list[str], chosen: Chosen) -> Raw:
@@ -52,7 +59,7 @@ def _columns(path: str, arrays: dict[str, np.ndarray], names: list[str], chosen:
     taken = f"users in array {names[chosen.user]}, items in array {names[chosen.item]}"
     taken += f", weights in array {names[chosen.weight]}" if chosen.weight is not None else ""
     taken += f", times in array {names[chosen.time]}" if chosen.time is not None else ""
-    return Raw(users, items, weight, time, taken)
+    return Raw(users, items, weight, time, taken + passed_over(chosen, names))
 
 
 def _load(path: str) -> tuple[dict[str, np.ndarray], list[str]]:

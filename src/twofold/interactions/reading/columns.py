@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twofold.errors import UserError
@@ -30,16 +31,24 @@ USUAL = {
         *("createdat", "reviewtime", "invoicedate"),
     ),
 }
+# What a column is called that numbers the rows; one of these is no user or item where it differs in every row.
+INDEX = re.compile(
+    r"(index|idx|id|uuid|guid|pk|no|nr|num|number|row|unnamed[0-9]*|(index)?level[0-9]+|"
+    r"(row|record|event|review|rating|interaction|transaction|order|purchase|sale|play|listen|click|view|log|line|entry)"
+    r"(id|uuid|no|nr|num|number|index|idx))?"
+)
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Numbers of columns, counted from 0; weight and time are None where there is none."""
+    """Numbers of columns, counted from 0; weight and time are None where there is none. passed: columns that number
+    the rows."""
 
     user: int
     item: int
     weight: int | None
     time: int | None
+    passed: tuple[int, ...] = ()
 
     def all(self) -> list[int]:
         """The distinct numbers, ascending."""
@@ -56,35 +65,71 @@ def role_of(name: str) -> str | None:
     return next((role for role, names in USUAL.items() if plain_name(name) in names), None)
 
 
-def choose(path: str, names: list[str] | None, width: int, named: Named) -> Chosen:
+def choose(
+    path: str, names: list[str] | None, width: int, named: Named, counts_rows: Callable[[int], bool] = lambda _: False
+) -> Chosen:
     """The columns of a table of `width` columns with these names (None where the file has no header).
 
-    Named columns may be names (with or without the type of RecBole) or numbers counted from 0. UserError for a column
-    that is not there, or that is given twice.
+    Named columns may be names (with or without the type of RecBole) or numbers counted from 0. counts_rows: whether a
+    column differs in every row; one that does, and has no name or that of an index, is passed over while others are
+    left. UserError for a column that is not there, or that is given twice.
     """
     if width < 2:
         raise UserError(f"{path} has one column only; a file of interactions has a user and an item in each row.")
+    found = _found(path, names, width, named, ())
+    passed: tuple[int, ...] = ()
+    while found and (index := _index(found, names, named, counts_rows)) is not None:
+        again = _found(path, names, width, named, (*passed, index))
+        if "user" not in again or "item" not in again:
+            break
+        found, passed = again, (*passed, index)
+    for role in ("user", "item"):
+        if role not in found:
+            raise UserError(f"{path} has no column left for the {role}s; name it with {role}.")
+    if found["user"] == found["item"]:
+        raise UserError(f"{path}: users and items are given as the same column ({_words(names, found['user'])}).")
+    read = {role: number for role, number in found.items() if role not in named.unread}
+    return Chosen(found["user"], found["item"], read.get("weight"), read.get("time"), passed)
+
+
+def _found(path: str, names: list[str] | None, width: int, named: Named, without: tuple[int, ...]) -> dict[str, int]:
+    """Columns by role: those named, those of usual names, else the first ones, none of `without` where not named."""
     found = {role: _find(path, value, names, width) for role, value in named.by_role().items()}
     for role in ("user", "item", "weight", "time") if names else ():
         if role not in found and getattr(named, role) is None:
-            usual = {plain_name(n): k for k, n in reversed(list(enumerate(names or [])))}
+            usual = {plain_name(n): k for k, n in reversed(list(enumerate(names or []))) if k not in without}
             fitting = [usual[n] for n in USUAL[role] if n in usual and usual[n] not in found.values()]
             found.update({role: fitting[0]} if fitting else {})
     for role in ("user", "item"):
-        if role not in found:
-            free = [k for k in range(width) if k not in found.values()]
-            if not free:
-                raise UserError(f"{path} has no column left for the {role}s; name it with {role}.")
+        free = [k for k in range(width) if k not in found.values() and k not in without]
+        if role not in found and free:
             found[role] = free[0]
-    if found["user"] == found["item"]:
-        raise UserError(f"{path}: users and items are given as the same column ({_words(names, found['user'])}).")
-    return Chosen(found["user"], found["item"], found.get("weight"), found.get("time"))
+    return found
+
+
+def _index(
+    found: dict[str, int], names: list[str] | None, named: Named, counts_rows: Callable[[int], bool]
+) -> int | None:
+    """The column of users or items that rather numbers the rows, or None."""
+    asked = [found[role] for role in ("user", "item") if role in found and getattr(named, role) is None]
+    for number in asked:
+        likely = INDEX.fullmatch(plain_name(names[number])) if names else number == 0
+        if likely and counts_rows(number):
+            return number
+    return None
 
 
 def in_words(chosen: Chosen, names: list[str] | None) -> str:
     """The choice in words: 'users in column uid, items in column iid'."""
     numbers = {"users": chosen.user, "items": chosen.item, "weights": chosen.weight, "times": chosen.time}
-    return ", ".join(f"{what} in column {_words(names, n)}" for what, n in numbers.items() if n is not None)
+    words = ", ".join(f"{what} in column {_words(names, n)}" for what, n in numbers.items() if n is not None)
+    return words + passed_over(chosen, names)
+
+
+def passed_over(chosen: Chosen, names: list[str] | None) -> str:
+    """The columns that only number the rows, in words, or ''."""
+    listed = " and ".join(_words(names, n) or "without a name" for n in chosen.passed)
+    return f"; passed over, for it differs in every row: column {listed}" if listed else ""
 
 
 def _words(names: list[str] | None, number: int) -> str:

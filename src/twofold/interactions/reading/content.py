@@ -45,11 +45,11 @@ def check_file(path: str) -> str:
     return "text"
 
 
-def sample(path: str) -> tuple[bytes, bool]:
+def sample(path: str, size: int = SAMPLE) -> tuple[bytes, bool]:
     """The first bytes of a text file, and whether they are all of it. UserError where they are not text in UTF-8."""
     try:
         with gzip.open(path) if is_gzip(path) else open(path, "rb") as f:
-            data = f.read(SAMPLE + 1)
+            data = f.read(size + 1)
     except (EOFError, OSError, zlib.error) as error:
         raise broken(path, error) from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -58,7 +58,7 @@ def sample(path: str) -> tuple[bytes, bool]:
         raise UserError(f"{path} holds binary data, not text; interactions are {KINDS}.")
     if not data.strip():
         raise UserError(f"{path} is empty but for blanks; it should hold interactions ({KINDS}).")
-    return data[:SAMPLE].removeprefix(b"\xef\xbb\xbf"), len(data) <= SAMPLE
+    return data[:size].removeprefix(b"\xef\xbb\xbf"), len(data) <= size
 
 
 def stream(path: str) -> Any:

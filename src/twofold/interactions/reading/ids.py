@@ -50,6 +50,11 @@ def encode(column: Any, where: str) -> Ids:
     return Ids(codes, values)
 
 
+def distinct(ids: Ids) -> bool:
+    """Whether every row has an id and no two have the same."""
+    return len(ids.values.drop_null()) == len(ids.codes)
+
+
 def settle(ids: Ids, keep: np.ndarray | None, convert: bool = True) -> tuple[np.ndarray, pa.Array]:
     """Row numbers int64 (kept rows,) and the ids that the kept rows use, (n,).
 

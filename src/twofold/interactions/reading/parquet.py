@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from twofold.errors import UserError, clause
 from twofold.interactions.reading.columns import choose, in_words
-from twofold.interactions.reading.ids import encode
+from twofold.interactions.reading.ids import distinct, encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw
 
@@ -20,7 +20,8 @@ def read_parquet(path: str, named: Named) -> Raw:
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-        chosen = choose(path, list(schema.names), len(schema.names), named)
+        names = list(schema.names)
+        chosen = choose(path, names, len(names), named, lambda number: _counts_rows(path, names[number]))
         columns = [schema.names[n] for n in chosen.all()]
         text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
         with pq.ParquetFile(path, read_dictionary=text, pre_buffer=False) as file:
@@ -40,6 +41,20 @@ def read_parquet(path: str, named: Named) -> Raw:
     time = None if chosen.time is None else times(*column(chosen.time))
     users, items = encode(*column(chosen.user)), encode(*column(chosen.item))
     return Raw(users, items, weight, time, in_words(chosen, list(schema.names)))
+
+
+def parquet_names(path: str) -> list[str]:
+    """The names of the columns."""
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a whole parquet file ({clause(error)}).") from error
+
+
+def _counts_rows(path: str, name: str) -> bool:
+    """Whether a column differs in every row."""
+    with pq.ParquetFile(path) as file:
+        return distinct(encode(file.read(columns=[name])[name], f"{path}: column {name}"))
 
 
 def _check_places(column: Any) -> None:

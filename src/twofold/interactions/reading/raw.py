@@ -16,7 +16,8 @@ class Raw:
     """E rows of a file.
 
     users, items: their ids. weight, time: float64 (E,) with NaN where a row has none, or None. taken: which columns
-    these are, in words. dropped: what the format itself left out, counted by reason.
+    these are, in words. dropped: what the format itself left out, counted by reason. notes: what else to say of the
+    file, one sentence each.
     """
 
     users: Ids
@@ -25,16 +26,19 @@ class Raw:
     time: np.ndarray | None
     taken: str
     dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Named:
-    """The columns the user named, each a name or a number; '' for none, None where it is to be recognised."""
+    """The columns the user named, each a name or a number; '' for none, None where it is to be recognised. unread:
+    roles whose columns are recognised, so that they are nothing else, and not read."""
 
     user: str | int | None = None
     item: str | int | None = None
     weight: str | int | None = None
     time: str | int | None = None
+    unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for role in ("user", "item"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from dataclasses import dataclass
 
 from twofold.interactions.reading.columns import role_of
+from twofold.interactions.reading.quotes import STRICT, close_on_their_lines
 
 DELIMITERS = ("\t", ";", ",", "|", "::")
 TABLES = (".csv", ".tsv", ".inter", ".csv.gz", ".tsv.gz", ".inter.gz")
@@ -19,7 +21,8 @@ class Layout:
     """delimiter: between columns, ' ' for any blanks. names: the header, or None. width: columns. skip: lines before
     the first row. comments: how many of these are comments. quotes: whether "..." is one value. lists: whether each
     line is a user and that user's items (then only `skip` and `comments` count). may_be_lists: whether it could be,
-    had its lines been of different lengths. first: the first row."""
+    had its lines been of different lengths. first: the first row. rows: the first rows, the header not among
+    them. blank: empty lines before all. over_lines: whether values in quotes may hold line ends."""
 
     delimiter: str
     names: list[str] | None
@@ -30,6 +33,9 @@ class Layout:
     lists: bool
     may_be_lists: bool
     first: list[str]
+    rows: list[list[str]]
+    blank: int = 0
+    over_lines: bool = False
 
 
 def sniff(path: str, data: bytes, whole: bool, named: list[str]) -> Layout:
@@ -45,33 +51,44 @@ def sniff(path: str, data: bytes, whole: bool, named: list[str]) -> Layout:
         comments += 1
     lines = [ln for ln in lines[blank + comments :] if ln.strip()] or [""]
     table = path.lower().endswith(TABLES)
-    delimiter, quotes, rows = _split(lines, table)
+    delimiter, quotes, rows = _split(lines, table, whole)
     names = _header(rows, [str(n) for n in named])
-    skip = blank + comments + (0 if names is None else 1)
+    skip = blank + comments + (0 if names is None else 1 + sum(value.count("\n") for value in rows[0]))
     may_be = delimiter in " \t" and names is None and not named and not table
     lists = may_be and delimiter == " " and _are_lists(rows)
-    first = next(iter(rows[1:] if names else rows), [])
-    return Layout(delimiter, names, len(rows[0]), skip, comments, quotes, lists, may_be, first)
+    below = rows[1:] if names else rows
+    first = next(iter(below), [])
+    return Layout(delimiter, names, len(rows[0]), skip, comments, quotes, lists, may_be, first, below, blank)
 
 
-def _split(lines: list[str], table: bool) -> tuple[str, bool, list[list[str]]]:
+def _split(lines: list[str], table: bool, whole: bool) -> tuple[str, bool, list[list[str]]]:
     """The first delimiter that gives all lines equally many columns, else blanks; a table with a broken line has the
-    delimiter that most of its lines agree on."""
+    delimiter that most of its lines agree on. Where lines agree on their columns as they stand, no quote joins them."""
     best: tuple[int, str, bool, list[list[str]]] | None = None
     for delimiter in DELIMITERS:
         if not any(delimiter in ln for ln in lines[:2]):
             continue
         for quotes in (True, False):
+            if quotes and delimiter in STRICT and not close_on_their_lines(lines, delimiter):
+                continue
             rows = _rows(lines, delimiter, quotes)
+            if quotes and len(rows) < len(lines):
+                if _agree(plain := _rows(lines, delimiter, False)):
+                    return delimiter, False, plain
+                rows = rows if whole or len(rows) < 2 else rows[:-1]  # the last one may be cut
             widths = [len(r) for r in rows]
             usual = max(set(widths), key=widths.count)
             if usual > 1 and min(widths) == max(widths):
                 return delimiter, quotes, rows
             if usual > 1 and (table or delimiter != "\t") and (not best or widths.count(usual) > best[0]):
                 best = (widths.count(usual), delimiter, quotes, rows)
-    if best and best[0] * 2 > len(lines):
+    if best and best[0] * 2 > len(best[3]):
         return best[1:]
     return " ", False, [ln.split() for ln in lines]
+
+
+def _agree(rows: list[list[str]]) -> bool:
+    return len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows)
 
 
 def _rows(lines: list[str], delimiter: str, quotes: bool) -> list[list[str]]:
@@ -79,10 +96,13 @@ def _rows(lines: list[str], delimiter: str, quotes: bool) -> list[list[str]]:
         return [ln.split(delimiter) for ln in lines]
     if not quotes:
         return [ln.split(delimiter) for ln in lines]
+    limit = csv.field_size_limit(sys.maxsize)
     try:
         return list(csv.reader([ln + "\n" for ln in lines], delimiter=delimiter)) or [[""]]
-    except csv.Error:  # a field beyond the module's limit
+    except csv.Error:
         return [ln.split(delimiter) for ln in lines]
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _header(rows: list[list[str]], named: list[str]) -> list[str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,8 @@ PARTS = ("train", "valid", "test")
 class Interactions:
     """Pairs in parts. user_ids, item_ids: the original ids over all parts. train, valid, test: int64 (n, 2), rows of
     user_ids and item_ids, sorted by user and then item; valid and test are None where there are none. notes: what was
-    read and decided, one sentence each."""
+    read and decided, one sentence each. left_out: pairs of the data that are in no part, for their weight or the core,
+    user and item as text, also of users that have no row."""
 
     user_ids: pa.Array
     item_ids: pa.Array
@@ -36,6 +37,7 @@ class Interactions:
     valid: np.ndarray | None
     test: np.ndarray | None
     notes: list[str]
+    left_out: pa.Table | None = None
 
     @property
     def users(self) -> int:
@@ -98,21 +100,29 @@ def open_interactions(
     files, others = part_files(os.path.expanduser(os.fspath(path)), val, test)
     apart = len(files) > 1
     _check_files(files, split, str(path))
-    tables = _read(files, user=user, item=item, weight=weight, time=time, min_weight=min_weight)
+    by_time = split in ("last", "time")
+    needs = [
+        *(["weight"] if weight is not None or min_weight is not None else []),
+        *(["time"] if time is not None or by_time else []),
+    ]
+    tables = _read(files, needs, user=user, item=item, weight=weight, time=time, min_weight=min_weight)
     notes = [f"{part}: {table.describe()}" if apart else table.describe() for part, table in tables.items()]
+    notes += [f"{table.path}: {note}" for table in tables.values() for note in table.notes]
     if others:
         notes.append(f"not read in {path}: {', '.join(others)}")
     pairs = _together(tables)
+    notes += _once(pairs)
     if apart:
         _remove_overlap(pairs, notes)
+    left_out = [table.disliked for table in tables.values() if table.disliked is not None]
     if core > 1:
-        _keep_core(pairs, core, notes)
+        left_out.append(_keep_core(pairs, core, notes))
     if apart:
         if "valid" not in files and valid_share and split != "none":
             _cut_valid(pairs, valid_share, seed, notes)
     else:
         _split(pairs, split, valid_share, test_share, seed, str(path), notes)
-    return _finished(pairs, notes)
+    return replace(_finished(pairs, notes), left_out=pa.concat_tables(left_out) if left_out else None)
 
 
 def fingerprint(interactions: Interactions) -> str:
@@ -151,14 +161,18 @@ def _check_files(files: dict[str, str], split: str, path: str) -> None:
         raise UserError(f"{path} holds train alone; split files needs a test file too (or split it by ratio or last).")
 
 
-def _read(files: dict[str, str], **columns: str | int | float | None) -> dict[str, Table]:
+def _read(files: dict[str, str], needs: list[str], **columns: str | int | float | None) -> dict[str, Table]:
     """The tables by part. Where one of the text files has a line for each user, the others are read so too."""
     has_lists: dict[str, bool | None] = dict.fromkeys(files, False)
     if len(files) > 1 and all(columns[k] is None for k in ("user", "item", "weight", "time")):
         has_lists = {part: check_file(file) == "text" and says_lists(file) for part, file in files.items()}
     lists = any(has_lists.values())
     read: Callable[..., Table] = read_table
-    return {p: read(files[p], lists=lists and has_lists[p] is not False, **columns) for p in PARTS if p in files}
+    return {
+        p: read(files[p], lists=lists and has_lists[p] is not False, needs=needs, **columns)
+        for p in PARTS
+        if p in files
+    }
 
 
 def _together(tables: dict[str, Table]) -> _Pairs:
@@ -174,6 +188,13 @@ def _together(tables: dict[str, Table]) -> _Pairs:
         user_ids,
         item_ids,
     )
+
+
+def _once(pairs: _Pairs) -> list[str]:
+    """A warning where every user, or every item, occurs once, as in a column that numbers the rows."""
+    sides = {"user": pairs.user_ids, "item": pairs.item_ids}
+    once = [side for side, ids in sides.items() if len(ids) == len(pairs.users) > 1]
+    return [f"every {side} occurs once: if its column is not right, name another with --{side}-column" for side in once]
 
 
 def _remove_overlap(pairs: _Pairs, notes: list[str]) -> None:
@@ -199,15 +220,21 @@ def _among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
     return others[np.minimum(np.searchsorted(others, keys), len(others) - 1)] == keys
 
 
-def _keep_core(pairs: _Pairs, core: int, notes: list[str]) -> None:
+def _keep_core(pairs: _Pairs, core: int, notes: list[str]) -> pa.Table:
+    """Leave the core in `pairs`; returns the pairs that were beside it, user and item as text."""
     keep, rounds = cuts.k_core(pairs.users, pairs.items, core)
     if not (keep & (pairs.part == cuts.TRAIN)).any():
         raise UserError(f"No pairs are left where every user and item has at least {core}; give a smaller core.")
-    before = _tally(pairs)
+    before, gone = _tally(pairs), ~keep
+    beside = {
+        "user": pairs.user_ids.take(pa.array(pairs.users[gone])),
+        "item": pairs.item_ids.take(pa.array(pairs.items[gone])),
+    }
     if not keep.all():
         pairs.filter(keep)
-    gone = [f"{b - a:,} {what}" for b, a, what in zip(before, _tally(pairs), ("pairs", "users", "items"), strict=True)]
-    notes.append(f"the {core}-core leaves out {gone[0]}, {gone[1]} and {gone[2]} ({rounds} rounds)")
+    fewer = [f"{b - a:,} {what}" for b, a, what in zip(before, _tally(pairs), ("pairs", "users", "items"), strict=True)]
+    notes.append(f"the {core}-core leaves out {fewer[0]}, {fewer[1]} and {fewer[2]} ({rounds} rounds)")
+    return pa.table(beside)
 
 
 def _tally(pairs: _Pairs) -> tuple[int, int, int]:

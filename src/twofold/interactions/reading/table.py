@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from twofold.errors import UserError
-from twofold.interactions.reading.arrays import read_npz
+from twofold.interactions.reading.arrays import npz_names, read_npz
 from twofold.interactions.reading.content import check_file
 from twofold.interactions.reading.ids import settle
-from twofold.interactions.reading.parquet import read_parquet
+from twofold.interactions.reading.numbers import mixed_units
+from twofold.interactions.reading.parquet import parquet_names, read_parquet
 from twofold.interactions.reading.raw import Named, Raw
-from twofold.interactions.reading.text import read_text
+from twofold.interactions.reading.text import read_text, text_names
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Table:
     users, items: int64 (E,), rows of user_ids and item_ids. user_ids (U,), item_ids (I,): the original ids, int64 and
     ascending or strings in the order in which the file first names them; each of them has a pair. weight: float32
     (E,) or None. time: float64 (E,), seconds since 1970 where the file has dates, or None. dropped: rows that were
-    left out, counted by reason. taken: which columns were read, in words.
+    left out, counted by reason. taken: which columns were read, in words. notes: what else to say of the file.
+    disliked: the pairs below min_weight, user and item as text, or None where none was given.
     """
 
     users: np.ndarray
@@ -36,6 +39,8 @@ class Table:
     path: str
     dropped: dict[str, int]
     taken: str = ""
+    notes: Sequence[str] = ()
+    disliked: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -58,6 +63,7 @@ def read_table(
     time: str | int | None = None,
     min_weight: float | None = None,
     lists: bool = False,
+    needs: Collection[str] = ("weight", "time"),
 ) -> Table:
     """The interactions in a local file.
 
@@ -68,13 +74,15 @@ def read_table(
     user, item, weight, time: columns by name, or by number counted from 0. Where they are not given they are known by
     their usual names, and users and items are otherwise the first two columns; weight='' or time='' reads none.
     min_weight: rows of a smaller weight are dropped. lists: the file has one line for each user, also where all its
-    lines are of the same length.
+    lines are of the same length. needs: which of weight and time are read; a column of the others is recognised and
+    left alone.
 
     Rows without an id, or with an empty weight or time, are dropped and counted. Repeated pairs are kept once, at
     their first place with their first weight and their latest time. Raises UserError for whatever cannot be read.
     """
     path = os.path.expanduser(os.fspath(path))
-    named = Named(user, item, weight, time)
+    unread = tuple(role for role in ("weight", "time") if role not in needs)
+    named = Named(user, item, weight, time, unread)
     kind = check_file(path)
     if kind == "parquet":
         raw = read_parquet(path, named)
@@ -88,6 +96,7 @@ def read_table(
 def _settled(path: str, raw: Raw, min_weight: float | None) -> Table:
     dropped = dict(raw.dropped)
     keep: np.ndarray | None = None
+    disliked: pa.Table | None = None
 
     def drop(reason: str, bad: np.ndarray) -> None:
         nonlocal keep
@@ -106,7 +115,9 @@ def _settled(path: str, raw: Raw, min_weight: float | None) -> Table:
     if min_weight is not None:
         if raw.weight is None:
             raise UserError(f"{path} has no weights that min_weight could compare; name their column with weight.")
-        drop("below --min-weight", raw.weight < min_weight)
+        below = raw.weight < min_weight
+        disliked = _ids_of(raw, below if keep is None else below & keep)
+        drop("below --min-weight", below)
     if not len(raw.users.codes) or (keep is not None and not keep.any()):
         but = f" but rows with {_listed(dropped)}" if dropped else ""
         raise UserError(f"{path} holds no interactions{but}.")
@@ -114,11 +125,28 @@ def _settled(path: str, raw: Raw, min_weight: float | None) -> Table:
     items, item_ids = settle(raw.items, keep)
     weight = _kept(raw.weight, keep, np.float32)
     time = _kept(raw.time, keep, np.float64)
+    units = "" if time is None else mixed_units(time)
+    notes = [*raw.notes, *([units] if units else [])]
     first, time = _distinct(users * len(item_ids) + items, time)
     if first is not None:
         dropped["duplicates"] = len(users) - len(first)
         users, items, weight = users[first], items[first], None if weight is None else weight[first]
-    return Table(users, items, user_ids, item_ids, weight, time, path, dropped, raw.taken)
+    return Table(users, items, user_ids, item_ids, weight, time, path, dropped, raw.taken, notes, disliked)
+
+
+def _ids_of(raw: Raw, rows: np.ndarray) -> pa.Table:
+    """The pairs of some rows, user and item as text."""
+    sides = {"user": raw.users, "item": raw.items}
+    return pa.table({side: ids.values.take(pa.array(ids.codes[rows])).cast(pa.string()) for side, ids in sides.items()})
+
+
+def column_names(path: str, named: Named) -> list[str] | None:
+    """The names of a file's columns, [] without a header, None where it has no columns (lists, sparse matrices)."""
+    path = os.path.expanduser(path)
+    kind = check_file(path)
+    if kind == "parquet":
+        return parquet_names(path)
+    return npz_names(path) if kind == "npz" else text_names(path, named)
 
 
 def _kept(values: np.ndarray | None, keep: np.ndarray | None, kind: type) -> np.ndarray | None:

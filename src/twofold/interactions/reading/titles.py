@@ -14,6 +14,7 @@ from twofold.errors import UserError, clause
 from twofold.interactions.reading.columns import USUAL, plain_name
 from twofold.interactions.reading.content import check_file, whole
 from twofold.interactions.reading.ids import encode
+from twofold.interactions.reading.quotes import STRICT, find_quotes
 
 # Column names as `plain_name` gives them; of several the first in these lists counts.
 ITEM = (*USUAL["item"], "id")
@@ -65,7 +66,7 @@ def _text(path: str) -> Iterable[tuple[str, str]]:
     first = text.lstrip().partition("\n")[0]
     delimiter = "\t" if "\t" in first else max(",;", key=first.count)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+        rows = [row for row in _rows(text, delimiter) if row]
     except csv.Error as error:
         raise UserError(f"{path} cannot be read ({clause(error)}).") from error
     if not rows:
@@ -73,6 +74,14 @@ def _text(path: str) -> Iterable[tuple[str, str]]:
     item, title, header = _columns(path, rows[0])
     long = (row for row in rows[header:] if len(row) > max(item, title))
     return [(row[item].strip(), row[title].strip()) for row in long]
+
+
+def _rows(text: str, delimiter: str) -> Iterable[list[str]]:
+    """Rows of values; between tabs, and where a quote does not close, quotes are parts of values."""
+    quotes = find_quotes(text.encode(), delimiter) if '"' in text else None
+    if quotes and (quotes.broken or (delimiter in STRICT and quotes.over_lines)):
+        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
 def _parquet(path: str) -> Iterable[tuple[str, str]]:
