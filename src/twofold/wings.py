@@ -73,18 +73,17 @@ def _recognising(data: str, kinds: tuple[str, ...]) -> Wing:
 def of_run(folder: str | os.PathLike[str]) -> Wing | None:
     """The wing whose method a run folder holds, by its config.yaml; None where it cannot be told.
 
-    Folders of before kinds were written tell it by their method.
+    Folders of before kinds were written tell it by their method. What they name is neither imported nor looked up.
     """
     file = Path(folder) / "config.yaml"
     if not file.is_file():
         return None
-    import yaml
+    from twofold.runs.config import read_settings  # opens YAML
 
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        kind = config.get("kind") or composed(str(config["method"])).kinds[0]
-        return of_kind(str(kind))
-    except (yaml.YAMLError, AttributeError, KeyError, UnicodeDecodeError, UserError):
+        config = read_settings(file)
+        return of_kind(str(config.get("kind") or composed(str(config["method"])).kinds[0]))
+    except (KeyError, UserError):
         return None
 
 

@@ -122,6 +122,8 @@ def read_model(run: str | Path) -> Recommender:
     folder = Path(run)
     config = read_config(folder)
     composition = composed(str(config.get("method")))
+    if composition.imports and not composition.trained:
+        raise UserError(f"{folder} asks to import {composition.imports[0]}, which only a command may: run it anew.")
     needed = [*(f"{name}.parquet" for name in TABLES), *([MODEL_FILE] if composition.trained else [])]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
