@@ -14,6 +14,7 @@ import yaml
 
 from twofold.errors import UserError, clause
 from twofold.files import read_whole
+from twofold.runs.schema import fits
 
 CONFIG_FILE = "config.yaml"
 MOST_BYTES = 2**18  # of a file of settings
@@ -68,6 +69,15 @@ def read_settings(file: Path) -> dict[str, Any]:
     if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
         raise UserError(f"{file} cannot be read (it holds no settings): restore it, or begin anew in another folder.")
     return settings
+
+
+def expect(config: Mapping[str, Any], run: str | Path, **kinds: Any) -> None:
+    """Refuse, by a UserError, settings of a run folder in which one of these is missing or of another type."""
+    for name, kind in kinds.items():
+        if not fits(config.get(name), kind):
+            raise UserError(
+                f"{Path(run) / CONFIG_FILE} is damaged (its {name} cannot be meant): restore it, or train anew."
+            )
 
 
 def differences(

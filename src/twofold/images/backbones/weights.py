@@ -49,6 +49,9 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
+        with path.open("rb") as file:
+            if file.read(262)[257:] == b"ustar":  # an old format, whose headers may loop
+                raise ValueError("it is a tar file")
         return dict(_flatten(torch.load(path, map_location="cpu", weights_only=True)))
     except pickle.UnpicklingError as error:
         raise UserError(

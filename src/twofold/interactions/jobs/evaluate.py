@@ -25,7 +25,7 @@ from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import read_table
 from twofold.interactions.reading.titles import read_titles
-from twofold.runs.config import read_config
+from twofold.runs.config import expect, read_config
 from twofold.runs.results import add_results
 from twofold.runs.screen import progress_bar
 
@@ -37,6 +37,7 @@ Score = Callable[[Tensor], Tensor]
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure a finished run on the test part of its data, or on other pairs; see `api.evaluate`."""
     folder, config = Path(model), read_config(model)
+    expect(config, folder, data=str, seed=int)
     if Path(data).resolve() == Path(config["data"]).resolve():
         pairs = open_data(config["data"], Pairs.recorded(config), config["seed"])
     else:
@@ -48,7 +49,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     print(table(rows))
     add_results(folder, rows)
     if not (folder / SAMPLES_FILE).exists():
-        titles = config.get("titles")
+        titles = config.get("titles") if isinstance(config.get("titles"), str) else None
         write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
     if options.out:
         write_json(Path(options.out), rows)
