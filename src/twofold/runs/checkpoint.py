@@ -64,8 +64,8 @@ class Checkpoint:
         if version not in (1, FORMAT) or not set(content) <= set(cls.__dataclass_fields__):
             raise UserError(f"{file} is not a checkpoint of this version: remove it to begin again.")
         wrong = wrong_in(cls, content)
-        if not wrong and not (finite(content["step"], content["count"], content.get("seconds", 0.0))):
-            wrong = "step"
+        numbers = [name for name in ("step", "steps", "count", "seconds") if name in content]
+        wrong = wrong or next((name for name in numbers if not finite(content[name])), "")
         if wrong:
             raise UserError(
                 f"{file} is damaged (its {wrong} cannot be meant): remove it to begin again, or restore it."
