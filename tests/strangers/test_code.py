@@ -188,3 +188,21 @@ def test_metadata_that_is_no_mapping(tmp_path, text):
     )
     with pytest.raises(UserError):
         load_backbone(tmp_path / "b.safetensors")
+
+
+def test_a_network_that_the_file_cannot_hold_is_not_made(tmp_path):
+    for name in ("torchvision:vit_h_14", "torchvision:vgg19"):
+        with pytest.raises(UserError, match="does not hold the weights of the network it names"):
+            load_backbone(
+                stranger(tmp_path / "b.safetensors", name, backbone={"name": name, "stem": "own", "image_size": 224})
+            )
+
+
+def test_the_advice_after_training_asks_for_consent_where_it_is_needed(tmp_path, marker, photos, capsys):
+    command = (
+        f"pretrain simclr {photos} --epochs 1 --batch-size 4 --image-size 16 --knn-every 0 --no-report --workers 0"
+    )
+    assert main([*command.split(), "--backbone", "evil:make", "--out", str(tmp_path / "own")]) == 0
+    assert f"twofold embed {tmp_path / 'own'} DATA --trust" in capsys.readouterr().out.replace("\n", " ")
+    assert main([*command.split(), "--backbone", "convnet", "--out", str(tmp_path / "ours")]) == 0
+    assert "--trust" not in capsys.readouterr().out

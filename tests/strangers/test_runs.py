@@ -16,6 +16,7 @@ import torch
 import twofold
 from twofold import wings
 from twofold.cli import main
+from twofold.comparison.folder import ComparisonFolder
 from twofold.errors import UserError
 from twofold.interactions.jobs.monitor import BestEpoch
 from twofold.runs.checkpoint import Checkpoint
@@ -227,3 +228,36 @@ def test_metrics(run, text):
     (run / "metrics.csv").write_text(text)
     MetricsFile(run / "metrics.csv").restore(5)
     assert twofold.report(str(run)).is_file()
+
+
+@pytest.mark.parametrize("text", ["methods: 3\n", "seeds: [x]\n", "settings: [1]\n", "steps: {moco: x}\n", "[1]\n"])
+def test_the_settings_of_a_comparison(tmp_path, text):
+    (tmp_path / "compare.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"compare\.yaml"):
+        ComparisonFolder.open(tmp_path, {}, ["moco"], [0])
+
+
+def test_options_of_a_damaged_run_are_named(run):
+    kept = [old for old in (run / "config.yaml").read_text().splitlines() if not old.startswith(("core:", "data:"))]
+    (run / "config.yaml").write_text("\n".join([*kept, "core: x", f"data: {OLD / 'pairs.csv'}"]))
+    with pytest.raises(UserError, match=r"config.yaml is damaged \(--core takes"):
+        twofold.evaluate(str(run), str(OLD / "pairs.csv"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_of_interactions(tmp_path):
+    os.mkfifo(tmp_path / "pairs.csv")
+    with pytest.raises(UserError, match="is a pipe"):
+        twofold.check(str(tmp_path / "pairs.csv"), kind="interactions")
+
+
+def test_arrays_of_interactions(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as members:
+        for name in ("user", "item"):
+            head = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({10**14},), }}".ljust(117) + "\n"
+            members.writestr(f"{name}.npy", b"\x93NUMPY\x01\0\x76\0" + head.encode() + bytes(800_000))
+    with pytest.raises(UserError, match=r"not a whole .npz file"):
+        twofold.check(str(tmp_path / "a.npz"), kind="interactions")
+    monkeypatch.setattr("twofold.interactions.reading.arrays._LARGE", 10**6)
+    with pytest.raises(UserError, match="which no interactions do"):
+        twofold.check(str(tmp_path / "a.npz"), kind="interactions")

@@ -125,6 +125,18 @@ def rebuild_backbone(blueprint: dict[str, Any]) -> Backbone:
     return build_backbone(blueprint["name"], image_size=blueprint["image_size"], stem=blueprint["stem"])
 
 
+def _weights_of(blueprint: dict[str, Any]) -> int:
+    """Bytes of the weights of a network, as halves, found without taking them; 0 where a library cannot say so."""
+    try:
+        with torch.device("meta"):
+            network = find(blueprint["name"], blueprint["image_size"], None).network
+    except UserError:
+        raise
+    except Exception:
+        return 0
+    return 2 * sum(p.numel() for p in network.parameters())
+
+
 def load_backbone(path: str | Path, *, trust: bool | str = False) -> tuple[Backbone, dict[str, Any]]:
     """A backbone that twofold wrote (`backbone.safetensors`), in evaluation mode, and what its file says about it.
 
@@ -140,6 +152,8 @@ def load_backbone(path: str | Path, *, trust: bool | str = False) -> tuple[Backb
         )
     if not is_own(name) and not PLAIN.fullmatch(name):
         raise UserError(f"{path} names a network that no library has, {shown(name)}: write the file again.")
+    if not is_own(name) and _weights_of(about["backbone"]) > 2 * Path(path).stat().st_size + 2**20:
+        raise UserError(f"{path} does not hold the weights of the network it names, {shown(name)}.")
     try:
         backbone = rebuild_backbone(about["backbone"])
     except UserError:

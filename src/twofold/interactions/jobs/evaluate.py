@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.files import write_json
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
 from twofold.interactions.evaluation.noise import add_noise
@@ -25,7 +25,7 @@ from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import read_table
 from twofold.interactions.reading.titles import read_titles
-from twofold.runs.config import expect, read_config
+from twofold.runs.config import CONFIG_FILE, expect, read_config
 from twofold.runs.results import add_results
 from twofold.runs.screen import progress_bar
 
@@ -39,7 +39,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     folder, config = Path(model), read_config(model)
     expect(config, folder, data=str, seed=int)
     if Path(data).resolve() == Path(config["data"]).resolve():
-        pairs = open_data(config["data"], Pairs.recorded(config), config["seed"])
+        pairs = open_data(config["data"], _recorded(config, folder), config["seed"])
     else:
         pairs = _other_pairs(folder, data, options.quiet)
     at = _lengths(options.at) if options.at else AT
@@ -54,6 +54,15 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     if options.out:
         write_json(Path(options.out), rows)
     return rows
+
+
+def _recorded(config: Mapping[str, Any], folder: Path) -> Pairs:
+    try:
+        return Pairs.recorded(config)
+    except UserError as error:
+        raise UserError(
+            f"{folder / CONFIG_FILE} is damaged ({clause(error)}): restore it, or evaluate on a file of other pairs."
+        ) from error
 
 
 def open_data(path: str, options: Pairs, seed: int) -> Interactions:

@@ -44,7 +44,7 @@ def read_tables(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} cannot be read as embeddings ({clause(error)}).") from error
 
 
