@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,11 @@ def seeds(folder: Path) -> dict[str, bytes]:
     }
 
 
+def mutate_outside(name: str, data: bytes, draw: random.Random) -> bytes:
+    """A file of whatever kind with some bytes changed."""
+    return mutate(data, draw)
+
+
 def mutate(data: bytes, draw: random.Random) -> bytes:
     """One to four changes: bytes, words, numbers in text and in binary, pieces cut, doubled or moved."""
     for _ in range(draw.choice((1, 1, 2, 4))):
@@ -153,6 +159,37 @@ def mutate(data: bytes, draw: random.Random) -> bytes:
         else:
             data = data[:at] + bytes(draw.randrange(256) for _ in range(length)) + data[at + length :]
     return data
+
+
+def mutate_inside(name: str, data: bytes, draw: random.Random) -> bytes:
+    """The same within what holds it: a member of a zip file, the header of safetensors, what gzip has packed."""
+    if data[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(data)) as old:
+            parts = {info.filename: old.read(info) for info in old.infolist()}
+            packing = old.infolist()[0].compress_type
+        chosen = draw.choice([part for part in parts if not part.endswith(("version", "byteorder"))][:4])
+        parts[chosen] = mutate(parts[chosen], draw)
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", packing) as new:
+            for part, content in parts.items():
+                new.writestr(part, content)
+        return out.getvalue()
+    if name.endswith(".safetensors"):
+        end = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:end])
+        about = {key: json.loads(text) if key != "format" else text for key, text in header["__metadata__"].items()}
+        if draw.random() < 0.7:
+            changed = odd(about, draw)
+            texts = {k: json.dumps(v) for k, v in changed.items()} if isinstance(changed, dict) else changed
+            header["__metadata__"] = texts
+        else:
+            header = odd(header, draw)
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        return len(text).to_bytes(8, "little") + text + data[end:]
+    if name.endswith(".gz"):
+        return gzip.compress(mutate(gzip.decompress(data), draw))
+    return mutate(data, draw)
 
 
 def mended(name: str, data: bytes) -> bytes:
@@ -283,7 +320,11 @@ def main(seed: int, count: int) -> None:
             if number % 8:
                 kind = draw.choice(list(whole))
                 path = folder / kind
-                path.write_bytes(mended(kind, mutate(whole[kind], draw)))
+                change = draw.choice((mutate_outside, mutate_inside, mutate_inside))
+                try:
+                    path.write_bytes(mended(kind, change(kind, whole[kind], draw)))
+                except RecursionError:
+                    continue
                 wrong = attempt(lambda path=path: read_file(path))  # type: ignore[misc]
             else:
                 run = draw.choice(runs)

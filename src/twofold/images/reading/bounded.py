@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from dataclasses import dataclass
 from typing import IO
 
@@ -44,7 +45,9 @@ def read_header(file: IO[bytes]) -> Header:
     try:
         version = np.lib.format.read_magic(first)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(first, max_header_size=_HEADER)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of numpy about Python 2, which is nobody's matter here
+            shape, fortran, dtype = read(first, max_header_size=_HEADER)
     except Exception as error:  # numpy parses Python, in which much can go wrong
         raise ArrayError(_clause(error)) from error
     if dtype.hasobject:
