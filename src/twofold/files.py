@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +57,20 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Let `write` fill a file, whole or not at all; see `beside`."""
     with beside(path) as part, part.open("wb") as handle:
         write(handle)
+
+
+def read_whole(path: Path, most: int) -> str:
+    """The text of a regular file, UTF-8.
+
+    Raises OSError where it is something else, which might never end, or has more bytes than that.
+    """
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as handle:
+        about = os.fstat(handle.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError("it is no regular file")
+        if about.st_size > most:
+            raise OSError(f"it has {about.st_size:,} bytes, and at most {most:,} are expected")
+        return handle.read(most).decode("utf-8")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

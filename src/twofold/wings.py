@@ -72,13 +72,13 @@ def _recognising(data: str, kinds: tuple[str, ...]) -> Wing:
 def of_run(folder: str) -> Wing | None:
     """The wing whose method a run folder holds, by its config.yaml; None where there is none.
 
-    Folders of before kinds were written tell it by their method. Raises UserError where config.yaml cannot be read or
-    names no known method.
+    Folders of before kinds were written tell it by their method. What they name is neither imported nor looked up.
+    Raises UserError where config.yaml cannot be read or names no known method.
     """
     file = Path(folder) / "config.yaml"
     if not file.is_file():
         return None
-    from twofold.runs.config import read_settings
+    from twofold.runs.config import read_settings  # opens YAML
 
     config = read_settings(file)
     kinds = [wing.kind for wing in WINGS]
@@ -87,8 +87,10 @@ def of_run(folder: str) -> Wing | None:
     try:
         return of_kind(composed(str(config["method"])).kinds[0])
     except (KeyError, UserError):
-        named = ", ".join(f"{key}: {config[key]}" for key in ("kind", "method") if key in config) or "none of either"
-        raise UserError(f"{file} names no known kind of data and no known method ({named}): restore it.") from None
+        named = (
+            ", ".join(f"{key}: {config[key]!r:.60}" for key in ("kind", "method") if key in config) or "none of either"
+        )
+        raise UserError(f"{file} names no known kind of data and no known method ({named or 'neither'}): restore it.") from None
 
 
 def sections_of(folder: str) -> Any:

@@ -60,6 +60,11 @@ class Composition:
         return {short_name(path): read_settings(path) for path in (self.base, *self.additions)}
 
     @property
+    def imports(self) -> tuple[str, ...]:
+        """The parts that are somebody's own, by import path: they run code, so only a user who types them may ask."""
+        return tuple(part for part in self.name.split("+") if "." in part)
+
+    @property
     def title(self) -> str:
         """The name as it is shown, with a word where a part is a reconstruction."""
         return f"{self.name} (a reconstruction)" if self.reconstruction else self.name
@@ -112,7 +117,7 @@ def _base(name: str, catalog: Catalog) -> tuple[System, Mapping[str, Mapping[str
     systems, additions = catalog.systems, catalog.additions
     if name in systems:
         return systems[name], catalog.recipes[name]
-    if "." in name:
+    if "." in name and USUAL_BASE in systems:
         recipes = {kind: _plans_alone(known) for kind, known in catalog.recipes[USUAL_BASE].items()}
         return replace(systems[USUAL_BASE], base=_path(name), additions=()), recipes
     if name in additions:

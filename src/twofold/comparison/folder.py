@@ -12,9 +12,20 @@ from twofold.files import write_text
 from twofold.folders import Claim, claim, sweep
 from twofold.runs.config import differences, read_settings, to_yaml
 from twofold.runs.folder import data_name
+from twofold.runs.schema import wrong_in
 
 FILE = "compare.yaml"
 DATA = "fingerprint"
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What compare.yaml holds."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    methods: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    steps: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -58,6 +69,10 @@ class ComparisonFolder:
         sweep(self.path)
         if (self.path / FILE).exists():
             stored = read_settings(self.path / FILE)
+            if wrong := wrong_in(_Stored, {name: value for name, value in stored.items() if value is not None}):
+                raise UserError(
+                    f"{self.path / FILE} is damaged (its {wrong} cannot be meant): restore it, or give a new --out."
+                )
             _agree(self.path, stored.get("settings") or {}, self.settings)
             self.methods, self.seeds = list(stored.get("methods") or []), list(stored.get("seeds") or [])
             self.steps = dict(stored.get("steps") or {})

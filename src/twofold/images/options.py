@@ -22,6 +22,14 @@ class Columns(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trust(Options):
+    """Options of opening what somebody wrote"""
+
+    trust: bool = option(False)
+    """Import the network's own module that the file names."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pretrain(options.Pretrain, options.Network, Columns):
     """Options of training on images"""
 
@@ -50,7 +58,7 @@ class Pretrain(options.Pretrain, options.Network, Columns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(options.Evaluate, Columns):
+class Evaluate(options.Evaluate, Columns, Trust):
     """Options of measuring a backbone"""
 
     test: str | None = option(None)
@@ -95,7 +103,7 @@ class Compare(options.Compare, Columns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed(options.Embed, Columns):
+class Embed(options.Embed, Columns, Trust):
     """Options of embedding images"""
 
     image_size: int | None = option(None, least=8)
@@ -107,7 +115,7 @@ class Embed(options.Embed, Columns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(Options):
+class Export(Trust):
     """Options of exporting a backbone"""
 
     format: Literal["safetensors", "torchvision", "timm", "onnx"] = option("torchvision")

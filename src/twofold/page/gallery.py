@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from twofold.page.embedding import agreement, flat_map, nearest, queries, sample, unit_rows
+from twofold.page.read import read_arrays
 from twofold.page.sections import Data, Section
 from twofold.page.sprites import Sheet, sheet
 from twofold.page.words import Noun, percent
@@ -54,12 +55,12 @@ class _Shown:
 
 def read_gallery(file: Path) -> Gallery:
     """A gallery.npz. Raises ValueError or KeyError where its arrays do not fit together; nothing is unpickled."""
-    with np.load(file, allow_pickle=False) as arrays:
-        features = np.asarray(arrays["features"], dtype=np.float32)
-        thumbnails = checked_pictures(arrays["thumbnails"], 4, "thumbnails")
-        names = checked_names(arrays["names"], len(thumbnails), "thumbnails")
-        labels = np.asarray(arrays["labels"], dtype=np.int64) if "labels" in arrays else np.full(len(names), -1)
-        classes = [str(name) for name in arrays["classes"]] if "classes" in arrays else []
+    arrays = read_arrays(file)
+    features = np.asarray(arrays["features"], dtype=np.float32)
+    thumbnails = checked_pictures(arrays["thumbnails"], 4, "thumbnails")
+    names = checked_names(arrays["names"].tolist(), len(thumbnails), "thumbnails")
+    labels = np.asarray(arrays["labels"], dtype=np.int64) if "labels" in arrays else np.full(len(names), -1)
+    classes = [str(name) for name in arrays["classes"]] if "classes" in arrays else []
     if features.ndim != 2 or not len(features) == len(thumbnails) == len(labels):
         raise ValueError(f"features {features.shape} for {len(thumbnails)} thumbnails and {len(labels)} labels")
     classes += [str(label) for label in range(len(classes), int(labels.max(initial=-1)) + 1)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from twofold.runs.config import CONFIG_FILE, flatten, read_config
 
 T = TypeVar("T")
 
+MOST_ARRAYS = 2**28  # bytes
 _ENOUGH = "Nothing more is gained"  # What log.txt says in runs from before outcome.json.
 
 
@@ -51,17 +52,20 @@ def read_run(path: str | Path) -> Run:
     path = Path(path)
     config = read_config(path)
     notes: list[str] = []
-    environment: Any = read_or_note(path / "environment.json", read_json, {}, notes)
+    environment: dict[str, Any] = read_or_note(path / "environment.json", _environment, {}, notes)
     evaluation: Any = read_or_note(path / "evaluation.json", read_json, [], notes)
+    sound = [entry for entry in evaluation if isinstance(entry, dict)] if isinstance(evaluation, list) else []
+    if not isinstance(evaluation, list) or len(sound) < len(evaluation):
+        notes.append("evaluation.json is damaged; what can be read of it is shown.")
     metrics: list[dict[str, float]] = read_or_note(path / "metrics.csv", _metrics, [], notes)
     log: list[str] = read_or_note(path / "log.txt", _lines, [], notes)
     return Run(
         path=path,
         name=path.resolve().name,
         config=flatten(config),
-        environment=flatten(environment) if isinstance(environment, dict) else {},
+        environment=environment,
         metrics=metrics,
-        evaluation=[entry for entry in evaluation if isinstance(entry, dict)] if isinstance(evaluation, list) else [],
+        evaluation=sound,
         unreadable=read_or_note(path / "unreadable.txt", _lines, [], notes),
         log=log,
         written=datetime.fromtimestamp((path / CONFIG_FILE).stat().st_mtime),
@@ -76,7 +80,7 @@ def read_or_note(file: Path, reader: Callable[[Path], T], default: T, notes: lis
         return default
     try:
         return reader(file)
-    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile, csv.Error) as error:
+    except Exception as error:  # a stranger's file can be wrong in any way, and the page still shows the rest
         notes.append(f"{file.name} could not be read ({_first_line(error)}) and was left out.")
         return default
 
@@ -88,6 +92,22 @@ def _first_line(error: BaseException) -> str:
 def read_json(file: Path) -> Any:
     """What a file of JSON holds; bytes that are no text are replaced."""
     return json.loads(file.read_text(encoding="utf-8", errors="replace"))
+
+
+def read_arrays(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file of a page. Raises ValueError where they would take too much memory."""
+    with zipfile.ZipFile(file) as members:
+        if sum(info.file_size for info in members.infolist()) > MOST_ARRAYS:
+            raise ValueError("it unpacks to more than a page can show")
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _environment(file: Path) -> dict[str, Any]:
+    found = read_json(file)
+    if not isinstance(found, dict):
+        raise ValueError("it holds no names with values")
+    return flatten(found)
 
 
 def _lines(file: Path) -> list[str]:

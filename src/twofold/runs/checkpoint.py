@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
+import stat
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.files import write_atomically
+from twofold.runs.schema import finite, wrong_in
 
 FORMAT = 2
 _RENAMED = {"optimiser": "optimizer", "images": "count"}  # format 1 -> 2
@@ -51,8 +52,9 @@ class Checkpoint:
     def read(cls, file: Path) -> Checkpoint:
         """Read a file, also of format 1; nothing in it is executed. Raises UserError where it is no checkpoint."""
         try:
+            check_stored(file)
             content = torch.load(file, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, BadZipFile, EOFError, ValueError, KeyError) as error:
+        except Exception as error:  # a damaged pickle can do anything but run
             raise UserError(
                 f"{file} cannot be read as a checkpoint: remove it to begin again, or restore it."
             ) from error
@@ -60,14 +62,32 @@ class Checkpoint:
         if version == 1:
             # Its hash followed another rule; the settings in config.yaml are compared anyway.
             content = {_RENAMED.get(name, name): value for name, value in content.items()} | {"config": ""}
-        if version not in (1, FORMAT) or not content.keys() <= cls.__dataclass_fields__.keys():
+        if version not in (1, FORMAT) or not set(content) <= set(cls.__dataclass_fields__):
             raise UserError(f"{file} is not a checkpoint of this version: remove it to begin again.")
+        wrong = wrong_in(cls, content)
+        numbers = [name for name in ("step", "steps", "count", "seconds") if name in content]
+        wrong = wrong or next((name for name in numbers if not finite(content[name])), "")
+        if wrong:
+            raise UserError(
+                f"{file} is damaged (its {wrong} cannot be meant): remove it to begin again, or restore it."
+            )
         return cls(**content)
 
     @property
     def finished(self) -> bool:
         """Whether the run has come to its end."""
         return self.step >= self.steps or self.enough
+
+
+def check_stored(file: Path) -> None:
+    """Refuse a file that torch.save has not written, or that unpacks to more than it holds, by a ValueError."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise ValueError("it is no regular file")
+    with zipfile.ZipFile(file) as members:
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members.infolist()):
+            raise ValueError("it is compressed")
+        if sum(info.file_size for info in members.infolist()) > file.stat().st_size:
+            raise ValueError("it claims more than it holds")
 
 
 def all_finite(tensors: Mapping[str, Any]) -> bool:

@@ -12,10 +12,22 @@ from typing import Any
 
 import yaml
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
+from twofold.files import read_whole
+from twofold.runs.schema import fits
 
 CONFIG_FILE = "config.yaml"
+MOST_BYTES = 2**18  # of a file of settings
 IMPLIED = ("kind",)  # follows from other settings; earlier versions did not write it
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML without references: a few lines of them stand for terabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise ValueError("it holds references, which twofold writes none of")
+        return super().compose_node(parent, index)
 
 
 def flatten(mapping: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
@@ -47,13 +59,25 @@ def read_config(run: str | Path) -> dict[str, Any]:
 def read_settings(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises UserError where it cannot be read or holds none."""
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".:,")
-        raise UserError(f"{file} cannot be read ({reason}): restore it, or begin anew in another folder.") from error
-    if not isinstance(settings, dict):
+        settings = yaml.load(read_whole(file, MOST_BYTES), Loader=_Plain)
+    except RecursionError as error:
+        raise UserError(f"{file} is nested too deeply: restore it, or begin anew in another folder.") from error
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError, OSError) as error:
+        raise UserError(
+            f"{file} cannot be read ({clause(error)}): restore it, or begin anew in another folder."
+        ) from error
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
         raise UserError(f"{file} cannot be read (it holds no settings): restore it, or begin anew in another folder.")
     return settings
+
+
+def expect(config: Mapping[str, Any], run: str | Path, **kinds: Any) -> None:
+    """Refuse, by a UserError, settings of a run folder in which one of these is missing or of another type."""
+    for name, kind in kinds.items():
+        if not fits(config.get(name), kind):
+            raise UserError(
+                f"{Path(run) / CONFIG_FILE} is damaged (its {name} cannot be meant): restore it, or train anew."
+            )
 
 
 def differences(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.config import CONFIG_FILE, differences, read_settings, settings_hash, to_yaml
 from twofold.runs.metrics import MetricsFile
 from twofold.runs.results import add_results
+from twofold.runs.schema import read_json
 from twofold.runs.screen import print_plainly
 
 ENVIRONMENT_FILE = "environment.json"
@@ -160,8 +160,8 @@ class RunFolder:
     def _same_data(self, fingerprint: Any, data: str) -> None:
         """Refuse to go on with a run whose data has changed; an unreadable record of the data counts as unchanged."""
         try:
-            before = json.loads((self.path / ENVIRONMENT_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            before = read_json(self.path / ENVIRONMENT_FILE)
+        except UserError:
             return
         if isinstance(before, dict) and before.get("fingerprint", fingerprint) != fingerprint:
             then = f" ({before['data']})" if "data" in before else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,11 +32,13 @@ class MetricsFile:
             with self.path.open(newline="", encoding="utf-8", errors="replace") as handle:
                 whole = handle.read()
             reader = csv.DictReader(io.StringIO(whole[: whole.rfind("\n") + 1]))
-            self.columns = list(reader.fieldnames or [])
-            for row in reader:
-                if not row.get("step", "").isdigit() or int(row["step"]) > step:
-                    break
-                self._rows.append({name: cell or "" for name, cell in row.items() if name})
+            with contextlib.suppress(csv.Error):
+                self.columns = list(reader.fieldnames or [])
+            with contextlib.suppress(csv.Error):  # what cannot be read is cut off
+                for row in reader:
+                    if not re.fullmatch("[0-9]{1,18}", row.get("step") or "") or int(row["step"]) > step:
+                        break
+                    self._rows.append({name: cell or "" for name, cell in row.items() if name})
         self._rewrite()
 
     def append(self, row: Mapping[str, float]) -> None:

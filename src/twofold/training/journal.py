@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from twofold.errors import UserError
@@ -65,9 +66,11 @@ class Journal:
                 )
             try:
                 self.method.load_state_dict(found.method)
+                _check_kinds(self.optimizer, found.optimizer)
                 self.optimizer.load_state_dict(found.optimizer)
-            except (RuntimeError, ValueError, KeyError) as error:
-                why = str(error).splitlines()[-1].strip()
+                self.meter.load_state_dict(found.meter)
+            except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+                why = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
                 raise UserError(
                     f"{self.run.checkpoint_file} does not fit the method as it is now ({why}): give a new --out."
                 ) from error
@@ -77,7 +80,6 @@ class Journal:
             if changed:
                 message = f"Since the checkpoint these have changed: {', '.join(changed)}; numbers may differ."
                 self.run.warn(message)
-            self.meter.load_state_dict(found.meter)
             self.first, self.earlier = found.step, found.seconds
             self.row, self.enough = dict(found.row), found.enough
         if self.run.writer and self.first < self.length.steps and not self.enough:
@@ -239,3 +241,22 @@ class Journal:
             )
             self.run.list_unreadable(self.data.unreadable)
         self.saved, self.saved_at = self.done, time.monotonic()
+
+
+def _check_kinds(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Refuse, by a ValueError, an optimizer's state that would fail in the first step only."""
+    for own, other in zip(optimizer.state_dict()["param_groups"], state["param_groups"], strict=True):
+        for name, value in own.items():
+            if _kind(value) is not _kind(other[name]):
+                raise ValueError(f"the optimizer's {name} cannot be meant")
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, parts in state["state"].items():
+        for name, part in parts.items():
+            if isinstance(part, Tensor) and part.ndim and part.shape != weights[number].shape:
+                raise ValueError(f"the optimizer's {name} has another shape")
+            if not isinstance(part, Tensor | int | float | None):
+                raise ValueError(f"the optimizer's {name} cannot be meant")
+
+
+def _kind(value: object) -> type:
+    return float if type(value) is int else type(value)

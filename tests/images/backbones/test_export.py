@@ -105,8 +105,8 @@ def test_own_code_runs_only_when_allowed(tmp_path, monkeypatch):
     (tmp_path / "own_net.py").write_text("import torch\ndef make():\n    return torch.nn.Conv2d(3, 4, 4, 4)\n")
     monkeypatch.syspath_prepend(tmp_path)
     done = export(trained("own_net:make"), tmp_path / "net.safetensors", format="safetensors", **STATISTICS)
-    assert "own=True" in "\n".join(done.lines)
-    with pytest.raises(UserError, match="own=True"):
+    assert "trust=True" in "\n".join(done.lines)
+    with pytest.raises(UserError, match="trust=True"):
         load_backbone(done.path)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from twofold.errors import UserError, clause
 from twofold.images.backbones import small
 from twofold.images.backbones.built import Built
-from twofold.images.backbones.names import find, in_other_library, resolve
+from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own, shown
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
 from twofold.images.backbones.weights import fill, read_metadata, read_state
 from twofold.nets.features import Features
@@ -125,18 +125,43 @@ def rebuild_backbone(blueprint: dict[str, Any]) -> Backbone:
     return build_backbone(blueprint["name"], image_size=blueprint["image_size"], stem=blueprint["stem"])
 
 
-def load_backbone(path: str | Path, *, own: bool = False) -> tuple[Backbone, dict[str, Any]]:
+def _weights_of(blueprint: dict[str, Any]) -> int:
+    """Bytes of the weights of a network, as halves, found without taking them; 0 where a library cannot say so."""
+    try:
+        with torch.device("meta"):
+            network = find(blueprint["name"], blueprint["image_size"], None).network
+    except UserError:
+        raise
+    except Exception:
+        return 0
+    return 2 * sum(p.numel() for p in network.parameters())
+
+
+def load_backbone(path: str | Path, *, trust: bool | str = False) -> tuple[Backbone, dict[str, Any]]:
     """A backbone that twofold wrote (`backbone.safetensors`), in evaluation mode, and what its file says about it.
 
     The second is the file's metadata: "backbone" (the blueprint), "mean", "std", "image_size", "method", "twofold".
-    own: allow a file that names a module by import path, which is then imported and called; a file from a stranger
-    should not choose what runs. Raises UserError for a file that twofold did not write.
+    trust: allow a file that names a module by import path, which is then imported and called, or one such path; a file
+    from a stranger should not choose what runs. Raises UserError for a file that twofold did not write.
     """
     about = read_metadata(path)
     name = about["backbone"]["name"]
-    if not own and resolve(name)[0] == "own":
-        raise UserError(f"{path} asks to import and call {name}; allow that with own=True if the code is yours.")
-    backbone = rebuild_backbone(about["backbone"])
+    if is_own(name) and trust is not True and trust != name:
+        raise UserError(
+            f"{path} asks to import and run {shown(name)}: add --trust (in Python trust=True) if you know that code."
+        )
+    if not is_own(name) and not PLAIN.fullmatch(name):
+        raise UserError(f"{path} names a network that no library has, {shown(name)}: write the file again.")
+    if not is_own(name) and _weights_of(about["backbone"]) > 2 * Path(path).stat().st_size + 2**20:
+        raise UserError(f"{path} does not hold the weights of the network it names, {shown(name)}.")
+    try:
+        backbone = rebuild_backbone(about["backbone"])
+    except UserError:
+        raise
+    except Exception as error:  # a size that a library has no words for
+        raise UserError(
+            f"{path} is damaged (no {shown(name)} can be made as it says, {clause(error)}): write the file again."
+        ) from error
     try:
         backbone.network.load_state_dict(read_state(path))
     except RuntimeError as error:

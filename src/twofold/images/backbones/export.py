@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError, nearest
 from twofold.files import beside, write_safetensors
+from twofold.images.backbones.names import is_own
 from twofold.nets.features import Features
 
 FORMATS = ("torchvision", "timm", "safetensors", "onnx")
@@ -118,8 +119,7 @@ def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float],
             "features = session.run(None, {'images': x})[0]",
         ]
     if format == "safetensors":
-        name = backbone.blueprint()["name"].removeprefix("torchvision:").removeprefix("timm:")
-        allow = ", own=True" if ":" in name else ""
+        allow = ", trust=True" if is_own(backbone.blueprint()["name"]) else ""
         return [
             "from twofold.images.backbones import load_backbone",
             f"model, about = load_backbone({file!r}{allow})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from torch import nn
 from twofold.errors import UserError, clause, nearest
 from twofold.images.backbones import from_timm, from_torchvision, own, small
 from twofold.images.backbones.built import Built
+
+PLAIN = re.compile(r"((torchvision|timm):)?[A-Za-z0-9_.]{1,100}")  # no address that a library would fetch from
 
 
 def find(name: str, image_size: int, pretrained: str | None) -> Built:
@@ -27,12 +30,23 @@ def find(name: str, image_size: int, pretrained: str | None) -> Built:
         return module.build(inner, image_size, pretrained is not None)
 
 
+def is_own(name: str) -> bool:
+    """Whether a name is an import path, which runs code."""
+    source, colon, _ = name.partition(":")
+    return bool(colon) and source not in ("torchvision", "timm")
+
+
+def shown(name: str) -> str:
+    """A name out of a file as it may reach a terminal."""
+    return (name if name.isprintable() else ascii(name))[:100]
+
+
 def resolve(name: str) -> tuple[str, str]:
     """(source, name inside the source), source being "twofold", "torchvision", "timm" or "own"."""
     source, _, inner = name.partition(":")
     if name in small.NAMES:
         return "twofold", name
-    if inner and source not in ("torchvision", "timm"):
+    if is_own(name):
         return "own", name
     bare = inner or name
     if source == "timm" and inner:

@@ -20,7 +20,7 @@ def build(path: str, image_size: int) -> Built:
     module_name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # the module's own code runs here
         raise UserError(
             f'The backbone "{path}" cannot be imported ({clause(error)}): put its folder on PYTHONPATH.'
         ) from error
@@ -40,7 +40,10 @@ def build(path: str, image_size: int) -> Built:
 
 
 def _takes_image_size(make: object) -> bool:
-    parameters = inspect.signature(make).parameters.values()  # type: ignore[arg-type]
+    try:
+        parameters = inspect.signature(make).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # something built in, which tells nothing
+        return False
     return any(p.name == "image_size" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 

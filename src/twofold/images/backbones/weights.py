@@ -17,6 +17,8 @@ from twofold.errors import UserError, clause
 
 # A checkpoint may hold a network twice; of two equally good fits the one that learns by gradient is meant.
 _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
+_LONGEST = 4096  # pixels of a side that a file may ask a network to be made for
+_MOST = 1e6  # of a mean or a deviation
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
+        with path.open("rb") as file:
+            if file.read(262)[257:] == b"ustar":  # an old format, whose headers may loop
+                raise ValueError("it is a tar file")
         return dict(_flatten(torch.load(path, map_location="cpu", weights_only=True)))
     except pickle.UnpicklingError as error:
         raise UserError(
@@ -58,7 +63,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """What twofold wrote into a .safetensors file besides the tensors. Raises UserError for anybody else's file."""
+    """What twofold wrote into a .safetensors file besides the tensors, each of its type.
+
+    Raises UserError for anybody else's file, and where a value cannot be meant.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -67,17 +75,38 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         with safe_open(path, "pt") as file:
             found = file.metadata() or {}
         about = {key: json.loads(value) for key, value in found.items() if key != "format"}
-        (
-            about["mean"],
-            about["std"],
-            about["image_size"],
-            *(about["backbone"][k] for k in ("name", "stem", "image_size")),
-        )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        missing = [key for key in ("mean", "std", "image_size", "backbone") if key not in about]
+        cause: Exception | None = None
+    except (SafetensorError, OSError, ValueError, TypeError, RecursionError) as error:
+        missing, cause = ["everything"], error
+    if missing:
         raise UserError(
             f"{path} is not a backbone that twofold wrote; name the network and give this file as its weights instead."
-        ) from error
+        ) from cause
+    about.setdefault("method", "")
+    backbone = about["backbone"] if isinstance(about["backbone"], dict) else {}
+    wrong = [name for name in ("mean", "std") if not _are_statistics(about[name], above_zero=name == "std")]
+    wrong += [] if _is_side(about["image_size"]) else ["image_size"]
+    wrong += [] if isinstance(about["method"], str) else ["method"]
+    wrong += [f"backbone {name}" for name in ("name", "stem") if not isinstance(backbone.get(name), str)]
+    wrong += [] if _is_side(backbone.get("image_size")) else ["backbone image_size"]
+    if wrong:
+        raise UserError(
+            f"{path} is damaged (its {wrong[0]} cannot be meant); name the network and give this file as its weights "
+            "instead."
+        )
     return about
+
+
+def _are_statistics(value: Any, above_zero: bool) -> bool:
+    """Whether a value is a number for each colour, such as an image is normalised by."""
+    numbers = isinstance(value, list) and len(value) == 3 and all(isinstance(v, int | float) for v in value)
+    return numbers and all(abs(v) < _MOST and (v > 0 or not above_zero) for v in value)
+
+
+def _is_side(value: Any) -> bool:
+    """Whether a value is the side of an image in pixels."""
+    return type(value) is int and 1 <= value <= _LONGEST
 
 
 def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Tensor]]:

@@ -89,7 +89,8 @@ class ImageBench:
     def measure(self, folder: Path, seed: int) -> None:
         """See `bench.Bench`."""
         wanted, options = self.missing(folder), replace(self.measuring, seed=seed)
-        model = open_model(str(folder), precision=options.precision, batch_size=options.batch_size)
+        trust = self.training.backbone  # typed by the user, or some library's name
+        model = open_model(str(folder), precision=options.precision, batch_size=options.batch_size, trust=trust)
         labelled = [name for name in wanted if name in self.protocols]
         rows = measure(model, labelled, self.data, options) if labelled else []
         if any(name in WITHOUT_LABELS for name in wanted):

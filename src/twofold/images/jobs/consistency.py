@@ -51,4 +51,7 @@ class TemporalConsistency(Monitor):
 
     def _before(self, epoch: int) -> Tensor | None:
         file = self._file(epoch - self.every_epochs)
-        return torch.from_numpy(np.load(file, allow_pickle=False)).float() if file.exists() else None
+        try:
+            return torch.from_numpy(np.load(file, allow_pickle=False)).float() if file.is_file() else None
+        except Exception:  # a damaged one only leaves a gap in a curve
+            return None

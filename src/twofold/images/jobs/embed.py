@@ -14,7 +14,11 @@ from twofold.runs.screen import progress_bar
 def run(model: str, data: str, options: Embed) -> Path:
     """Write the parquet file and say where; see `api.embed`."""
     opened = open_model(
-        model, image_size=options.image_size, precision=options.precision, batch_size=options.batch_size
+        model,
+        image_size=options.image_size,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        trust=options.trust,
     )
     images = open_images(data, options, opened.inputs.size, opened.inputs.device, max_unreadable=1.0)
     out = Path(options.out or (opened.run or Path()) / f"{data_name(data)}-embeddings.parquet")

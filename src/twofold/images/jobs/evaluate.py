@@ -81,7 +81,11 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
     protocols = protocols_named(options.protocols)
     opened = open_model(
-        model, image_size=options.image_size, precision=options.precision, batch_size=options.batch_size
+        model,
+        image_size=options.image_size,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        trust=options.trust,
     )
     rows = measure(opened, protocols, data, options)
     print(table(rows))

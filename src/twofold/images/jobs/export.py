@@ -11,7 +11,7 @@ from twofold.images.options import Export
 
 def run(model: str, options: Export) -> Path:
     """Write the file, and print the lines that load it; see `api.export`."""
-    opened = open_model(model, precision="fp32")
+    opened = open_model(model, precision="fp32", trust=options.trust)
     place = opened.run or Path(model).parent
     suffix = ".onnx" if options.format == "onnx" else ".safetensors"
     out = Path(options.out or place / f"backbone-{options.format}{suffix}")

@@ -31,8 +31,18 @@ class Model:
     run: Path | None
 
 
-def open_model(name: str, *, image_size: int | None = None, precision: str = "auto", batch_size: int = 256) -> Model:
-    """The model that a command line names. Raises UserError where there is none, in words that say what to do."""
+def open_model(
+    name: str,
+    *,
+    image_size: int | None = None,
+    precision: str = "auto",
+    batch_size: int = 256,
+    trust: bool | str = False,
+) -> Model:
+    """The model that a command line names. Raises UserError where there is none, in words that say what to do.
+
+    trust: whether, or by which one import path, it may bring its own network; see `backbones.load_backbone`.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     path, run = Path(name), None
     if name.startswith(RANDOM):
@@ -51,7 +61,7 @@ def open_model(name: str, *, image_size: int | None = None, precision: str = "au
                 )
         elif not path.is_file():
             raise UserError(f"{name} is no run folder and no backbone file: give one of them, or {RANDOM}resnet18.")
-        backbone, about = load_backbone(path, own=run is not None)
+        backbone, about = load_backbone(path, trust=trust)
     inputs = InputSettings(
         image_size or int(about["image_size"]),
         tuple(about["mean"]),

@@ -13,6 +13,7 @@ import torch
 from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.backbones.export import save_backbone
+from twofold.images.backbones.names import is_own
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
@@ -137,7 +138,8 @@ def _train(work: Work, alone: bool) -> Path:
             _measure(folder, work.online, work, outcome.metrics.get("knn"))
         mean, std = work.views.mean, work.views.std
         save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=work.composition.name)
-        advice = f"backbone: {path / BACKBONE_FILE}; use it with: twofold embed {path} DATA"
+        trust = " --trust" if is_own(work.backbone.blueprint()["name"]) else ""
+        advice = f"backbone: {path / BACKBONE_FILE}; use it with: twofold embed {path} DATA{trust}"
         session.finish(SECTIONS, advice if alone else "")
         consistency.clear()
     folder.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 import torch
 
+from twofold.errors import UserError
 from twofold.files import write_json
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.features import InputSettings
@@ -18,6 +18,7 @@ from twofold.images.jobs.evaluate import open_splits
 from twofold.images.options import Evaluate, Pretrain
 from twofold.images.views.augmentations import statistics_named
 from twofold.randomness import derive
+from twofold.runs.schema import fits, read_json
 from twofold.runs.screen import progress_bar
 
 
@@ -66,10 +67,11 @@ class Supervised:
         """The network's own accuracy, in every column of the same metric."""
         result = self._read(seed)
         metrics = {key: key.split()[-1] for key in keys}
-        return {key: float(result[metric]) for key, metric in metrics.items() if metric in result}
+        return {key: float(result[metric]) for key, metric in metrics.items() if fits(result.get(metric), float)}
 
     def _read(self, seed: int) -> dict[str, Any]:
         try:
-            return dict(json.loads(self.file(seed).read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            found = read_json(self.file(seed)) if self.file(seed).exists() else {}
+        except UserError:  # it is measured again
             return {}
+        return found if isinstance(found, dict) else {}

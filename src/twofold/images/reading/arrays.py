@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
+import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
 from twofold.errors import UserError, clause
+from twofold.images.reading.bounded import ArrayError, Header, check_size, read_header, read_values
 from twofold.images.reading.parquet import RowNames
 from twofold.images.reading.places import Place
 from twofold.images.reading.source import Source, digest, labels_from_values
@@ -44,37 +50,77 @@ class Arrays(Source):
 
 
 def open_npz(path: str, where: Place) -> Arrays:
-    """The one array of images in an .npz, and the labels that go with it by name (images/labels, x/y) and length."""
+    """The one array of images in an .npz, and the labels that go with it by name (images/labels, x/y) and length.
+
+    Others are not read.
+    """
     try:
-        with np.load(io.BytesIO(where.read()) if where.fs else where.path, allow_pickle=False) as file:
-            arrays = {}
-            for name in file.files:
-                try:
-                    arrays[name] = file[name]
-                except ValueError as error:  # an array of Python objects: would need unpickling
-                    if "pickle" not in str(error).lower():
-                        raise
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        with where.open() if where.fs is None else io.BytesIO(where.read()) as file, zipfile.ZipFile(file) as members:
+            found = _headers(members)
+            key = _images_in(path, found)
+            other = _labels_for(key, found)
+            images = _member(members, *found[key])
+            labels = None if other is None else _member(members, *found[other])
+    except UserError:
+        raise
+    except Exception as error:  # zip files and numpy's headers can be wrong in many ways
         raise UserError(f"{path} is not a whole .npz file ({clause(error)}); write or fetch it again.") from error
-    fitting = [k for k, a in arrays.items() if a.dtype == np.uint8 and a.ndim in (3, 4)]
+    return Arrays(path, where, images, labels, key)
+
+
+def _headers(members: zipfile.ZipFile) -> dict[str, tuple[zipfile.ZipInfo, Header]]:
+    """The arrays that can be read, by name: where they are, and what they are."""
+    found: dict[str, tuple[zipfile.ZipInfo, Header]] = {}
+    for info in members.infolist():
+        name = info.filename.removesuffix(".npy")
+        with members.open(info) as file:
+            try:
+                header = read_header(file)
+            except ArrayError as error:  # an array of Python objects, or no array at all
+                if name == info.filename or "objects" in str(error):
+                    continue
+                raise
+        if header.start + header.nbytes > info.file_size:
+            raise ArrayError(f"{name} claims {header.nbytes:,} bytes and has {info.file_size - header.start:,}")
+        found[name] = (info, header)
+    return found
+
+
+def _images_in(path: str, found: Mapping[str, tuple[object, Header]]) -> str:
+    """The name of the array that holds the images."""
+    fitting = [k for k, (_, about) in found.items() if about.dtype == np.uint8 and len(about.shape) in (3, 4)]
     named = [k for k in IMAGE_KEYS if k in fitting]
     if not fitting:
-        found = ", ".join(f"{k} {a.dtype}{list(a.shape)}" for k, a in arrays.items()) or "nothing readable"
-        raise UserError(f"{path} holds no uint8 array of images with 3 or 4 dimensions but {found}.")
+        listed = ", ".join(f"{k} {about}" for k, (_, about) in list(found.items())[:6]) or "nothing readable"
+        raise UserError(f"{path} holds no uint8 array of images with 3 or 4 dimensions but {listed}.")
     if not named and len(fitting) > 1:
         raise UserError(f"{path} holds several arrays of images ({', '.join(fitting)}); call the right one `images`.")
-    key = (named or fitting)[0]
-    return Arrays(path, where, arrays[key], _labels_for(key, arrays), key)
+    return (named or fitting)[0]
+
+
+def _member(members: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header) -> np.ndarray:
+    packed = info.compress_type != zipfile.ZIP_STORED
+    check_size(header.nbytes, info.compress_size if packed else info.file_size, packed)
+    with members.open(info) as file:
+        file.read(header.start)
+        return read_values(file, header)
 
 
 def open_npy(path: str, where: Place) -> Arrays:
     """The array of an .npy file, mapped from the disk where it is local."""
     try:
-        if where.fs is None:
-            array = np.load(where.path, mmap_mode="r", allow_pickle=False)
-        else:
-            array = np.load(io.BytesIO(where.read()), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with where.open() if where.fs is None else io.BytesIO(where.read()) as file:
+            header = read_header(file)
+            stored = file.seek(0, os.SEEK_END) - header.start
+            if header.nbytes > stored:
+                raise ArrayError(f"cut short: {stored:,} of {header.nbytes:,} bytes")
+            if where.fs is None and header.nbytes:
+                order: Literal["F", "C"] = "F" if header.fortran else "C"
+                array: np.ndarray = np.memmap(where.path, header.dtype, "r", header.start, header.shape, order)
+            else:
+                file.seek(header.start)
+                array = read_values(file, header)
+    except (ArrayError, OSError, ValueError, OverflowError) as error:
         raise UserError(f"{path} is not a whole .npy file ({clause(error)}); write or fetch it again.") from error
     return Arrays(path, where, array, None, "array")
 
@@ -96,24 +142,29 @@ def _read_idx(path: str, where: Place) -> np.ndarray:
 
     two zero bytes, type (8 = uint8), number of dimensions, each as big-endian uint32, then the values.
     """
-    data = where.read()
     try:
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-        zero, kind, ndim = struct.unpack_from(">HBB", data)
-        if zero or kind != 8:
-            raise UserError(f"{path} is not an idx file of uint8 values.")
-        shape = struct.unpack_from(f">{ndim}I", data, 4)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
+        with where.open() if where.fs is None else io.BytesIO(where.read()) as raw:
+            size, packed = raw.seek(0, os.SEEK_END), raw.seek(0) == 0 and raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as opened:
+                file = cast(BinaryIO, opened)
+                zero, kind, ndim = struct.unpack(">HBB", file.read(4))
+                if zero or kind != 8:
+                    raise UserError(f"{path} is not an idx file of uint8 values.")
+                if not 1 <= ndim <= 4:
+                    raise UserError(f"{path} says that it has {ndim} dimensions; images have 3 or 4, labels one.")
+                shape = struct.unpack(f">{ndim}I", file.read(4 * ndim))
+                header = Header(np.dtype(np.uint8), shape, False, 4 + 4 * ndim)
+                check_size(header.nbytes, size if packed else size - header.start, packed)
+                return read_values(file, header)
+    except (ArrayError, OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError(f"{path} is not a whole idx file ({clause(error)}); write or fetch it again.") from error
-    start, count = 4 + 4 * ndim, int(np.prod(shape, dtype=np.int64))
-    if len(data) - start < count:
-        raise UserError(f"{path} is cut short: {len(data) - start:,} of {count:,} values; fetch it again.")
-    return np.frombuffer(data, np.uint8, count, start).reshape(shape)
 
 
-def _labels_for(key: str, arrays: dict[str, np.ndarray]) -> np.ndarray | None:
-    n = len(arrays[key])
-    flat = {k: a for k, a in arrays.items() if a.dtype.kind in "iuU" and a.size == n and k != key}
+def _labels_for(key: str, found: Mapping[str, tuple[object, Header]]) -> str | None:
+    """The name of the labels that go with some images."""
+    n = found[key][1].shape[0]
+    flat = {k for k, (_, h) in found.items() if h.dtype.kind in "iuU" and math.prod(h.shape) == n and k != key}
     wanted = [
         key.replace("images", "labels"),
         key.replace("x", "y", 1),
@@ -122,7 +173,7 @@ def _labels_for(key: str, arrays: dict[str, np.ndarray]) -> np.ndarray | None:
         "label",
         "y",
     ]
-    return next((flat[k] for k in wanted if k in flat), None)
+    return next((k for k in wanted if k in flat), None)
 
 
 def _channels_last(path: str, name: str, images: np.ndarray) -> np.ndarray:

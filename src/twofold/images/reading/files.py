@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.images.reading.places import Place, missing, remote_stamp
+from twofold.images.reading.places import MOST_IMAGE, Place, missing, remote_stamp
 from twofold.images.reading.source import (
     EXTENSIONS,
     Source,
@@ -34,7 +34,7 @@ class Files(Source):
 
     def read(self, i: int) -> bytes:
         """The file's bytes."""
-        return self.root.join(self.names[i]).read()
+        return self.root.join(self.names[i]).read(MOST_IMAGE)
 
     def open(self, i: int) -> BinaryIO | np.ndarray:
         """The file itself where it is local, else its bytes."""
@@ -119,6 +119,8 @@ def _walk(top: str) -> tuple[list[str], dict[str, int]]:
                 skipped[extension(entry.name) or "no extension"] += 1
             elif entry.is_symlink() and not os.path.exists(entry.path):
                 skipped["broken links"] += 1
+            elif not _is_file(entry):
+                skipped["pipes, sockets and devices"] += 1
             else:
                 names.append(prefix + entry.name)
     return sorted(names), dict(skipped)
@@ -128,6 +130,13 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
         return False
 
 

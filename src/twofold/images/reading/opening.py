@@ -8,7 +8,7 @@ from twofold.errors import UserError, clause
 from twofold.images.reading.arrays import open_idx, open_npy, open_npz
 from twofold.images.reading.files import open_folder, open_list
 from twofold.images.reading.parquet import Parquet
-from twofold.images.reading.places import Place, braces, missing, place
+from twofold.images.reading.places import MOST_IMAGE, Place, braces, missing, place
 from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import Source, is_image
 
@@ -103,15 +103,24 @@ def _is_folder(where: Place) -> bool:
 def _shards_in(folder: Place) -> list[Place]:
     """The parquet files or tar shards right in a folder, where it holds no images or folders beside them."""
     names = [n for n in folder.children() if not n.startswith(".")]
-    if MANIFEST in names and not json.loads(folder.join(MANIFEST).read()).get("done"):
+    if MANIFEST in names and not _is_done(folder.join(MANIFEST)):
         raise UserError(
             f"{folder} holds an unfinished prepare; run the same prepare again: it goes on where it stopped."
         )
     for ending in (".parquet", ".tar"):
         shards = [folder.join(n) for n in names if n.lower().endswith(ending)]
+        shards = [shard for shard in shards if shard.is_file()]
         if shards and not any(is_image(n) or folder.join(n).is_dir() for n in names):
             return shards
     return []
+
+
+def _is_done(manifest: Place) -> bool:
+    try:
+        found = json.loads(manifest.read(MOST_IMAGE))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and bool(found.get("done"))
 
 
 def _no_columns(source: Source, *columns: str | None) -> Source:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +14,23 @@ from typing import Any, BinaryIO
 from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.source import DecodeError
 
+MOST_SHARDS = 10**6  # of a range in braces
 ATTEMPTS = 3  # a remote read is tried again after 0.5 s and 1 s
+
+MOST_IMAGE = 2**30  # bytes of a file that may be an image
+
+
+def _open(path: str, buffering: int = -1) -> BinaryIO:
+    """A regular file of the local disk. Raises OSError for a pipe, a socket or a device, which might never end."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe that nobody writes to does not hold us
+
+    file = open(path, "rb", buffering=buffering, opener=opener)  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError("it is no regular file")
+    return file
 
 
 @dataclass(frozen=True)
@@ -70,19 +88,22 @@ class Place:
 
     def open(self) -> BinaryIO:
         """The file, for reading bytes."""
-        return open(self.path, "rb") if self.fs is None else self.fs.open(self.path, "rb")
+        return _open(self.path) if self.fs is None else self.fs.open(self.path, "rb")
 
-    def read(self) -> bytes:
-        """The whole file."""
+    def read(self, most: int | None = None) -> bytes:
+        """The whole file; DecodeError where it is local and has more bytes than `most`."""
         if self.fs is None:
-            with open(self.path, "rb") as f:
+            with _open(self.path) as f:
+                size = os.fstat(f.fileno()).st_size
+                if most is not None and size > most:
+                    raise DecodeError(f"has {size:,} bytes, more than an image")
                 return f.read()
         return self._try(lambda: self.fs.cat_file(self.path))
 
     def read_range(self, start: int, size: int) -> bytes:
         """Some bytes of the file; fewer where the file ends."""
         if self.fs is None:
-            with open(self.path, "rb", buffering=0) as f:
+            with _open(self.path, buffering=0) as f:
                 f.seek(start)
                 return f.read(size)
         data = self._try(lambda: self.fs.cat_file(self.path, start=start, end=start + size))
@@ -91,8 +112,8 @@ class Place:
     def stamp(self) -> tuple[int, str]:
         """Size in bytes and a mark that changes when the file does."""
         if self.fs is None:
-            stat = os.stat(self.path)
-            return stat.st_size, str(stat.st_mtime_ns)
+            found = os.stat(self.path)
+            return found.st_size, str(found.st_mtime_ns)
         return remote_stamp(self.fs.info(self.path))
 
     def _try(self, read: Any) -> bytes:
@@ -150,6 +171,8 @@ def missing(where: Place) -> UserError:
     except Exception:  # a hint must not hide the message
         hint, absent = "", None
     where_it_ends = f" (already {absent} does not)" if absent else ""
+    if where.fs is None and os.path.exists(where.path):
+        return UserError(f"{where} is a pipe, a socket or a device: give a file or a folder.")
     return UserError(f"{where} does not exist{where_it_ends}.{hint}")
 
 
@@ -162,7 +185,9 @@ def braces(pattern: str) -> Iterator[str]:
         return
     inside = pattern[start + 1 : end]
     first, dots, last = inside.partition("..")
-    if dots and first.isdigit() and last.isdigit():
+    if dots and re.fullmatch("[0-9]{1,18}", first) and re.fullmatch("[0-9]{1,18}", last):
+        if int(last) - int(first) >= MOST_SHARDS:
+            raise UserError(f"{pattern} stands for more than {MOST_SHARDS:,} files: give a shorter range.")
         options = [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
     else:
         options = inside.split(",")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.errors import UserError, clause
-from twofold.images.reading.places import Place
+from twofold.images.reading.places import MOST_IMAGE, Place
 from twofold.images.reading.source import (
     DecodeError,
     Source,
@@ -19,6 +19,9 @@ from twofold.images.reading.source import (
     labels_from_folders,
     labels_from_values,
 )
+from twofold.images.reading.tar import TarError, entries
+
+_WORD = 4096  # bytes of a .cls file that may be a class
 
 
 class Member(NamedTuple):
@@ -72,14 +75,18 @@ class Shards(Source):
         return self._bytes(self._members[i])
 
     def _bytes(self, member: Member) -> bytes:
+        if member.size > MOST_IMAGE:
+            raise DecodeError(f"has {member.size:,} bytes, more than an image")
         data = self.places[member.shard].read_range(member.start, member.size)
         if len(data) < member.size:
             raise DecodeError(f"{self.places[member.shard]} ends in the middle of it")
         return data
 
     def _word(self, member: Member) -> int | str | None:
+        if member.size > _WORD:
+            return None
         text = self._bytes(member).decode("utf-8", "replace").strip()
-        return int(text) if text.lstrip("-").isdigit() else text or None
+        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text or None
 
     def fingerprint(self) -> str:
         """A digest of the shards' names, sizes and times of change."""
@@ -92,24 +99,19 @@ class Shards(Source):
 
 
 def _members(shard: int, where: Place, skipped: Counter[str]) -> Iterator[Member]:
-    with where.open() as file:
-        try:
-            with tarfile.open(fileobj=file, mode="r:") as tar:
-                for info in tar:
-                    if not info.isfile():
-                        continue
-                    if any(part.startswith(".") and part != "." for part in info.name.split("/")):
-                        skipped["hidden"] += 1
-                    else:
-                        yield Member(info.name.removeprefix("./"), shard, info.offset_data, info.size)
-        except tarfile.TarError as error:
-            packed = extension(where.name) in (".gz", ".tgz", ".bz2", ".xz", ".zst")
-            cause = (
-                "is compressed; unpack it to a plain .tar first"
-                if packed
-                else f"is not a whole tar file ({clause(error)})"
-            )
-            raise UserError(f"{where} {cause}.") from error
+    try:
+        with where.open() as file:
+            for entry in entries(file, skipped):
+                if any(part.startswith(".") and part != "." for part in entry.name.split("/")):
+                    skipped["hidden"] += 1
+                else:
+                    yield Member(entry.name.removeprefix("./"), shard, entry.start, entry.size)
+    except TarError as error:
+        packed = extension(where.name) in (".gz", ".tgz", ".bz2", ".xz", ".zst")
+        cause = (
+            "is compressed; unpack it to a plain .tar first" if packed else f"is not a whole tar file ({clause(error)})"
+        )
+        raise UserError(f"{where} {cause}.") from error
 
 
 def _key(name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from twofold.page.gallery import checked_names, checked_pictures
+from twofold.page.read import read_arrays
 from twofold.page.sections import Section
 from twofold.page.sprites import picture
 
@@ -34,10 +35,10 @@ class ViewRow:
 
 def read_views(file: Path) -> ViewSamples:
     """A views.npz. Raises ValueError or KeyError where its arrays do not fit together; nothing is unpickled."""
-    with np.load(file, allow_pickle=False) as arrays:
-        sources = checked_pictures(arrays["sources"], 4, "sources")
-        views = checked_pictures(arrays["views"], 5, "views")
-        names = checked_names(arrays["names"], len(sources), "images")
+    arrays = read_arrays(file)
+    sources = checked_pictures(arrays["sources"], 4, "sources")
+    views = checked_pictures(arrays["views"], 5, "views")
+    names = checked_names(arrays["names"].tolist(), len(sources), "images")
     if len(views) != len(sources):
         raise ValueError(f"{len(views)} sets of views for {len(sources)} sources")
     return ViewSamples(sources, views, names)

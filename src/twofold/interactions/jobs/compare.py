@@ -87,7 +87,7 @@ class RankingBench:
 
     def results(self, folder: Path) -> list[Result]:
         """See `bench.Bench`."""
-        rows = [row for row in read_results(folder) if row["protocol"] == "ranking" and row["data"] == self.data]
+        rows = [row for row in read_results(folder) if row["protocol"] == "ranking" and row.get("data") == self.data]
         return [
             Result(row["metric"], row["name"], row["value"], row["floor"])
             for row in rows

@@ -25,7 +25,7 @@ from twofold.interactions.options import Evaluate
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
 from twofold.interactions.reading.titles import read_titles
-from twofold.runs.config import read_config
+from twofold.runs.config import expect, read_config
 from twofold.runs.results import add_results
 from twofold.runs.screen import progress_bar
 
@@ -37,6 +37,7 @@ Score = Callable[[Tensor], Tensor]
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure a finished run on the test part of its data, or on other pairs; see `api.evaluate`."""
     folder, config = Path(model), read_config(model)
+    expect(config, folder, data=str, seed=int, min_weight=float | None)
     at = _lengths(options.at) if options.at is not None else AT
     own = own_parts(folder, config, data)
     pairs = own or other_pairs(folder, config, data, options.quiet)
@@ -46,7 +47,8 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     print(table(rows))
     add_results(folder, rows)
     if not (folder / SAMPLES_FILE).exists():
-        titles = config.get("titles") and place(folder, config["titles"])
+        given = config.get("titles")
+        titles = place(folder, given) if isinstance(given, str) else None
         write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
     if options.out:
         write_json(Path(options.out), rows)

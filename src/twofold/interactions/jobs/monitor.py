@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
+from twofold.errors import UserError
 from twofold.files import write_text
 from twofold.interactions.evaluation.ranking import rank_all
 from twofold.interactions.jobs.store import read_tables, write_tables
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.ragged import Ragged
+from twofold.runs.schema import read_json, wrong_in
 from twofold.seam import Method, Monitor, Progress
 
 METRIC = "recall@20"
@@ -24,6 +27,14 @@ SHOWN = {
     METRIC: "Recall@20 {:.4f}",
     "wait_share": "{:.0%} waiting for data",
 }  # while a run goes on
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """An entry of best.json."""
+
+    epoch: int
+    value: float
 
 
 class BestEpoch(Monitor):
@@ -56,7 +67,9 @@ class BestEpoch(Monitor):
     def history(self, before: int | None = None) -> list[dict[str, Any]]:
         """The measurements so far, {"epoch", "value"}; those before an epoch where one is given."""
         file = self.folder / "best.json"
-        stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        stored = read_json(file) if file.exists() else []
+        if not isinstance(stored, list) or any(wrong_in(Measurement, entry) for entry in stored):
+            raise UserError(f"{file} is damaged: restore it, or begin anew with another --out.")
         return [entry for entry in stored if before is None or entry["epoch"] < before]
 
     def best(self, before: int | None = None) -> dict[str, Any] | None:
@@ -69,6 +82,9 @@ class BestEpoch(Monitor):
         if best is None:
             raise ValueError("nothing has been measured")
         tables = read_tables(self.folder / "best.safetensors")
+        own = dict(method.backbone.named_parameters())
+        if any(name not in tables or tables[name].shape != own[name].shape for name in ("user", "item")):
+            raise UserError(f"{self.folder / 'best.safetensors'} is of another run: begin anew with another --out.")
         with torch.no_grad():
             method.backbone.user.copy_(tables["user"])
             method.backbone.item.copy_(tables["item"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.interactions.evaluation.noise import add_noise
 from twofold.interactions.jobs.store import Recommender, read_model, rows_of
 from twofold.interactions.options import Pairs
@@ -18,7 +17,9 @@ from twofold.interactions.reading.columns import role_of
 from twofold.interactions.reading.raw import Named
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import Table, column_names, read_table
+from twofold.runs.config import CONFIG_FILE
 from twofold.runs.folder import ENVIRONMENT_FILE
+from twofold.runs.schema import read_json
 
 ROLES = ("user", "item", "weight", "time")
 
@@ -61,8 +62,8 @@ def place(folder: Path, path: str) -> str:
     """Where a path lies that was given to a run: from the directory in which the run was started, where it says so."""
     file = folder / ENVIRONMENT_FILE
     try:
-        started = json.loads(file.read_text(encoding="utf-8")).get("directory", "")
-    except (OSError, ValueError, AttributeError):
+        started = read_json(file).get("directory", "")
+    except (UserError, AttributeError):
         started = ""
     return str(Path(str(started or "")) / Path(path).expanduser())
 
@@ -76,11 +77,12 @@ def own_parts(folder: Path, config: Mapping[str, Any], data: str) -> Interaction
     recorded = place(folder, config["data"])
     own = _one_place(data, recorded) or (data == config["data"] and not Path(recorded).exists())
     expected = own or Path(data).expanduser().is_dir()
-    model, options = read_model(folder), Pairs.recorded(config)
-    given: dict[str, Any] = {
-        part: place(folder, getattr(options, part)) for part in ("val", "test") if getattr(options, part)
-    }
+    model = read_model(folder)
     try:
+        options = _recorded(folder, config)
+        given: dict[str, Any] = {
+            part: place(folder, getattr(options, part)) for part in ("val", "test") if getattr(options, part)
+        }
         found = open_data(data, replace(options, **given), config["seed"], lambda parts: _aligned(parts, model))
     except _Changed:
         found = None
@@ -96,6 +98,15 @@ def own_parts(folder: Path, config: Mapping[str, Any], data: str) -> Interaction
             "give a file of them alone; otherwise train again."
         )
     return None
+
+
+def _recorded(folder: Path, config: Mapping[str, Any]) -> Pairs:
+    try:
+        return Pairs.recorded(config)
+    except UserError as error:
+        raise UserError(
+            f"{folder / CONFIG_FILE} is damaged ({clause(error)}): restore it, or evaluate on a file of other pairs."
+        ) from error
 
 
 class _Changed(Exception):

@@ -24,10 +24,11 @@ from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
 from twofold.interactions.systems import composed
 from twofold.methods.build import build
-from twofold.runs.config import read_config
+from twofold.runs.config import expect, read_config
 from twofold.seam import Situation
 
 MODEL_FILE = "model.safetensors"
+_FEW, _DENSE = 2**27, 50  # rows of a file beyond which it may not claim more of them a byte
 TABLES = ("user_ids", "item_ids", "pairs", "held_out")
 LEFT_OUT = "left_out"  # of version 0.1.0 on; pairs of the data that are in no part
 
@@ -44,7 +45,7 @@ def read_tables(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} cannot be read as embeddings ({clause(error)}).") from error
 
 
@@ -133,24 +134,26 @@ def read_model(run: str | Path) -> Recommender:
     folder = Path(run)
     config = read_config(folder)
     composition = composed(str(config.get("method")))
+    if composition.imports and not composition.trained:
+        raise UserError(f"{folder} asks to import {composition.imports[0]}, which only a command may: run it anew.")
     needed = [*(f"{name}.parquet" for name in TABLES), *([MODEL_FILE] if composition.trained else [])]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise UserError(
             f"{folder} holds no {missing[0]}: the run has not finished; start the same pretrain command again."
         )
-    stored = {name: pq.read_table(folder / f"{name}.parquet") for name in TABLES}
-    pairs, rest = (
-        np.stack([stored[name][c].to_numpy() for c in ("user", "item")], 1) for name in ("pairs", "held_out")
-    )
-    user_ids, item_ids = (stored[f"{side}_ids"][side].combine_chunks() for side in ("user", "item"))
+    user_ids, item_ids = (_ids(folder / f"{side}_ids.parquet", side) for side in ("user", "item"))
+    known = (len(user_ids), len(item_ids))
+    pairs, rest = (_pairs(folder / f"{name}.parquet", known) for name in ("pairs", "held_out"))
     if composition.trained:
         tensors = read_tables(folder / MODEL_FILE)
+        _check_embeddings(folder / MODEL_FILE, tensors, known)
         degree = torch.bincount(torch.from_numpy(pairs[:, 1]), minlength=len(item_ids))
         ranker: Ranker = Embeddings(tensors["user_embedding"], tensors["item_embedding"], degree)
     else:
         learned = Bipartite(torch.from_numpy(pairs), len(user_ids), len(item_ids))
-        ranker = ranker_of(composition, learned, config["method_options"])[0]
+        expect(config, folder, method_options=dict[str, Any] | None)
+        ranker = ranker_of(composition, learned, config.get("method_options") or {})[0]
     beside = _left_out(folder)
     every = np.concatenate([pairs, rest, rows_of_pairs(beside, user_ids, item_ids)])
     return Recommender(
@@ -162,7 +165,10 @@ def _left_out(folder: Path) -> pa.Table:
     file = folder / f"{LEFT_OUT}.parquet"
     if not file.is_file():
         return pa.table({side: pa.array([], pa.string()) for side in ("user", "item")})
-    return pq.read_table(file)
+    columns = _columns(file, "user", "item")
+    if any(column.null_count or not pa.types.is_string(column.type) for column in columns):
+        raise _damaged(file, "its ids are no text")
+    return pa.table(dict(zip(("user", "item"), columns, strict=True)))
 
 
 def rows_of_pairs(pairs: pa.Table, user_ids: pa.Array, item_ids: pa.Array) -> np.ndarray:
@@ -170,6 +176,51 @@ def rows_of_pairs(pairs: pa.Table, user_ids: pa.Array, item_ids: pa.Array) -> np
     sides = {"user": user_ids, "item": item_ids}
     rows = np.stack([rows_of(pairs[side].combine_chunks(), ids) for side, ids in sides.items()], 1)
     return rows[(rows >= 0).all(1)]
+
+
+def _ids(file: Path, side: str) -> pa.Array:
+    """The original ids of users or items, by row."""
+    column = _columns(file, side)[0]
+    ids = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if ids.null_count or not len(ids) or pa.types.is_nested(ids.type):
+        raise _damaged(file, "it holds no ids, or empty ones")
+    return ids
+
+
+def _pairs(file: Path, known: tuple[int, int]) -> np.ndarray:
+    """Pairs of rows, int64 (E, 2), each of a user and an item that there is."""
+    columns = _columns(file, "user", "item")
+    if any(column.null_count or not pa.types.is_integer(column.type) for column in columns):
+        raise _damaged(file, "its rows are no numbers")
+    pairs = np.stack([column.to_numpy().astype(np.int64) for column in columns], 1)
+    if len(pairs) and not (pairs.min() >= 0 and (pairs.max(0) < known).all()):
+        raise _damaged(file, "it names users or items that there are none of")
+    return pairs
+
+
+def _columns(file: Path, *names: str) -> list[pa.ChunkedArray]:
+    try:
+        rows, size = pq.read_metadata(file).num_rows, file.stat().st_size
+        if rows > _FEW and rows > _DENSE * size:
+            raise _damaged(file, f"{size:,} bytes claim {rows:,} rows")
+        table = pq.read_table(file, columns=list(names))
+        table.validate(full=True)
+        return [table[name] for name in names]
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise _damaged(file, clause(error)) from error
+
+
+def _check_embeddings(file: Path, tensors: Mapping[str, Tensor], known: tuple[int, int]) -> None:
+    found = [tensors.get(f"{side}_embedding") for side in ("user", "item")]
+    tables = [t for t in found if t is not None and t.ndim == 2 and t.is_floating_point()]
+    if tuple(len(table) for table in tables) != known or tables[0].shape[1] != tables[1].shape[1]:
+        raise _damaged(file, "its embeddings do not go with the ids beside")
+
+
+def _damaged(file: Path, why: str) -> UserError:
+    return UserError(
+        f"{file} is damaged ({why}): restore it, or train anew with another --out; the report can still be made."
+    )
 
 
 def ranker_of(

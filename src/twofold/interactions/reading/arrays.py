@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,8 @@ from twofold.interactions.reading.columns import Chosen, choose, passed_over
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw, refuse_named
+
+_LARGE, _DENSE = 2**30, 200  # more bytes than this, unpacked from a file so many times smaller, are no interactions
 
 
 def read_npz(path: str, named: Named) -> Raw:
@@ -66,6 +67,13 @@ def _load(path: str) -> tuple[dict[str, np.ndarray], list[str]]:
     """The arrays by name, and the names of those that would need unpickling."""
     arrays, objects = {}, []
     try:
+        with zipfile.ZipFile(path) as members:
+            size, packed = (
+                sum(m.file_size for m in members.infolist()),
+                sum(m.compress_size for m in members.infolist()),
+            )
+        if size > _LARGE and size > _DENSE * packed:
+            raise UserError(f"{path} unpacks {packed:,} bytes to {size:,}, which no interactions do: write it again.")
         with np.load(path, allow_pickle=False) as file:
             for name in file.files:
                 try:
@@ -74,7 +82,9 @@ def _load(path: str) -> tuple[dict[str, np.ndarray], list[str]]:
                     if "pickle" not in str(error).lower():
                         raise
                     objects.append(name)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # zip files and numpy's headers can be wrong in many ways, a lack of memory among them
         raise UserError(f"{path} is not a whole .npz file ({clause(error)}).") from error
     return arrays, objects
 

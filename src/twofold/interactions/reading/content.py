@@ -25,6 +25,8 @@ def check_file(path: str) -> str:
         folder, name = os.path.split(path)
         hint = nearest(name, os.listdir(folder or ".")) if os.path.isdir(folder or ".") else ""
         raise UserError(f"{path} does not exist.{hint}")
+    if not os.path.isfile(path):
+        raise UserError(f"{path} is a pipe, a socket or a device, and is read more than once: write it to a file.")
     try:
         with open(path, "rb") as f:
             start = f.read(8)
