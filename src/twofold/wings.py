@@ -87,10 +87,8 @@ def of_run(folder: str) -> Wing | None:
     try:
         return of_kind(composed(str(config["method"])).kinds[0])
     except (KeyError, UserError):
-        named = (
-            ", ".join(f"{key}: {config[key]!r:.60}" for key in ("kind", "method") if key in config) or "none of either"
-        )
-        raise UserError(f"{file} names no known kind of data and no known method ({named or 'neither'}): restore it.") from None
+        named = ", ".join(f"{key}: {config[key]!r:.60}" for key in ("kind", "method") if key in config) or "neither"
+        raise UserError(f"{file} names no known kind of data and no known method ({named}): restore it.") from None
 
 
 def sections_of(folder: str) -> Any:
