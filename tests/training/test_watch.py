@@ -34,6 +34,8 @@ def test_lost_directions_are_named_though_the_spread_is_healthy():
     messages = [watch(few, done, 1000)[1] for done in (200, 300, 400)]
     assert [text is not None for text in messages] == [False, True, False]
     assert "losing directions" in messages[1] and "of 16, highest so far 1" in messages[1]
+    later = [watch(COLLAPSED, done, 1000)[1] for done in (500, 600, 700)]
+    assert [text is not None for text in later] == [False, True, False] and "is collapsing" in later[1]
 
 
 def test_networks_that_have_just_begun_are_left_alone():

@@ -15,8 +15,8 @@ _ROWS = 512  # enough for both numbers, and the decomposition stays within a few
 
 
 class Watch:
-    """Measures spread (1 is healthy, 0 collapsed) and effective rank; says once when the spread stays low, or the rank
-    below a quarter of the highest so far.
+    """Measures spread (1 is healthy, 0 collapsed) and effective rank; says once when the spread stays low, and once
+    when the rank stays below a quarter of the highest so far.
 
     Networks start with nearly equal outputs for everything, so the first tenth of a run, and 50 steps at least, is only
     measured; a warning needs two low readings in a row.
@@ -24,8 +24,9 @@ class Watch:
 
     def __init__(self, method: Method, plan: Plan) -> None:
         self.method, self.plan = method, plan
-        self.low, self.highest = 0, 0.0
-        self.warned = False
+        self.highest = 0.0
+        self.low = {"spread": 0, "effective_rank": 0}
+        self.warned: set[str] = set()
 
     def __call__(self, rows: Tensor, done: int, steps: int) -> tuple[dict[str, float], str | None]:
         """The two numbers of rows (B, D) after `done` steps of `steps`, with the most that the rank could be, and a
@@ -37,20 +38,26 @@ class Watch:
             "effective_rank_limit": float(min(rows.shape)),
         }
         self.highest = max(self.highest, measured["effective_rank"])  # NaN changes nothing
-        crowded, shrunk = measured["spread"] < THRESHOLD, measured["effective_rank"] < SHRUNK * self.highest
-        self.low = self.low + 1 if crowded or shrunk else 0
-        if self.warned or self.low < 2 or done < max(FIRST_STEP, steps / 10):
+        for name, alarm in (("spread", THRESHOLD), ("effective_rank", SHRUNK * self.highest)):
+            self.low[name] = self.low[name] + 1 if measured[name] < alarm else 0
+        if done < max(FIRST_STEP, steps / 10):
             return measured, None
-        self.warned = True
-        return measured, self._warning(measured, crowded)
+        new = [name for name, readings in self.low.items() if readings >= 2 and name not in self.warned]
+        self.warned |= {"spread", "effective_rank"} if "spread" in new else set(new)
+        return measured, self._warning(measured, collapsing="spread" in new) if new else None
 
-    def _warning(self, measured: dict[str, float], crowded: bool) -> str:
-        rank = f"effective rank {measured['effective_rank']:.1f} of {measured['effective_rank_limit']:.0f}"
-        return (
-            f"The representation is {'collapsing' if crowded else 'losing directions'}: "
+    def _warning(self, measured: dict[str, float], *, collapsing: bool) -> str:
+        numbers = (
             f"spread {measured['spread']:.2f} (healthy is about 1, the alarm is below {THRESHOLD}), "
-            f"{rank}, highest so far {self.highest:.1f} (the alarm is below a quarter of it). "
-            f"Likely causes: {'; '.join(likely_causes(self.method, self.plan))}."
+            f"effective rank {measured['effective_rank']:.1f} of {measured['effective_rank_limit']:.0f}, "
+            f"highest so far {self.highest:.1f} (the alarm is below a quarter of it)"
+        )
+        causes = "; ".join(likely_causes(self.method, self.plan))
+        if collapsing:
+            return f"The representation is collapsing: {numbers}. Likely causes: {causes}."
+        return (
+            f"The representation is losing directions: {numbers}. Some do so while they learn: see whether the kNN, or "
+            f"what else is measured, still rises. If not, likely causes: {causes}."
         )
 
 
