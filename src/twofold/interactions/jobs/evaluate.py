@@ -117,7 +117,7 @@ def below_floors(rows: list[dict[str, Any]], limit: str = "--epochs", metric: st
     if not better:
         return ""
     return (
-        f"Below {' and '.join(better)} by {metric}, which take no training: train longer (a larger {limit}) or try "
+        f"Below {' and '.join(better)} by {metric} (a floor needs no training): train longer (a larger {limit}) or try "
         f"another --lr."
     )
 
