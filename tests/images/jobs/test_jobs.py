@@ -127,7 +127,9 @@ def test_classes_are_counted_by_the_labels_that_occur(tmp_path, capsys):
     arguments = ["--protocols", "knn,5nn,linear", "--out", str(out)]
     assert main(["evaluate", network[0], gapped, *network[1:], *arguments]) == 0
     rows = json.loads(out.read_text())
-    assert {row["metric"] for row in rows} == {"top1", "balanced"} and ", 2 classes" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert {row["metric"] for row in rows} == {"top1", "balanced"} and ", 2 classes" in printed
+    assert "\nknn: k 4, T 0.1\n" in printed
     majority = {row["metric"]: row["value"] for row in rows if row["name"] == "majority class"}
     assert majority == {"top1": 0.75, "balanced": 0.5}
     assert {row["settings"] for row in rows if row["protocol"] == "knn"} == {"k 4, T 0.1"}

@@ -202,7 +202,7 @@ def _rows(protocol: str, name: str, found: Mapping[str, float], floor: bool) -> 
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Results as text: a line a protocol and metric, a column a model, floors last."""
+    """Results as text: a line a protocol and metric, a column a model, floors last; under it how each was measured."""
     names = list(dict.fromkeys(row["name"] for row in rows))
     values = {(row["protocol"], row["metric"], row["name"]): row["value"] for row in rows}
     lines = [["", *names]]
@@ -210,7 +210,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         cells = [values.get((protocol, metric, name)) for name in names]
         lines.append([f"{protocol} {metric}", *("-" if cell is None else f"{cell:.1%}" for cell in cells)])
     widths = [max(len(line[i]) for line in lines) for i in range(len(names) + 1)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    settings = {row["protocol"]: row["settings"] for row in rows if row["settings"]}
+    return "\n".join([*text, *(f"{protocol}: {how}" for protocol, how in settings.items())])
 
 
 def _keep(rows: list[dict[str, Any]], model: Model, out: str | None) -> None:
