@@ -13,6 +13,7 @@ from PIL import Image
 
 import twofold
 from twofold import api, wings
+from twofold.cli import main
 from twofold.errors import UserError
 
 SMALL = {"backbone": "convnet", "image_size": 16, "batch_size": 8, "quiet": True}
@@ -89,3 +90,22 @@ def test_the_public_names_are_the_verbs_of_the_api_and_every_wing_names_verbs_of
     assert all(callable(getattr(twofold, name)) for name in twofold.__all__ if not name.startswith("_"))
     with pytest.raises(AttributeError, match="no attribute 'pretrian'"):
         twofold.pretrian  # noqa: B018
+
+
+def test_paths_come_as_objects_or_with_a_tilde_and_choices_are_checked(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    run = twofold.pretrain("moco", Path(photos), out="~/run", steps=1, report=False, **SMALL)
+    assert run == tmp_path / "run" and not Path("~").exists()
+    assert twofold.evaluate(run, Path(photos), protocols="5nn", floors=False, out="~/rows.json")
+    assert (tmp_path / "rows.json").is_file()
+    assert twofold.embed(run, Path(photos), out=tmp_path / "v.parquet", quiet=True) == tmp_path / "v.parquet"
+    assert twofold.export(run, format="safetensors").is_file()
+    assert twofold.report([run], out="~/page.html") == tmp_path / "page.html"
+    assert main(["pretrain", "--config=~/run/config.yaml", "--out=~/again", "--quiet", "--no-report"]) == 0
+    assert (tmp_path / "again" / "backbone.safetensors").is_file()
+    with pytest.raises(UserError, match="precision"):
+        twofold.pretrain("moco", photos, out=tmp_path / "other", precision="fp8", **SMALL)
+    with pytest.raises(UserError) as caught:
+        twofold.pretrain("moco", np.zeros((7, 3, 16, 16)), out=tmp_path / "other", **SMALL)
+    assert "(7, 3, 16, 16)" in str(caught.value) and len(str(caught.value)) < 300

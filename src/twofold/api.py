@@ -257,7 +257,7 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     folders = [Path(_path("runs", run)) for run in ([runs] if isinstance(runs, str | os.PathLike) else runs)]
     if not folders:
         raise UserError("report needs at least one run folder.")
-    page = Path(out) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
+    page = Path(_path("out", out)) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
     build(folders, page, [wings.sections_of(str(folder)) for folder in folders])
     print(f"Report: {page}")
     return page

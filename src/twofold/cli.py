@@ -165,7 +165,7 @@ def _take_method_options(words: list[str], command: Command) -> tuple[list[str],
 
 def _read_config(path: str, command: Command) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:
             values = yaml.safe_load(file)
     except OSError as error:
         raise UserError(f'The configuration "{path}" cannot be read: {error.strerror}.') from None

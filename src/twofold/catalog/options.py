@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,9 +26,11 @@ def option(
     above: float | None = None,
     most: float | None = None,
     harmless: bool = False,
+    path: bool = False,
 ) -> Any:
-    """A field with its default and bounds. harmless: it may differ when a run goes on."""
-    return field(default=default, metadata={"least": least, "above": above, "most": most, "harmless": harmless})
+    """A field with its default and bounds. harmless: it may differ when a run goes on. path: ~ is the home folder."""
+    given = {"least": least, "above": above, "most": most, "harmless": harmless, "path": path}
+    return field(default=default, metadata=given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class Options:
         for declared in dataclasses.fields(self):
             value = convert(spelled(declared.name), getattr(self, declared.name), kinds[declared.name])
             _check_bounds(declared, value)
+            if declared.metadata.get("path") and value is not None:
+                value = os.path.expanduser(value)
             object.__setattr__(self, declared.name, value)
         for one, other in (pair for cls in type(self).__mro__ for pair in cls.__dict__.get("exclusive", ())):
             if getattr(self, one) is not None and getattr(self, other) is not None:
@@ -146,7 +151,7 @@ class Pretrain(Options):
 
     kind: str | None = option(None)
     """The kind of data, where a look at it leaves that open."""
-    out: str | None = option(None, harmless=True)
+    out: str | None = option(None, harmless=True, path=True)
     """The run folder; runs/METHOD-DATA where not given."""
     recipe: str = option("auto")
     """Settings that belong together, by name; `twofold methods METHOD` lists a method's."""
@@ -212,7 +217,7 @@ class Evaluate(Options):
 
     floors: bool = option(True)
     """Measure what needs no training, too."""
-    out: str | None = option(None)
+    out: str | None = option(None, path=True)
     """A JSON file for the results, beside what the run folder keeps."""
     quiet: bool = option(False)
     """Print the table only."""
@@ -226,7 +231,7 @@ class Compare(Options):
 
     kind: str | None = option(None)
     """The kind of data, where a look at it leaves that open."""
-    out: str | None = option(None)
+    out: str | None = option(None, path=True)
     """The folder of the comparison; runs/compare-DATA where not given."""
     seeds: int = option(3, least=1)
     """Runs of each method."""
@@ -254,7 +259,7 @@ class Compare(Options):
 class Embed(Options):
     """Options of writing vectors"""
 
-    out: str | None = option(None)
+    out: str | None = option(None, path=True)
     """The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given."""
     quiet: bool = option(False)
     """Print the result only."""

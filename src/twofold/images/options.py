@@ -33,13 +33,13 @@ class Trust(Options):
 class Pretrain(options.Pretrain, options.Network, Columns):
     """Options of training on images"""
 
-    val: str | None = option(None)
+    val: str | None = option(None, path=True)
     """Labelled images that the online kNN is tested on; without them, on folds of the training images."""
     backbone: str = option("auto")
     """A torchvision or timm name, resnet10, convnet, or module:callable of your own."""
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
     """The first layers; auto fits them to the image size."""
-    weights: str = option("random")
+    weights: str = option("random", path=True)
     """random, torchvision, or a checkpoint file to start from."""
     image_size: int | None = option(None, least=8)
     """Side of the views in pixels; by the data where not given."""
@@ -61,7 +61,7 @@ class Pretrain(options.Pretrain, options.Network, Columns):
 class Evaluate(options.Evaluate, Columns, Trust):
     """Options of measuring a backbone"""
 
-    test: str | None = option(None)
+    test: str | None = option(None, path=True)
     """Labelled images to test on; a fifth of the data, class by class, where not given."""
     protocols: str = option("knn,linear")
     """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; commas
@@ -84,7 +84,7 @@ class Evaluate(options.Evaluate, Columns, Trust):
 class Compare(options.Compare, Columns):
     """Options of comparing on images"""
 
-    test: str | None = option(None)
+    test: str | None = option(None, path=True)
     """Labelled images to test on; a fifth of the data, class by class and seed by seed, where not given."""
     protocols: str = option("knn,5nn,linear")
     """As for evaluate, commas between; none for only what needs no labels."""
@@ -120,7 +120,7 @@ class Export(Trust):
 
     format: Literal["safetensors", "torchvision", "timm", "onnx"] = option("torchvision")
     """Whose names the weights get; torchvision and timm for backbones that come from there."""
-    out: str | None = option(None)
+    out: str | None = option(None, path=True)
     """The file; backbone-FORMAT beside the model where not given."""
 
 

@@ -13,9 +13,9 @@ from twofold.catalog.options import Options, option
 class Pairs(Options):
     """Options of reading interactions"""
 
-    val: str | None = option(None)
+    val: str | None = option(None, path=True)
     """The validation pairs."""
-    test: str | None = option(None)
+    test: str | None = option(None, path=True)
     """The test pairs, used once, at the end."""
     user_column: str | None = option(None)
     """The column of users, a name or, without a header, a number; recognised automatically."""
@@ -45,7 +45,7 @@ class Pretrain(options.Pretrain, Pairs):
 
     devices: int | None = option(None, least=1, harmless=True)
     nodes: int = option(1, least=1, harmless=True)
-    titles: str | None = option(None, harmless=True)
+    titles: str | None = option(None, harmless=True, path=True)
     """A CSV, TSV or parquet file of item ids and titles, for the sample recommendations of the report."""
     patience: int | None = option(None, least=0)
     """End after so many epochs without a better one; 20 where not given, 0 for never."""
@@ -77,7 +77,7 @@ class Export(Options):
 
     format: Literal["faiss"] = option("faiss")
     """An index of the items."""
-    out: str | None = option(None)
+    out: str | None = option(None, path=True)
     """The file; item_index.faiss in the run folder where not given."""
 
 
@@ -91,11 +91,11 @@ class Recommend(Options):
     """Items for each user."""
     candidates: str | None = option(None)
     """Ids with commas, or a file of one a line: the only items that may be recommended."""
-    history: str | None = option(None)
+    history: str | None = option(None, path=True)
     """A file of pairs of new users, who are folded in without training; the basis of theirs is history."""
     include_seen: bool = option(False)
     """Also recommend what a user already has."""
-    out: str | None = option(None)
+    out: str | None = option(None, path=True)
     """The parquet file; recommendations.parquet in the run folder where not given."""
     quiet: bool = option(False)
     """Print the result only."""
@@ -107,5 +107,5 @@ class Similar(Options):
 
     k: int = option(20, least=1)
     """Neighbours of each item."""
-    out: str | None = option(None)
+    out: str | None = option(None, path=True)
     """The parquet file; similar.parquet in the run folder where not given."""
