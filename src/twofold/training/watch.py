@@ -56,8 +56,8 @@ class Watch:
         if collapsing:
             return f"The representation is collapsing: {numbers}. Likely causes: {causes}."
         return (
-            f"The representation is losing directions: {numbers}. Some do so while they learn: see whether the kNN, or "
-            f"what else is measured, still rises. If not, likely causes: {causes}."
+            f"The representation is losing directions: {numbers}. Some do so while they learn: see whether what is "
+            f"measured still rises. If not, likely causes: {causes}."
         )
 
 
