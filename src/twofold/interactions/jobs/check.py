@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twofold.catalog.composition import Composition
-from twofold.interactions.jobs.evaluate import open_data
+from twofold.interactions.jobs.parts import open_data
 from twofold.interactions.jobs.pretrain import make_plan
 from twofold.interactions.jobs.settle import settle
 from twofold.interactions.options import Pretrain

@@ -12,7 +12,8 @@ from twofold.comparison.compare import compare
 from twofold.comparison.entries import Entry
 from twofold.errors import UserError
 from twofold.interactions.jobs import pretrain
-from twofold.interactions.jobs.evaluate import LISTS, open_data
+from twofold.interactions.jobs.evaluate import LISTS
+from twofold.interactions.jobs.parts import open_data
 from twofold.interactions.jobs.samples import SAMPLES_FILE
 from twofold.interactions.jobs.settle import settle
 from twofold.interactions.options import Compare, Pairs, Pretrain

@@ -16,7 +16,6 @@ from twofold.files import write_json
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
 from twofold.interactions.evaluation.ranking import Ranking, rank_all
 from twofold.interactions.graph import Bipartite
-from twofold.interactions.jobs.parts import open_data as open_data
 from twofold.interactions.jobs.parts import other_pairs, own_parts, place
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.store import Recommender, read_model

@@ -14,9 +14,10 @@ import torch
 from twofold.catalog.composition import Composition
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
-from twofold.interactions.jobs.evaluate import below_floors, measure, open_data, table
+from twofold.interactions.jobs.evaluate import below_floors, measure, table
 from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
+from twofold.interactions.jobs.parts import open_data
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, TRAINING, settle
 from twofold.interactions.jobs.store import ranker_of, write_data, write_model
