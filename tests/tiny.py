@@ -21,7 +21,9 @@ from twofold.errors import UserError
 from twofold.methods.addition import Addition
 from twofold.methods.build import load
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.nets.features import Features
+from twofold.nets.features import Features, Grid
+from twofold.randomness import uniforms
+from twofold.seam import Geometry
 
 CATALOG = wings.catalog()
 SYSTEMS = CATALOG.systems
@@ -47,6 +49,9 @@ TINY: dict[str, dict[str, Any]] = {
     "CO2": {"ramp": 0.5, "include_positive": True},
     "TKC": {"interval": 0.1},
     "UnMix": {"global_share": 1.0},
+    "DenseCL": {},
+    "SCRL": {"boxes": 3},
+    "DSC": {"neighbours": 2, "classes": 5, "warmup": 0.0},
     "LightGCN": {"dim": 5},
     "SGL": {"dim": 5, "layers": 2, "negatives": "full"},
     "Popularity": {},
@@ -60,6 +65,13 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "swav": {"queue": {"queue": 20, "frozen_epochs": 1}},
     "mixsiam": {"cutmix": {"mixture": "cutmix", "max_on": "backbone", "statistics": "shared", "center_target": False}},
     "unmix": {"cut": {"global_share": 0.0}},
+    "densecl": {"grid": {"grid": 2, "hidden": 6}},
+    "scrl": {"random": {"mode": "random", "jitter": 0.1}},
+    "dsc": {
+        "km": {"variant": "km", "radius": 1.5},
+        "supcon": {"variant": "km-supcon", "grid": 3},
+        "own": {"own_neighbours": 2},
+    },
     "sgl": {
         "batch": {"negatives": "batch", "augmentation": "nd"},
         "merge": {"negatives": "merge", "augmentation": "rw"},
@@ -100,9 +112,10 @@ def tiny(path: str) -> dict[str, Any]:
 
 
 class Net(nn.Module):
-    """Two convolutions, with or without batch norm."""
+    """Two convolutions, with or without batch norm; a cell of the map is centred on every second pixel."""
 
-    width = 8
+    width = map_width = 8
+    grid = Grid(4, 4, 2.0, 0.0)
 
     def __init__(self, norm: bool = True) -> None:
         super().__init__()
@@ -119,6 +132,16 @@ class Net(nn.Module):
     def forward(self, x: torch.Tensor) -> Features:
         features = self.layers(x)
         return Features(features, features.mean((2, 3)))
+
+
+def cut(index: torch.Tensor, view: int, side: int) -> Geometry:
+    """Where a view lies in pictures of side x side pixels: a random box of at least two thirds of a side."""
+    numbers = uniforms(index, 5, 0, "cut", view)
+    sides = side * (2 + numbers[:, :2]) / 3
+    corner = numbers[:, 2:4] * (side - sides)
+    return Geometry(
+        torch.cat([corner, corner + sides], 1), numbers[:, 4] < 0.5, torch.full((len(index), 2), 1.0 * side)
+    )
 
 
 @functools.cache

@@ -52,6 +52,10 @@ class Geometry:
         """The geometry of some rows of the batch."""
         return Geometry(self.box[rows], self.flip[rows], self.source[rows])
 
+    def to(self, device: torch.device | str) -> Geometry:
+        """The same on another device."""
+        return Geometry(self.box.to(device), self.flip.to(device), self.source.to(device))
+
 
 @dataclass
 class Views:

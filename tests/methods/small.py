@@ -10,10 +10,10 @@ from torch import nn
 
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.nets.features import Features
+from twofold.nets.features import Features, Grid
 from twofold.seam import Progress, Views
 
-from ..tiny import make
+from ..tiny import cut, make
 
 NOW = Progress(step=3, steps=10, seed=5)
 
@@ -21,7 +21,8 @@ NOW = Progress(step=3, steps=10, seed=5)
 class Tiny(nn.Module):
     """A conv layer with batch norm: a map of 4 channels and its mean."""
 
-    width = 4
+    width = map_width = 4
+    grid = Grid(6, 6, 1.0, 0.0)
 
     def __init__(self):
         super().__init__()
@@ -32,13 +33,24 @@ class Tiny(nn.Module):
         return Features(features, features.mean((2, 3)))
 
 
+class Smooth(Tiny):
+    """Without ReLU, behind which several cells may be equal and the nearest one a matter of luck."""
+
+    def forward(self, x):
+        features = self.norm(self.conv(x))
+        return Features(features, features.mean((2, 3)))
+
+
 def views_of(count: int, batch: int = 8, seed: int = 0) -> Views:
-    """Views of noise, each (batch, 3, 6, 6)."""
+    """Views of noise, each (batch, 3, 6, 6), as if cut from pictures of 12 x 12 pixels."""
     drawn = torch.Generator().manual_seed(seed)
-    return Views([torch.randn(batch, 3, 6, 6, generator=drawn) for _ in range(count)], [], torch.arange(batch))
+    tensors = [torch.randn(batch, 3, 6, 6, generator=drawn) for _ in range(count)]
+    return Views(tensors, [cut(torch.arange(batch), view, 12) for view in range(count)], torch.arange(batch))
 
 
-def made(name: str, additions: Sequence[Addition] = (), **settings: Any) -> JointEmbedding:
-    """A method of the catalog with the tiny network, from seed 0."""
+def made(
+    name: str, additions: Sequence[Addition] = (), network: type[nn.Module] = Tiny, **settings: Any
+) -> JointEmbedding:
+    """A method of the catalog with a tiny network, from seed 0."""
     torch.manual_seed(0)
-    return make(name, Tiny(), additions, **settings)
+    return make(name, network(), additions, **settings)

@@ -50,8 +50,8 @@ class Everything(Addition):
     def scalars(self, record):
         return {"views": torch.tensor(float(len(record.views)))}
 
-    def after_step(self, progress):
-        self.calls.append("after_step")
+    def finish(self, record):
+        self.calls.append(f"finish {record.progress.step}")
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -73,7 +73,7 @@ def test_an_addition_with_every_hook_works_over_every_base(name):
         addition.head.weight.add_(1)
     method.after_step(NOW)
     method.before_step(NOW)
-    assert addition.calls == ["join", "after_step"]
+    assert addition.calls == ["join", f"finish {NOW.step}"]
     if method.momentum_teacher:
         assert addition.twin is not addition.head
         moved = (addition.twin.weight - twin_before).abs().max()

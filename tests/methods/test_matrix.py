@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from twofold.methods.build import build, load
 from twofold.seam import Progress, Situation
 from twofold.wings import composed
 
-from ..tiny import ADDITIONS, BASES, together
+from ..tiny import ADDITIONS, BASES, SYSTEMS, together
 from .small import Tiny, views_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "composition.md"
@@ -52,6 +53,11 @@ def two_steps(name: str) -> str:
 
 def page(single: dict[tuple[str, str], str]) -> str:
     """The matrix as Markdown: a row a base, a column an addition; reasons below it."""
+    # The same reason for several bases is one reason.
+    single = {
+        (base, addition): re.sub(rf"\b{load(SYSTEMS[base].base).__name__}\b", "the base", reason)
+        for (base, addition), reason in single.items()
+    }
     reasons = list(dict.fromkeys(reason for reason in single.values() if reason))
     lines = [
         "# What composes with what",

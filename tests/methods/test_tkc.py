@@ -126,9 +126,10 @@ def test_snapshots_are_in_evaluation_mode_and_in_the_checkpoint():
     assert not any(module.training for module in addition.snapshots.modules())
     stored = method.state_dict()
     assert "additions.0.snapshots.ring.1.backbone.norm.running_mean" in stored
+    record = method.observe(double_views(), at(3))
     with torch.no_grad():
         method.teacher.backbone.norm.running_mean.fill_(3.0)
-    addition.after_step(at(3))
+    addition.finish(record)
     assert (addition.snapshots.ring[0].backbone.norm.running_mean == 3).all()
     assert (addition.snapshots.ring[1].backbone.norm.running_mean != 3).all()
 
@@ -137,7 +138,7 @@ def test_the_student_may_be_what_is_kept():
     method, addition = make("byol", snapshot_of="student")
     with torch.no_grad():
         method.student.backbone.conv.bias.fill_(7.0)
-    addition.after_step(at(3))
+    addition.finish(method.observe(double_views(), at(3)))
     kept = addition.snapshots.ring[0]
     assert (kept.backbone.conv.bias == 7).all()
     record = method.observe(double_views(), at(6))

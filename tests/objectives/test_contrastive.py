@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from twofold.objectives.contrastive import (
     info_nce,
+    info_nce_each,
     info_nce_in_batch,
     mix_rows,
     nt_xent,
@@ -166,3 +167,24 @@ def test_uniformity_is_the_mean_over_pairs():
     assert uniformity(z).item() == pytest.approx(math.log(sum(values) / len(values)), abs=1e-12)
     assert uniformity(z[:1].repeat(4, 1)).item() == pytest.approx(0.0, abs=1e-9)
     assert uniformity(torch.eye(4, dtype=torch.float64)).item() == pytest.approx(-4.0)
+
+
+def test_info_nce_has_the_gradient_of_its_formula_and_makes_one_table():
+    drawn = torch.Generator().manual_seed(0)
+    queries, keys, negatives = (F.normalize(torch.randn(n, 4, generator=drawn).double(), dim=1) for n in (5, 5, 7))
+    extra = F.normalize(torch.randn(5, 3, 4, generator=drawn).double(), dim=2)
+    queries.requires_grad_()
+    assert torch.autograd.gradcheck(lambda q: info_nce(q, keys, negatives, 0.2), queries)
+    assert torch.autograd.gradcheck(lambda q: info_nce(q, keys, negatives, 0.2, extra), queries)
+    # Numbers that a naive exponential would not hold.
+    assert torch.isfinite(info_nce(queries * 1e4, keys, negatives, 0.1)).all()
+
+
+def test_each_of_several_keys_is_a_loss_by_itself():
+    drawn = torch.Generator().manual_seed(0)
+    queries, negatives = (F.normalize(torch.randn(n, 4, generator=drawn).double(), dim=1) for n in (5, 7))
+    keys = F.normalize(torch.randn(5, 3, 4, generator=drawn).double(), dim=2)
+    each = info_nce_each(queries.requires_grad_(), keys, negatives, 0.2)
+    alone = torch.stack([info_nce(queries, keys[:, n], negatives, 0.2) for n in range(3)], 1)
+    torch.testing.assert_close(each, alone)
+    assert torch.autograd.gradcheck(lambda q: info_nce_each(q, keys, negatives, 0.2), queries)

@@ -21,7 +21,7 @@ from twofold.training.loop import train
 from twofold.training.outcome import Outcome
 from twofold.training.plan import Plan
 
-from ..tiny import Net, make
+from ..tiny import Net, cut, make
 
 IMAGES, SIZE = 40, 8
 
@@ -48,7 +48,7 @@ def two_views(batch: ImageBatch, epoch: int, count: int = 2) -> Views:
     for view in range(count):
         drawn = uniforms(batch.index, 2, 0, "view", epoch, view)[:, :, None, None, None]
         tensors.append((batch.pixels / 255 - 0.5) * (0.5 + drawn[:, 0]) + drawn[:, 1])
-    return Views(tensors, [], batch.index)
+    return Views(tensors, [cut(batch.index, view, SIZE) for view in range(count)], batch.index)
 
 
 def without_norm(module: nn.Module) -> nn.Module:

@@ -191,6 +191,40 @@ _SWAV = {
     ),
 }
 
+_SCRL = {
+    "imagenet": Recipe(
+        "scrl",
+        {**_LARS, "base_lr": 0.45, "weight_decay": 1e-6, "epochs": 200, "batch_size": 8192},
+        {"hidden": 4096, "dim": 256, "momentum": 0.97, "one_pass": True},
+        "official repository, 200 epochs, with a Gaussian blur in the place of its shrinking by 1.1, 1.2 or 1.5",
+    ),
+    "cifar": Recipe(
+        "scrl-small",
+        {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
+        {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True, "one_pass": True},
+        "heads and optimizer of byol's small recipe, views of SCRL without blur (none is published for small images)",
+    ),
+}
+_DENSE_CIFAR = Recipe(
+    "moco-cifar",
+    {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+    {"temperature": 0.2, "head": "mlp", "queue": 4096, "momentum": 0.99},
+    "views, queue and momentum of MoCo's CIFAR-10 demo, temperature, heads and decay of DenseCL (none is published for "
+    "small images)",
+)
+_DENSECL = {
+    "imagenet": Recipe(
+        "moco-v2", _MOCO_V2["imagenet"].plan, _MOCO_V2["imagenet"].method, "official repository, ImageNet"
+    ),
+    "coco": Recipe(
+        "moco-v2",
+        {**_MOCO_V2["imagenet"].plan, "base_lr": 0.3, "epochs": 800},
+        _MOCO_V2["imagenet"].method,
+        "official repository, COCO train2017 without labels",
+    ),
+    "cifar": _DENSE_CIFAR,
+}
+
 _MOCHI_IMAGENET = {"mochi.hardest": 1024, "mochi.mixed": 512, "mochi.with_query": 256, "mochi.warmup": 0.075}
 
 
@@ -238,4 +272,12 @@ RECIPES: dict[str, Mapping[str, Recipe]] = {
         imagenet="moco's, as in the official repository",
         cifar="moco-symmetric's, as in the official CIFAR scripts (1000 epochs there)",
     ),
+    "densecl": _DENSECL,
+    "scrl": _SCRL,
+    "dsc": {
+        name: replace(recipe, source=f"densecl's; none is known of DSC ({recipe.source})")
+        for name, recipe in with_settings(_DENSECL, **{"dsc.classes": 512}).items()
+        if name == "imagenet"
+    }
+    | {"cifar": replace(_DENSE_CIFAR, source="densecl's; none is known of DSC")},
 }

@@ -50,8 +50,8 @@ class Addition(nn.Module, Part):
         """Numbers for the log, without gradient."""
         return {}
 
-    def after_step(self, progress: Progress) -> None:
-        """Act after the optimizer's step."""
+    def finish(self, record: Pass) -> None:
+        """Act on the finished step, after the base's own `finish`: fill a queue, take a snapshot."""
 
     def notes(self, method: JointEmbedding, situation: Situation) -> list[str]:
         """What a user should know before this run starts, a sentence each."""

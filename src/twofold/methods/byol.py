@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from twofold.errors import above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Pass, width_of
+from twofold.methods.multicrop import look_by_size
+from twofold.methods.record import Branch, Look, Pass, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error
+from twofold.seam import Progress
 
 
 class BYOL(JointEmbedding):
@@ -25,6 +27,8 @@ class BYOL(JointEmbedding):
         dim: Width of projection and prediction (ImageNet 256, small images 64 or 128).
         momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
         output_bias: Whether the last linear layers have an offset.
+        one_pass: Whether both views go through a network in one pass and share its batch statistics (SCRL), or each by
+            itself.
         target_init: How the teacher starts: as a "copy" of the student, or from "random" weights of its own (official
             code; it reports no difference).
     """
@@ -39,6 +43,7 @@ class BYOL(JointEmbedding):
         dim: int = 256,
         momentum: float = 0.99,
         output_bias: bool = False,
+        one_pass: bool = False,
         target_init: Literal["copy", "random"] = "copy",
         additions: Sequence[Addition] = (),
     ) -> None:
@@ -47,12 +52,21 @@ class BYOL(JointEmbedding):
         projector = mlp([width_of(backbone), hidden, dim], last_bias=output_bias)
         predictor = mlp([dim, hidden, dim], last_bias=output_bias)
         super().__init__(Branch(backbone, projector, predictor), additions)
-        self.momentum = momentum
+        self.momentum, self.one_pass = momentum, one_pass
         self.teacher = self.twin(Branch(backbone, projector))
         if target_init == "random":
             self.teacher.apply(_restart)
         self.dim = dim
         self.join_additions()
+
+    def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
+        return look_by_size(self.student, shown, wanted) if self.one_pass else super().look_at(shown, wanted)
+
+    def teach_at(self, tensors: Sequence[Tensor], wanted: Sequence[int], progress: Progress) -> dict[int, Look]:
+        if not self.one_pass:
+            return super().teach_at(tensors, wanted, progress)
+        with torch.no_grad():
+            return look_by_size(self.teacher, tensors, wanted)
 
     def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         return normalised_squared_error(student_rows, teacher_rows)

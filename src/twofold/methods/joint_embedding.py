@@ -159,10 +159,11 @@ class JointEmbedding(Method):
     def after_step(self, progress: Progress) -> None:
         """Let the base, then each addition, act on the finished step, and let go of its record."""
         record, self.record = self.record, None
-        if record is not None:
-            self.finish(record)
+        if record is None:
+            return
+        self.finish(record)
         for addition in self.additions:
-            addition.after_step(progress)
+            addition.finish(record)
 
     def move_teacher(self, momentum: float) -> None:
         """One EMA step of the teacher and of every twin that additions brought."""

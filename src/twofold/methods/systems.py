@@ -184,6 +184,38 @@ SYSTEMS = {
         verified="official boxes, mixtures and steps on MoCo (golden), written out on every base, two ranks, resume",
         measured="small images",
     ),
+    "densecl": System(
+        "DenseCL on MoCo v2",
+        "Dense Contrastive Learning for Self-Supervised Visual Pre-Training, CVPR 2021, arXiv 2011.09157",
+        _MOCO,
+        additions=("twofold.methods.densecl:DenseCL",),
+        summary="each cell of the map picks the other view's most similar cell against a second queue",
+        suits="backbones for detection and segmentation, from images of any kind",
+        verified="official steps with matches, queues and gradients (golden), naive loop, two ranks, exact resume",
+        measured="not yet",
+    ),
+    "scrl": System(
+        "SCRL on BYOL",
+        "Spatially Consistent Representation Learning, CVPR 2021, arXiv 2103.06122",
+        "twofold.methods.byol:BYOL",
+        additions=("twofold.methods.scrl:SCRL",),
+        summary="boxes that cover the same part of an image in both views predict each other",
+        suits="backbones for detection; views of 96 px and more",
+        verified="official boxes by replayed draws, RoIAlign, heads, loss, schedule (golden), two ranks, exact resume",
+        measured="not yet",
+    ),
+    "dsc": System(
+        "DSC (a reconstruction) on MoCo v2",
+        "Dense Semantic Contrast for Self-Supervised Visual Representation Learning, ACM MM 2021, arXiv 2109.07756",
+        _MOCO,
+        additions=("twofold.methods.dsc:DSC",),
+        summary="DenseCL with several neighbours a cell, and classes of cells across the batch (a reconstruction)",
+        suits="trials beside DenseCL",
+        verified="reconstruction: DenseCL's golden steps as its special case, naive loops, two ranks, exact resume; "
+        "nothing public to compare with",
+        measured="not yet",
+        reconstruction=True,
+    ),
 }
 
 # What may be laid over another base is entered as a system: over the base that it has where it is named alone.

@@ -98,10 +98,10 @@ class TKC(Addition):
             return {}
         return {"tkc_entropy": -(importance.exp() * importance).sum(0).mean() / math.log(len(importance))}
 
-    def after_step(self, progress: Progress) -> None:
-        every, first = self.calendar(progress)
-        done = progress.step + 1
-        if done >= first and done % every == 0 and done < progress.steps:
+    def finish(self, record: Pass) -> None:
+        every, first = self.calendar(record.progress)
+        done = record.progress.step + 1
+        if done >= first and done % every == 0 and done < record.progress.steps:
             self.snapshots.take(self.source[0], (done - first) // every)
 
     def alarms(self, row: Mapping[str, float]) -> list[str]:

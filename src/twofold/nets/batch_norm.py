@@ -67,8 +67,10 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
         axes = [0, *range(2, x.dim())]
         shape = [1, -1] + [1] * (x.dim() - 2)
         values = x.double() if x.dtype == torch.float64 else x.float()
-        count = values.numel() // values.shape[1] * world()
-        mean = total(values.sum(axes)) / count
+        # Processes may bring different numbers of rows (regions of images), so these are counted with the sums.
+        own = values.new_full((1,), values.numel() // values.shape[1])
+        sums, count = total(torch.cat([values.sum(axes), own])).split([values.shape[1], 1])
+        mean = sums / count
         centred = values - mean.view(shape)
         variance = total((centred * centred).sum(axes)) / count
         if self.running_mean is not None and self.running_var is not None and self.momentum is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def nt_xent(first: Tensor, second: Tensor, candidates: Tensor, offset: int, temperature: float) -> Tensor:
@@ -34,12 +37,45 @@ def info_nce(
     queries, keys: (B, D) unit rows. negatives: (K, D), shared by all rows. extra: (B, S, D), further negatives of each
     row. Returns (B,): -log of the softmax share of the positive among 1 + K (+ S) similarities over the temperature.
     """
-    positive = (queries * keys).sum(1) / temperature
-    against = queries @ negatives.T / temperature
+    queries = queries / temperature
+    positive = (queries * keys).sum(1)
+    against: Tensor = _LogMass.apply(queries, negatives)
     if extra is not None:
-        own = torch.einsum("bd,bsd->bs", queries, extra) / temperature
-        against = torch.cat([against, own], dim=1)
-    return torch.logaddexp(against.logsumexp(1), positive) - positive
+        against = torch.logaddexp(against, torch.einsum("bd,bsd->bs", queries, extra).logsumexp(1))
+    return torch.logaddexp(against, positive) - positive
+
+
+def info_nce_each(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """The loss of `info_nce` for each of several keys of a query by itself: a softmax a positive.
+
+    queries: (B, D) unit rows. keys: (B, n, D). negatives: (K, D), shared by all rows. Returns (B, n).
+    """
+    queries = queries / temperature
+    positive = torch.einsum("bd,bnd->bn", queries, keys)
+    against: Tensor = _LogMass.apply(queries, negatives)
+    return torch.logaddexp(against[:, None], positive) - positive
+
+
+class _LogMass(torch.autograd.Function):
+    """log sum_k exp(q . n_k) of each query, (B, D), (K, D) -> (B,); no gradient for the negatives.
+
+    One table of B x K numbers is made, and changed in place; separate operations make three and keep two. With the
+    cells of dense methods as rows, B x K is the largest thing in a step.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, negatives: Tensor) -> Tensor:
+        table = queries @ negatives.T
+        peak = table.amax(1, keepdim=True)
+        mass = table.sub_(peak).exp_().sum(1, keepdim=True)
+        ctx.save_for_backward(table, mass, negatives)
+        return (peak + mass.log()).squeeze(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        table, mass, negatives = ctx.saved_tensors
+        return (table @ negatives) * (gradient[:, None] / mass), None
 
 
 def info_nce_in_batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,19 @@ from torch import Tensor, nn
 from twofold.errors import UserError, clause
 from twofold.images.backbones import small
 from twofold.images.backbones.built import Built
+from twofold.images.backbones.grid import features_and_grid
 from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own, shown
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
 from twofold.images.backbones.weights import fill, read_metadata, read_state
-from twofold.nets.features import Features
+from twofold.nets.features import Features, Grid
 
 
 class Backbone(nn.Module):
     """A network without classifier.
 
     network: the library's own module with its own key names. width: channels of the pooled feature. map_width:
-    channels of the map, or None. stem: "imagenet", "stl", "cifar", or "own" where the network has no such stem.
+    channels of the map, or None. grid: where the cells of the map lie in pictures of `image_size`, or None. stem:
+    "imagenet", "stl", "cifar", or "own" where the network has no such stem.
     """
 
     def __init__(self, built: Built, stem: str, image_size: int, notes: list[str]) -> None:
@@ -30,7 +33,7 @@ class Backbone(nn.Module):
         self._features = built.features
         self.source, self.name, self.lines = built.source, built.name, built.lines
         self.stem, self.image_size, self.notes = stem, image_size, notes
-        features = self.try_on(image_size)
+        features, self.grid = self._tried(image_size)
         self.width: int = features.pooled.shape[1]
         self.map_width: int | None = None if features.map is None else features.map.shape[1]
 
@@ -72,10 +75,17 @@ class Backbone(nn.Module):
 
     def try_on(self, side: int) -> Features:
         """What it makes of a black image of side x side pixels; UserError where it does not run on that."""
+        return self._tried(side)[0]
+
+    def grid_at(self, side: int) -> Grid | None:
+        """Where the cells of the map lie in pictures of side x side pixels, or None where there is no map."""
+        return self._tried(side)[1]
+
+    def _tried(self, side: int) -> tuple[Features, Grid | None]:
         training = self.network.training
         try:
             with torch.no_grad():
-                return self._features(self.network.eval(), torch.zeros(1, 3, side, side))
+                return features_and_grid(self.network.eval(), partial(self._features, self.network), side)
         except Exception as error:
             raise UserError(
                 f"The backbone {self.name} does not run on images of {side} px "

@@ -125,9 +125,9 @@ def _alike(*ops: Operation) -> Augmentation:
     return Augmentation((ops,))
 
 
-def _byol(blur: float, solarise: float) -> tuple[Operation, ...]:
+def _byol(blur: float, solarise: float, area: float = 0.08) -> tuple[Operation, ...]:
     return (
-        Crop((0.08, 1.0), interpolation="bicubic"),
+        Crop((area, 1.0), interpolation="bicubic"),
         Flip(0.5),
         Jitter(0.4, 0.4, 0.2, 0.1, p=0.8),
         Grey(0.2),
@@ -208,6 +208,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "simsiam-imagenet": _MOCO_V2,
     "simsiam-cifar": _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
     "byol": Augmentation((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
+    "scrl": Augmentation((_byol(blur=1.0, solarise=0.0, area=0.2), _byol(blur=0.1, solarise=0.2, area=0.2))),
+    "scrl-small": Augmentation((_small(0.2, solarise=0.0), _small(0.2, solarise=0.2))),
     "moco-v3": Augmentation((_moco_v3(blur=1.0, solarise=0.0), _moco_v3(blur=0.1, solarise=0.2))),
     "dino-resnet50": Augmentation(
         (_dino((0.14, 1.0), blur=1.0, solarise=0.0), _dino((0.14, 1.0), blur=0.1, solarise=0.2)),
