@@ -2,7 +2,7 @@
 
 python benchmarks/dense_overhead.py flops                       # of (R18, 96 px, K 4096) and (R50, 224 px, K 65536)
 python benchmarks/dense_overhead.py time --pairs 20             # medians of ratios of neighbouring steps
-python benchmarks/dense_overhead.py memory                      # peak of loss and gradient, beside one that concatenates
+python benchmarks/dense_overhead.py memory                  # peak of loss and gradient, beside one that concatenates
 """
 
 from __future__ import annotations
