@@ -40,7 +40,7 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
     """The first layers; auto fits them to the image size."""
     weights: str = option("random", path=True)
-    """random, torchvision, or a checkpoint file to start from."""
+    """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on."""
     image_size: int | None = option(None, least=8)
     """Side of the views in pixels; by the data where not given."""
     views: str = option("auto")

@@ -98,8 +98,8 @@ def build_backbone(
     name: `resnet18` (torchvision first, then timm), `torchvision:NAME`, `timm:NAME`, `resnet10`, `convnet`, or
     `package.module:callable`. image_size: px, what the network is made and checked for. stem: auto, imagenet, stl or
     cifar (ResNets only). weights: None or "random", "torchvision" or "timm" (their pretrained weights, downloaded), or
-    the path of a local checkpoint. zero_init_residual: the last norm of each residual block starts at zero (SimCLR,
-    SimSiam). Raises UserError for unknown names, sizes the network does not take, and weights that do not fit.
+    the path of a local checkpoint or of a run folder. zero_init_residual: the last norm of each residual block starts
+    at zero (SimCLR, SimSiam). Raises UserError for unknown names, sizes the network does not take, and weights that do not fit.
     """
     pretrained = weights if weights in ("torchvision", "timm") else None
     built = find(name, image_size, pretrained)

@@ -69,7 +69,11 @@ class Source(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A digest of the content list: names, sizes and times of change. The pixels are not read."""
+        """A digest of what the data are, wherever they lie: names, sizes and pieces of their bytes."""
+
+    def stamp(self) -> str:
+        """A digest of names, sizes and times of change, which a copy has others of; "" where there are no times."""
+        return ""
 
     @abstractmethod
     def describe(self) -> str:

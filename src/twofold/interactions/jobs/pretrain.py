@@ -30,6 +30,7 @@ from twofold.interactions.report.sections import SECTIONS
 from twofold.interactions.views.triples import Triples
 from twofold.methods.build import build
 from twofold.randomness import derive
+from twofold.runs.identity import DATA
 from twofold.seam import Monitor, Situation
 from twofold.training.distribution import make_fabric, together
 from twofold.training.plan import Plan
@@ -99,6 +100,8 @@ def _train(
     elif session.first and titles:  # perhaps given to a run that had finished without them
         write_samples(session.path, seed, titles)
         session.finish(SECTIONS, _advice(session) if alone else "")
+    elif session.first:
+        session.finish_again(SECTIONS)
     session.folder.close()
     return session.path
 
@@ -126,7 +129,10 @@ def _open(
 ) -> Session:
     about = {"pairs": len(data.train), "fingerprint": fingerprint(data), "directory": os.getcwd()}
     changed = "The data, or how it is split,"
-    return Session.open(composition, path, settings, about, fabric=fabric, changed=changed, without=without)
+    places = dict.fromkeys(("val", "test"), DATA)  # all parts have one fingerprint
+    return Session.open(
+        composition, path, settings, about, fabric=fabric, changed=changed, without=without, places=places
+    )
 
 
 def _best_epoch(folder: Path, settings: Pretrain, data: Interactions) -> BestEpoch | None:
