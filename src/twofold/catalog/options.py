@@ -260,6 +260,6 @@ class Embed(Options):
     """Options of writing vectors"""
 
     out: str | None = option(None, path=True)
-    """The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given."""
+    """The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given, not over other data's."""
     quiet: bool = option(False)
     """Print the result only."""

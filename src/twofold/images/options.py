@@ -121,7 +121,7 @@ class Export(Trust):
     format: Literal["safetensors", "torchvision", "timm", "onnx"] = option("torchvision")
     """Whose names the weights get; torchvision and timm for backbones that come from there."""
     out: str | None = option(None, path=True)
-    """The file; backbone-FORMAT beside the model where not given."""
+    """The file; backbone-FORMAT in the run folder, or NAME-FORMAT beside a file NAME, where not given."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -188,11 +189,24 @@ class RunFolder:
         return before if isinstance(before, dict) else {}
 
 
+def trained_epochs(folder: Path) -> int | None:
+    """The epochs that a run has trained, or None where it does not say."""
+    try:
+        found = read_json(folder / OUTCOME_FILE)
+    except UserError:
+        return None
+    epochs = found.get("epochs") if isinstance(found, dict) else None
+    return epochs if type(epochs) is int else None
+
+
 def default_out(method: str, data: str) -> str:
     """runs/METHOD-DATA, with the data's last name."""
     return str(Path("runs") / f"{method.replace('+', '-')}-{data_name(data)}")
 
 
 def data_name(data: str) -> str:
-    """The last name of a path, without its endings."""
-    return Path(data.rstrip("/")).name.split(".")[0] or "data"
+    """The last name of a path: of a file without its endings, of a pattern without its signs."""
+    name = Path(data.rstrip("/")).name
+    if not Path(data).is_dir():
+        name = re.sub(r"(?<=.)\.[A-Za-z]{1,8}(\.(gz|bz2|xz|zst))?$", "", name)
+    return re.sub(r"[{}*?\[\]]+", "", name) or "data"

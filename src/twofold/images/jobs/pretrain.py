@@ -16,6 +16,7 @@ from twofold.images.backbones.export import save_backbone
 from twofold.images.backbones.names import is_own
 from twofold.images.backbones.weights import weights_file
 from twofold.images.evaluation.features import InputSettings
+from twofold.images.evaluation.overlap import overlap
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
@@ -128,6 +129,10 @@ def _train(work: Work, alone: bool) -> Path:
     session = Session.open(work.composition, work.data, settings, about, fabric=work.fabric, places=PLACES)
     folder, path = session.folder, session.path
     session.announce(_header(work))
+    if session.first and work.online and work.online.queries:
+        shared = overlap(work.online.bank, work.online.queries)
+        if shared.count:
+            folder.warn(shared.describe())
     if session.first and not (path / "views.npz").exists():
         folder.save_arrays("views", **view_samples(images, work.views, settings.seed))
 
@@ -220,7 +225,7 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | Non
     reached = online.latest if fresh else online.accuracy(*online.features(work.backbone))
     numbers = {work.composition.name: reached, **online.floors(work.backbone)}
     settings, data = knn_settings(online.k), asked.images.source.path
-    entry = {"protocol": "knn", "settings": settings, "seed": work.settings.seed, "data": data}
+    entry = {"protocol": "knn", "settings": settings, "seed": work.settings.seed, "data": data, **_circumstances(work)}
     folder.add_evaluation(
         {**entry, "metric": metric, "name": name, "value": value, "floor": i > 0}
         for i, (name, found) in enumerate(numbers.items())
@@ -228,6 +233,21 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | Non
     )
     shown = "; ".join(f"{METRICS[metric]}{_percents(numbers, metric)}" for metric in reached)
     folder.say(f"kNN ({settings}) on {len(asked):,} images of {data}{how}: {shown}")
+
+
+def _circumstances(work: Work) -> dict[str, Any]:
+    """What beside the settings of the kNN makes its number another one; see `runs.results.Entry`."""
+    inputs, learned = work.inputs, work.images.source
+    asked = learned if work.val is None else work.val.source
+    conditions = {
+        "learned from": learned.path,
+        "size": f"{inputs.size} px",
+        "precision": inputs.precision,
+        "epochs trained": work.plan.length(len(learned)).epochs,
+        "measured": "at the end of the run",
+    }
+    prints = {"data": asked.fingerprint(), "learned from": learned.fingerprint()}
+    return {"conditions": conditions, "fingerprints": prints}
 
 
 def _percents(numbers: Mapping[str, Mapping[str, float]], metric: str) -> str:

@@ -38,6 +38,10 @@ class Files(Source):
         """The file's bytes."""
         return self.root.join(self.names[i]).read(MOST_IMAGE)
 
+    def size(self, i: int) -> int:
+        """Bytes of the file."""
+        return self._stamps[i][0]
+
     def open(self, i: int) -> BinaryIO | np.ndarray:
         """The file itself where it is local, else its bytes."""
         return self.root.join(self.names[i]).open() if self.root.fs is None else super().open(i)

@@ -74,6 +74,10 @@ class Shards(Source):
         """The member's bytes."""
         return self._bytes(self._members[i])
 
+    def size(self, i: int) -> int:
+        """Bytes of the member."""
+        return self._members[i].size
+
     def _bytes(self, member: Member) -> bytes:
         if member.size > MOST_IMAGE:
             raise DecodeError(f"has {member.size:,} bytes, more than an image")

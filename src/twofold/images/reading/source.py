@@ -53,6 +53,10 @@ class Source(ABC):
         Raises DecodeError or OSError. Safe to call from threads.
         """
 
+    def size(self, i: int) -> int | None:
+        """Bytes of image `i`, where they are known without reading it."""
+        return None
+
     def fetch(self, i: int) -> bytes | np.ndarray:
         """`read`, with every failure to read as a DecodeError."""
         try:

@@ -14,7 +14,7 @@ import torch
 from twofold.catalog.composition import Composition
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
-from twofold.interactions.jobs.evaluate import below_floors, measure, table
+from twofold.interactions.jobs.evaluate import below_floors, circumstances, measure, table
 from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
 from twofold.interactions.jobs.parts import open_data
@@ -155,7 +155,8 @@ def _finish(
     rows: list[dict[str, Any]] = []
     if data.test is not None and len(data.test):
         rows = measure(session.path, data, quiet=settings.quiet)
-        folder.add_evaluation({**row, "seed": settings.seed, "data": session.data} for row in rows)
+        rows = circumstances(rows, session.path, data, session.data, settings.seed)
+        folder.add_evaluation(rows)
         if alone:
             folder.say(table(rows))
     write_samples(session.path, settings.seed, titles)
