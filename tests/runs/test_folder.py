@@ -11,7 +11,7 @@ import yaml
 
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint
-from twofold.runs.folder import RunFolder
+from twofold.runs.folder import RunFolder, data_name, trained_epochs
 
 CONFIG = {
     "method": "moco",
@@ -251,3 +251,29 @@ def test_another_length_names_how_to_train_on(tmp_path):
     with pytest.raises(UserError) as refused:
         RunFolder.open(tmp_path, {"epochs": 3, "lr": 2})
     assert "--weights" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("a/plays.csv.gz", "plays"), ("train.parquet", "train"), ("shard-{000..009}.tar", "shard-000..009"),
+        ("my.plays.tsv", "my.plays"), ("data/", "data"), (".hidden", ".hidden"), ("s3://bucket/set.v2", "set.v2"),
+    ],
+)  # fmt: skip
+def test_the_name_of_data_tells_versions_apart(data, name):
+    assert data_name(data) == name
+
+
+def test_a_folder_has_no_ending(tmp_path):
+    for name in ("set.v1", "set.old"):
+        (tmp_path / name).mkdir()
+        assert data_name(str(tmp_path / name)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs"), [('{"epochs": 3}', 3), ("[]", None), ("{", None), ('{"epochs": "3"}', None)]
+)
+def test_epochs_that_were_trained(tmp_path, text, epochs):
+    assert trained_epochs(tmp_path) is None
+    (tmp_path / "outcome.json").write_text(text)
+    assert trained_epochs(tmp_path) == epochs

@@ -43,7 +43,8 @@ def folder(path):
 
 def table(path):
     files = sorted(path.iterdir())
-    pq.write_table(pa.table({"name": [f.name for f in files], "image": [f.read_bytes() for f in files]}), f"{path}.parquet")  # fmt: skip
+    columns = {"name": [file.name for file in files], "image": [file.read_bytes() for file in files]}
+    pq.write_table(pa.table(columns), f"{path}.parquet")
     return f"{path}.parquet"
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from twofold.cli import main
+from twofold.interactions.jobs.store import read_model
 
 SMALL = ["--method.dim", "4", "--batch-size", "16", "--patience", "0", "--epochs", "2"]
 
@@ -76,3 +79,31 @@ def test_equal_runs_give_equal_bytes(made, tmp_path):
     for name in (*names, "similar.parquet", "pairs.parquet", "user_ids.parquet", "evaluation.json", "samples.json"):
         one, two = (tmp_path / which / "run" / name for which in ("one", "two"))
         assert one.read_bytes() == two.read_bytes(), name
+
+
+def test_more_epochs_are_had_from_the_run_as_weights(made, tmp_path, capsys):
+    run = shutil.copytree(made / "run", tmp_path / "run")
+    assert main([*command(made, run), "--epochs", "3"]) == 2
+    assert f"or --weights {run} to train on" in capsys.readouterr().err
+    grown = shutil.copytree(made, tmp_path / "grown", ignore=shutil.ignore_patterns("run"))
+    (grown / "train.csv").write_text("user,item\nnew,i3\nnew,i4\n" + (grown / "train.csv").read_text()[10:])
+    out, still = tmp_path / "longer", ["--lr", "1e-12", "--weight-decay", "0", "--no-report", "--steps", "1"]
+    arguments = [word for word in command(grown, out, *still) if word not in ("--epochs", "2")]
+    assert main([*arguments, "--weights", str(run)]) == 0
+    assert "Tables of 10 of 11 users and 12 of 12 items start from" in capsys.readouterr().out
+    before, after = read_model(run), read_model(out)
+    ours, theirs = (load_file(folder / "model.safetensors")["user"] for folder in (out, run))
+    rows = [after.user_ids.to_pylist().index(user) for user in before.user_ids.to_pylist()]
+    assert torch.allclose(ours[rows], theirs, atol=1e-6)
+    copied = shutil.copytree(run, tmp_path / "copied")
+    assert main([*arguments, "--weights", str(copied)]) == 0
+    assert "weights was" in capsys.readouterr().out
+    other = ["--out", str(tmp_path / "other"), "--weights", str(run), "--method.dim", "8"]
+    assert main([*arguments, *other]) == 2
+    assert "give it the --method.dim of the run" in capsys.readouterr().err
+    formula = ["pretrain", "popularity", str(made / "train.csv"), "--out", str(tmp_path / "formula"), "--quiet"]
+    assert main(formula) == 0
+    assert main([*formula, "--weights", str(run)]) == 2
+    assert "popularity is not trained: --weights means nothing for it" in capsys.readouterr().err
+    assert main([*arguments, "--out", str(tmp_path / "other"), "--weights", str(tmp_path / "formula")]) == 2
+    assert "ranks without embeddings" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
 from twofold.interactions.jobs.parts import open_data
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, TRAINING, settle
+from twofold.interactions.jobs.start import start_from, tables_digest
 from twofold.interactions.jobs.store import ranker_of, write_data, write_model
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.options import Pretrain
@@ -81,11 +82,12 @@ def _train(
     learned = Bipartite(pairs, data.users, data.items)
     recipe = composition.recipes[settings.recipe]
     method, chosen = build(composition, learned, situation, recipe, settings.method_options or {})
+    begun = [start_from(settings.weights, method, data)] if settings.weights else []
     triples = Triples(pairs.to(fabric.device), data.users, data.items, sampling=method.sampling, seed=seed)
 
     session = _open(composition, path, replace(settings, method_options=chosen), data, fabric=fabric)
     best = _best_epoch(session.path, settings, data)
-    session.announce(_header(session, data, triples, method, plan, situation, best))
+    session.announce([*_header(session, data, triples, method, plan, situation, best), *begun])
     monitors: list[Monitor] = [best] if best else []
     outcome = session.train(method, IndexStream(len(pairs)), triples, plan, monitors, SHOWN)
     if session.first and not (outcome.finished_before and (session.path / SAMPLES_FILE).exists()):
@@ -128,8 +130,11 @@ def _open(
     without: Collection[str] = (),
 ) -> Session:
     about = {"pairs": len(data.train), "fingerprint": fingerprint(data), "directory": os.getcwd()}
+    if settings.weights:
+        about["weights_fingerprint"] = tables_digest(settings.weights)
     changed = "The data, or how it is split,"
-    places = dict.fromkeys(("val", "test"), DATA)  # all parts have one fingerprint
+    # All parts have one fingerprint.
+    places = {**dict.fromkeys(("val", "test"), DATA), "weights": "weights_fingerprint"}
     return Session.open(
         composition, path, settings, about, fabric=fabric, changed=changed, without=without, places=places
     )
