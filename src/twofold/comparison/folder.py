@@ -89,6 +89,9 @@ def _agree(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         raise UserError(f"{path} holds a comparison with other settings ({'; '.join(changed)}): give a new --out.")
     if same is not True:
         raise UserError(f"The data has changed since the comparison in {path} began: give a new --out.")
+    others = [name for name in new if name not in PLACES]
+    for line in differences(old, new, harmless=(DATA, "stamp", *others)):
+        print(f"{line}: the content is the same, so the comparison goes on.", flush=True)
 
 
 def default_folder(data: str) -> Path:

@@ -16,11 +16,11 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.last, self.previous = folder / "last.ckpt", folder / "previous.ckpt"
 
-    def load(self) -> tuple[Checkpoint | None, str]:
+    def load(self, put_aside: bool = True) -> tuple[Checkpoint | None, str]:
         """The newest that is whole, if any, and a sentence where that is not the last one.
 
-        A damaged last one is put aside, so that it never takes the place of the whole one. Raises UserError where there
-        are some and none can be read.
+        put_aside: rename a damaged last one, so that it never takes the place of the whole one. Raises UserError where
+        there are some and none can be read.
         """
         if not self.last.exists():
             if not self.previous.exists():
@@ -33,13 +33,14 @@ class Checkpoints:
             if not self.previous.is_file():
                 raise
             with contextlib.suppress(UserError):
-                return self._put_aside(Checkpoint.read(self.previous))
+                return self._instead(Checkpoint.read(self.previous), put_aside)
             raise
 
-    def _put_aside(self, taken: Checkpoint) -> tuple[Checkpoint, str]:
+    def _instead(self, taken: Checkpoint, put_aside: bool) -> tuple[Checkpoint, str]:
         aside = self.last.with_name(f"{self.last.name}.damaged")
-        with contextlib.suppress(OSError):
-            self.last.replace(aside)
+        if put_aside:
+            with contextlib.suppress(OSError):
+                self.last.replace(aside)
         return taken, (
             f"{self.last} is damaged, and kept as {aside.name}; the one before it, of step {taken.step:,}, is taken."
         )

@@ -116,7 +116,7 @@ class RunFolder:
 
         Raises UserError where none can be read, or it is not of this run.
         """
-        found, damaged = self.checkpoints.load()
+        found, damaged = self.checkpoints.load(put_aside=self.writer)
         if damaged:
             self.warn(damaged)
         if found is not None and found.config and found.config != self.hash:
@@ -162,8 +162,8 @@ class RunFolder:
         moved = {name for name, key in self.places.items() if agrees(before, now, key)}
         stored = read_settings(file) if file.exists() else yaml.safe_load(to_yaml(self.config))
         if changed := differences(stored, self.config, [*self.harmless, *moved], self.usual):
-            lengths = {line.split(" ")[0] for line in changed} & {"epochs", "steps"}
-            onward = f", or --weights {self.path} to train on from what it learned" if lengths else ""
+            longer = "weights" in self.config and {line.split(" ")[0] for line in changed} & {"epochs", "steps"}
+            onward = f", or --weights {self.path} to train on from what it learned" if longer else ""
             raise UserError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed)}): "
                 f"give the same settings to go on with it, or a new --out{onward}."

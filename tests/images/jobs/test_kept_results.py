@@ -109,3 +109,32 @@ def test_the_page_that_cannot_be_made_is_said(place, capsys):
     (Path(run) / "report.html" / "report.html").mkdir(parents=True)
     assert main(["evaluate", run, train, "--protocols", "5nn", "--quiet"]) == 0
     assert "report.html" in capsys.readouterr().err and linear(run)
+
+
+@pytest.mark.parametrize("kind", ["images", "interactions"])
+def test_a_comparison_goes_on_with_a_copy_of_its_data(tmp_path, capsys, kind):
+    if kind == "images":
+        data = pictures(tmp_path / "here" / "data.npz", 24, 0)
+        what = ["simsiam", "--epochs", "1", "--protocols", "5nn", "--backbone", "convnet", "--no-supervised"]
+    else:
+        data, what = str(tmp_path / "here" / "data.csv"), ["popularity"]
+        (tmp_path / "here").mkdir()
+        Path(data).write_text("user,item\n" + "".join(f"u{u},i{(u + k) % 12}\n" for u in range(10) for k in range(5)))
+
+    def compare(path):
+        command = ["compare", what[0], path, *what[1:], "--seeds", "1", "--no-report", "--out", str(tmp_path / "c")]
+        code = main(command)
+        return code, capsys.readouterr(), json.loads((tmp_path / "c" / "compare.json").read_text())["rows"]
+
+    (tmp_path / "there").mkdir()
+    copy = tmp_path / "there" / Path(data).name
+    copy.write_bytes(Path(data).read_bytes())
+    code, _, rows = compare(data)
+    assert code == 0 and rows[0]["numbers"]
+    code, said, again = compare(str(copy))
+    assert code == 0 and "1 of 1 runs were finished before" in said.out
+    assert f"data was {data} and is now {copy}: the content is the same, so the comparison goes on." in said.out
+    assert [row["numbers"] for row in again] == [row["numbers"] for row in rows]
+    copy.write_bytes(copy.read_bytes() + b"x,i1\n") if kind == "interactions" else pictures(copy, 24, 9)
+    code, said, _ = compare(str(copy))
+    assert code == 2 and "The data has changed since the comparison" in said.err
