@@ -15,6 +15,7 @@ from twofold.catalog.settings import NO, YES, convert
 from twofold.commands import COMMANDS, Command
 from twofold.completion import completion
 from twofold.errors import UserError, nearest
+from twofold.files import refusal
 
 METHOD = "--method."
 
@@ -36,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if os.environ.get("TWOFOLD_TRACE") or not refusal(error):
+            raise
+        print(f"twofold: {refusal(error)}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = _FULL | {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EIO,
+    errno.ESTALE,
+}  # fmt: skip
 _UNFINISHED = re.compile(r"\..+\.\d+\.part(\.[^.]*)?")
 _HEADER = 8  # bytes that hold the length of a safetensors header, which is a multiple of it
 
@@ -133,6 +137,13 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
+def refusal(error: OSError) -> str:
+    """What the file system refused, in a sentence, where it is none of the program's mistakes; "" otherwise."""
+    if error.errno not in _REFUSED or not error.filename:
+        return ""
+    return f"{error.filename!s} cannot be used ({why(error)}): mend that, or name another place."
+
+
 def why(error: OSError) -> str:
     """What the file system says, as a few words for a sentence in brackets."""
     return f"{error.filename} is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
@@ -159,7 +170,9 @@ def _refusals(path: Path, writes: Path | None = None) -> Iterator[None]:
     about other files."""
     try:
         yield
-    except UserError:
+    except UserError as error:
+        if writes is not None and str(error).startswith(str(writes)) and isinstance(error.__cause__, Exception):
+            raise _refused(path, error.__cause__) from error.__cause__  # the hidden name says nothing to anybody
         raise
     except (OSError, RuntimeError) as error:
         own = isinstance(error, OSError) and (writes is None or error.filename == str(writes))

@@ -11,7 +11,7 @@ import yaml
 
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint
-from twofold.runs.folder import RunFolder
+from twofold.runs.folder import RunFolder, data_name, trained_epochs
 
 CONFIG = {
     "method": "moco",
@@ -193,3 +193,90 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
         (tmp_path / name).write_text("half")
     reopen(tmp_path)
     assert [p.name for p in tmp_path.rglob("*.part*")] == []
+
+
+def begun(path, data="a", **environment):
+    RunFolder.open(path, {"data": data, "val": "v"}, environment=environment, places=PLACES).close()
+
+
+PLACES = {"data": "fingerprint", "val": "val_fingerprint"}
+
+
+def test_another_place_and_time_of_the_same_content_are_said(tmp_path, capsys):
+    begun(tmp_path, fingerprint="1", stamp="x")
+    begun(tmp_path, "elsewhere/a", fingerprint="1", stamp="y")
+    said = capsys.readouterr().out
+    assert "data was a and is now elsewhere/a: the content is the same, so the run goes on." in said
+    assert "other times of change" in said and (tmp_path / "log.txt").read_text().count("so the run goes on") == 2
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["data"] == "elsewhere/a"
+    begun(tmp_path, "elsewhere/a", fingerprint="1", stamp="y")
+    assert capsys.readouterr().out == ""
+    with pytest.raises(UserError, match="data was elsewhere/a and is now a"):
+        begun(tmp_path, fingerprint="2", stamp="y")
+    with pytest.raises(UserError, match="has changed"):
+        begun(tmp_path, "elsewhere/a", fingerprint="2", stamp="y")
+
+
+def test_a_checkpoint_goes_with_the_data_to_another_place(tmp_path):
+    run = RunFolder.open(tmp_path, {"data": "a"}, environment={"fingerprint": "1"}, places=PLACES)
+    run.save(Checkpoint({}, {}, 1, 2, 3))
+    run.close()
+    run = RunFolder.open(tmp_path, {"data": "b"}, environment={"fingerprint": "1"}, places=PLACES)
+    assert run.load() is not None
+    run.close()
+
+
+def test_a_record_of_0_1_0_is_of_names_sizes_and_times(tmp_path):
+    begun(tmp_path, fingerprint="old")
+    begun(tmp_path, fingerprint="new", stamp="old")
+    begun(tmp_path, "b", fingerprint="new", stamp="copied")
+    other = tmp_path / "other"
+    begun(other, fingerprint="old")
+    with pytest.raises(UserError, match="has changed"):
+        begun(other, fingerprint="new", stamp="touched")
+
+
+def test_a_place_of_which_nothing_is_recorded_must_be_the_same(tmp_path):
+    begun(tmp_path, fingerprint="1")
+    with pytest.raises(UserError, match="val was v and is now w"):
+        RunFolder.open(
+            tmp_path, {"data": "a", "val": "w"}, environment={"fingerprint": "1", "val_fingerprint": "2"}, places=PLACES
+        )
+
+
+def test_another_length_names_how_to_train_on(tmp_path):
+    old = {"epochs": 3, "lr": 1, "weights": None}
+    RunFolder.open(tmp_path, old).close()
+    with pytest.raises(UserError, match=r"epochs was 3 and is now 4.*, or --weights .* to train on"):
+        RunFolder.open(tmp_path, {**old, "epochs": 4})
+    without = {name: value for name, value in old.items() if name != "weights"}
+    for other in ({**old, "lr": 2}, {**without, "epochs": 4}):  # a kind of data may have no such option
+        with pytest.raises(UserError) as refused:
+            RunFolder.open(tmp_path, other)
+        assert "--weights" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("a/plays.csv.gz", "plays"), ("train.parquet", "train"), ("shard-{000..009}.tar", "shard-000..009"),
+        ("my.plays.tsv", "my.plays"), ("data/", "data"), (".hidden", ".hidden"), ("s3://bucket/set.v2", "set.v2"),
+    ],
+)  # fmt: skip
+def test_the_name_of_data_tells_versions_apart(data, name):
+    assert data_name(data) == name
+
+
+def test_a_folder_has_no_ending(tmp_path):
+    for name in ("set.v1", "set.old"):
+        (tmp_path / name).mkdir()
+        assert data_name(str(tmp_path / name)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs"), [('{"epochs": 3}', 3), ("[]", None), ("{", None), ('{"epochs": ""}', None)]
+)
+def test_epochs_that_were_trained(tmp_path, text, epochs):
+    assert trained_epochs(tmp_path) is None
+    (tmp_path / "outcome.json").write_text(text)
+    assert trained_epochs(tmp_path) == epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from twofold.training.watch import Watch, likely_causes
@@ -62,3 +63,23 @@ def test_causes_fit_the_method():
     contrasting = likely_causes(make_method("simclr"), make_plan(weight_decay=0.1))
     assert any("weight decay" in cause for cause in contrasting)
     assert not any("predictor" in cause for cause in contrasting)
+
+
+def test_what_was_seen_goes_through_a_checkpoint():
+    def reading(watch, rows, done):
+        return watch(rows, done, 1000)[1]
+
+    few = HEALTHY.clone()
+    few[:, 3:] = 0
+    whole, first = (Watch(make_method("moco"), make_plan()) for _ in range(2))
+    for watch in (whole, first):
+        reading(watch, HEALTHY, 100)
+        reading(watch, few, 200)
+    second = Watch(make_method("moco"), make_plan())
+    second.load_state_dict(first.state_dict())
+    assert reading(whole, few, 300) == reading(second, few, 300) is not None
+    assert reading(second, few, 400) is None
+    second.load_state_dict({})
+    for wrong in ({"highest": "x", "low": {}, "warned": []}, {"highest": 1.0}):
+        with pytest.raises(ValueError, match="cannot be meant"):
+            second.load_state_dict(wrong)

@@ -169,9 +169,9 @@ class Pretrain(Options):
     """How much the weights decay; the recipe's where not given."""
     seed: int = option(0)
     """The seed of everything random."""
-    devices: int | None = option(None, least=1)
+    devices: int | None = option(None, least=1, harmless=True)
     """GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given."""
-    nodes: int = option(1, least=1)
+    nodes: int = option(1, least=1, harmless=True)
     """Machines (start by torchrun or SLURM)."""
     save_every: float = option(120.0, least=0, harmless=True)
     """Seconds between checkpoints."""
@@ -260,6 +260,6 @@ class Embed(Options):
     """Options of writing vectors"""
 
     out: str | None = option(None, path=True)
-    """The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given."""
+    """The parquet file; DATA-embeddings.parquet in the run folder (or here) where not given, not over other data's."""
     quiet: bool = option(False)
     """Print the result only."""

@@ -12,10 +12,11 @@ from twofold.files import write_text
 from twofold.folders import Claim, claim, sweep
 from twofold.runs.config import differences, read_settings, to_yaml
 from twofold.runs.folder import data_name
+from twofold.runs.identity import DATA, agrees
 from twofold.runs.schema import wrong_in
 
 FILE = "compare.yaml"
-DATA = "fingerprint"
+PLACES = ("data", "val", "test")  # where the data lies, of which there is one fingerprint
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,15 @@ class ComparisonFolder:
 
 
 def _agree(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    if changed := differences(old, new, harmless=(DATA,)):
+    same = agrees(old, new)
+    moved = PLACES if same else ()
+    if changed := differences(old, new, harmless=(DATA, "stamp", *moved)):
         raise UserError(f"{path} holds a comparison with other settings ({'; '.join(changed)}): give a new --out.")
-    if old.get(DATA) != new.get(DATA):
+    if same is not True:
         raise UserError(f"The data has changed since the comparison in {path} began: give a new --out.")
+    others = [name for name in new if name not in PLACES]
+    for line in differences(old, new, harmless=(DATA, "stamp", *others)):
+        print(f"{line}: the content is the same, so the comparison goes on.", flush=True)
 
 
 def default_folder(data: str) -> Path:

@@ -18,6 +18,7 @@ from twofold.images.reading import Images
 from twofold.runs.screen import OnProgress
 
 ROW_GROUP = 8192
+METADATA = b"twofold"
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ def embed(
     them, and embedding (fixed-size list of float32, the backbone's pooled features, not normalised).
 
     Rows come in the order of the data; images that cannot be read have none and are listed in the result. The file's
-    metadata hold, under "twofold", JSON with the backbone's blueprint, mean, std and image_size. The file appears whole
-    or not at all. Raises UserError for a name without .parquet, where it cannot be written, or where no image can be
-    read.
+    metadata hold, under "twofold", JSON with the backbone's blueprint, mean, std, image_size and the data's
+    fingerprint. The file appears whole or not at all. Raises UserError for a name without .parquet, where it cannot be
+    written, or where no image can be read.
     """
     import pyarrow.parquet as parquet
 
@@ -77,6 +78,17 @@ def embed(
     return Embedded(out, count, backbone.width, images.unreadable)
 
 
+def fingerprint_in(file: Path) -> str:
+    """Of which data the vectors in a file are, by their fingerprint; "" where it does not say."""
+    import pyarrow.parquet as parquet
+
+    try:
+        about = json.loads((parquet.read_schema(file).metadata or {})[METADATA])
+    except (OSError, ValueError, KeyError):  # of arrow's own errors, too
+        return ""
+    return str(about.get("data", "")) if isinstance(about, dict) else ""
+
+
 def _schema(backbone: Backbone, images: Images, inputs: InputSettings) -> Any:
     import pyarrow as pa
 
@@ -85,7 +97,8 @@ def _schema(backbone: Backbone, images: Images, inputs: InputSettings) -> Any:
     fields += [("class", pa.string())] if _named(images) else []
     fields += [("embedding", pa.list_(pa.float32(), backbone.width))]
     about = {"backbone": backbone.blueprint(), "image_size": inputs.size, "mean": inputs.mean, "std": inputs.std}
-    return pa.schema(fields, metadata={"twofold": json.dumps(about)})
+    about["data"] = images.source.fingerprint()
+    return pa.schema(fields, metadata={METADATA: json.dumps(about)})
 
 
 def _named(images: Images) -> bool:

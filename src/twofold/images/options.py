@@ -40,7 +40,7 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
     """The first layers; auto fits them to the image size."""
     weights: str = option("random", path=True)
-    """random, torchvision, or a checkpoint file to start from."""
+    """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on."""
     image_size: int | None = option(None, least=8)
     """Side of the views in pixels; by the data where not given."""
     views: str = option("auto")
@@ -121,7 +121,7 @@ class Export(Trust):
     format: Literal["safetensors", "torchvision", "timm", "onnx"] = option("torchvision")
     """Whose names the weights get; torchvision and timm for backbones that come from there."""
     out: str | None = option(None, path=True)
-    """The file; backbone-FORMAT beside the model where not given."""
+    """The file; backbone-FORMAT in the run folder, or NAME-FORMAT beside a file NAME, where not given."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,8 +43,8 @@ class Pairs(Options):
 class Pretrain(options.Pretrain, Pairs):
     """Options of training on interactions"""
 
-    devices: int | None = option(None, least=1, harmless=True)
-    nodes: int = option(1, least=1, harmless=True)
+    weights: str | None = option(None, path=True)
+    """A run folder, whose tables are trained on: users and items are found by their ids, new ones start at random."""
     titles: str | None = option(None, harmless=True, path=True)
     """A CSV, TSV or parquet file of item ids and titles, for the sample recommendations of the report."""
     patience: int | None = option(None, least=0)

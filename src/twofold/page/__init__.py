@@ -1,18 +1,32 @@
 """Runs -> one HTML page that anyone can open, without a network. What a kind of data shows comes from its wing."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 from twofold.errors import UserError
-from twofold.page.assemble import build
+from twofold.page.assemble import PAGE_FILE, build
 from twofold.page.read import Run, read_run
 from twofold.page.sections import Sections
+from twofold.runs.config import read_config
+from twofold.runs.results import add_results
 
-__all__ = ["Run", "Sections", "build", "build_or_say", "read_run"]
+__all__ = ["PAGE_FILE", "Run", "Sections", "build", "build_or_say", "keep_results", "read_run"]
+
+
+def keep_results(run: Path, entries: list[dict[str, Any]], sections: Sections) -> None:
+    """Put results into a run folder and, unless the run wanted none, its page; what cannot be written is said."""
+    try:
+        add_results(run, entries)
+        if (run / PAGE_FILE).exists() or read_config(run).get("report", True):
+            build([run], run / PAGE_FILE, sections)
+    except UserError as error:
+        print(f"The run folder does not keep all of this: {error}", file=sys.stderr, flush=True)
 
 
 def build_or_say(run: Path, sections: Sections) -> str:
     """Build the page of a run in its folder; a sentence with its place, or with the reason why there is none."""
     try:
-        return f"report: {build([run], run / 'report.html', sections)}"
+        return f"report: {build([run], run / PAGE_FILE, sections)}"
     except UserError as error:
         return f"No report: {error}"

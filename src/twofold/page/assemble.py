@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from twofold.page.read import Run, read_run
 from twofold.page.render import Renderer
 from twofold.page.run_view import RunView, run_view
 from twofold.page.sections import Data, Numbered, Sections
+
+PAGE_FILE = "report.html"
 
 
 def build(
@@ -76,11 +79,8 @@ def _merged(parts: Iterable[Data]) -> dict[str, dict[str, Any]]:
 
 
 def _write(page: str, out: Path) -> Path:
-    if out.is_dir():
-        out = out / "report.html"
-    try:
-        # A name of a file may hold bytes that are no text.
-        write_text(out, page.encode("utf-8", errors="replace").decode("utf-8"))
-    except OSError as error:
-        raise UserError(f"{out} cannot be written ({error.strerror or error}): name another place.") from error
+    if os.path.isdir(out):
+        out = out / PAGE_FILE
+    # A name of a file may hold bytes that are no text.
+    write_text(out, page.encode("utf-8", errors="replace").decode("utf-8"))
     return out

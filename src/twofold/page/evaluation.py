@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from twofold.page.facts import is_floor_of, is_value, same_question
 from twofold.page.read import Run
 from twofold.page.words import number, percent, points
+from twofold.runs.results import part
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,38 @@ def _row(entry: Mapping[str, Any], results: list[dict[str, Any]], floors: list[d
     is_part = 0 <= value <= 1
     rivals = {str(other.get("name")) for other in results if same_question(other, entry)}
     whose = [str(entry.get("name"))] if len(rivals) > 1 else []
+    alike = [other for other in results if all(other.get(key) == entry.get(key) for key in ("protocol", "metric"))]
     words = percent(value) if is_part else number(value)
     return Row(
         protocol=_readable(entry.get("protocol", "")),
         metric=_readable(entry.get("metric", "")),
         data=str(entry.get("data", "")),
-        settings=", ".join(whose + _settings(entry.get("settings"))),
+        settings=", ".join(whose + _settings(entry.get("settings")) + differing(entry, alike)),
         value=words if math.isfinite(value) else "not measured",
         bar=100 * value if is_part else None,
         floors=[_floor(floor, value, is_part) for floor in floors],
     )
+
+
+def differing(entry: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The conditions of an entry, a few words each, in which others of the same protocol and metric differ.
+
+    Where one path has had several contents, the beginning of their fingerprints tells them apart.
+    """
+    own, marks = _conditions(entry), part(entry, "fingerprints")
+    ways = [_conditions(other) for other in others]
+    words = [f"{name} {value}" for name, value in own.items() if any(way.get(name) != value for way in ways)]
+    for name, mark in marks.items():
+        path = {"data": entry.get("data"), **own}.get(name)
+        same = [other for other in others if {"data": other.get("data"), **_conditions(other)}.get(name) == path]
+        if any(part(other, "fingerprints").get(name) != mark for other in same):
+            words.append(f"{path} as of {str(mark)[:6]}")
+    return words
+
+
+def _conditions(entry: Mapping[str, Any]) -> dict[str, Any]:
+    seed = {} if entry.get("seed") is None else {"seed": entry["seed"]}
+    return {**part(entry, "conditions"), **seed}
 
 
 def _readable(name: Any) -> str:

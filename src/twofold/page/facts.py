@@ -12,6 +12,7 @@ from twofold.page.columns import WARN_RANK, WARN_SPREAD
 from twofold.page.curves import Rows
 from twofold.page.read import Run
 from twofold.page.words import Noun, number
+from twofold.runs.results import circumstances
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ def is_value(value: Any) -> bool:
 
 
 def same_question(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two entries of evaluation.json have the same protocol, metric and data."""
-    return all(one.get(key) == other.get(key) for key in ("protocol", "metric", "data"))
+    """Whether two entries of evaluation.json have the same protocol, metric, data and conditions."""
+    same = all(one.get(key) == other.get(key) for key in ("protocol", "metric"))
+    return same and circumstances(one) == circumstances(other)
 
 
 def is_floor_of(floor: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
     """Whether an entry of evaluation.json is a floor of another, asked the same question with the same settings."""
-    return bool(floor.get("floor")) and same_question(floor, result) and floor.get("settings") == result.get("settings")
+    same = all(floor.get(key) == result.get(key) for key in ("settings", "seed"))
+    return bool(floor.get("floor")) and same and same_question(floor, result)
 
 
 def outcome(run: Run, learned: str) -> Verdict:

@@ -16,7 +16,7 @@ from twofold.errors import UserError
 from twofold.files import write_atomically
 from twofold.runs.schema import finite, wrong_in
 
-FORMAT = 2
+FORMAT = 3  # 2: another rule for the hash of the settings
 _RENAMED = {"optimiser": "optimizer", "images": "count"}  # format 1 -> 2
 
 
@@ -28,7 +28,7 @@ class Checkpoint:
     spent so far. meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings,
     or "" where it is not known. Random numbers and the place in the data are functions of the step, so nothing of them
     is kept. versions: of packages, and the numbers of threads and processes, on which the bits depend, too. enough: a
-    monitor has ended the run here.
+    monitor has ended the run here. watch: what the collapse watch has seen.
     """
 
     method: dict[str, Any]
@@ -42,6 +42,7 @@ class Checkpoint:
     config: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     enough: bool = False
+    watch: dict[str, Any] = field(default_factory=dict)
 
     def write(self, file: Path) -> None:
         """Write to a file, whole or not at all."""
@@ -50,7 +51,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, file: Path) -> Checkpoint:
-        """Read a file, also of format 1; nothing in it is executed. Raises UserError where it is no checkpoint."""
+        """Read a file, also of format 1 or 2; nothing in it is executed. Raises UserError where it is no checkpoint."""
         try:
             check_stored(file)
             content = torch.load(file, map_location="cpu", weights_only=True)
@@ -59,10 +60,10 @@ class Checkpoint:
                 f"{file} cannot be read as a checkpoint: remove it to begin again, or restore it."
             ) from error
         version = content.pop("format", None) if isinstance(content, dict) else None
-        if version == 1:
-            # Its hash followed another rule; the settings in config.yaml are compared anyway.
+        if version in (1, 2):
+            # Their hash followed other rules; the settings in config.yaml are compared anyway.
             content = {_RENAMED.get(name, name): value for name, value in content.items()} | {"config": ""}
-        if version not in (1, FORMAT) or not set(content) <= set(cls.__dataclass_fields__):
+        if version not in (1, 2, FORMAT) or not set(content) <= set(cls.__dataclass_fields__):
             raise UserError(f"{file} is not a checkpoint of this version: remove it to begin again.")
         wrong = wrong_in(cls, content)
         numbers = [name for name in ("step", "steps", "count", "seconds") if name in content]
@@ -80,7 +81,8 @@ class Checkpoint:
 
 
 def check_stored(file: Path) -> None:
-    """Refuse a file that torch.save has not written, or that unpacks to more than it holds, by a ValueError."""
+    """Refuse a file that torch.save has not written, that unpacks to more than it holds, or of which a bit is not as it
+    was written, by a ValueError."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise ValueError("it is no regular file")
     with zipfile.ZipFile(file) as members:
@@ -88,6 +90,8 @@ def check_stored(file: Path) -> None:
             raise ValueError("it is compressed")
         if sum(info.file_size for info in members.infolist()) > file.stat().st_size:
             raise ValueError("it claims more than it holds")
+        if members.testzip() is not None:  # torch does not look
+            raise ValueError("its content is not what was written")
 
 
 def all_finite(tensors: Mapping[str, Any]) -> bool:

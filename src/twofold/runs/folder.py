@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import yaml
+
 from twofold.errors import UserError
 from twofold.files import write_arrays, write_json, write_text
 from twofold.folders import Claim, claim, sweep
 from twofold.runs.checkpoint import Checkpoint
+from twofold.runs.checkpoints import Checkpoints
 from twofold.runs.config import CONFIG_FILE, differences, read_settings, settings_hash, to_yaml
+from twofold.runs.identity import agrees, retimed
 from twofold.runs.metrics import MetricsFile
 from twofold.runs.results import add_results
 from twofold.runs.schema import read_json
@@ -37,11 +42,13 @@ class RunFolder:
         writer: bool,
         harmless: Collection[str],
         usual: Mapping[str, Any],
+        places: Mapping[str, str],
     ) -> None:
         self.path, self.config, self.writer = path, dict(config), writer
-        self.harmless, self.usual = harmless, usual
-        self.hash = settings_hash(config, harmless, usual)
+        self.harmless, self.usual, self.places = harmless, usual, places
+        self.hash = settings_hash(config, [*harmless, *places], usual)
         self.metrics = MetricsFile(path / "metrics.csv")
+        self.checkpoints = Checkpoints(path / "checkpoints")
         self.echo: Callable[[str, bool], None] = print_plainly
         self._claim: Claim | None = None
 
@@ -56,17 +63,21 @@ class RunFolder:
         writer: bool = True,
         harmless: Collection[str] = (),
         usual: Mapping[str, Any] = MappingProxyType({}),
+        places: Mapping[str, str] = MappingProxyType({}),
     ) -> RunFolder:
         """Begin a run in a new or empty folder, or resume the one that is there.
 
         config: resolved settings, nested mappings of plain values; written to config.yaml. environment: written to
-        environment.json; its "fingerprint", where it has one, is of the data, and must be the same when a run goes on.
+        environment.json; its "fingerprint", where it has one, is of the data, and must be the same when a run goes on;
+        see `runs.identity`.
         data: what has changed where it is not, as a sentence begins. writer: False in every process but the first.
         harmless: names of settings (the last part of a dotted name counts) that may differ from the last start.
-        usual: values with which a setting agrees that the folder does not know yet. Raises UserError where the folder
-        holds something else, a run with other settings or of other data, or is being written to by another process.
+        usual: values with which a setting agrees that the folder does not know yet. places: settings that only say
+        where something lies, by the key of `environment` with its fingerprint; where that agrees, they may differ.
+        Raises UserError where the folder holds something else, a run with other settings or of other data, or is being
+        written to by another process.
         """
-        run = cls(Path(path), config, writer=writer, harmless=harmless, usual=usual)
+        run = cls(Path(path), config, writer=writer, harmless=harmless, usual=usual, places=places)
         if not writer:
             return run
         run._claim = claim(run.path, CONFIG_FILE, holds="run", doing="writing to")
@@ -101,25 +112,27 @@ class RunFolder:
                 handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def load(self) -> Checkpoint | None:
-        """The last checkpoint of this run, or None. Raises UserError where it cannot be read or is not of this run."""
-        file = self.checkpoint_file
-        if not file.exists():
-            return None
-        found = Checkpoint.read(file)
-        if found.config and found.config != self.hash:
-            raise UserError(f"{file} was not made with the settings in config.yaml: give a new --out.")
+        """The last checkpoint of this run that is whole, or None; where that is not the last one, it is said.
+
+        Raises UserError where none can be read, or it is not of this run.
+        """
+        found, damaged = self.checkpoints.load(put_aside=self.writer)
+        if damaged:
+            self.warn(damaged)
+        if found is not None and found.config and found.config != self.hash:
+            raise UserError(f"{self.checkpoint_file} was not made with the settings in config.yaml: give a new --out.")
         return found
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Put a checkpoint in the place of the last one. After any failure the last one is as it was."""
+        """Put a checkpoint in the place of the last one, which is kept beside it; see `Checkpoints.save`."""
         if self.writer:
             checkpoint.config = self.hash
-            checkpoint.write(self.checkpoint_file)
+            self.checkpoints.save(checkpoint)
 
     @property
     def checkpoint_file(self) -> Path:
         """Where the last checkpoint lies."""
-        return self.path / "checkpoints" / "last.ckpt"
+        return self.checkpoints.last
 
     def finish(self, ended: Ended, *, steps: int = 0, epochs: int = 0) -> None:
         """Write outcome.json: how the training ended, after how many steps and epochs (begun ones count)."""
@@ -145,27 +158,45 @@ class RunFolder:
 
     def _take_up(self, environment: Mapping[str, Any] | None, data: str) -> None:
         sweep(self.path, self.checkpoint_file.parent)
-        file = self.path / CONFIG_FILE
-        if file.exists() and (changed := differences(read_settings(file), self.config, self.harmless, self.usual)):
+        file, now, before = self.path / CONFIG_FILE, environment or {}, self._begun_with()
+        moved = {name for name, key in self.places.items() if agrees(before, now, key)}
+        stored = read_settings(file) if file.exists() else yaml.safe_load(to_yaml(self.config))
+        if changed := differences(stored, self.config, [*self.harmless, *moved], self.usual):
+            longer = "weights" in self.config and {line.split(" ")[0] for line in changed} & {"epochs", "steps"}
+            onward = f", or --weights {self.path} to train on from what it learned" if longer else ""
             raise UserError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed)}): "
-                f"give a new --out, or the same settings to go on with it."
+                f"give the same settings to go on with it, or a new --out{onward}."
             )
-        if environment and "fingerprint" in environment:
-            self._same_data(environment["fingerprint"], data)
+        if agrees(before, now) is False:
+            then = f" ({before['data']})" if "data" in before else ""
+            raise UserError(f"{data} has changed since the run in {self.path} began{then}: give a new --out.")
+        others = [name for name in self.config if name not in moved]
+        for line in differences(stored, self.config, [*self.harmless, *others], self.usual):
+            self.warn(f"{line}: the content is the same, so the run goes on.")
+        if retimed(before, now):
+            self.warn("The data has other times of change than before, but the same content, so the run goes on.")
         write_text(file, to_yaml(self.config))
         if environment is not None:
             write_json(self.path / ENVIRONMENT_FILE, environment)
 
-    def _same_data(self, fingerprint: Any, data: str) -> None:
-        """Refuse to go on with a run whose data has changed; an unreadable record of the data counts as unchanged."""
+    def _begun_with(self) -> dict[str, Any]:
+        """What the folder records of how the run began; nothing where that cannot be read."""
         try:
             before = read_json(self.path / ENVIRONMENT_FILE)
         except UserError:
-            return
-        if isinstance(before, dict) and before.get("fingerprint", fingerprint) != fingerprint:
-            then = f" ({before['data']})" if "data" in before else ""
-            raise UserError(f"{data} has changed since the run in {self.path} began{then}: give a new --out.")
+            return {}
+        return before if isinstance(before, dict) else {}
+
+
+def trained_epochs(folder: Path) -> int | None:
+    """The epochs that a run has trained, or None where it does not say."""
+    try:
+        found = read_json(folder / OUTCOME_FILE)
+    except UserError:
+        return None
+    epochs = found.get("epochs") if isinstance(found, dict) else None
+    return epochs if type(epochs) is int else None
 
 
 def default_out(method: str, data: str) -> str:
@@ -174,5 +205,8 @@ def default_out(method: str, data: str) -> str:
 
 
 def data_name(data: str) -> str:
-    """The last name of a path, without its endings."""
-    return Path(data.rstrip("/")).name.split(".")[0] or "data"
+    """The last name of a path: of a file without its endings, of a pattern without its signs."""
+    name = Path(data.rstrip("/")).name
+    if not Path(data).is_dir():
+        name = re.sub(r"(?<=.)\.[A-Za-z]{1,8}(\.(gz|bz2|xz|zst))?$", "", name)
+    return re.sub(r"[{}*?\[\]]+", "", name) or "data"

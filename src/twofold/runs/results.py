@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,16 @@ from twofold.files import write_json
 from twofold.runs.schema import read_json, wrong_in
 
 FILE = "evaluation.json"
-KEY = ("protocol", "metric", "name", "data", "settings", "seed")
+KEY = ("protocol", "metric", "name", "settings", "seed")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What each entry has at least; others may be there."""
+    """What each entry has at least; others may be there.
+
+    data: what was asked about, a path. settings: of the protocol, in words. conditions: all else that makes the number
+    another, a few words and a value each. fingerprints: of the data, and of those conditions that are paths.
+    """
 
     protocol: str
     metric: str
@@ -29,6 +34,8 @@ class Entry:
     data: str | None = None
     settings: str | None = None
     seed: int | None = None
+    conditions: dict[str, Any] | None = None
+    fingerprints: dict[str, str] | None = None
 
 
 def is_result(entry: object) -> bool:
@@ -37,7 +44,7 @@ def is_result(entry: object) -> bool:
 
 
 def add_results(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Put results (KEY, value 0 to 1, floor) into evaluation.json; one with the same key takes the old one's place.
+    """Put results (see `Entry`) into evaluation.json; one of the same question takes the old one's place.
 
     A damaged file is kept beside as evaluation.json.damaged.
     """
@@ -46,8 +53,27 @@ def add_results(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
         with contextlib.suppress(OSError):
             (folder / FILE).replace(folder / f"{FILE}.damaged")
         print(f"{folder / FILE} is damaged: what can be read is kept, the old file as {FILE}.damaged.", file=sys.stderr)
-    by_key = {tuple(str(entry.get(key)) for key in KEY): dict(entry) for entry in [*kept, *entries]}
+    by_key: dict[str, dict[str, Any]] = {}
+    for entry in [*kept, *entries]:
+        by_key.setdefault(question(entry), {}).update(entry)
     write_json(folder / FILE, list(by_key.values()))
+
+
+def question(entry: Mapping[str, Any]) -> str:
+    """What an entry measured, of whom and how: two that differ in it are two numbers. Data count by their fingerprints,
+    where there are such, and otherwise by their paths."""
+    return json.dumps([[entry.get(name) for name in KEY], circumstances(entry)], sort_keys=True, default=str)
+
+
+def circumstances(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """On what, and under which conditions, an entry was measured."""
+    return {"data": entry.get("data"), **part(entry, "conditions"), **part(entry, "fingerprints")}
+
+
+def part(entry: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The conditions or the fingerprints of an entry; none of one that has none, as earlier versions wrote it."""
+    found = entry.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:

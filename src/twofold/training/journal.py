@@ -69,6 +69,7 @@ class Journal:
                 _check_kinds(self.optimizer, found.optimizer)
                 self.optimizer.load_state_dict(found.optimizer)
                 self.meter.load_state_dict(found.meter)
+                self.watch.load_state_dict(found.watch)
             except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
                 why = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
                 raise UserError(
@@ -234,6 +235,7 @@ class Journal:
                     count=len(self.data),
                     seconds=self.earlier + time.monotonic() - self.begun,
                     meter=self.meter.state_dict(),
+                    watch=self.watch.state_dict(),
                     row=self.row,
                     versions=surroundings(self.fabric.world_size),
                     enough=self.enough,

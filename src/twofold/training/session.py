@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twofold.catalog.composition import Composition
 from twofold.catalog.options import Pretrain
-from twofold.page import Sections, build_or_say
+from twofold.page import PAGE_FILE, Sections, build_or_say
 from twofold.runs.environment import environment, versions
 from twofold.runs.folder import RunFolder
+from twofold.runs.identity import DATA
 from twofold.seam import Method, Monitor, Stream, Views
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
@@ -42,11 +44,13 @@ class Session:
         fabric: Fabric | None = None,
         changed: str = "The data",
         without: Collection[str] = (),
+        places: Mapping[str, str] = MappingProxyType({}),
     ) -> Session:
         """Begin the run in its folder, or resume the one that is there.
 
         about: what environment.json says of the data, with its `fingerprint`. changed: what to name as changed where
-        the fingerprint differs. without: options that mean nothing in this run. Raises UserError like `RunFolder.open`.
+        the fingerprint differs. without: options that mean nothing in this run. places: options beside the data that
+        only say where something lies, by the key of its fingerprint in `about`. Raises UserError like `RunFolder.open`.
         """
         stored = {name: value for name, value in settings.values().items() if name not in without}
         config = {"method": composition.name, "kind": composition.kind, "data": data, **stored}
@@ -58,6 +62,7 @@ class Session:
             writer=fabric is None or fabric.is_global_zero,
             harmless=type(settings).harmless(),
             usual=type(settings).usual(),
+            places={"data": DATA, **places},
         )
         return cls(composition, data, settings, folder, fabric)
 
@@ -93,6 +98,11 @@ class Session:
         assert self.fabric is not None
         quiet = self.settings.quiet
         return train(method, stream, make_views, plan, self.folder, self.fabric, monitors, shown=shown, quiet=quiet)
+
+    def finish_again(self, sections: Sections) -> None:
+        """Make the page of a run that had ended before, where it is wanted and not there."""
+        if self.settings.report and not (self.path / PAGE_FILE).is_file():
+            self.finish(sections)
 
     def finish(self, sections: Sections, advice: str = "") -> None:
         """Make the page where it is wanted, and say what to do with the run."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from torch import Tensor
 
 from twofold.evaluation.spectrum import effective_rank, spread
+from twofold.runs.schema import wrong_in
 from twofold.seam import Method
 from twofold.training.plan import Plan
 
@@ -12,6 +17,15 @@ THRESHOLD = 0.3
 SHRUNK = 0.25  # of the highest effective rank so far
 FIRST_STEP = 50
 _ROWS = 512  # enough for both numbers, and the decomposition stays within a few milliseconds
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The state of a watch."""
+
+    highest: float
+    low: dict[str, int]
+    warned: list[str]
 
 
 class Watch:
@@ -27,6 +41,19 @@ class Watch:
         self.highest = 0.0
         self.low = {"spread": 0, "effective_rank": 0}
         self.warned: set[str] = set()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has seen so far, for a checkpoint."""
+        return {"highest": self.highest, "low": dict(self.low), "warned": sorted(self.warned)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there; from nothing, of an earlier version, anew. Raises ValueError where it cannot be meant."""
+        if not state:
+            return
+        if wrong := wrong_in(_Seen, state):
+            raise ValueError(f"the {wrong} of its watch cannot be meant")
+        self.highest, self.warned = float(state["highest"]), set(state["warned"])
+        self.low = {name: int(state["low"].get(name, 0)) for name in self.low}
 
     def __call__(self, rows: Tensor, done: int, steps: int) -> tuple[dict[str, float], str | None]:
         """The two numbers of rows (B, D) after `done` steps of `steps`, with the most that the rank could be, and a

@@ -105,17 +105,22 @@ def test_strange_names(tmp_path):
     assert len(source.fingerprint()) == 32
 
 
-def test_the_fingerprint_follows_names_sizes_and_times(tmp_path):
+def test_the_stamp_follows_times_too_and_the_fingerprint_names_sizes_and_bytes(tmp_path):
+    def mark():
+        source = open_source(str(tmp_path))
+        return source.fingerprint(), source.stamp()
+
     album(tmp_path, 3)
-    marks = [open_source(str(tmp_path)).fingerprint()]
-    assert open_source(str(tmp_path)).fingerprint() == marks[0]
+    marks = [mark()]
+    assert mark() == marks[0]
     write(tmp_path / "new.jpg")
-    marks.append(open_source(str(tmp_path)).fingerprint())
+    marks.append(mark())
     os.utime(tmp_path / "new.jpg", (time.time(), 1.0))
-    marks.append(open_source(str(tmp_path)).fingerprint())
+    marks.append(mark())
     (tmp_path / "new.jpg").rename(tmp_path / "other.jpg")
-    marks.append(open_source(str(tmp_path)).fingerprint())
-    assert len(set(marks)) == 4
+    marks.append(mark())
+    fingerprints, stamps = zip(*marks, strict=True)
+    assert len(set(stamps)) == 4 and len(set(fingerprints)) == 3 and fingerprints[1] == fingerprints[2]
 
 
 def test_a_list(tmp_path):

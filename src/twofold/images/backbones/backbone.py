@@ -108,8 +108,9 @@ def build_backbone(
     name: `resnet18` (torchvision first, then timm), `torchvision:NAME`, `timm:NAME`, `resnet10`, `convnet`, or
     `package.module:callable`. image_size: px, what the network is made and checked for. stem: auto, imagenet, stl or
     cifar (ResNets only). weights: None or "random", "torchvision" or "timm" (their pretrained weights, downloaded), or
-    the path of a local checkpoint. zero_init_residual: the last norm of each residual block starts at zero (SimCLR,
-    SimSiam). Raises UserError for unknown names, sizes the network does not take, and weights that do not fit.
+    the path of a local checkpoint or of a run folder. zero_init_residual: the last norm of each residual block starts
+    at zero (SimCLR, SimSiam). Raises UserError for unknown names, sizes the network does not take, and weights that do
+    not fit.
     """
     pretrained = weights if weights in ("torchvision", "timm") else None
     built = find(name, image_size, pretrained)
@@ -156,7 +157,11 @@ def load_backbone(path: str | Path, *, trust: bool | str = False) -> tuple[Backb
     """
     about = read_metadata(path)
     name = about["backbone"]["name"]
-    if is_own(name) and trust is not True and trust != name:
+    if is_own(name) and isinstance(trust, str) and trust != name:
+        raise UserError(
+            f"{path} asks to import and run {shown(name)}, and {shown(trust)} was named: name that, or remove the file."
+        )
+    if is_own(name) and not trust:
         raise UserError(
             f"{path} asks to import and run {shown(name)}: add --trust (in Python trust=True) if you know that code."
         )

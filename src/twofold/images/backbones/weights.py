@@ -39,11 +39,24 @@ class Loaded:
         return text
 
 
-def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Every tensor in a .safetensors file or a torch checkpoint, nested names joined by dots; nothing is unpickled."""
+def weights_file(path: str | Path) -> Path:
+    """The file that weights are read from: of a run folder its backbone or, of an unfinished run, its checkpoint."""
     path = Path(path)
+    if not path.is_dir():
+        return path
+    files = [path / "backbone.safetensors", *(path / "checkpoints" / f"{name}.ckpt" for name in ("last", "previous"))]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise UserError(f"{path} holds no backbone.safetensors and no checkpoint: give a run folder, or a file.")
+    return found
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """Every tensor in a .safetensors file, a torch checkpoint or a run folder, nested names joined by dots; nothing is
+    unpickled."""
+    path = weights_file(path)
     if not path.is_file():
-        raise UserError(f'{path} does not exist: weights are "random", "torchvision", "timm" or a file.')
+        raise UserError(f'{path} does not exist: weights are "random", "torchvision", "timm", a file or a run folder.')
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -125,11 +125,9 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     source, test = _open(data, options), _open(options.test, options) if options.test else None
     labelled = _has_labels(source, data, options, bool(protocols))
     protocols = protocols if labelled else []
-    prints = [source.fingerprint()]
-    if test is not None:
-        if test.class_count() == 0:
-            raise UserError(f"{options.test} has no labels; images to test on need some.")
-        prints.append(test.fingerprint())
+    sources = [source, *([test] if test is not None else [])]
+    if test is not None and test.class_count() == 0:
+        raise UserError(f"{options.test} has no labels; images to test on need some.")
     training, per_epoch = _shared(entries, source, data, options)
     measuring = Evaluate(
         test=options.test,
@@ -141,7 +139,11 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     )
     stored = {name: getattr(options, name) for name in STORED}
     alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")}
-    settings = {"data": data, **stored, **alike, "fingerprint": " ".join(prints)}
+    identity = {
+        "fingerprint": " ".join(one.fingerprint() for one in sources),
+        "stamp": " ".join(one.stamp() for one in sources),
+    }
+    settings = {"data": data, **stored, **alike, **identity}
     asked = f", asked about {options.test}" if options.test else ""
     size, batch = training.image_size, cast(int, training.batch_size)
     about = f"{len(source):,} images of {data}{asked}; {training.backbone}, {size} px, batch {batch}"

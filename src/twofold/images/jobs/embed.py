@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twofold.images.embed import embed
+from twofold.images.embed import embed, fingerprint_in
 from twofold.images.jobs.model import open_images, open_model
 from twofold.images.options import Embed
 from twofold.runs.folder import data_name
@@ -21,8 +21,18 @@ def run(model: str, data: str, options: Embed) -> Path:
         trust=options.trust,
     )
     images = open_images(data, options, opened.inputs.size, opened.inputs.device, max_unreadable=1.0)
-    out = Path(options.out or (opened.run or Path()) / f"{data_name(data)}-embeddings.parquet")
+    out = Path(options.out) if options.out else _free_place(opened.run or Path(), data, images.source.fingerprint())
     with progress_bar("embedding", options.quiet) as on_progress:
         written = embed(opened.backbone, images, out, opened.inputs, on_progress=on_progress)
     print(written.describe())
     return out
+
+
+def _free_place(folder: Path, data: str, fingerprint: str) -> Path:
+    """Where the vectors of some data go: a file of no other data."""
+    usual = folder / f"{data_name(data)}-embeddings.parquet"
+    if not usual.exists() or fingerprint_in(usual) == fingerprint:
+        return usual
+    own = folder / f"{data_name(data)}-{fingerprint[:8]}-embeddings.parquet"
+    print(f"{usual} is not known to be of the same data and stays: these vectors go to {own}.")
+    return own

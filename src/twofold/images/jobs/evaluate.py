@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,16 @@ from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import finetune
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
+from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
+from twofold.images.report.knn import SHARED
 from twofold.images.report.sections import SECTIONS
-from twofold.page import build
-from twofold.runs.results import add_results
+from twofold.page import keep_results
+from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
@@ -113,11 +114,34 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
         rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
     rows = _with_majority(rows, task) if task.floors else rows
+    shared = overlap(train, test)
+    if shared.count:
+        print(shared.describe())
     for row in rows:
         row["data"], row["seed"] = options.test or data, options.seed
+        row |= _circumstances(task, data, options, shared.count, row["protocol"])
         details = [task.details(row["protocol"]), f"{options.labels:.3g} of the labels" if options.labels < 1 else ""]
         row["settings"] = ", ".join(detail for detail in details if detail)
     return rows
+
+
+def _circumstances(task: Task, data: str, options: Evaluate, shared: int, protocol: str) -> dict[str, Any]:
+    """What beside the protocol makes a number another one; see `runs.results.Entry`."""
+    model, inputs = task.model, task.model.inputs
+    learned, asked = (split.images.source.fingerprint() for split in (task.train, task.test))
+    conditions = {
+        "learned from": data,
+        "size": f"{inputs.size} px",
+        "precision": inputs.precision,
+        "epochs trained": trained_epochs(model.run) if model.run else None,
+        "epochs of the protocol": options.epochs if protocol in ON_NETWORK else None,
+        "labels": options.labels if options.labels < 1 else None,
+        SHARED: shared or None,
+    }
+    return {
+        "conditions": {name: value for name, value in conditions.items() if value is not None},
+        "fingerprints": {"data": asked, "learned from": learned},
+    }
 
 
 def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Split, Split, int]:
@@ -216,9 +240,9 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _keep(rows: list[dict[str, Any]], model: Model, out: str | None) -> None:
-    if model.run:
-        add_results(model.run, rows)
-        with contextlib.suppress(UserError):
-            build([model.run], model.run / "report.html", SECTIONS)
+    """Write the results where they were asked for, and then into the run folder, if there is one that can be written
+    to."""
     if out:
         write_json(Path(out), rows)
+    if model.run:
+        keep_results(model.run, rows, SECTIONS)

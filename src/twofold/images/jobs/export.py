@@ -12,9 +12,10 @@ from twofold.images.options import Export
 def run(model: str, options: Export) -> Path:
     """Write the file, and print the lines that load it; see `api.export`."""
     opened = open_model(model, precision="fp32", trust=options.trust)
-    place = opened.run or Path(model).parent
+    # A file's own name, so that two files beside one another do not end in one.
+    place, name = (opened.run, "backbone") if opened.run else (Path(model).parent, Path(model).stem.replace(":", "-"))
     suffix = ".onnx" if options.format == "onnx" else ".safetensors"
-    out = Path(options.out or place / f"backbone-{options.format}{suffix}")
+    out = Path(options.out or place / f"{name}-{options.format}{suffix}")
     mean, std = opened.inputs.mean, opened.inputs.std
     exported = export(opened.backbone, out, format=options.format, mean=mean, std=std, method=opened.method)
     print(

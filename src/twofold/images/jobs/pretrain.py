@@ -14,7 +14,9 @@ from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.backbones.export import save_backbone
 from twofold.images.backbones.names import is_own
+from twofold.images.backbones.weights import weights_file
 from twofold.images.evaluation.features import InputSettings
+from twofold.images.evaluation.overlap import overlap
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
@@ -22,6 +24,7 @@ from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
 from twofold.images.reading import Images, Source, open_source
+from twofold.images.reading.identity import file_digest
 from twofold.images.reading.resources import usable_cores
 from twofold.images.report.sections import SECTIONS
 from twofold.images.views import ImageViews
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 EVALUATIONS = 20
+PLACES = {"val": "val_fingerprint", "weights": "weights_fingerprint"}
 FEW_IMAGES = 1000
 METRICS = {"top1": "", "balanced": "mean over the classes, which are unequal: "}
 BUSY = 0.5  # load a core from which bf16 kernels, whose threads wait for each other, crawl
@@ -69,6 +73,7 @@ class Work:
     data: str
     settings: Pretrain
     images: Images
+    val: Images | None
     backbone: Backbone
     method: Any
     views: ImageViews
@@ -113,15 +118,21 @@ def _put_together(
         every = settings.knn_every or -(-length.epochs // EVALUATIONS)
         online = OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)
     settings = replace(settings, method_options=chosen)
-    return Work(composition, data, settings, images, backbone, method, views, inputs, plan, situation, online, fabric)
+    return Work(
+        composition, data, settings, images, val, backbone, method, views, inputs, plan, situation, online, fabric
+    )
 
 
 def _train(work: Work, alone: bool) -> Path:
     source, settings, images = work.images.source, work.settings, work.images
-    about = {"images": len(source), "fingerprint": source.fingerprint(), "data": source.describe()}
-    session = Session.open(work.composition, work.data, settings, about, fabric=work.fabric)
+    about = {"images": len(source), "data": source.describe(), **_identity(work)}
+    session = Session.open(work.composition, work.data, settings, about, fabric=work.fabric, places=PLACES)
     folder, path = session.folder, session.path
     session.announce(_header(work))
+    if session.first and work.online and work.online.queries:
+        shared = overlap(work.online.bank, work.online.queries)
+        if shared.count:
+            folder.warn(shared.describe())
     if session.first and not (path / "views.npz").exists():
         folder.save_arrays("views", **view_samples(images, work.views, settings.seed))
 
@@ -141,9 +152,23 @@ def _train(work: Work, alone: bool) -> Path:
         trust = " --trust" if is_own(work.backbone.blueprint()["name"]) else ""
         advice = f"backbone: {path / BACKBONE_FILE}; use it with: twofold embed {path} DATA{trust}"
         session.finish(SECTIONS, advice if alone else "")
+    elif session.first:
+        session.finish_again(SECTIONS)
+    if session.first:
         consistency.clear()
     folder.close()
     return path
+
+
+def _identity(work: Work) -> dict[str, str]:
+    """What the data, the images of the online kNN and the first weights are, wherever they lie."""
+    source, weights = work.images.source, work.settings.weights
+    found = {"fingerprint": source.fingerprint(), "stamp": source.stamp()}
+    if work.val is not None:
+        found |= {"val_fingerprint": work.val.source.fingerprint(), "val_stamp": work.val.source.stamp()}
+    if weights not in ("random", "torchvision", "timm"):
+        found["weights_fingerprint"] = file_digest(weights_file(weights))
+    return found
 
 
 def _header(work: Work) -> Iterator[str]:
@@ -200,7 +225,7 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | Non
     reached = online.latest if fresh else online.accuracy(*online.features(work.backbone))
     numbers = {work.composition.name: reached, **online.floors(work.backbone)}
     settings, data = knn_settings(online.k), asked.images.source.path
-    entry = {"protocol": "knn", "settings": settings, "seed": work.settings.seed, "data": data}
+    entry = {"protocol": "knn", "settings": settings, "seed": work.settings.seed, "data": data, **_circumstances(work)}
     folder.add_evaluation(
         {**entry, "metric": metric, "name": name, "value": value, "floor": i > 0}
         for i, (name, found) in enumerate(numbers.items())
@@ -208,6 +233,21 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | Non
     )
     shown = "; ".join(f"{METRICS[metric]}{_percents(numbers, metric)}" for metric in reached)
     folder.say(f"kNN ({settings}) on {len(asked):,} images of {data}{how}: {shown}")
+
+
+def _circumstances(work: Work) -> dict[str, Any]:
+    """What beside the settings of the kNN makes its number another one; see `runs.results.Entry`."""
+    inputs, learned = work.inputs, work.images.source
+    asked = learned if work.val is None else work.val.source
+    conditions = {
+        "learned from": learned.path,
+        "size": f"{inputs.size} px",
+        "precision": inputs.precision,
+        "epochs trained": work.plan.length(len(learned)).epochs,
+        "measured": "at the end of the run",
+    }
+    prints = {"data": asked.fingerprint(), "learned from": learned.fingerprint()}
+    return {"conditions": conditions, "fingerprints": prints}
 
 
 def _percents(numbers: Mapping[str, Mapping[str, float]], metric: str) -> str:

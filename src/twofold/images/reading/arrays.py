@@ -17,6 +17,7 @@ import numpy as np
 
 from twofold.errors import UserError, clause
 from twofold.images.reading.bounded import ArrayError, Header, check_size, read_header, read_values
+from twofold.images.reading.identity import content_digest
 from twofold.images.reading.parquet import RowNames
 from twofold.images.reading.places import Place
 from twofold.images.reading.source import Source, digest, labels_from_values
@@ -41,6 +42,16 @@ class Arrays(Source):
         return self.images[i]
 
     def fingerprint(self) -> str:
+        """A digest of the file's name, of the array's shape and of pieces of its pixels, and of the labels."""
+        images, labels = self.images, [] if self.labels is None else np.asarray(self.labels).tolist()
+
+        def read(image: int, start: int, size: int) -> bytes:
+            return images[image].tobytes()[start : start + size]
+
+        sizes = [images[0].nbytes] * len(images)
+        return content_digest([""] * len(images), sizes, read, [self.where.name, images.shape, labels])
+
+    def stamp(self) -> str:
         """A digest of the file's name, size and time of change."""
         return digest([self.where.name, *self.where.stamp()])
 

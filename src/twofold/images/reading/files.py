@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
 
 from twofold.errors import UserError
+from twofold.images.reading.identity import content_digest, wherever
 from twofold.images.reading.places import MOST_IMAGE, Place, missing, remote_stamp
 from twofold.images.reading.source import (
     EXTENSIONS,
@@ -36,21 +38,39 @@ class Files(Source):
         """The file's bytes."""
         return self.root.join(self.names[i]).read(MOST_IMAGE)
 
+    def size(self, i: int) -> int:
+        """Bytes of the file."""
+        return self._stamps[i][0]
+
     def open(self, i: int) -> BinaryIO | np.ndarray:
         """The file itself where it is local, else its bytes."""
         return self.root.join(self.names[i]).open() if self.root.fs is None else super().open(i)
 
     def fingerprint(self) -> str:
-        """A digest of names, sizes and times of change; a file that has gone counts as empty."""
-        stamps = self._remote_stamps() if self.root.fs is not None else {}
-        parts: list[object] = []
+        """A digest of names, sizes and pieces of the bytes; a file that has gone counts as empty."""
+        sizes = [size for size, _ in self._stamps]
+
+        def read(file: int, start: int, size: int) -> bytes:
+            return self.root.join(self.names[file]).read_range(start, size)
+
+        return content_digest(wherever(self.names), sizes, read)
+
+    def stamp(self) -> str:
+        """A digest of names, sizes and times of change."""
+        return digest(part for name, stamp in zip(self.names, self._stamps, strict=True) for part in (name, *stamp))
+
+    @cached_property
+    def _stamps(self) -> list[tuple[int, str]]:
+        """Size and mark of change of each file; 0 and "" where it has gone."""
+        remote = self._remote_stamps() if self.root.fs is not None else {}
+        found: list[tuple[int, str]] = []
         for name in self.names:
             where = self.root.join(name)
             try:
-                parts += [name, *(stamps.get(where.path) or where.stamp())]
+                found.append(remote.get(where.path) or where.stamp())
             except OSError:
-                parts += [name, 0, ""]
-        return digest(parts)
+                found.append((0, ""))
+        return found
 
     def _remote_stamps(self) -> dict[str, tuple[int, str]]:
         found = self.root.fs.find(self.root.path, detail=True)

@@ -55,7 +55,7 @@ def _is_there(folder: Path, manifest: dict[str, Any]) -> bool:
     if not (folder / MANIFEST).is_file():
         return False
     found = _read(folder)
-    if found.get("key") != manifest["key"]:
+    if found.get("key") not in (manifest["key"], manifest["timed_key"]):
         settings = f"{found.get('source')} at short side {found.get('short_side')}, quality {found.get('quality')}"
         raise UserError(
             f"{folder} holds images prepared from {settings}, which is not what this call would write (or the files "

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from twofold.errors import UserError, clause, nearest
-from twofold.images.reading.places import Place
+from twofold.images.reading.places import Place, digest_of_places
 from twofold.images.reading.resources import free_memory
 from twofold.images.reading.source import DecodeError, Source, digest, labels_from_values
 
@@ -166,6 +166,10 @@ class Parquet(Source):
         return [str(n) for n in names] if numbers and names and len(names) >= len(numbers) else numbers
 
     def fingerprint(self) -> str:
+        """A digest of the files' names, sizes and pieces of their bytes, and of the column."""
+        return digest_of_places(self.places, [self.column])
+
+    def stamp(self) -> str:
         """A digest of the files' names, sizes and times of change, and of the column."""
         return digest([self.column, *(part for where in self.places for part in (where.name, *where.stamp()))])
 

@@ -7,11 +7,12 @@ import posixpath
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from twofold.errors import UserError, clause, nearest
+from twofold.images.reading.identity import content_digest
 from twofold.images.reading.source import DecodeError
 
 MOST_SHARDS = 10**6  # of a range in braces
@@ -127,6 +128,13 @@ class Place:
                     raise DecodeError(f"cannot be fetched ({type(error).__name__}: {error})") from error
                 time.sleep(0.5 * 2**attempt)
         raise AssertionError
+
+
+def digest_of_places(places: Sequence[Place], more: Iterable[object] = ()) -> str:
+    """The content digest of whole files, by their last names."""
+    sizes = [where.stamp()[0] for where in places]
+    names = [where.name for where in places]
+    return content_digest(names, sizes, lambda file, start, size: places[file].read_range(start, size), more)
 
 
 def remote_stamp(info: dict[str, Any]) -> tuple[int, str]:

@@ -54,6 +54,7 @@ def prepare(
     source = open_source(path, image_column=image_column, label_column=label_column)
     manifest = {
         "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality]),
+        "timed_key": digest([VERSION, SHARD, source.stamp(), short_side, quality]),  # the key of version 0.1.0
         "source": path,
         "short_side": short_side,
         "quality": quality,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.errors import UserError, clause
-from twofold.images.reading.places import MOST_IMAGE, Place
+from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
 from twofold.images.reading.source import (
     DecodeError,
     Source,
@@ -74,6 +74,10 @@ class Shards(Source):
         """The member's bytes."""
         return self._bytes(self._members[i])
 
+    def size(self, i: int) -> int:
+        """Bytes of the member."""
+        return self._members[i].size
+
     def _bytes(self, member: Member) -> bytes:
         if member.size > MOST_IMAGE:
             raise DecodeError(f"has {member.size:,} bytes, more than an image")
@@ -89,6 +93,10 @@ class Shards(Source):
         return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text or None
 
     def fingerprint(self) -> str:
+        """A digest of the shards' names, sizes and pieces of their bytes."""
+        return digest_of_places(self.places)
+
+    def stamp(self) -> str:
         """A digest of the shards' names, sizes and times of change."""
         return digest(part for where in self.places for part in (where.name, *where.stamp()))
 

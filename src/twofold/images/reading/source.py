@@ -53,6 +53,10 @@ class Source(ABC):
         Raises DecodeError or OSError. Safe to call from threads.
         """
 
+    def size(self, i: int) -> int | None:
+        """Bytes of image `i`, where they are known without reading it."""
+        return None
+
     def fetch(self, i: int) -> bytes | np.ndarray:
         """`read`, with every failure to read as a DecodeError."""
         try:
@@ -69,7 +73,11 @@ class Source(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A digest of the content list: names, sizes and times of change. The pixels are not read."""
+        """A digest of what the data are, wherever they lie: names, sizes and pieces of their bytes."""
+
+    def stamp(self) -> str:
+        """A digest of names, sizes and times of change, which a copy has others of; "" where there are no times."""
+        return ""
 
     @abstractmethod
     def describe(self) -> str:

@@ -8,12 +8,16 @@ from twofold.page.facts import Verdict, is_floor_of, is_value, last
 from twofold.page.read import Run
 from twofold.page.sections import Cell, Tile
 from twofold.page.words import against, percent
+from twofold.runs.results import part
+
+SHARED = "images in both"  # a condition of results: how many were to be learned from and asked about
 
 
 def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, float]]:
     """The kNN accuracy of the run in 0..1, or None, and its floors (same metric, data and settings) by name.
 
-    That of the last evaluation; with `online` that of the training's own check, whose entry is the first.
+    That of the last evaluation, rather of one without images that were learned from, too; with `online` that of the
+    training's own check, whose entry is the first.
     """
     entries = [
         entry
@@ -23,7 +27,8 @@ def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, floa
         and is_value(entry.get("value"))
     ]
     results = [entry for entry in entries if not entry.get("floor")]
-    asked = (results or entries or [{}])[0 if online else -1]
+    apart = [entry for entry in results if not part(entry, "conditions").get(SHARED)]
+    asked = (results or entries or [{}])[0] if online else (apart or results or entries or [{}])[-1]
     floors = {str(e.get("name", "floor")): float(e["value"]) for e in entries if is_floor_of(e, asked)}
     value = last(run.metrics, "knn") if online or not results else float(asked["value"])
     return value, floors

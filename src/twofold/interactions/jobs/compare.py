@@ -20,7 +20,7 @@ from twofold.interactions.options import Compare, Pairs, Pretrain
 from twofold.interactions.reading.splits import fingerprint
 from twofold.interactions.report.sections import SECTIONS
 from twofold.page import Sections
-from twofold.runs.results import read_results
+from twofold.runs.results import part, read_results
 
 MAIN = (f"recall@{LISTS}", f"ndcg@{LISTS}")
 BESIDE = (f"hit@{LISTS}", f"mrr@{LISTS}")
@@ -88,12 +88,17 @@ class RankingBench:
 
     def results(self, folder: Path) -> list[Result]:
         """See `bench.Bench`."""
-        rows = [row for row in read_results(folder) if row["protocol"] == "ranking" and row.get("data") == self.data]
+        rows = [row for row in read_results(folder) if row["protocol"] == "ranking" and self._is_of_these(row)]
         return [
             Result(row["metric"], row["name"], row["value"], row["floor"])
             for row in rows
             if not (row["floor"] and row["name"].replace(" ", "-") in self.methods)
         ]
+
+    def _is_of_these(self, row: Mapping[str, Any]) -> bool:
+        """Whether a result is about the test part of this data, wherever the data lay."""
+        prints = part(row, "fingerprints")
+        return prints["data"] == self.settings["fingerprint"] if "data" in prints else row.get("data") == self.data
 
     def columns(self, keys: Sequence[str]) -> list[Column]:
         """See `bench.Bench`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from twofold.interactions.jobs.store import Recommender, read_model
 from twofold.interactions.methods.floors import GraphFilter, Popularity
 from twofold.interactions.options import Evaluate
 from twofold.interactions.ragged import Ragged
-from twofold.interactions.reading.splits import Interactions
+from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
+from twofold.interactions.report.sections import SECTIONS
+from twofold.page import keep_results
 from twofold.runs.config import expect, read_config
-from twofold.runs.results import add_results
+from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import progress_bar
 
 AT = (5, 10, 20, 50)
@@ -41,17 +44,32 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     own = own_parts(folder, config, data)
     pairs = own or other_pairs(folder, config, data, options.quiet)
     rows = measure(folder, pairs, at=at, floors=options.floors, quiet=options.quiet, delivered=own is None)
-    for row in rows:
-        row["data"], row["seed"] = config["data"] if own else data, config["seed"]
+    rows = circumstances(rows, folder, pairs, config["data"] if own else data, config["seed"])
     print(table(rows))
-    add_results(folder, rows)
-    if not (folder / SAMPLES_FILE).exists():
-        given = config.get("titles")
-        titles = place(folder, given) if isinstance(given, str) else None
-        write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
     if options.out:
         write_json(Path(options.out), rows)
+    if not (folder / SAMPLES_FILE).exists():
+        _samples(folder, config)
+    keep_results(folder, rows, SECTIONS)
     return rows
+
+
+def circumstances(
+    rows: list[dict[str, Any]], folder: Path, pairs: Interactions, data: str, seed: int
+) -> list[dict[str, Any]]:
+    """The rows with what makes a number another one; see `runs.results.Entry`."""
+    epochs = trained_epochs(folder)
+    conditions = {} if not epochs else {"epochs trained": epochs}
+    about = {"data": data, "seed": seed, "conditions": conditions, "fingerprints": {"data": fingerprint(pairs)}}
+    return [{**row, **about} for row in rows]
+
+
+def _samples(folder: Path, config: Mapping[str, Any]) -> None:
+    """Samples for the page of an older run; a folder that cannot be written to goes without."""
+    given = config.get("titles")
+    titles = place(folder, given) if isinstance(given, str) else None
+    with contextlib.suppress(UserError):
+        write_samples(folder, config["seed"], read_titles(titles) if titles and Path(titles).is_file() else None)
 
 
 def _lengths(listed: str) -> tuple[int, ...]:
@@ -95,6 +113,9 @@ def measure(
         with progress_bar(f"ranking by {side}", quiet) as on_progress:
             ranking = rank_all(score, relevant, seen, at, on_progress=on_progress)
         rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
+    if delivered and bool(untrained.any()):
+        how = "the most popular for users of whom nothing is known"
+        rows = [{**row, "settings": f"{row['settings']}, {how}"} for row in rows]
     return rows
 
 

@@ -159,9 +159,12 @@ def other_pairs(folder: Path, config: Mapping[str, Any], path: str, quiet: bool)
     known = (pairs >= 0).all(1)
     width = [len(model.item_ids), 1]
     learned = np.isin(pairs @ width, model.pairs @ width) & known
+    strange = f"{(~known).sum():,} of unknown users or items"
+    counted = f"{len(pairs):,} pairs of {path}: {strange}, {learned.sum():,} learned from"
     if not quiet:
-        strange = f"{(~known).sum():,} of unknown users or items"
-        print("\n".join([*notes, f"{len(pairs):,} pairs of {path}: {strange}, {learned.sum():,} learned from"]))
+        print("\n".join([*notes, counted]))
+    elif learned.any():
+        print(f"{counted}; neither are asked about.")
     asked = pairs[known & ~learned]
     if not len(asked):
         raise UserError(f"{path} holds no pair that the run knows and has not learned from.")

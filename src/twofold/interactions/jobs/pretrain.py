@@ -14,12 +14,13 @@ import torch
 from twofold.catalog.composition import Composition
 from twofold.interactions.evaluation.ranking import MEMORY
 from twofold.interactions.graph import Bipartite
-from twofold.interactions.jobs.evaluate import below_floors, measure, table
+from twofold.interactions.jobs.evaluate import below_floors, circumstances, measure, table
 from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
 from twofold.interactions.jobs.parts import open_data
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, TRAINING, settle
+from twofold.interactions.jobs.start import start_from, tables_digest
 from twofold.interactions.jobs.store import ranker_of, write_data, write_model
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.options import Pretrain
@@ -30,6 +31,7 @@ from twofold.interactions.report.sections import SECTIONS
 from twofold.interactions.views.triples import Triples
 from twofold.methods.build import build
 from twofold.randomness import derive
+from twofold.runs.identity import DATA
 from twofold.seam import Monitor, Situation
 from twofold.training.distribution import make_fabric, together
 from twofold.training.plan import Plan
@@ -80,11 +82,12 @@ def _train(
     learned = Bipartite(pairs, data.users, data.items)
     recipe = composition.recipes[settings.recipe]
     method, chosen = build(composition, learned, situation, recipe, settings.method_options or {})
+    begun = [start_from(settings.weights, method, data)] if settings.weights else []
     triples = Triples(pairs.to(fabric.device), data.users, data.items, sampling=method.sampling, seed=seed)
 
     session = _open(composition, path, replace(settings, method_options=chosen), data, fabric=fabric)
     best = _best_epoch(session.path, settings, data)
-    session.announce(_header(session, data, triples, method, plan, situation, best))
+    session.announce([*_header(session, data, triples, method, plan, situation, best), *begun])
     monitors: list[Monitor] = [best] if best else []
     outcome = session.train(method, IndexStream(len(pairs)), triples, plan, monitors, SHOWN)
     if session.first and not (outcome.finished_before and (session.path / SAMPLES_FILE).exists()):
@@ -99,6 +102,8 @@ def _train(
     elif session.first and titles:  # perhaps given to a run that had finished without them
         write_samples(session.path, seed, titles)
         session.finish(SECTIONS, _advice(session) if alone else "")
+    elif session.first:
+        session.finish_again(SECTIONS)
     session.folder.close()
     return session.path
 
@@ -125,8 +130,14 @@ def _open(
     without: Collection[str] = (),
 ) -> Session:
     about = {"pairs": len(data.train), "fingerprint": fingerprint(data), "directory": os.getcwd()}
+    if settings.weights:
+        about["weights_fingerprint"] = tables_digest(settings.weights)
     changed = "The data, or how it is split,"
-    return Session.open(composition, path, settings, about, fabric=fabric, changed=changed, without=without)
+    # All parts have one fingerprint.
+    places = {**dict.fromkeys(("val", "test"), DATA), "weights": "weights_fingerprint"}
+    return Session.open(
+        composition, path, settings, about, fabric=fabric, changed=changed, without=without, places=places
+    )
 
 
 def _best_epoch(folder: Path, settings: Pretrain, data: Interactions) -> BestEpoch | None:
@@ -149,7 +160,8 @@ def _finish(
     rows: list[dict[str, Any]] = []
     if data.test is not None and len(data.test):
         rows = measure(session.path, data, quiet=settings.quiet)
-        folder.add_evaluation({**row, "seed": settings.seed, "data": session.data} for row in rows)
+        rows = circumstances(rows, session.path, data, session.data, settings.seed)
+        folder.add_evaluation(rows)
         if alone:
             folder.say(table(rows))
     write_samples(session.path, settings.seed, titles)

@@ -17,7 +17,9 @@ SPARSE = 8  # pairs for each user with any, below which the recipe for sparse da
 FEW_PAIRS, FAST = 300_000, 5e-3
 
 # Options that mean nothing where nothing is trained.
-TRAINING = ("epochs", "steps", "batch_size", "optimizer", "lr", "weight_decay", "patience", "eval_every", "log_every")
+TRAINING = (
+    "epochs", "steps", "batch_size", "optimizer", "lr", "weight_decay", "patience", "eval_every", "log_every", "weights"
+)  # fmt: skip
 
 
 def settle(options: Pretrain, composition: Composition, data: Interactions, path: str) -> Pretrain:

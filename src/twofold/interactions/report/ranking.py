@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 
+from twofold.page.evaluation import differing
 from twofold.page.facts import Verdict, is_value, last
 from twofold.page.read import Run
+from twofold.runs.results import circumstances
 
 FIRST = ("recall@20", "ndcg@20")  # What matters most in such a run; the first decides which epoch is the best.
 TITLES = {"recall": "Recall", "ndcg": "NDCG", "precision": "Precision", "map": "MAP", "mrr": "MRR", "hit": "Hit rate"}
@@ -24,9 +27,13 @@ _GROUP = re.compile(r"group (\d{1,9})")
 
 @dataclass
 class Measured:
-    """What was measured on one data set, by protocol and metric: the run's values, and those of each floor by name."""
+    """What was measured on one data set, by protocol and metric: the run's values, and those of each floor by name.
+
+    how: what tells it apart from other measurements of the run, in words, if anything.
+    """
 
     data: str
+    how: str = ""
     values: dict[tuple[str, str], float] = field(default_factory=dict)
     floors: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
 
@@ -65,17 +72,23 @@ class MetricRow:
 
 
 def measured(run: Run) -> list[Measured]:
-    """The measurements of a run, a record a data set, the run's own data first; of repeated ones the last counts."""
+    """The measurements of a run, a record for each data set and way; those of the run's own data first, the newest of
+    them before the others. Of repeated ones the last counts."""
     found: dict[str, Measured] = {}
+    rankings = [e for e in run.evaluation if e.get("protocol") == "ranking" and not e.get("floor")]
     for entry in run.evaluation:
         if not is_value(entry.get("value")):
             continue
         data = str(entry.get("data", ""))
-        record = found.setdefault(data, Measured(data))
+        alike = [other for other in rankings if other.get("metric") == entry.get("metric")]
+        how = ", ".join(differing(entry, [other for other in alike if other.get("data") == entry.get("data")]))
+        record = found.setdefault(json.dumps(circumstances(entry), sort_keys=True), Measured(data))
+        record.how = record.how or how
         floor = record.floors.setdefault(str(entry.get("name", "floor")), {}) if entry.get("floor") else record.values
         floor[str(entry.get("protocol", "")), str(entry.get("metric", ""))] = float(entry["value"])
-    own = str(run.config.get("data"))
-    return sorted((record for record in found.values() if record.values), key=lambda record: record.data != own)
+    records = [record for record in found.values() if record.values]
+    own = [record for record in records if record.data == str(run.config.get("data"))]
+    return [*reversed(own), *(record for record in records if record not in own)]
 
 
 def four_decimals(value: float) -> str:

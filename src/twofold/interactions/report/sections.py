@@ -87,7 +87,8 @@ def settings(run: Run) -> Mapping[str, Any]:
 def _table(record: Measured, numbered: Numbered, name: str) -> Table:
     ks = ranking.lengths(record)
     bars = tail_bars(name, {numbered.run.name: (numbered.index, record)})
-    return Table(record.data, ks, ranking.metric_rows(record, ks), ranking.apart(record), bars)
+    data = f"{record.data} ({record.how})" if record.how else record.data
+    return Table(data, ks, ranking.metric_rows(record, ks), ranking.apart(record), bars)
 
 
 def _bars(drawn: Iterable[dict[str, Any]]) -> Data:

@@ -1,0 +1,75 @@
+"""The last checkpoint of a run and the one before it: at any moment one of them is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from twofold.errors import UserError
+from twofold.runs.checkpoint import Checkpoint
+
+
+class Checkpoints:
+    """A folder with `last.ckpt`, `previous.ckpt`, and what was found damaged, as `last.ckpt.damaged`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.last, self.previous = folder / "last.ckpt", folder / "previous.ckpt"
+
+    def load(self, put_aside: bool = True) -> tuple[Checkpoint | None, str]:
+        """The newest that is whole, if any, and a sentence where that is not the last one.
+
+        put_aside: rename a damaged last one, so that it never takes the place of the whole one. Raises UserError where
+        there are some and none can be read.
+        """
+        if not self.last.exists():
+            if not self.previous.exists():
+                return None, ""
+            found = Checkpoint.read(self.previous)
+            return found, f"{self.last} is not there; the one before it, of step {found.step:,}, is taken."
+        try:
+            return Checkpoint.read(self.last), ""
+        except UserError:
+            if not self.previous.is_file():
+                raise
+            with contextlib.suppress(UserError):
+                return self._instead(Checkpoint.read(self.previous), put_aside)
+            raise
+
+    def _instead(self, taken: Checkpoint, put_aside: bool) -> tuple[Checkpoint, str]:
+        aside = self.last.with_name(f"{self.last.name}.damaged")
+        if put_aside:
+            with contextlib.suppress(OSError):
+                self.last.replace(aside)
+        return taken, (
+            f"{self.last} is damaged, and kept as {aside.name}; the one before it, of step {taken.step:,}, is taken."
+        )
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Put a checkpoint in the place of the last one, which becomes the previous one.
+
+        The last one is given its second name first, so no more than two take room at any time. After any failure it is
+        as it was.
+        """
+        self._keep()
+        try:
+            checkpoint.write(self.last)
+        except BaseException:
+            if not self.last.exists():
+                with contextlib.suppress(OSError):
+                    self.previous.replace(self.last)
+            raise
+
+    def _keep(self) -> None:
+        if not self.last.is_file():
+            return
+        part = self.previous.with_name(f".previous.{os.getpid()}.part.ckpt")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+            os.link(self.last, part)
+            part.replace(self.previous)
+            with contextlib.suppress(FileNotFoundError):  # of two names of one file, the move leaves both
+                part.unlink()
+        except OSError:  # a file system without second names
+            self.last.replace(self.previous)
