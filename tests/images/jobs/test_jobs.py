@@ -122,7 +122,7 @@ def test_classes_are_counted_by_the_labels_that_occur(tmp_path, capsys):
     run = tmp_path / "run"
     assert main(["pretrain", "simsiam", seven, "--out", str(run), "--steps", "2", *SMALL, "--no-report"]) == 0
     printed = capsys.readouterr().out
-    assert ", 1 class;" in printed and "one class only: no kNN during the run." in printed
+    assert ", 1 class (7);" in printed and "one class only: no kNN during the run." in printed
     gapped, out = arrays(tmp_path / "gapped.npz", [3] * 30 + [9] * 10), tmp_path / "out.json"
     arguments = ["--protocols", "knn,5nn,linear", "--out", str(out)]
     assert main(["evaluate", network[0], gapped, *network[1:], *arguments]) == 0

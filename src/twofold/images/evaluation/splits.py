@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
+from twofold.errors import UserError, nearest
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
+from twofold.images.reading.source import some_of
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 
@@ -51,23 +52,42 @@ class Split:
 def labelled(images: Images, classes: Sequence[str] | None = None) -> Split:
     """The images of a set that have a label (0 and up).
 
-    classes: the class names of the training set; labels are then renumbered by name, so that a test set in which a
-    class has no image keeps the right numbers. Raises UserError where nothing is labelled or a class is unknown.
+    classes: the class names of the training set; labels are then read and renumbered by these names, so that a test set
+    in which a class has no image, or of one class alone, keeps the right numbers. Raises UserError where nothing is
+    labelled or a class is unknown.
     """
     source = images.source
-    if source.labels is None or not (np.asarray(source.labels) >= 0).any():
+    found, names = (source.labels, source.classes) if classes is None else source.labels_among(classes)
+    if found is None or not (np.asarray(found) >= 0).any():
         raise UserError(f"{source.path} has no labels; sort the images into a folder for each class, or name a column.")
-    labels = torch.as_tensor(np.asarray(source.labels), dtype=torch.int64)
+    labels = torch.as_tensor(np.asarray(found), dtype=torch.int64)
     indices = torch.nonzero(labels >= 0)[:, 0]
     labels = labels[indices]
-    if classes is not None and source.classes is not None and list(source.classes) != list(classes):
+    if classes is not None and names is not None and list(names) != list(classes):
         number = {name: i for i, name in enumerate(classes)}
-        new = [number.get(name, -1) for name in source.classes]
-        strange = [source.classes[c] for c in labels.unique().tolist() if new[c] < 0]
+        new = [number.get(name, -1) for name in names]
+        strange = [names[c] for c in labels.unique().tolist() if new[c] < 0]
         if strange:
-            raise UserError(f'{source.path} has the class "{strange[0]}", which the training images do not have.')
+            raise UserError(
+                f'{source.path} has the class "{strange[0]}", which the training images do not have '
+                f"({some_of(list(classes))}).{nearest(strange[0], classes)}"
+            )
         labels = torch.tensor(new)[labels]
     return Split(images, indices, labels)
+
+
+def never_learned(train: Split, test: Split) -> str:
+    """The sentence about test images of classes that no training image has; "" where there are none. Both are numbered
+    alike, by the training set's class names."""
+    away = ~torch.isin(test.labels, train.labels)
+    if not away.any():
+        return ""
+    names, labels = train.images.source.classes or [], test.labels[away].unique().tolist()
+    listed = some_of([names[label] if label < len(names) else str(label) for label in labels])
+    return (
+        f"{int(away.sum()):,} of {len(test):,} images of {test.images.source.path} are of classes that no training "
+        f"image has ({listed}): these always count as wrong"
+    )
 
 
 def numbered(*splits: Split) -> tuple[list[Split], int]:
