@@ -11,8 +11,8 @@ from twofold.errors import UserError, nearest
 PARTS = ("train", "valid", "test", "unlabelled")
 WORDS = {
     **dict.fromkeys(("train", "training", "trainval", "trn"), "train"),
-    **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "eval", "evaluation"), "valid"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), "test"),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "heldout"), "test"),
     **dict.fromkeys(("unlabeled", "unlabelled", "unlabel", "unsup", "unsupervised"), "unlabelled"),
 }
 # What stands beside such a word and says nothing further: test_set, train2017, val-images.

@@ -61,7 +61,9 @@ def _holds_bytes(kind: Any) -> bool:
     import pyarrow.types as types
 
     if types.is_struct(kind):
-        return any(kind.field(k).name == "bytes" and _holds_bytes(kind.field(k).type) for k in range(kind.num_fields))
+        fields = {kind.field(k).name: kind.field(k).type for k in range(kind.num_fields)}
+        bytes_type = fields.get("bytes")
+        return bytes_type is not None and (_holds_bytes(bytes_type) or (types.is_null(bytes_type) and "path" in fields))
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_folders
+from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_parts
 from twofold.images.reading.metadata import told as read_metadata
 from twofold.images.reading.parts import select
 from twofold.images.reading.places import MOST_IMAGE, Place, missing, remote_stamp
@@ -45,16 +45,15 @@ class Files(Source):
         selected = select(path, names, wanted)
         self.names = names if len(selected.rows) == len(names) else [names[i] for i in selected.rows]
         self.notes = selected.notes
-        told = None
-        if wanted.class_level is None or wanted.label_column:
-            told = read_metadata(root, tables, self.names, wanted.label_column)
-        self.notes += told.notes if told else ()
-        if told and told.found:
+        by_folders = wanted.class_level is not None and not wanted.label_column
+        told = read_metadata(root, () if by_folders else tables, self.names, wanted.label_column)
+        self.notes += told.notes
+        if told.found:
             self.labels, self.classes = labels_from_values(told.values)
         elif wanted.class_level is not None:
             self.labels, self.classes = labels_from_names(self.names, wanted.class_level)
         else:
-            self.labels, self.classes = labels_of_folders(selected.folders)
+            self.labels, self.classes = labels_of_parts(selected.folders, selected.parts)
             self.folders, self.home = selected.folders, root.at(os.path.abspath(root.path)).name
 
     def file_name(self, i: int) -> str:

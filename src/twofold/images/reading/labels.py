@@ -48,6 +48,21 @@ def labels_of_folders(folders: Sequence[str | None]) -> Labels:
     return _numbered([None if folder is None else first[folder] for folder in folders])
 
 
+def labels_of_parts(folders: Sequence[str | None], parts: Sequence[str]) -> Labels:
+    """The same of images of several parts: the classes are those of the first part that has some, and the folders of
+    the others are read by their names."""
+    found: Labels = (None, None)
+    words: dict[int, str] = {}
+    for part in sorted(set(parts), key=("train", "", "valid", "test", "unlabelled").index):
+        rows = [i for i, own in enumerate(parts) if own == part]
+        within = [folders[i] for i in rows]
+        labels, classes = labels_of_folders(within) if found[1] is None else labels_by_classes(within, found[1], "")
+        found = found if found[1] is not None else (labels, classes)
+        if labels is not None and classes is not None:
+            words |= {i: classes[label] for i, label in zip(rows, labels.tolist(), strict=True) if label >= 0}
+    return _numbered([words.get(i) for i in range(len(folders))])
+
+
 def labels_by_classes(folders: Sequence[str | None], classes: Sequence[str], root: str) -> Labels:
     """Labels by that level of folders that holds most images in folders named as one of the known classes; where none
     does, by the name of the folder that all lie in, `root`. (None, None) where nothing of that fits."""

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,8 @@ class Told:
     notes: tuple[str, ...]
 
 
-def told(root: Place, tables: Sequence[str], names: Sequence[str], wanted: str | None) -> Told | None:
-    """The labels that the tables (names below the root) tell of files; None where no table has labels.
+def told(root: Place, tables: Sequence[str], names: Sequence[str], wanted: str | None) -> Told:
+    """The labels that the tables (names below the root) tell of files.
 
     A table names files by paths from its own folder. wanted: its column of labels. Raises UserError for a table that
     is damaged or lacks that column.
@@ -56,12 +57,13 @@ def told(root: Place, tables: Sequence[str], names: Sequence[str], wanted: str |
         for row, value in zip(rows, columns[label], strict=True):
             if row is not None and _is_label(value):
                 values[row] = value
-        found, strange = found + sum(row is not None for row in rows), strange + sum(row is None for row in rows)
-        notes.append(f"labels are column {label} of {where}, which --class-level 1 sets aside for the folders'")
-    if not notes:
-        return None
+        here = sum(row is not None for row in rows)
+        found, strange = found + here, strange + len(rows) - here
+        if here:
+            notes.append(f"labels are column {label} of {where} (by the folders instead: --class-level 1)")
     if strange:
-        notes.append(f"{strange:,} rows of metadata name files that are not among the images read")
+        are = "row of metadata names a file that is" if strange == 1 else "rows of metadata name files that are"
+        notes.append(f"{strange:,} {are} not among the images read")
     texts = all(isinstance(value, str) or value is None for value in values)
     return Told(found, numbers_in(values) if texts else values, tuple(notes))
 
@@ -80,7 +82,7 @@ def _read(where: Place) -> _Columns:
             table = parquet.read_table(io.BytesIO(data), columns=[*FILE_COLUMNS, *_others(data)])
             return {name: table.column(name).to_pylist() for name in table.column_names}
         text = data.decode("utf-8-sig")
-        rows = _objects(text) if where.name.endswith(".jsonl") else list(csv.DictReader(io.StringIO(text), strict=True))
+        rows = _objects(text) if where.name.endswith(".jsonl") else _rows(text)
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is not text in UTF-8 (byte {error.start}): save it so.") from error
     except (OSError, ValueError, RecursionError, csv.Error, DecodeError) as error:
@@ -97,10 +99,21 @@ def _others(data: bytes) -> list[str]:
     return [field.name for field in schema if not field.type.num_fields and field.name not in FILE_COLUMNS]
 
 
+def _rows(text: str) -> list[dict[str, Any]]:
+    """The rows of a CSV file, by the names in its first line."""
+    reader = csv.DictReader(io.StringIO(text, newline=None), strict=True)
+    rows = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise ValueError(f"line {reader.line_num} has not as many fields as the first")
+        rows.append(row)
+    return rows
+
+
 def _objects(text: str) -> list[dict[str, Any]]:
     """The objects of a file of one JSON object a line."""
     rows = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):

@@ -55,7 +55,8 @@ class Parquet(Source):
         if wanted.class_level is None or wanted.label_column:
             self.labels, self.classes = self._read_labels(schema, wanted.label_column)
             if self.labels is None and self.apart:
-                self.labels, self.classes = labels_from_folders(self.names)
+                found = [self.places[0].parent().below(name) for name in self.names]
+                self.labels, self.classes = labels_from_folders([where.path if where else "" for where in found])
         else:
             self.labels, self.classes = labels_from_names(self.names, wanted.class_level)
         self._kept: OrderedDict[int, Any] = OrderedDict()
@@ -161,7 +162,10 @@ class Parquet(Source):
             paths = [value and value["path"] for value in self._column(f"{self.column}.path")]
             if all(paths):
                 return paths
-        return RowNames([where.name for where in self.places], self._bounds())
+        files = [where.name for where in self.places]
+        if len(set(files)) < len(files):
+            files = [f"{where.parent().name}/{where.name}" for where in self.places]
+        return RowNames(files, self._bounds())
 
     def _read_labels(self, schema: Any, wanted: str | None) -> Labels:
         import pyarrow.types as types

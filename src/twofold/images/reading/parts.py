@@ -18,10 +18,12 @@ _Split = dict[str, tuple[str, ...]]
 @dataclass(frozen=True)
 class Selected:
     """Which of some files are read. rows: their numbers, ascending. folders: for each of these its folder without those
-    that name parts, None where it is in a part without labels. notes: what was decided, a sentence each."""
+    that name parts, None where it is in a part without labels. parts: the part of each. notes: what was decided, a
+    sentence each."""
 
     rows: Sequence[int]
     folders: list[str | None]
+    parts: list[str]
     notes: tuple[str, ...]
 
 
@@ -32,7 +34,7 @@ def select(path: str, names: Sequence[str], wanted: Wanted, what: str = "images"
     """
     owners = [name.rpartition("/")[0] for name in names]
     if wanted.part == "none":
-        return Selected(range(len(names)), list(owners), ())
+        return Selected(range(len(names)), list(owners), [""] * len(names), ())
     of = find_parts(owners)
     counts = Counter(of[owner][0] for owner in owners)
     parts = pick(path, counts, wanted, what)
@@ -41,7 +43,8 @@ def select(path: str, names: Sequence[str], wanted: Wanted, what: str = "images"
     if len(parts) < len(counts):
         rows = [i for i, owner in enumerate(owners) if of[owner][0] in parts]
     folders = [None if of[owners[i]][0] in unlabelled else of[owners[i]][1] for i in rows]
-    return Selected(rows, folders, (note,) if (note := said(path, counts, parts, what)) else ())
+    note = said(path, counts, parts, what)
+    return Selected(rows, folders, [of[owners[i]][0] for i in rows], (note,) if note else ())
 
 
 def pick(path: str, counts: Counter[str], wanted: Wanted, what: str) -> list[str]:
@@ -81,15 +84,16 @@ def find_parts(folders: Iterable[str]) -> Folders:
     distinct = set(folders)
     found: Folders = {folder: ("", folder) for folder in distinct}
     while True:
-        split = {folder: tuple(rest.split("/")) if rest else () for folder, (_, rest) in found.items()}
+        inner = any(part for part, _ in found.values())
+        split = {f: tuple(rest.split("/")) if rest else () for f, (part, rest) in found.items() if part or not inner}
         level, names = _level(split)
         if not names:
             return found
         for folder, parts in split.items():
             if len(parts) > level and parts[level] in names:
                 what = names[parts[level]]
-                inner = (*parts[:level], *([what.rest] if what.rest else []), *parts[level + 1 :])
-                found[folder] = (found[folder][0] or what.part, "/".join(inner))
+                rest = (*parts[:level], *([what.rest] if what.rest else []), *parts[level + 1 :])
+                found[folder] = (found[folder][0] or what.part, "/".join(rest))
 
 
 def _level(split: _Split) -> tuple[int, dict[str, Named]]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from twofold.errors import UserError, clause
-from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_folders
+from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_parts
 from twofold.images.reading.parts import select
 from twofold.images.reading.places import MOST_IMAGE, Place
 from twofold.images.reading.samples import Sample, gather
@@ -65,16 +65,17 @@ class Shards(Source):
         self._members = [sample.image for sample in samples]
         self.names = [sample.name for sample in samples]
         self.notes = notes + selected.notes
-        words = self._words(samples) if wanted.class_level is None else []
+        words, used = self._words(samples) if wanted.class_level is None else ([], set())
         self.labels, self.classes = labels_from_values(words)
-        used = {".cls"} if self.labels is not None else set()
+        if ".json" in used and self.labels is not None:
+            self.notes += (f"labels are told by the .json files in {path} (by folders instead: --class-level 1)",)
         skipped.update(_extensions(m for m in extra if extension(m.name) not in used))
         if further := sum(sample.further for sample in samples):
             skipped["further images of a sample"] = further
         if self.labels is None and wanted.class_level is not None:
             self.labels, self.classes = labels_from_names([m.name for m in self._members], wanted.class_level)
         elif self.labels is None:
-            self.labels, self.classes = labels_of_folders(selected.folders)
+            self.labels, self.classes = labels_of_parts(selected.folders, selected.parts)
             self.folders = selected.folders
         self.skipped = dict(skipped)
 
@@ -94,14 +95,16 @@ class Shards(Source):
             raise DecodeError(f"{self.places[member.shard]} ends in the middle of it")
         return data
 
-    def _words(self, samples: Sequence[Sample[Member]]) -> list[object]:
-        """The label of each sample by its .cls or, where some of the first have one there, its .json."""
+    def _words(self, samples: Sequence[Sample[Member]]) -> tuple[list[object], set[str]]:
+        """The label of each sample by its .cls or, where some of the first have one there, its .json; and the endings
+        of the files that told them."""
         told = [i for i, sample in enumerate(samples) if ".json" in sample.beside and ".cls" not in sample.beside]
         looked = {i: self._in_json(samples[i].beside[".json"]) for i in told[:_LOOKED_AT]}
-        if any(value is not None for value in looked.values()):
+        in_json = any(value is not None for value in looked.values())
+        if in_json:
             looked |= {i: self._in_json(samples[i].beside[".json"]) for i in told[_LOOKED_AT:]}
         words = {i: self._word(sample.beside[".cls"]) for i, sample in enumerate(samples) if ".cls" in sample.beside}
-        return [words.get(i, looked.get(i)) for i in range(len(samples))]
+        return [words.get(i, looked.get(i)) for i in range(len(samples))], {".cls", *([".json"] if in_json else [])}
 
     def _word(self, member: Member) -> int | str | None:
         if member.size > _WORD:
