@@ -76,9 +76,21 @@ def labelled(images: Images, classes: Sequence[str] | None = None) -> Split:
     return Split(images, indices, labels)
 
 
-def never_learned(train: Split, test: Split) -> str:
-    """The sentence about test images of classes that no training image has; "" where there are none. Both are numbered
-    alike, by the training set's class names."""
+def remarks(train: Split, test: Split) -> list[str]:
+    """What was guessed about the test images, and which of them cannot be right, a sentence each. Both splits are
+    numbered alike, by the training set's class names."""
+    source, classes = test.images.source, train.images.source.classes or []
+    own, found = source.classes, source.labels_among(classes)[1]
+    notes = list(source.notes)
+    if found is not None and found is not own:
+        notes.append(
+            f"classes of {source.path} are the folders named as those of the training images ({some_of(found)})"
+        )
+    return [*notes, *filter(None, [_never_learned(train, test)])]
+
+
+def _never_learned(train: Split, test: Split) -> str:
+    """The sentence about test images of classes that no training image has; "" where there are none."""
     away = ~torch.isin(test.labels, train.labels)
     if not away.any():
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -225,11 +225,9 @@ def _notes(labelled: bool, ceiling: bool) -> list[str]:
     return notes
 
 
-def _guesses(*sources: Source | None) -> Iterator[str]:
+def _guesses(*sources: Source | None) -> list[str]:
     """What was guessed about the data, as sentences."""
-    for source in sources:
-        for note in source.notes if source else ():
-            yield f"{note[0].upper()}{note[1:]}."
+    return [f"{note}." for source in sources if source is not None for note in source.notes]
 
 
 def _measured(folder: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from twofold.evaluation.knn import (
 )
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
-from twofold.images.evaluation.splits import Split, labelled, never_learned, numbered
+from twofold.images.evaluation.splits import Split, labelled, numbered, remarks
 from twofold.images.reading import Images
 from twofold.randomness import generator
 from twofold.seam import Method, Monitor, Progress
@@ -56,7 +56,7 @@ class OnlineKNN(Monitor):
         self.inputs, self.every_epochs, self.seed = inputs, every_epochs, seed
         bank = _some(labelled(images), BANK.get(kind, BANK["cpu"]), seed)
         asked = [_some(labelled(val, images.source.classes), QUERIES.get(kind, QUERIES["cpu"]), seed)] if val else []
-        self.notes = (*val.source.notes, *filter(None, (never_learned(bank, part) for part in asked))) if val else ()
+        self.notes = [note for part in asked for note in remarks(bank, part)]
         (self.bank, *queries), self.classes = numbered(bank, *asked)
         self.queries = queries[0] if queries else None
         self.k = fitting_k(self.bank.labels) if queries else self._fitting_folds(self.bank.labels)[1]

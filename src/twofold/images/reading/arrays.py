@@ -114,7 +114,7 @@ def _images_in(path: str, found: Mapping[str, tuple[object, Header]], wanted: Wa
         read = pick(path, counts, replace(wanted, role="train" if wanted.role == "all" else wanted.role), "images")[:1]
         if wanted.part == "all":
             raise UserError(f"{path} has its parts in arrays of their own, of which one is read: name it by part.")
-        return parts[read[0]], (said(path, counts, read, "images"),)
+        return parts[read[0]], (said(path, counts, read, wanted, "images"),)
     named = [k for k in IMAGE_KEYS if k in fitting]
     if not named and len(fitting) > 1:
         raise UserError(f"{path} holds several arrays of images ({', '.join(fitting)}); call the right one `images`.")

@@ -51,7 +51,7 @@ class Files(Source):
         if told.found:
             self.labels, self.classes = labels_from_values(told.values)
         elif wanted.class_level is not None:
-            self.labels, self.classes = labels_from_names(self.names, wanted.class_level)
+            self.labels, self.classes = labels_from_names(path, self.names, wanted.class_level)
         else:
             self.labels, self.classes = labels_of_parts(selected.folders, selected.parts)
             self.folders, self.home = selected.folders, root.at(os.path.abspath(root.path)).name

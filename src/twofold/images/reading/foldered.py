@@ -54,7 +54,7 @@ def choose_shards(path: str, places: Sequence[Place], names: Sequence[str], want
     counts = Counter(of[stem][0] for stem in stems)
     parts = pick(path, counts, wanted, "files")
     rows = [i for i, stem in enumerate(stems) if of[stem][0] in parts]
-    note = said(path, counts, parts, "files")
+    note = said(path, counts, parts, wanted, "files")
     kept = [names[i] for i in rows]
     _check_one_folder(path, kept, {_folder(stems[i], of[stems[i]][1]) for i in rows})
     return Chosen([places[i] for i in rows], (note,) if note else ())

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from twofold.errors import UserError
 from twofold.images.reading.parts import find_parts
 
 Labels = tuple[np.ndarray | None, list[str] | None]
@@ -17,10 +18,17 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _ZEROS = re.compile(r"(-?[0-9]{1,18})\.0*")
 
 
-def labels_from_names(names: Sequence[str], level: int) -> Labels:
-    """Labels by one level of folders, 1 for the outermost; images that lie less deep get -1. Level 0: no labels."""
+def labels_from_names(path: str, names: Sequence[str], level: int) -> Labels:
+    """Labels by one level of folders, 1 for the outermost; images that lie less deep get -1. Level 0: no labels.
+
+    Raises UserError where no image lies so deep.
+    """
     parts = [name.split("/")[:-1] for name in names]
-    return _numbered([p[level - 1] if 0 < level <= len(p) else None for p in parts])
+    found = _numbered([p[level - 1] if 0 < level <= len(p) else None for p in parts])
+    if level and found[0] is None:
+        deepest = max(map(len, parts), default=0)
+        raise UserError(f"No image of {path} lies {level} folders deep, as --class-level says: give at most {deepest}.")
+    return found
 
 
 def labels_from_folders(names: Sequence[str]) -> Labels:

@@ -58,7 +58,7 @@ class Parquet(Source):
                 found = [self.places[0].parent().below(name) for name in self.names]
                 self.labels, self.classes = labels_from_folders([where.path if where else "" for where in found])
         else:
-            self.labels, self.classes = labels_from_names(self.names, wanted.class_level)
+            self.labels, self.classes = labels_from_names(path, self.names, wanted.class_level)
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._kept_bytes = 0
         self._budget = max(1 << 28, int(SHARE * free_memory()))

@@ -43,7 +43,7 @@ def select(path: str, names: Sequence[str], wanted: Wanted, what: str = "images"
     if len(parts) < len(counts):
         rows = [i for i, owner in enumerate(owners) if of[owner][0] in parts]
     folders = [None if of[owners[i]][0] in unlabelled else of[owners[i]][1] for i in rows]
-    note = said(path, counts, parts, what)
+    note = said(path, counts, parts, wanted, what)
     return Selected(rows, folders, [of[owners[i]][0] for i in rows], (note,) if note else ())
 
 
@@ -59,7 +59,7 @@ def pick(path: str, counts: Counter[str], wanted: Wanted, what: str) -> list[str
     return [wanted.part]
 
 
-def said(path: str, counts: Counter[str], parts: Sequence[str], what: str) -> str:
+def said(path: str, counts: Counter[str], parts: Sequence[str], wanted: Wanted, what: str) -> str:
     """The sentence about what is read and what is left out; "" where there is nothing to tell."""
     left = [part for part in sorted(counts) if part not in parts]
     if not left and len(counts) < 2:
@@ -67,6 +67,8 @@ def said(path: str, counts: Counter[str], parts: Sequence[str], what: str) -> st
     read = f"{path} is in parts: {tally(counts, parts, what)} {'is' if len(parts) == 1 else 'are'} read"
     if not left:
         return f"{read} together"
+    if wanted.role != "train":
+        return f"{read} for {wanted.role}"
     return (
         f"{read}, {tally(counts, left, what)} left out; --part takes another or all, and --test or --val {path} takes "
         "the part of that name"

@@ -73,7 +73,7 @@ class Shards(Source):
         if further := sum(sample.further for sample in samples):
             skipped["further images of a sample"] = further
         if self.labels is None and wanted.class_level is not None:
-            self.labels, self.classes = labels_from_names([m.name for m in self._members], wanted.class_level)
+            self.labels, self.classes = labels_from_names(path, [m.name for m in self._members], wanted.class_level)
         elif self.labels is None:
             self.labels, self.classes = labels_of_parts(selected.folders, selected.parts)
             self.folders = selected.folders
