@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from twofold.errors import UserError, nearest
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
-from twofold.images.reading.source import some_of
+from twofold.images.reading.source import Source, some_of
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 
@@ -76,30 +76,30 @@ def labelled(images: Images, classes: Sequence[str] | None = None) -> Split:
     return Split(images, indices, labels)
 
 
-def remarks(train: Split, test: Split) -> list[str]:
-    """What was guessed about the test images, and which of them cannot be right, a sentence each. Both splits are
-    numbered alike, by the training set's class names."""
-    source, classes = test.images.source, train.images.source.classes or []
-    own, found = source.classes, source.labels_among(classes)[1]
-    notes = list(source.notes)
-    if found is not None and found is not own:
+def remarks(train: Source, test: Source) -> list[str]:
+    """What was guessed about the images to test on, and which of them cannot be answered right, a sentence each."""
+    classes, notes = train.classes or [], list(test.notes)
+    labels, found = test.labels_among(classes)
+    if found is not None and found is not test.classes:
+        named = some_of(found)
+        notes.append(f"classes of {test.path} are the folders named as those of the training images ({named})")
+    learned = {classes[label] for label in np.unique(_known(train.labels)).tolist()}
+    values, counts = np.unique(_known(labels), return_counts=True)
+    named_so = dict(zip(((found or [])[value] for value in values.tolist()), counts.tolist(), strict=True))
+    away = [name for name in named_so if name not in learned]
+    if away:
+        count, total = sum(named_so[name] for name in away), sum(named_so.values())
         notes.append(
-            f"classes of {source.path} are the folders named as those of the training images ({some_of(found)})"
+            f"{count:,} of {total:,} images of {test.path} are of classes that no training image has "
+            f"({some_of(away)}): these always count as wrong"
         )
-    return [*notes, *filter(None, [_never_learned(train, test)])]
+    return notes
 
 
-def _never_learned(train: Split, test: Split) -> str:
-    """The sentence about test images of classes that no training image has; "" where there are none."""
-    away = ~torch.isin(test.labels, train.labels)
-    if not away.any():
-        return ""
-    names, labels = train.images.source.classes or [], test.labels[away].unique().tolist()
-    listed = some_of([names[label] if label < len(names) else str(label) for label in labels])
-    return (
-        f"{int(away.sum()):,} of {len(test):,} images of {test.images.source.path} are of classes that no training "
-        f"image has ({listed}): these always count as wrong"
-    )
+def _known(labels: np.ndarray | None) -> np.ndarray:
+    """The labels of those images that have one."""
+    values = np.asarray([] if labels is None else labels, np.int64)
+    return values[values >= 0]
 
 
 def numbered(*splits: Split) -> tuple[list[Split], int]:

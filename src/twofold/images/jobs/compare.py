@@ -16,7 +16,7 @@ from twofold.comparison.folder import default_folder
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.floors import random_network
-from twofold.images.evaluation.splits import Split
+from twofold.images.evaluation.splits import Split, remarks
 from twofold.images.evaluation.unlabelled import without_labels
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.evaluate import measure, protocols_named
@@ -225,9 +225,9 @@ def _notes(labelled: bool, ceiling: bool) -> list[str]:
     return notes
 
 
-def _guesses(*sources: Source | None) -> list[str]:
+def _guesses(source: Source, test: Source | None) -> list[str]:
     """What was guessed about the data, as sentences."""
-    return [f"{note}." for source in sources if source is not None for note in source.notes]
+    return [f"{note}." for note in (*source.notes, *(remarks(source, test) if test is not None else ()))]
 
 
 def _measured(folder: Path) -> list[dict[str, Any]]:

@@ -127,7 +127,7 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
     if options.test:
         asked = open_images(options.test, options, size, device, "test", seed=options.seed)
         test = labelled(asked, train.images.source.classes)
-        notes = [*train.images.source.notes, *remarks(train, test)]
+        notes = [*train.images.source.notes, *remarks(train.images.source, asked.source)]
         (train, test), classes = numbered(train, test)
     else:
         notes = list(train.images.source.notes)

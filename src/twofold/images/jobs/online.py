@@ -54,9 +54,9 @@ class OnlineKNN(Monitor):
     ) -> None:
         kind = torch.device(inputs.device).type
         self.inputs, self.every_epochs, self.seed = inputs, every_epochs, seed
+        self.notes = remarks(images.source, val.source) if val else []
         bank = _some(labelled(images), BANK.get(kind, BANK["cpu"]), seed)
         asked = [_some(labelled(val, images.source.classes), QUERIES.get(kind, QUERIES["cpu"]), seed)] if val else []
-        self.notes = [note for part in asked for note in remarks(bank, part)]
         (self.bank, *queries), self.classes = numbered(bank, *asked)
         self.queries = queries[0] if queries else None
         self.k = fitting_k(self.bank.labels) if queries else self._fitting_folds(self.bank.labels)[1]

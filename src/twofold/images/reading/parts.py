@@ -68,7 +68,7 @@ def said(path: str, counts: Counter[str], parts: Sequence[str], wanted: Wanted, 
     if not left:
         return f"{read} together"
     if wanted.role != "train":
-        return f"{read} for {wanted.role}"
+        return read if wanted.role == "all" else f"{read} to test on"
     return (
         f"{read}, {tally(counts, left, what)} left out; --part takes another or all, and --test or --val {path} takes "
         "the part of that name"
