@@ -64,5 +64,5 @@ def test_which_parts_are_read(counts, role, parts):
 
 def test_a_part_that_is_named():
     assert part_called("Val") == "valid" and part_called("unlabeled") == "unlabelled"
-    with pytest.raises(UserError, match='no part "tset". Did you mean "test"'):
+    with pytest.raises(UserError, match=r'no part "tset". Did you mean "test"'):
         part_called("tset")

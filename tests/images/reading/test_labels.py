@@ -106,5 +106,5 @@ def test_a_level_of_folders_can_be_named():
     labels, classes = labels_from_names("set", names, 2)
     assert labels.tolist() == [0, 1, -1] and classes == ["cat", "dog"]
     assert labels_from_names("set", names, 0) == (None, None)
-    with pytest.raises(UserError, match="No image of set lies 3 folders deep.*at most 2"):
+    with pytest.raises(UserError, match=r"No image of set lies 3 folders deep.*at most 2"):
         labels_from_names("set", names, 3)

@@ -72,7 +72,7 @@ def test_what_is_left_out_is_said_and_can_be_asked_for(tmp_path):
     assert classes_of(open_source(path, part="all")) == ["-", "-", "cat", "dog", "-", "cat"]
     whole = open_source(path, part="none")
     assert whole.classes == ["Test", "Train", "unlabeled", "valid"] and whole.notes == ()
-    with pytest.raises(UserError, match="no part unlabelled but test .1 image. and train"):
+    with pytest.raises(UserError, match=r"no part unlabelled but test .1 image. and train"):
         open_source(tree(tmp_path / "b", ["train/1", "test/2"]), part="unlabeled")
 
 

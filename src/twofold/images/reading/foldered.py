@@ -62,8 +62,8 @@ def choose_shards(path: str, places: Sequence[Place], names: Sequence[str], want
 
 def _folder(stem: str, rest: str) -> str:
     """Where a file lies, without folders that name parts. rest: its stem without what names parts."""
-    base = stem.rpartition("/")[2]
-    return rest.rpartition("/")[0] if rest.rpartition("/")[2] == base else rest
+    kept = rest.count("/") == stem.count("/") or rest.rpartition("/")[2] == stem.rpartition("/")[2]
+    return rest.rpartition("/")[0] if kept else rest
 
 
 def _check_one_folder(path: str, names: Sequence[str], folders: Collection[str]) -> None:

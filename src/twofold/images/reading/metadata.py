@@ -79,7 +79,7 @@ def _read(where: Place) -> _Columns:
         if where.name.endswith(".parquet"):
             import pyarrow.parquet as parquet
 
-            table = parquet.read_table(io.BytesIO(data), columns=[*FILE_COLUMNS, *_others(data)])
+            table = parquet.read_table(io.BytesIO(data), columns=_flat(data))
             return {name: table.column(name).to_pylist() for name in table.column_names}
         text = data.decode("utf-8-sig")
         rows = _objects(text) if where.name.endswith(".jsonl") else _rows(text)
@@ -91,12 +91,12 @@ def _read(where: Place) -> _Columns:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _others(data: bytes) -> list[str]:
+def _flat(data: bytes) -> list[str]:
     """The columns of a parquet file that are no lists and no structs."""
     import pyarrow.parquet as parquet
 
     schema = parquet.read_schema(io.BytesIO(data))
-    return [field.name for field in schema if not field.type.num_fields and field.name not in FILE_COLUMNS]
+    return [field.name for field in schema if not field.type.num_fields]
 
 
 def _rows(text: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
@@ -55,8 +56,7 @@ class Parquet(Source):
         if wanted.class_level is None or wanted.label_column:
             self.labels, self.classes = self._read_labels(schema, wanted.label_column)
             if self.labels is None and self.apart:
-                found = [self.places[0].parent().below(name) for name in self.names]
-                self.labels, self.classes = labels_from_folders([where.path if where else "" for where in found])
+                self.labels, self.classes = labels_from_folders(self._inner_names())
         else:
             self.labels, self.classes = labels_from_names(path, self.names, wanted.class_level)
         self._kept: OrderedDict[int, Any] = OrderedDict()
@@ -105,6 +105,13 @@ class Parquet(Source):
                 f"{folder}: put the table where its paths begin, or give a .txt list of paths."
             )
         return names
+
+    def _inner_names(self) -> list[str]:
+        """The paths of the images from the table's folder, "" for one that leads out of it."""
+        folder = self.places[0].parent()
+        top = folder.path if folder.fs is not None else os.path.abspath(folder.path)
+        found = [folder.below(name) for name in self.names]
+        return ["" if where is None else where.path[len(top) :].lstrip(os.sep) for where in found]
 
     def _group(self, group: int) -> Any:
         with self._lock:
