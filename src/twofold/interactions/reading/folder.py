@@ -68,7 +68,7 @@ def parts_of(names: Sequence[str]) -> dict[str, str]:
 
 def _stem(name: str) -> str | None:
     """A file's name without its endings, of name.train.inter (RecBole's) train; None for a file of no known ending."""
-    plain = name.removesuffix(".gz") if name.lower().endswith(".gz") else name
+    plain = name[:-3] if name.lower().endswith(".gz") else name
     ending = next((e for e in ENDINGS if plain.lower().endswith(e)), None)
     if ending is None:
         return None
