@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -64,6 +66,39 @@ def test_several_sets_in_one_folder_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds 2 files in 2 folders .coarse, fine.: give one of these, or a pattern"):
         open_source(str(tmp_path))
     assert len(open_source(str(tmp_path / "coarse"))) == 2
+
+
+def test_a_pattern_over_folders_goes_by_their_names(tmp_path):
+    for name in ("a/train/0", "b/train/0", "a/test/0"):
+        shard(tmp_path / f"{name}.parquet", [0, 1])
+    source = open_source(str(tmp_path / "*" / "*" / "*.parquet"))
+    assert len(source) == 4 and "train (2 files) is read, test (1 file) left out" in source.notes[0]
+
+
+def test_a_part_that_one_file_has_not_is_refused(tmp_path):
+    shard(tmp_path / "train.parquet", [0, 1])
+    path = str(tmp_path / "train.parquet")
+    assert len(open_source(path, part="train")) == len(open_source(path, part="all")) == 2
+    with pytest.raises(UserError, match=r"train.parquet has no part test but train .1 file.; name another by part"):
+        open_source(path, part="test")
+    np.save(tmp_path / "a.npy", np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(UserError, match=r"a.npy has no parts: leave --part out"):
+        open_source(str(tmp_path / "a.npy"), part="test")
+    with pytest.raises(UserError, match=r"a.npy holds arrays, which lie in no folders: leave --class-level out"):
+        open_source(str(tmp_path / "a.npy"), class_level=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_among_the_files_holds_nobody(tmp_path):
+    shard(tmp_path / "b.parquet", [0, 1])
+    os.mkfifo(tmp_path / "a.parquet")
+    os.mkfifo(tmp_path / "metadata.csv")
+    (tmp_path / "c.parquet").symlink_to(tmp_path / "gone.parquet")
+    assert len(open_source(str(tmp_path))) == 2
+    write(tmp_path / "1.jpg")
+    assert open_source(str(tmp_path)).skipped == {
+        "pipes, sockets and devices": 2, "broken links": 1, ".parquet": 1,
+    }  # fmt: skip
 
 
 def test_what_was_not_fetched_is_said(tmp_path):

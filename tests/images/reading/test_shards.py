@@ -82,6 +82,8 @@ def test_parts_within_a_tar_file_and_among_shards(tmp_path):
     source = open_source(str(tmp_path / "many"))
     assert source.labels.tolist() == [0, 1] and "train (2 files) is read, valid (1 file) left out" in source.notes[0]
     assert open_source(str(tmp_path / "many" / "*.tar"), role="test").labels.tolist() == [2]
+    assert open_source(str(tmp_path / "many"), part="train").labels.tolist() == [0, 1]
+    assert open_source(str(tmp_path / "one"), part="test").names == names[2:]
     assert len(open_source(str(tmp_path / "many" / "imagenet-{train-000000,val-000000}.tar"))) == 2
 
 

@@ -148,11 +148,12 @@ def open_npy(path: str, where: Place) -> Arrays:
     return Arrays(path, where, array, None, "array")
 
 
-def open_idx(path: str, where: Place) -> Arrays:
+def open_idx(path: str, where: Place, wanted: Wanted) -> Arrays:
     """The images of an idx file, and the labels of the file beside it (images-idx3 -> labels-idx1)."""
     images = _read_idx(path, where)
     other = where.parent().join(where.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1"))
-    labels = _read_idx(str(other), other) if other != where and other.is_file() else None
+    told = other != where and wanted.class_level != 0 and other.is_file()
+    labels = _read_idx(str(other), other) if told else None
     if labels is not None and len(labels) != len(images):
         raise UserError(
             f"{other} holds {len(labels)} labels but {path} {len(images)} images; give files that belong together."

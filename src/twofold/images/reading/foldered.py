@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from twofold.errors import UserError
 from twofold.images.reading.metadata import FILES
@@ -22,10 +22,12 @@ LISTED = 5  # folders in a message
 
 @dataclass(frozen=True)
 class Chosen:
-    """The shards that are read, none where the folder is of another kind, and what was decided, a sentence each."""
+    """The shards that are read, none where the folder is of another kind; what was decided, a sentence each; and what
+    is wanted of the inside of the shards."""
 
     places: list[Place]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    wanted: Wanted
 
 
 def shards_in(path: str, folder: Place, below: Below, wanted: Wanted) -> Chosen:
@@ -38,42 +40,46 @@ def shards_in(path: str, folder: Place, below: Below, wanted: Wanted) -> Chosen:
         )
     found = [name for name in below.shards if name.rpartition("/")[2] not in FILES]
     if below.images or not found:
-        return Chosen([])
+        return Chosen([], (), wanted)
     tables = [name for name in found if name.lower().endswith(TABLES)]
-    return choose_shards(path, [folder.join(name) for name in tables or found], tables or found, wanted)
+    names = tables or found
+    chosen = choose_shards(path, [folder.join(name) for name in names], names, wanted)
+    _check_one_folder(path, [where.path for where in chosen.places], folder.path, wanted)
+    return chosen
 
 
 def choose_shards(path: str, places: Sequence[Place], names: Sequence[str], wanted: Wanted) -> Chosen:
     """The files that are read of those with these names (slashes between folders), by the parts that their names and
-    folders say."""
+    folders say. Where these say none, the inside of tar files may."""
     stems = [_stem(name) for name in names]
-    if wanted.part == "none":
-        _check_one_folder(path, names, {_folder(stem, stem) for stem in stems})
-        return Chosen(list(places))
     of = find_parts(stems)
     counts = Counter(of[stem][0] for stem in stems)
+    if wanted.part == "none" or (set(counts) == {""} and not names[0].lower().endswith(TABLES)):
+        return Chosen(list(places), (), wanted)
     parts = pick(path, counts, wanted, "files")
     rows = [i for i, stem in enumerate(stems) if of[stem][0] in parts]
     note = said(path, counts, parts, wanted, "files")
-    kept = [names[i] for i in rows]
-    _check_one_folder(path, kept, {_folder(stems[i], of[stems[i]][1]) for i in rows})
-    return Chosen([places[i] for i in rows], (note,) if note else ())
+    return Chosen([places[i] for i in rows], (note,) if note else (), replace(wanted, part="all"))
+
+
+def _check_one_folder(path: str, paths: Sequence[str], top: str, wanted: Wanted) -> None:
+    """Refuse files that lie in several folders, but for those that name parts: they may be the same images in other
+    forms."""
+    names = [os.path.relpath(file, top).replace(os.sep, "/") for file in paths]
+    stems = [_stem(name) for name in names]
+    of = find_parts([] if wanted.part == "none" else stems)
+    if len({_folder(stem, of[stem][1] if stem in of else stem) for stem in stems}) > 1:
+        apart = sorted({os.path.dirname(name) or "." for name in names})
+        listed = ", ".join(apart[:LISTED]) + (", ..." if len(apart) > LISTED else "")
+        raise UserError(
+            f"{path} holds {len(names):,} files in {len(apart)} folders ({listed}): give one of these, or a pattern."
+        )
 
 
 def _folder(stem: str, rest: str) -> str:
     """Where a file lies, without folders that name parts. rest: its stem without what names parts."""
     kept = rest.count("/") == stem.count("/") or rest.rpartition("/")[2] == stem.rpartition("/")[2]
     return rest.rpartition("/")[0] if kept else rest
-
-
-def _check_one_folder(path: str, names: Sequence[str], folders: Collection[str]) -> None:
-    """Refuse files that lie in several folders, for these may be the same images in other forms."""
-    if len(folders) > 1:
-        apart = sorted({os.path.dirname(name) or "." for name in names})
-        listed = ", ".join(apart[:LISTED]) + (", ..." if len(apart) > LISTED else "")
-        raise UserError(
-            f"{path} holds {len(names):,} files in {len(folders)} folders ({listed}): give one of these, or a pattern."
-        )
 
 
 def _stem(name: str) -> str:

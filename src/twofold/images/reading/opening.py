@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from twofold.errors import UserError, clause
 from twofold.images.reading.arrays import open_idx, open_npy, open_npz
 from twofold.images.reading.files import no_columns, open_folder, open_list
@@ -52,19 +54,21 @@ def open_source(
 
 
 def _open(path: str, places: list[Place], wanted: Wanted) -> Source:
-    first = places[0]
-    notes: tuple[str, ...] = ()
+    first, chosen = places[0], None
     if len(places) == 1 and _is_folder(first):
         below = walk(first)
-        shards = shards_in(path, first, below, wanted)
-        if not shards.places:
+        chosen = shards_in(path, first, below, wanted)
+        if not chosen.places:
             if wanted.image_column:
                 raise no_columns(path, wanted.image_column)
             return open_folder(path, first, below, wanted)
-        places, notes = shards.places, shards.notes
-    elif len(places) > 1 and "{" not in path:  # by * or ?, which may take in what nobody meant
-        shards = choose_shards(path, places, [where.name for where in places], wanted)
-        places, notes = shards.places, shards.notes
+    elif (len(places) > 1 and "{" not in path) or (first.name.lower().endswith(TABLES) and wanted.names_part()):
+        # A pattern may take in what nobody meant.
+        chosen = choose_shards(path, places, [where.path.replace(os.sep, "/") for where in places], wanted)
+    if chosen:
+        places, notes, wanted = chosen.places, chosen.notes, chosen.wanted
+    else:
+        notes = ()
     name = places[0].name.lower()
     if name.endswith(TABLES):
         return Parquet(path, places, wanted, notes)
@@ -82,12 +86,18 @@ def _open_one(path: str, places: list[Place], name: str, wanted: Wanted) -> Sour
     where = places[0]
     if name.endswith(LISTS):
         return open_list(path, where, wanted)
+    if wanted.class_level:
+        raise UserError(
+            f"{path} holds arrays, which lie in no folders: leave --class-level out, or give 0 for no labels."
+        )
     if name.endswith(".npz"):
         return open_npz(path, where, wanted)
+    if wanted.names_part():
+        raise UserError(f"{path} has no parts: leave --part out.")
     if name.endswith(".npy"):
         return open_npy(path, where)
     if "idx3" in name or "idx4" in name or name.endswith((".idx", ".idx.gz")):
-        return open_idx(path, where)
+        return open_idx(path, where, wanted)
     if is_image(name):
         raise UserError(f"{path} is one image; give the folder it lies in.")
     raise UserError(f"{path} is of no known kind; data is {KINDS}.")

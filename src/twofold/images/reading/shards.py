@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from twofold.errors import UserError, clause
@@ -59,8 +58,7 @@ class Shards(Source):
         if not images:
             raise UserError(f"{path} holds no images but {count_list(_extensions(extra)) or 'nothing'}.")
         gathered = gather(images, extra)
-        within = replace(wanted, part="all") if notes else wanted  # the shards are of one part already
-        selected = select(path, [sample.image.name for sample in gathered], within)
+        selected = select(path, [sample.image.name for sample in gathered], wanted)
         samples = [gathered[i] for i in selected.rows]
         self._members = [sample.image for sample in samples]
         self.names = [sample.name for sample in samples]

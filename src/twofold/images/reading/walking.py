@@ -61,12 +61,17 @@ def _below(top: str, skipped: Counter[str]) -> Iterator[str]:
                 skipped["hidden"] += 1
             elif _is_dir(entry):
                 (links if entry.is_symlink() else real).append((entry.path, f"{prefix}{entry.name}/"))
-            elif is_image(entry.name) and entry.is_symlink() and not os.path.exists(entry.path):
+            elif _counts(entry.name) and entry.is_symlink() and not os.path.exists(entry.path):
                 skipped["broken links"] += 1
-            elif is_image(entry.name) and not _is_file(entry):
+            elif _counts(entry.name) and not _is_file(entry):
                 skipped["pipes, sockets and devices"] += 1
             else:
                 yield prefix + entry.name
+
+
+def _counts(name: str) -> bool:
+    """Whether a file of this name may be opened."""
+    return is_image(name) or name in METADATA_FILES or name.lower().endswith(SHARDS)
 
 
 def _entries(folder: str, seen: set[tuple[int, int]], skipped: Counter[str]) -> list[os.DirEntry[str]]:

@@ -25,6 +25,10 @@ class Wanted:
     class_level: int | None = None
     role: str = "train"
 
+    def names_part(self) -> bool:
+        """Whether one part is asked for by name."""
+        return self.part is not None and self.part not in UNDIVIDED
+
     def __post_init__(self) -> None:
         if self.part is not None and self.part not in UNDIVIDED:
             object.__setattr__(self, "part", part_called(self.part))
