@@ -134,6 +134,8 @@ def test_what_is_refused_says_what_was_found(tmp_path):
     assert "a.jpg" in refusal(tmp_path / "wrong.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in refusal(tmp_path / "binary.txt")
+    (tmp_path / "null.txt").write_bytes(b"a\0.jpg\n")
+    assert "binary data" in refusal(tmp_path / "null.txt")
     assert "empty" in refusal("")
 
 

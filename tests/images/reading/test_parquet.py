@@ -110,6 +110,26 @@ def test_paths_of_files_beside_the_table(tmp_path):
         open_source(str(folder / "b.parquet"))
 
 
+def test_rows_in_parts(tmp_path):
+    split = ["Train", "test", "train", "VAL", "train"] * 2
+    path = table(tmp_path / "a.parquet", split=split, label=list(range(10)))
+    source = open_source(path)
+    assert read_all(source) == [DATA[i] for i in (0, 2, 4, 5, 7, 9)] and source.labels.tolist() == [0, 2, 4, 5, 7, 9]
+    assert source.names[1] == "a.parquet[2]"
+    assert "train (6 images) is read, test (2 images) and valid (2 images) left out" in source.notes[0]
+    asked = open_source(path, role="test")
+    assert read_all(asked) == [DATA[1], DATA[6]] and asked.notes[0].endswith("is read to test on (by column split)")
+    assert asked.fingerprint() != source.fingerprint()
+    assert len(open_source(path, part="all")) == len(open_source(path, part="none")) == 10
+    assert len(open_source(table(tmp_path / "b.parquet", split=["x", "train"] * 5))) == 10
+    album(tmp_path / "Train" / "cat", 2)
+    album(tmp_path / "Test" / "cat", 1)
+    paths = ["Test/cat/000.jpg", "Train/cat/000.jpg", "Train/cat/001.jpg"]
+    pq.write_table(pa.table({"path": paths}), tmp_path / "c.parquet")
+    source = open_source(str(tmp_path / "c.parquet"))
+    assert source.names == paths[1:] and source.read(1) == (tmp_path / paths[2]).read_bytes()
+
+
 def test_structs_without_bytes_name_files(tmp_path):
     album(tmp_path, 1)
     images = [{"bytes": None, "path": "000.jpg"}, {"bytes": None, "path": "gone.jpg"}]
@@ -177,6 +197,19 @@ def test_a_damaged_row_group_is_a_decode_error(tmp_path):
     assert source.fetch(2) == DATA[2]
     with pytest.raises(DecodeError, match=r"row group 1 of .*a.parquet"):
         source.fetch(7)
+
+
+def test_a_damaged_column_of_labels_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": DATA, "label": list(range(10))}), path, compression="none", use_dictionary=False)
+    start = pq.read_metadata(path).row_group(0).column(1).data_page_offset
+    data = bytearray(path.read_bytes())
+    data[start : start + 20] = b"\xff" * 20
+    path.write_bytes(bytes(data))
+    with pytest.raises(
+        UserError, match=r"a.parquet is damaged: column label cannot be read .*; write or fetch it again"
+    ):
+        open_source(str(path))
 
 
 def test_the_fingerprint_follows_file_and_column(tmp_path):

@@ -109,6 +109,8 @@ def open_list(path: str, where: Place, wanted: Wanted) -> Files:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a text file in UTF-8 (byte {error.start}); save it so.") from error
     names = [line.strip() for line in lines if line.strip()]
+    if any("\0" in name for name in names):
+        raise UserError(f"{path} holds binary data, not text: put one image path on each line.")
     root = where.parent()
     if not names:
         raise UserError(f"{path} is an empty list; put one image path on each line.")

@@ -50,11 +50,11 @@ def shards_in(path: str, folder: Place, below: Below, wanted: Wanted) -> Chosen:
 
 def choose_shards(path: str, places: Sequence[Place], names: Sequence[str], wanted: Wanted) -> Chosen:
     """The files that are read of those with these names (slashes between folders), by the parts that their names and
-    folders say. Where these say none, the inside of tar files may."""
+    folders say. Where these say none, the inside of the files may."""
     stems = [_stem(name) for name in names]
     of = find_parts(stems)
     counts = Counter(of[stem][0] for stem in stems)
-    if wanted.part == "none" or (set(counts) == {""} and not names[0].lower().endswith(TABLES)):
+    if wanted.part == "none" or set(counts) == {""}:
         return Chosen(list(places), (), wanted)
     parts = pick(path, counts, wanted, "files")
     rows = [i for i, stem in enumerate(stems) if of[stem][0] in parts]

@@ -59,6 +59,8 @@ def labels_of_folders(folders: Sequence[str | None]) -> Labels:
 def labels_of_parts(folders: Sequence[str | None], parts: Sequence[str]) -> Labels:
     """The same of images of several parts: the classes are those of the first part that has some, and the folders of
     the others are read by their names."""
+    if len(set(parts)) < 2:
+        return labels_of_folders(folders)
     found: Labels = (None, None)
     words: dict[int, str] = {}
     for part in sorted(set(parts), key=("train", "", "valid", "test", "unlabelled").index):

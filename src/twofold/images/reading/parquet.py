@@ -6,8 +6,8 @@ import json
 import os
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,16 @@ import numpy as np
 from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.columns import LABEL_COLUMNS, NAME_COLUMNS, features_of, image_column, listed
 from twofold.images.reading.labels import Labels, labels_from_folders, labels_from_names, labels_from_values
+from twofold.images.reading.parts import pick, said, select
 from twofold.images.reading.places import MOST_IMAGE, Place
 from twofold.images.reading.resources import free_memory
 from twofold.images.reading.source import DecodeError, Source, digest
 from twofold.images.reading.wanted import ANYTHING, Wanted
+from twofold.parts import WORDS
 
 POINTER = b"version https://git-lfs"
 METADATA = b"twofold"  # JSON in the schema: {"classes": [...]} where we wrote the file
+PART_COLUMNS = ("split", "part", "subset", "partition")
 LOOKED_AT = 100  # rows of which one must name a file
 SHARE = 0.25  # of the free memory may hold encoded row groups
 
@@ -41,8 +44,7 @@ class Parquet(Source):
         self._metadata: list[Any] = [None] * len(places)
         schema = None
         for f, where in enumerate(places):
-            with self._file(f) as file:
-                self._metadata[f], theirs = file.metadata, file.schema_arrow
+            self._metadata[f], theirs = self._ask(f, "its schema", lambda file: (file.metadata, file.schema_arrow))
             schema = schema or theirs
             if theirs.names != schema.names:
                 raise UserError(f"{where} has other columns ({listed(theirs)}) than {places[0]} ({listed(schema)}).")
@@ -53,12 +55,17 @@ class Parquet(Source):
         if not self._starts[-1]:
             raise UserError(f"{path} has no rows.")
         self.names = self._paths() if self.apart else self._read_names(schema)
+        self._named = not isinstance(self.names, RowNames)
         if wanted.class_level is None or wanted.label_column:
             self.labels, self.classes = self._read_labels(schema, wanted.label_column)
             if self.labels is None and self.apart:
                 self.labels, self.classes = labels_from_folders(self._inner_names())
         else:
             self.labels, self.classes = labels_from_names(path, self.names, wanted.class_level)
+        self._rows = self._rows_of_parts(schema, wanted)
+        if self._rows is not None:
+            self.names = [self.names[row] for row in self._rows]
+            self.labels = None if self.labels is None else self.labels[self._rows]
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._kept_bytes = 0
         self._budget = max(1 << 28, int(SHARE * free_memory()))
@@ -67,15 +74,16 @@ class Parquet(Source):
 
     def read(self, i: int) -> bytes:
         """The encoded bytes of row `i`, or those of the file beside the table that it names."""
+        row = i if self._rows is None else self._rows[i]
         if self.apart:
-            return self._beside(self.names[i], i)
-        group = bisect_right(self._starts, i) - 1
-        value = self._group(group)[i - self._starts[group]].as_py()
+            return self._beside(self.names[i], row)
+        group = bisect_right(self._starts, row) - 1
+        value = self._group(group)[row - self._starts[group]].as_py()
         if value is None:
-            if isinstance(self.names, RowNames):
+            if not self._named:
                 raise DecodeError("the row holds no image bytes")
             try:
-                return self._beside(self.names[i], i)
+                return self._beside(self.names[i], row)
             except FileNotFoundError:
                 raise DecodeError(f"the row holds no image bytes, and {self.names[i]} does not exist") from None
         return value
@@ -84,10 +92,10 @@ class Parquet(Source):
         """The file that row `i` names, where its image lies there."""
         return self.names[i] if self.apart else ""
 
-    def _beside(self, name: str, i: int) -> bytes:
-        """The bytes of a file that row `i` names by a path from its table's folder. What leads out of that is not
+    def _beside(self, name: str, row: int) -> bytes:
+        """The bytes of a file that a row names by a path from its table's folder. What leads out of that is not
         opened: a table may be a stranger's."""
-        folder = self.places[bisect_right(self._bounds(), i) - 1].parent()
+        folder = self.places[bisect_right(self._bounds(), row) - 1].parent()
         if (where := folder.below(name)) is None:
             raise DecodeError(f"lies outside {folder}, of which a table may name files; a .txt list may name any")
         return where.read(MOST_IMAGE)
@@ -139,9 +147,22 @@ class Parquet(Source):
     def _column(self, name: str) -> list[Any]:
         values: list[Any] = []
         for f in range(len(self.places)):
-            with self._file(f) as file:
-                values += file.read(columns=[name]).column(0).to_pylist()
+            values += self._ask(f, f"column {name}", lambda file: file.read(columns=[name]).column(0).to_pylist())
+        if len(values) != self._starts[-1]:
+            raise UserError(f"{self.path} is damaged: column {name} has not a value a row; write or fetch it again.")
         return values
+
+    def _ask(self, f: int, what: str, read: Callable[[Any], Any]) -> Any:
+        """What `read` makes of a file. Raises UserError where it is damaged."""
+        try:
+            with self._file(f) as file:
+                return read(file)
+        except UserError:
+            raise
+        except Exception as error:  # Arrow raises nearly everything on damaged files
+            raise UserError(
+                f"{self.places[f]} is damaged: {what} cannot be read ({clause(error)}); write or fetch it again."
+            ) from error
 
     def _file(self, f: int) -> Any:
         """The file, opened for a moment: there may be more of them than a process may hold open."""
@@ -173,6 +194,25 @@ class Parquet(Source):
         if len(set(files)) < len(files):
             files = [f"{where.parent().name}/{where.name}" for where in self.places]
         return RowNames(files, self._bounds())
+
+    def _rows_of_parts(self, schema: Any, wanted: Wanted) -> list[int] | None:
+        """The rows that are read where a column, or the folders in a column of paths, say parts; None for all rows."""
+        if wanted.part == "none":
+            return None
+        for column in (name for name in PART_COLUMNS if name in schema.names):
+            values = self._column(column)
+            of = [WORDS.get(str(value).strip().lower(), "") for value in values]
+            if all(of):
+                counts = Counter(of)
+                parts = pick(self.path, counts, wanted, "images")
+                note = said(self.path, counts, parts, wanted, "images")
+                self.notes += (f"{note} (by column {column})",) if note else ()
+                return [row for row, part in enumerate(of) if part in parts]
+        if self.apart or wanted.names_part():
+            selected = select(self.path, self._inner_names() if self.apart else self.names, wanted)
+            self.notes += selected.notes
+            return list(selected.rows)
+        return None
 
     def _read_labels(self, schema: Any, wanted: str | None) -> Labels:
         import pyarrow.types as types
@@ -213,13 +253,13 @@ class Parquet(Source):
             else:
                 lines = self.places[0].parent().join("classes.txt").read().decode().splitlines()
                 names = [line.rpartition("\t")[2].strip() for line in lines if line.strip()]
-        except (OSError, ValueError, KeyError, TypeError, DecodeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, DecodeError):
             return None
         return [str(n) for n in names] if isinstance(names, list) else None
 
     def fingerprint(self) -> str:
         """A digest of the files' names, sizes and times of change, and of the column."""
-        names = self.names if self.apart else ()
+        names = self.names if self.apart or self._rows is not None else ()
         return digest([self.column, *(part for where in self.places for part in (where.name, *where.stamp())), *names])
 
     def describe(self) -> str:
