@@ -62,6 +62,17 @@ def test_a_look_at_the_data_decides_where_a_method_learns(numbers, tmp_path, mon
         wings.of_method(wings.composed("simclr"), numbers, "interactions")
 
 
+def test_folders_of_parts_are_recognised_in_any_case(tmp_path):
+    for name in ("a/TRAIN.csv", "a/Test.csv", "b/data/train.tsv", "c/data/train.csv", "c/data/train/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    takes = {
+        folder: [wing.kind for wing in wings.WINGS if wing.recognises(str(tmp_path / folder))]
+        for folder in ("a", "b", "c")
+    }
+    assert takes == {"a": ["interactions"], "b": ["images", "interactions"], "c": ["images"]}
+
+
 def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
     monkeypatch.setattr(wings, "WINGS", (*wings.WINGS[:-1], replace(WING, recognises=lambda data: True)))
     with pytest.raises(UserError, match=r"photos/ may be images or numbers: say which by --kind\."):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from twofold.catalog import options
 from twofold.catalog.options import Options, option
@@ -14,11 +14,29 @@ class Columns(Options):
     """Options of reading images"""
 
     image_column: str | None = option(None)
-    """The image column of a parquet file."""
+    """The image column of a parquet file: encoded images, or paths of files from its folder."""
     label_column: str | None = option(None)
-    """The label column of a parquet file."""
+    """The label column of a parquet file, or of metadata.csv beside images."""
+    part: str | None = option(None)
+    """Of data in parts: train, valid, test, unlabelled, all, or none where folders of such names are classes; by what
+    it is read for where not given."""
+    class_level: int | None = option(None, least=0)
+    """The folder in an image's path that is its class, 1 for the outermost, 0 for no labels; recognised where not
+    given."""
     workers: int | None = option(None, least=0, harmless=True)
     """Processes or threads that decode; by the usable cores where not given."""
+
+    def wanted(self, role: str = "train") -> dict[str, Any]:
+        """What `reading.open_source` is asked. role: what the images are for, "train", "valid", "test" or "all"; the
+        part that is named is that of what is learned from or looked at."""
+        own = role in ("train", "all") or self.part == "none"
+        return {
+            "image_column": self.image_column,
+            "label_column": self.label_column,
+            "part": self.part if own else None,
+            "class_level": self.class_level,
+            "role": role,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,17 +10,15 @@ from twofold.images import options
 from twofold.images.systems import RECIPES
 
 MODELS = ("random:",)
-FILES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar", ".tgz", ".npz", ".npy",
-    ".txt", ".lst", ".list",
-)  # fmt: skip
+IN_FOLDERS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar")
+FILES = (*IN_FOLDERS, ".tgz", ".npz", ".npy", ".txt", ".lst", ".list")
 
 
 def recognises(data: str) -> bool:
     """A file of images, or a folder of such files or of further folders; also a name without an ending."""
     if os.path.isdir(data):
         with os.scandir(data) as entries:
-            return any(entry.is_dir() or _may_hold_images(entry.name) for entry in entries)
+            return any(entry.is_dir() or entry.name.lower().endswith(IN_FOLDERS) for entry in entries)
     return not Path(data).suffix or _may_hold_images(data)
 
 

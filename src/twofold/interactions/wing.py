@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from twofold.catalog import options as shared
 from twofold.catalog.wing import Verb, Wing
 from twofold.interactions import options
 from twofold.interactions.systems import SYSTEMS
+from twofold.parts import WORDS
 
 TABLES = (".csv", ".tsv", ".inter", ".csv.gz", ".tsv.gz")
-PARTS = ("train.csv", "train.tsv", "train.txt", "train.inter", "train.txt.gz", "train.csv.gz", "train.tsv.gz")
+PARTS = (*TABLES, ".txt", ".txt.gz")
 
 
 def recognises(data: str) -> bool:
-    """A table of text, or a folder that holds the training part of one."""
-    if data.lower().endswith(TABLES):
+    """A table of text, or a folder that holds the training part of one, also in its folder `data` where that holds no
+    folders."""
+    inner = os.path.join(data, "data")
+    if data.lower().endswith(TABLES) or _train_among(_names(data)):
         return True
-    return any((Path(data) / part).is_file() for part in PARTS)
+    return _train_among(_names(inner)) and not any(os.path.isdir(os.path.join(inner, n)) for n in _names(inner))
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _train_among(names: list[str]) -> bool:
+    stems = (name.lower().removesuffix(".gz").rpartition(".")[0] for name in names if name.lower().endswith(PARTS))
+    return any(WORDS.get(stem) == "train" for stem in stems)
 
 
 WING = Wing(

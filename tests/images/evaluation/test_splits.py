@@ -9,7 +9,7 @@ from PIL import Image
 
 from twofold.errors import UserError
 from twofold.images.evaluation import few_labels, hold_out, labelled
-from twofold.images.evaluation.splits import numbered
+from twofold.images.evaluation.splits import numbered, remarks
 
 from .trees import opened, write
 
@@ -34,8 +34,36 @@ def test_classes_are_matched_by_name(tmp_path, train_images):
     assert part.labels.tolist() == [1, 1, 2, 2]
     odd = write(tmp_path / "odd", 2, 0, classes=("elm", "oak"))
     (odd / "oak").rename(odd / "yew")
-    with pytest.raises(UserError, match='"yew"'):
+    with pytest.raises(UserError, match=r'"yew", which the training images do not have .ash, elm, oak.'):
         labelled(opened(odd), classes)
+
+
+def test_a_test_set_of_one_class_is_read_by_the_classes_of_the_training_set(tmp_path, train_images):
+    source, classes = train_images.source, train_images.source.classes
+    one = write(tmp_path / "one", 2, 0, classes=("elm",))
+    deep = write(tmp_path / "deep", 2, 0, classes=("oak",))
+    for year in ("2020", "2021"):
+        (deep / "oak" / year).mkdir()
+        (deep / "oak" / ("00.png" if year == "2020" else "01.png")).rename(deep / "oak" / year / "x.png")
+    for folder, label in ((one, 1), (one / "elm", 1), (deep, 2), (deep / "oak", 2)):
+        images = opened(folder)
+        assert labelled(images, classes).labels.tolist() == [label, label]
+        said = f"classes of {folder} are the folders named as those of the training images ({classes[label]})"
+        assert remarks(source, images.source) == [said]
+    with pytest.raises(UserError, match="no labels"):
+        labelled(opened(one))
+
+
+def test_a_class_that_no_training_image_has_is_said(tmp_path):
+    np.savez(tmp_path / "train.npz", images=np.zeros((3, 8, 8), np.uint8), labels=np.array([0, 2, 2]))
+    np.savez(tmp_path / "test.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.array([0, 1, 1, 2]))
+    train, test = opened(tmp_path / "train.npz"), opened(tmp_path / "test.npz")
+    assert labelled(test, train.source.classes).labels.tolist() == [0, 1, 1, 2]
+    assert remarks(train.source, test.source) == [
+        f"2 of 4 images of {tmp_path / 'test.npz'} are of classes that no training image has (1): these always count "
+        "as wrong"
+    ]
+    assert remarks(test.source, train.source) == []
 
 
 def test_hold_out_takes_a_share_of_each_class(train_images):

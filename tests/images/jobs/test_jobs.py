@@ -15,6 +15,7 @@ from PIL import Image
 from twofold.cli import main
 from twofold.images.jobs.model import open_model
 from twofold.images.jobs.online import SHOWN
+from twofold.images.reading import open_source
 from twofold.runs.screen import numbers
 
 CELLS = Path(__file__).parents[3] / "examples" / "cells"
@@ -122,7 +123,7 @@ def test_classes_are_counted_by_the_labels_that_occur(tmp_path, capsys):
     run = tmp_path / "run"
     assert main(["pretrain", "simsiam", seven, "--out", str(run), "--steps", "2", *SMALL, "--no-report"]) == 0
     printed = capsys.readouterr().out
-    assert ", 1 class;" in printed and "one class only: no kNN during the run." in printed
+    assert ", 1 class (7);" in printed and "one class only: no kNN during the run." in printed
     gapped, out = arrays(tmp_path / "gapped.npz", [3] * 30 + [9] * 10), tmp_path / "out.json"
     arguments = ["--protocols", "knn,5nn,linear", "--out", str(out)]
     assert main(["evaluate", network[0], gapped, *network[1:], *arguments]) == 0
@@ -133,6 +134,36 @@ def test_classes_are_counted_by_the_labels_that_occur(tmp_path, capsys):
     majority = {row["metric"]: row["value"] for row in rows if row["name"] == "majority class"}
     assert majority == {"top1": 0.75, "balanced": 0.5}
     assert {row["settings"] for row in rows if row["protocol"] == "knn"} == {"k 4, T 0.1"}
+
+
+def test_data_in_parts_serve_every_verb(run, tmp_path, capsys):
+    """One folder as data and as --test: train is learned from, test is asked, and all of it is embedded."""
+    data = tmp_path / "pets"
+    drawn = np.random.default_rng(1)
+    for name, count in (("Train/cat", 9), ("Train/dog", 9), ("TEST/cat/2020", 4), ("unlabeled", 3)):
+        (data / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(drawn.integers(0, 256, (30, 30, 3), np.uint8)).save(data / name / f"{i}.png")
+    assert main(["check", str(data), *SMALL[:4]]) == 0
+    printed = capsys.readouterr().out
+    assert f"{data} is in parts: train (18 images) and unlabelled (3 images) are read, test (4 images) left" in printed
+    assert "labels: 2 classes of 9 to 9 images (cat, dog)" in printed
+    out = tmp_path / "run"
+    arguments = ["--val", str(data), "--out", str(out), "--steps", "1", *SMALL, "--no-report"]
+    assert main(["pretrain", "simsiam", str(data), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "21 image files, 2 classes (cat, dog);" in printed and "unlabelled (3 images) are read" in printed
+    assert f"{data} is in parts: test (4 images) is read to test on" in printed
+    assert f"classes of {data} are the folders named as those of the training images (cat)" in printed
+    assert main(["evaluate", str(run), str(data), "--test", str(data), "--protocols", "knn"]) == 0
+    assert "18 images to learn from, 4 to test on, 2 classes" in capsys.readouterr().out
+    assert main(["embed", str(run), str(data), "--out", str(tmp_path / "v.parquet")]) == 0
+    assert parquet.read_table(tmp_path / "v.parquet").num_rows == 25
+    assert main(["prepare", str(data), str(tmp_path / "small"), "--short-side", "20", "--part", "test"]) == 0
+    assert "test (4 images) is read" in capsys.readouterr().out
+    assert len(open_source(str(tmp_path / "small"))) == 4
+    assert main(["check", str(data), "--part", "tset"]) == 2
+    assert 'There is no part "tset". Did you mean "test"?' in capsys.readouterr().err
 
 
 def test_embed_writes_a_vector_for_every_image(run, photos, tmp_path, capsys):

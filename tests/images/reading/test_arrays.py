@@ -33,6 +33,28 @@ def test_npz_with_labels(tmp_path, array):
     assert source.names[4] == "a.npz[4]"
 
 
+@pytest.mark.parametrize(
+    ("names", "key"),
+    [
+        ({"train": ("x_train", "y_train"), "test": ("x_test", "y_test")}, "x/y"),
+        ({"train": ("train_images", "train_labels"), "test": ("test_images", "test_labels")}, "images/labels"),
+    ],
+)
+def test_npz_in_parts(tmp_path, names, key):
+    labels = {"train": np.array([0.0, 1.0, 1.0, np.nan, 2.0]), "test": np.array([1, 0])}
+    arrays = {names[part][0]: COLOUR[: len(values)] for part, values in labels.items()}
+    path = str(tmp_path / "a.npz")
+    np.savez(path, **arrays, **{names[part][1]: values for part, values in labels.items()})
+    source = open_source(path)
+    assert len(source) == 5 and source.labels.tolist() == [0, 1, 1, -1, 2]
+    assert "train (5 images) is read, test (2 images) left out" in source.notes[0]
+    asked = open_source(path, role="test")
+    assert len(asked) == 2 and asked.labels.tolist() == [1, 0] and asked.fingerprint() != source.fingerprint()
+    assert open_source(path, part="test", class_level=0).labels is None
+    with pytest.raises(UserError, match=r"parts in arrays of their own, of which one is read: name it by part"):
+        open_source(path, part="all")
+
+
 def test_npz_channels_first_and_string_labels(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", pics=COLOUR.transpose(0, 3, 1, 2), labels=np.array(list("babab")))
     source = open_source(str(tmp_path / "a.npz"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 
 import numpy as np
 import pyarrow as pa
@@ -109,6 +111,20 @@ def test_tables_arrays_and_labels(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((3, 9, 8), np.uint8))
     found = examine(str(tmp_path / "a.npy"))
     assert found.formats == {"array": 3} and len(found.duplicates) == 2 and found.height.tolist() == [9] * 3
+
+
+def test_samples_of_webdataset_are_not_misnamed_and_notes_are_told(tmp_path):
+    members = {"Train/0.jpg": encoded(picture()), "Train/0.cls": b"1", "Train/1.png": encoded(picture(), "PNG")}
+    members |= {"Train/1.json": b"{}", "Train/2.jpg": encoded(picture(), "PNG"), "Test/0.jpg": encoded(picture())}
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    found = examine(str(tmp_path / "a.tar"))
+    assert found.odd == {"named as another format": 1} and found.examples == {"named as another format": "Train/2"}
+    assert found.lines()[1] == found.notes[0] and "train (3 images) is read, test (1 image) left out" in found.notes[0]
+    assert "labels: 1 class of 1 to 1 images (1)" in found.lines()
 
 
 def test_a_sample_of_the_set(tmp_path):

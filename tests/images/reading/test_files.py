@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import time
 
-import numpy as np
 import pytest
 from reading_samples import album, encoded, picture, write
 
 from twofold.errors import UserError
 from twofold.images.reading import open_source
-from twofold.images.reading.source import labels_from_folders, labels_from_values
 
 
 def test_a_flat_folder_has_no_labels(tmp_path):
@@ -33,39 +31,6 @@ def test_nested_folders_are_labels(tmp_path):
     assert source.classes == ["cat", "dog"] and source.labels.tolist() == [0, 0, 1, -1]
 
 
-@pytest.mark.parametrize(
-    ("names", "classes", "labels"),
-    [
-        (["a/1.jpg", "a/2.jpg"], None, None),
-        (["a/x/1.jpg", "a/y/2.jpg"], ["x", "y"], [0, 1]),
-        (["train/x/1.jpg", "val/y/2.jpg", "val/x/3.jpg"], ["x", "y"], [0, 1, 0]),
-        (["data/train/x/1.jpg", "data/test/y/2.jpg"], ["x", "y"], [0, 1]),
-        (["train/1.jpg", "val/2.jpg"], ["train", "val"], [0, 1]),
-        (["1.jpg", "a/2.jpg"], None, None),
-        (["1.jpg"], None, None),
-    ],
-)
-def test_which_level_of_folders_counts(names, classes, labels):
-    found, found_classes = labels_from_folders(names)
-    assert found_classes == classes and (found is None if labels is None else found.tolist() == labels)
-
-
-@pytest.mark.parametrize(
-    ("values", "classes", "labels"),
-    [
-        ([2, 0, None, -1], ["0", "1", "2"], [2, 0, -1, -1]),
-        (["b", "a", None], ["a", "b"], [1, 0, -1]),
-        ([5000, 10, 5000], ["10", "5000"], [1, 0, 1]),
-        ([True, False], ["0", "1"], [1, 0]),
-        ([None, -1], None, None),
-    ],
-)
-def test_labels_from_a_column(values, classes, labels):
-    found, found_classes = labels_from_values(values)
-    assert found_classes == classes and (found is None if labels is None else found.tolist() == labels)
-    assert found is None or found.dtype == np.int64
-
-
 def test_what_is_no_image_is_counted(tmp_path):
     album(tmp_path / "in", 3)
     for name in ("notes.txt", "more.TXT", "README", ".DS_Store", ".hidden.jpg", "film.mp4", "photo.heic"):
@@ -76,18 +41,6 @@ def test_what_is_no_image_is_counted(tmp_path):
     assert len(source) == 4
     assert source.skipped == {".txt": 2, "no extension": 1, "hidden": 3, ".mp4": 1, ".heic": 1}
     assert "hidden 3" in source.describe() and ".txt 2" in source.describe()
-
-
-def test_links_do_not_loop_and_count_once(tmp_path):
-    album(tmp_path / "real", 3)
-    (tmp_path / "real" / "up").symlink_to(tmp_path)
-    (tmp_path / "again").symlink_to(tmp_path / "real")
-    (tmp_path / "self").symlink_to(tmp_path / "self")
-    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    (tmp_path / "linked.jpg").symlink_to(tmp_path / "real" / "000.jpg")
-    source = open_source(str(tmp_path))
-    assert len(source) == 4 and "linked.jpg" in source.names
-    assert source.skipped["folders seen before (links)"] == 2 and source.skipped["broken links"] == 1
 
 
 def test_strange_names(tmp_path):
@@ -137,6 +90,24 @@ def test_a_list(tmp_path):
         source.read(3)
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_lines_of_a_list_end_in_any_way(tmp_path, end):
+    names = [f"{i:03d}.jpg" for i in range(3)] + ["one\u2028two.jpg"]
+    album(tmp_path, 3)
+    write(tmp_path / names[-1])
+    (tmp_path / "list.txt").write_bytes(end.join(names).encode())
+    assert open_source(str(tmp_path / "list.txt")).names == names
+
+
+def test_all_that_a_list_names_is_read_and_its_parts_are_no_classes(tmp_path):
+    for name in ("train/a/1.jpg", "train/b/1.jpg", "test/a/2.jpg"):
+        write(tmp_path / name)
+    (tmp_path / "l.txt").write_text("train/a/1.jpg\ntest/a/2.jpg\ntrain/b/1.jpg\n")
+    source = open_source(str(tmp_path / "l.txt"))
+    assert source.classes == ["a", "b"] and source.labels.tolist() == [0, 0, 1]
+    assert open_source(str(tmp_path / "l.txt"), part="test").names == ["test/a/2.jpg"]
+
+
 def test_a_list_in_sub_folders_has_labels(tmp_path):
     write(tmp_path / "a" / "1.jpg")
     write(tmp_path / "b" / "1.jpg")
@@ -168,6 +139,8 @@ def test_what_is_refused_says_what_was_found(tmp_path):
     assert "a.jpg" in refusal(tmp_path / "wrong.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in refusal(tmp_path / "binary.txt")
+    (tmp_path / "null.txt").write_bytes(b"a\0.jpg\n")
+    assert "binary data" in refusal(tmp_path / "null.txt")
     assert "empty" in refusal("")
 
 

@@ -15,6 +15,7 @@ DATA = [encoded(picture(seed=i)) for i in range(6)]
 
 
 def tar(path, members: dict[str, bytes], mode="w"):
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, mode) as file:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
@@ -51,6 +52,39 @@ def test_a_plain_archive_of_folders(tmp_path):
     assert source.names == ["cat/a.1.jpg", "cat/a.2.jpg", "dog/x.JPG"]
     assert source.labels.tolist() == [0, 0, 1] and source.classes == ["cat", "dog"]
     assert source.skipped == {"hidden": 1}
+
+
+def test_a_readme_takes_no_photos_away(tmp_path):
+    names = [f"{kind}/holiday.2021.{i}.jpg" for kind in ("sea", "ice") for i in range(20)]
+    members = {name: DATA[i % 6] for i, name in enumerate(names)}
+    source = open_source(tar(tmp_path / "a.tar", {"README.txt": b"x", **members}))
+    assert list(source.names) == names and source.skipped == {".txt": 1} and source.classes == ["ice", "sea"]
+
+
+def test_labels_in_json(tmp_path):
+    members = {}
+    for i, data in enumerate(DATA):
+        told = [b'{"label": 3}', b'{"label": 0.0, "x": [1]}', b'{"label": null}', b"{", b"[3]", b'{"class": true}'][i]
+        members |= {f"{i}.jpg": data, f"{i}.json": told}
+    path = tar(tmp_path / "a.tar", members)
+    source = open_source(path)
+    assert source.labels.tolist() == [3, 0, -1, -1, -1, 1] and source.skipped == {}
+    assert source.notes == (f"labels are told by the .json files in {path} (by folders instead: --class-level 1)",)
+    assert open_source(path, class_level=0).labels is None
+
+
+def test_parts_within_a_tar_file_and_among_shards(tmp_path):
+    names = ["Train/cat/1.jpg", "Train/dog/2.jpg", "Test/cat/3.jpg"]
+    path = tar(tmp_path / "one" / "a.tar", dict(zip(names, DATA, strict=False)))
+    assert open_source(path).names == names[:2] and open_source(path, role="test").names == names[2:]
+    for k, part in enumerate(("imagenet-train-000000", "imagenet-train-000001", "imagenet-val-000000")):
+        tar(tmp_path / "many" / f"{part}.tar", {f"{k}.cls": b"%d" % k, f"{k}.jpg": DATA[k]})
+    source = open_source(str(tmp_path / "many"))
+    assert source.labels.tolist() == [0, 1] and "train (2 files) is read, valid (1 file) left out" in source.notes[0]
+    assert open_source(str(tmp_path / "many" / "*.tar"), role="test").labels.tolist() == [2]
+    assert open_source(str(tmp_path / "many"), part="train").labels.tolist() == [0, 1]
+    assert open_source(str(tmp_path / "one"), part="test").names == names[2:]
+    assert len(open_source(str(tmp_path / "many" / "imagenet-{train-000000,val-000000}.tar"))) == 2
 
 
 def test_word_labels_missing_labels_and_long_names(tmp_path):

@@ -23,7 +23,7 @@ def test_ids_with_commas_between_are_distinct_and_of_the_runs_type():
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_file_of_one_a_line(tmp_path, start, end, pack):
     file = tmp_path / "ids"

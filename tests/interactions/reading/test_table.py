@@ -432,3 +432,12 @@ def test_seconds_among_milliseconds_are_said(tmp_path):
     notes = read_table(write(tmp_path / "a.csv", "user,item,ts\n" + rows)).notes
     assert len(notes) == 1 and "seconds in 20 rows and milliseconds in 10 rows" in notes[0]
     assert not read_table(write(tmp_path / "b.csv", "user,item,ts\n1,1,1700000000\n1,2,5\n")).notes
+
+
+@pytest.mark.parametrize("line", ["u{}\ti{}", "u{},i{}", "{} {} {}"])
+def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path, line):
+    """They would read as one line: as a header without rows, or as one user with all ids."""
+    file = tmp_path / "mac.txt"
+    file.write_bytes("\r".join(line.format(k, k + 1, k + 2) for k in range(9)).encode())
+    with pytest.raises(UserError, match=r"mac.txt has lines that end in carriage returns alone .*: save it with line"):
+        read_table(str(file))

@@ -23,6 +23,7 @@ FOUND = {"7": "Seven, the film", "a": "Ä"}
         "movie_id:token\tmovie_title:token_seq\n7\tSeven, the film\na\tÄ\n",
         '7,"Seven, the film"\na,Ä,more\n7,again\nlone\n,nameless\nb,\n',
         '\ufeffid,called\r\n7,"Seven, the film"\r\na,Ä\r\n',
+        "id\tcalled\r7\tSeven, the film\ra\tÄ\r",
     ],
 )
 def test_text(tmp_path, text):

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError
+from twofold.errors import UserError, nearest
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
+from twofold.images.reading.source import Source, some_of
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 
@@ -51,23 +52,54 @@ class Split:
 def labelled(images: Images, classes: Sequence[str] | None = None) -> Split:
     """The images of a set that have a label (0 and up).
 
-    classes: the class names of the training set; labels are then renumbered by name, so that a test set in which a
-    class has no image keeps the right numbers. Raises UserError where nothing is labelled or a class is unknown.
+    classes: the class names of the training set; labels are then read and renumbered by these names, so that a test set
+    in which a class has no image, or of one class alone, keeps the right numbers. Raises UserError where nothing is
+    labelled or a class is unknown.
     """
     source = images.source
-    if source.labels is None or not (np.asarray(source.labels) >= 0).any():
+    found, names = (source.labels, source.classes) if classes is None else source.labels_among(classes)
+    if found is None or not (np.asarray(found) >= 0).any():
         raise UserError(f"{source.path} has no labels; sort the images into a folder for each class, or name a column.")
-    labels = torch.as_tensor(np.asarray(source.labels), dtype=torch.int64)
+    labels = torch.as_tensor(np.asarray(found), dtype=torch.int64)
     indices = torch.nonzero(labels >= 0)[:, 0]
     labels = labels[indices]
-    if classes is not None and source.classes is not None and list(source.classes) != list(classes):
+    if classes is not None and names is not None and list(names) != list(classes):
         number = {name: i for i, name in enumerate(classes)}
-        new = [number.get(name, -1) for name in source.classes]
-        strange = [source.classes[c] for c in labels.unique().tolist() if new[c] < 0]
+        new = [number.get(name, -1) for name in names]
+        strange = [names[c] for c in labels.unique().tolist() if new[c] < 0]
         if strange:
-            raise UserError(f'{source.path} has the class "{strange[0]}", which the training images do not have.')
+            raise UserError(
+                f'{source.path} has the class "{strange[0]}", which the training images do not have '
+                f"({some_of(list(classes))}).{nearest(strange[0], classes)}"
+            )
         labels = torch.tensor(new)[labels]
     return Split(images, indices, labels)
+
+
+def remarks(train: Source, test: Source) -> list[str]:
+    """What was guessed about the images to test on, and which of them cannot be answered right, a sentence each."""
+    classes, notes = train.classes or [], list(test.notes)
+    labels, found = test.labels_among(classes)
+    if found is not None and found is not test.classes:
+        named = some_of(found)
+        notes.append(f"classes of {test.path} are the folders named as those of the training images ({named})")
+    learned = {classes[label] for label in np.unique(_known(train.labels)).tolist()}
+    values, counts = np.unique(_known(labels), return_counts=True)
+    named_so = dict(zip(((found or [])[value] for value in values.tolist()), counts.tolist(), strict=True))
+    away = [name for name in named_so if name not in learned]
+    if away:
+        count, total = sum(named_so[name] for name in away), sum(named_so.values())
+        notes.append(
+            f"{count:,} of {total:,} images of {test.path} are of classes that no training image has "
+            f"({some_of(away)}): these always count as wrong"
+        )
+    return notes
+
+
+def _known(labels: np.ndarray | None) -> np.ndarray:
+    """The labels of those images that have one."""
+    values = np.asarray([] if labels is None else labels, np.int64)
+    return values[values >= 0]
 
 
 def numbered(*splits: Split) -> tuple[list[Split], int]:

@@ -20,10 +20,10 @@ from twofold.training.settling import plan_of
 
 def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
     """Print what was found and what would happen, and return the numbers; see `api.check`."""
-    findings = examine(data, image_column=options.image_column, label_column=options.label_column)
+    findings = examine(data, **options.wanted())
     print("\n".join(findings.lines()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    source = open_source(data, image_column=options.image_column, label_column=options.label_column)
+    source = open_source(data, **options.wanted())
     settings = settle(options, composition, source, data, device.type == "cuda")
     settings = replace(settings, precision=choose_precision(options.precision, device))
     assert settings.image_size is not None

@@ -16,7 +16,7 @@ from twofold.comparison.folder import default_folder
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.floors import random_network
-from twofold.images.evaluation.splits import Split
+from twofold.images.evaluation.splits import Split, remarks
 from twofold.images.evaluation.unlabelled import without_labels
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.evaluate import measure, protocols_named
@@ -36,7 +36,7 @@ WITHOUT_LABELS = ("instance retrieval", "effective rank")
 PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
 ALIKE = ("backbone", "stem", "batch_size", "image_size", "recipe")
-STORED = ("test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column")
+STORED = ("test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column", "part", "class_level")
 
 
 def run(entries: list[Entry], data: str, options: Compare) -> dict[str, Any]:
@@ -122,11 +122,11 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
 
     Raises UserError where a method cannot be trained so, or the labels do not suffice.
     """
-    source, test = _open(data, options), _open(options.test, options) if options.test else None
+    source, test = _open(data, options), _open(options.test, options, "test") if options.test else None
     labelled = _has_labels(source, data, options, bool(protocols))
     protocols = protocols if labelled else []
     sources = [source, *([test] if test is not None else [])]
-    if test is not None and test.class_count() == 0:
+    if test is not None and test.labels_among(source.classes or [])[0] is None:
         raise UserError(f"{options.test} has no labels; images to test on need some.")
     training, per_epoch = _shared(entries, source, data, options)
     measuring = Evaluate(
@@ -135,6 +135,8 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         workers=options.workers,
         image_column=options.image_column,
         label_column=options.label_column,
+        part=options.part,
+        class_level=options.class_level,
         quiet=True,
     )
     stored = {name: getattr(options, name) for name in STORED}
@@ -152,7 +154,7 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
         out = Path(options.out) if options.out else default_folder(data)
         ceiling = Supervised(out, data, training, statistics, measuring)
-    notes = _notes(bool(protocols), ceiling is not None)
+    notes = [*_notes(bool(protocols), ceiling is not None), *_guesses(source, test)]
     return ImageBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling)
 
 
@@ -171,6 +173,8 @@ def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -
         memory_gb=options.memory_gb,
         image_column=options.image_column,
         label_column=options.label_column,
+        part=options.part,
+        class_level=options.class_level,
         epochs=EPOCHS if no_budget else options.epochs,
         steps=options.steps,
         val=options.test,
@@ -195,8 +199,8 @@ def _budget(options: Pretrain, steps: int | None) -> Pretrain:
     return options if steps is None else replace(options, steps=steps, epochs=None)
 
 
-def _open(path: str, options: Compare) -> Source:
-    return open_source(path, image_column=options.image_column, label_column=options.label_column)
+def _open(path: str, options: Compare, role: str = "train") -> Source:
+    return open_source(path, **options.wanted(role))
 
 
 def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> bool:
@@ -223,6 +227,11 @@ def _notes(labelled: bool, ceiling: bool) -> list[str]:
     return notes
 
 
+def _guesses(source: Source, test: Source | None) -> list[str]:
+    """What was guessed about the data, as sentences."""
+    return [f"{note}." for note in (*source.notes, *(remarks(source, test) if test is not None else ()))]
+
+
 def _measured(folder: Path) -> list[dict[str, Any]]:
     """The results that were measured for the comparison; other entries of evaluation.json are somebody else's."""
     return [entry for entry in read_results(folder) if PURPOSE.items() <= entry.items()]
@@ -235,7 +244,8 @@ def _key(row: dict[str, Any]) -> str:
 
 def _unlabelled(model: Model, data: str, options: Evaluate) -> list[dict[str, Any]]:
     asked, seed, inputs = options.test or data, options.seed, model.inputs
-    images = open_images(asked, options, inputs.size, inputs.device, seed=seed)
+    role = "test" if options.test else "train"
+    images = open_images(asked, options, inputs.size, inputs.device, role, seed=seed)
     everything = Split(images, torch.arange(len(images)), torch.zeros(len(images), dtype=torch.int64))
     untrained = random_network(model.backbone, everything, inputs, seed)
     rows = []

@@ -20,7 +20,9 @@ def run(model: str, data: str, options: Embed) -> Path:
         batch_size=options.batch_size,
         trust=options.trust,
     )
-    images = open_images(data, options, opened.inputs.size, opened.inputs.device, max_unreadable=1.0)
+    images = open_images(data, options, opened.inputs.size, opened.inputs.device, role="all", max_unreadable=1.0)
+    if not options.quiet:
+        print("".join(f"{note}\n" for note in images.source.notes), end="")
     out = Path(options.out) if options.out else _free_place(opened.run or Path(), data, images.source.fingerprint())
     with progress_bar("embedding", options.quiet) as on_progress:
         written = embed(opened.backbone, images, out, opened.inputs, on_progress=on_progress)

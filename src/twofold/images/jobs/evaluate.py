@@ -18,7 +18,7 @@ from twofold.images.evaluation.finetune import finetune
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
-from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered
+from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, remarks
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
@@ -149,11 +149,12 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
     size, device = inputs.size, inputs.device
     train = labelled(open_images(data, options, size, device, seed=options.seed))
     if options.test:
-        test = labelled(
-            open_images(options.test, options, size, device, seed=options.seed), train.images.source.classes
-        )
+        asked = open_images(options.test, options, size, device, "test", seed=options.seed)
+        test = labelled(asked, train.images.source.classes)
+        notes = [*train.images.source.notes, *remarks(train.images.source, asked.source)]
         (train, test), classes = numbered(train, test)
     else:
+        notes = list(train.images.source.notes)
         (whole,), classes = numbered(train)
         train, test = hold_out(whole, seed=options.seed)
     if len(train) == 0 or len(test) == 0:
@@ -162,6 +163,8 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
         )
     if len(train.labels.unique()) < 2:
         raise UserError(f"{data} has one class only; give images of at least two.")
+    if not options.quiet:
+        print("".join(f"{note}\n" for note in notes), end="")
     if options.labels < 1:
         train = few_labels(train, options.labels, options.seed)
     return train, test, classes

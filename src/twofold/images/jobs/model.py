@@ -74,11 +74,13 @@ def open_model(
     return Model(backbone, inputs, str(about["method"]), name.rstrip("/"), run)
 
 
-def open_images(data: str, options: Columns, size: int, device: torch.device | str, **settings: Any) -> Images:
-    """The images of a path, for views of `size` pixels.
+def open_images(
+    data: str, options: Columns, size: int, device: torch.device | str, role: str = "train", **settings: Any
+) -> Images:
+    """The images of a path, for views of `size` pixels. role: what they are for; see `Columns.wanted`.
 
     They are kept at twice the size on the short side: crops smaller than half of that are enlarged, as they are from
     the usual 500 px photographs at 224 px.
     """
-    source = open_source(data, image_column=options.image_column, label_column=options.label_column)
+    source = open_source(data, **options.wanted(role))
     return Images(source, short_side=2 * size, workers=options.workers, device=device, **settings)

@@ -16,7 +16,7 @@ from twofold.evaluation.knn import (
 )
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
-from twofold.images.evaluation.splits import Split, labelled, numbered
+from twofold.images.evaluation.splits import Split, labelled, numbered, remarks
 from twofold.images.reading import Images
 from twofold.randomness import generator
 from twofold.seam import Method, Monitor, Progress
@@ -45,7 +45,8 @@ class OnlineKNN(Monitor):
 
     Without test images (`val`), the bank is cut into class-balanced folds, each asked of all the others. Bank and
     queries are random subsets of at most 2,000 and 1,000 images (50,000 and 10,000 on a GPU), the same throughout the
-    run. latest: what was measured last, {"top1", "balanced" where classes are unequal}.
+    run. notes: what was guessed about `val`, a sentence each. latest: what was measured last, {"top1", "balanced" where
+    classes are unequal}.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class OnlineKNN(Monitor):
     ) -> None:
         kind = torch.device(inputs.device).type
         self.inputs, self.every_epochs, self.seed = inputs, every_epochs, seed
+        self.notes = remarks(images.source, val.source) if val else []
         bank = _some(labelled(images), BANK.get(kind, BANK["cpu"]), seed)
         asked = [_some(labelled(val, images.source.classes), QUERIES.get(kind, QUERIES["cpu"]), seed)] if val else []
         (self.bank, *queries), self.classes = numbered(bank, *asked)

@@ -17,9 +17,9 @@ def run(data: str, out: str, options: Prepare) -> Path:
             out,
             short_side=options.short_side,
             workers=options.workers,
-            image_column=options.image_column,
-            label_column=options.label_column,
+            on_notes=lambda notes: print("".join(f"{note}\n" for note in notes), end=""),
             on_progress=on_progress,
+            **options.wanted(),
         )
     print(f"Prepared: give {out} as the data from now on.")
     return Path(out)

@@ -52,7 +52,7 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
 
     alone: the run is not part of a comparison, so say what to do with it.
     """
-    source = open_source(data, image_column=options.image_column, label_column=options.label_column)
+    source = open_source(data, **options.wanted())
     settings = settle(options, composition, source, data, torch.cuda.is_available())
     fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes)
     settings = replace(settings, precision=choose_precision(options.precision, fabric.device))
@@ -89,7 +89,7 @@ def _put_together(
 ) -> Work:
     size, seed = cast(int, settings.image_size), settings.seed
     images = _open(data, settings, fabric.device)
-    val = _open(settings.val, settings, fabric.device) if settings.val else None
+    val = _open(settings.val, settings, fabric.device, "valid") if settings.val else None
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
         settings.backbone,
@@ -174,6 +174,9 @@ def _identity(work: Work) -> dict[str, str]:
 def _header(work: Work) -> Iterator[str]:
     images, settings, device = work.images, work.settings, work.fabric.device
     yield f"data: {images.source.describe()}; {images.describe()}"
+    yield from images.source.notes
+    if work.online:
+        yield from work.online.notes
     yield f"backbone: {work.backbone.describe()}"
     yield f"views: {work.method.view_count} of {settings.image_size} px by {settings.views}"
     yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
@@ -194,13 +197,14 @@ def _header(work: Work) -> Iterator[str]:
         yield f"{found}: no kNN during the run."
 
 
-def _open(path: str, settings: Pretrain, device: torch.device) -> Images:
+def _open(path: str, settings: Pretrain, device: torch.device, role: str = "train") -> Images:
     memory = settings.memory_gb
     return open_images(
         path,
         settings,
         cast(int, settings.image_size),
         device,
+        role,
         memory_bytes=None if memory is None else int(memory * 1e9),
         max_unreadable=settings.max_unreadable,
         seed=settings.seed,

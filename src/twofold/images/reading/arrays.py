@@ -9,8 +9,10 @@ import os
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import BinaryIO, Literal, cast
 
 import numpy as np
@@ -18,9 +20,13 @@ import numpy as np
 from twofold.errors import UserError, clause
 from twofold.images.reading.bounded import ArrayError, Header, check_size, read_header, read_values
 from twofold.images.reading.identity import content_digest
+from twofold.images.reading.labels import labels_from_values
 from twofold.images.reading.parquet import RowNames
+from twofold.images.reading.parts import pick, said
 from twofold.images.reading.places import Place
-from twofold.images.reading.source import Source, digest, labels_from_values
+from twofold.images.reading.source import Source, digest
+from twofold.images.reading.wanted import UNDIVIDED, Wanted
+from twofold.parts import named_among
 
 IMAGE_KEYS = ("images", "x_train", "train_images", "X_train", "x", "X", "data", "imgs")
 
@@ -28,8 +34,18 @@ IMAGE_KEYS = ("images", "x_train", "train_images", "X_train", "x", "X", "data", 
 class Arrays(Source):
     """One uint8 array (n, H, W), (n, H, W, C) or (n, C, H, W), with C 1, 3 or 4."""
 
-    def __init__(self, path: str, where: Place, images: np.ndarray, labels: np.ndarray | None, name: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        where: Place,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        name: str,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         self.path = path
+        self.array = name
+        self.notes = notes
         self.where = where
         self.images = _channels_last(path, name, images)
         self.names = RowNames([where.name], [0, len(images)])
@@ -49,34 +65,34 @@ class Arrays(Source):
             return images[image].tobytes()[start : start + size]
 
         sizes = [images[0].nbytes] * len(images)
-        return content_digest([""] * len(images), sizes, read, [self.where.name, images.shape, labels])
+        return content_digest([""] * len(images), sizes, read, [self.where.name, self.array, images.shape, labels])
 
     def stamp(self) -> str:
         """A digest of the file's name, size and time of change."""
-        return digest([self.where.name, *self.where.stamp()])
+        return digest([self.where.name, *self.where.stamp(), *([self.array] if self.notes else [])])
 
     def describe(self) -> str:
         """One line: the array's shape and classes."""
         return f"{self.path}: {len(self):,} arrays of {'x'.join(map(str, self.images.shape[1:]))}{self.tally()}"
 
 
-def open_npz(path: str, where: Place) -> Arrays:
+def open_npz(path: str, where: Place, wanted: Wanted) -> Arrays:
     """The one array of images in an .npz, and the labels that go with it by name (images/labels, x/y) and length.
 
-    Others are not read.
+    Of arrays in parts, such as x_train and x_test, one is read; others are not read.
     """
     try:
         with where.open() if where.fs is None else io.BytesIO(where.read()) as file, zipfile.ZipFile(file) as members:
             found = _headers(members)
-            key = _images_in(path, found)
-            other = _labels_for(key, found)
+            key, notes = _images_in(path, found, wanted)
+            other = None if wanted.class_level == 0 else _labels_for(key, found)
             images = _member(members, *found[key])
             labels = None if other is None else _member(members, *found[other])
     except UserError:
         raise
     except Exception as error:  # zip files and numpy's headers can be wrong in many ways
         raise UserError(f"{path} is not a whole .npz file ({clause(error)}); write or fetch it again.") from error
-    return Arrays(path, where, images, labels, key)
+    return Arrays(path, where, images, labels, key, notes)
 
 
 def _headers(members: zipfile.ZipFile) -> dict[str, tuple[zipfile.ZipInfo, Header]]:
@@ -97,16 +113,23 @@ def _headers(members: zipfile.ZipFile) -> dict[str, tuple[zipfile.ZipInfo, Heade
     return found
 
 
-def _images_in(path: str, found: Mapping[str, tuple[object, Header]]) -> str:
-    """The name of the array that holds the images."""
+def _images_in(path: str, found: Mapping[str, tuple[object, Header]], wanted: Wanted) -> tuple[str, tuple[str, ...]]:
+    """The name of the array that holds the images, and what was decided, where there are several in parts."""
     fitting = [k for k, (_, about) in found.items() if about.dtype == np.uint8 and len(about.shape) in (3, 4)]
-    named = [k for k in IMAGE_KEYS if k in fitting]
     if not fitting:
         listed = ", ".join(f"{k} {about}" for k, (_, about) in list(found.items())[:6]) or "nothing readable"
         raise UserError(f"{path} holds no uint8 array of images with 3 or 4 dimensions but {listed}.")
+    parts = {what.part: k for k, what in reversed(named_among(fitting).items())}
+    if len(parts) > 1 or wanted.part not in (None, *UNDIVIDED):
+        counts = Counter({part: found[k][1].shape[0] for part, k in parts.items()})
+        read = pick(path, counts, replace(wanted, role="train" if wanted.role == "all" else wanted.role), "images")[:1]
+        if wanted.part == "all":
+            raise UserError(f"{path} has its parts in arrays of their own, of which one is read: name it by part.")
+        return parts[read[0]], (said(path, counts, read, wanted, "images"),)
+    named = [k for k in IMAGE_KEYS if k in fitting]
     if not named and len(fitting) > 1:
         raise UserError(f"{path} holds several arrays of images ({', '.join(fitting)}); call the right one `images`.")
-    return (named or fitting)[0]
+    return (named or fitting)[0], ()
 
 
 def _member(members: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header) -> np.ndarray:
@@ -136,11 +159,12 @@ def open_npy(path: str, where: Place) -> Arrays:
     return Arrays(path, where, array, None, "array")
 
 
-def open_idx(path: str, where: Place) -> Arrays:
+def open_idx(path: str, where: Place, wanted: Wanted) -> Arrays:
     """The images of an idx file, and the labels of the file beside it (images-idx3 -> labels-idx1)."""
     images = _read_idx(path, where)
     other = where.parent().join(where.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1"))
-    labels = _read_idx(str(other), other) if other != where and other.is_file() else None
+    told = other != where and wanted.class_level != 0 and other.is_file()
+    labels = _read_idx(str(other), other) if told else None
     if labels is not None and len(labels) != len(images):
         raise UserError(
             f"{other} holds {len(labels)} labels but {path} {len(images)} images; give files that belong together."
@@ -175,7 +199,7 @@ def _read_idx(path: str, where: Place) -> np.ndarray:
 def _labels_for(key: str, found: Mapping[str, tuple[object, Header]]) -> str | None:
     """The name of the labels that go with some images."""
     n = found[key][1].shape[0]
-    flat = {k for k, (_, h) in found.items() if h.dtype.kind in "iuU" and math.prod(h.shape) == n and k != key}
+    flat = {k for k, (_, h) in found.items() if h.dtype.kind in "biufU" and math.prod(h.shape) == n and k != key}
     wanted = [
         key.replace("images", "labels"),
         key.replace("x", "y", 1),

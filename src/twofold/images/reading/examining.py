@@ -8,17 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from twofold.images.reading.decode import LONGEST, decode, explain, open_header, orientation
-from twofold.images.reading.files import Files
 from twofold.images.reading.findings import Findings
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.resources import usable_cores
-from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import DecodeError, Source, extension
 
 TINY = 16  # pixels on the short side
@@ -40,19 +38,18 @@ class _Look(NamedTuple):
 def examine(
     path: str,
     *,
-    image_column: str | None = None,
-    label_column: str | None = None,
     most: int | None = None,
     workers: int | None = None,
+    **wanted: Any,
 ) -> Findings:
     """Read all headers (or those of `most` images spread over the set) with threads, and the ends of the files.
 
     A file whose end mark is missing, and every file of a format without one (TIFF, BMP, PPM ...), is decoded in full to
-    see whether it is whole; so truncated files are found, damage in the middle of a file is not. Raises UserError as
-    `open_source` does.
+    see whether it is whole; so truncated files are found, damage in the middle of a file is not. wanted: see
+    `open_source`, which raises UserError.
     """
     began = time.perf_counter()
-    source = open_source(path, image_column=image_column, label_column=label_column)
+    source = open_source(path, **wanted)
     rows = list(range(len(source)))
     if most is not None and most < len(rows):
         rows = sorted({int(i) for i in np.linspace(0, len(source) - 1, most)})
@@ -78,6 +75,7 @@ def examine(
         per_class={(source.classes or [])[k]: counts[k] for k in sorted(counts) if k >= 0},
         seconds=time.perf_counter() - began,
         examples=examples,
+        notes=source.notes,
     )
 
 
@@ -101,7 +99,7 @@ def _look(source: Source, i: int) -> _Look:
                 mark = _digest(file.getvalue())
             file.seek(0)
             try:
-                return _look_into(file, source.names[i] if isinstance(source, (Files, Shards)) else "", stored, mark)
+                return _look_into(file, source.file_name(i), stored, mark)
             except DecodeError:
                 raise
             except Exception as error:  # Pillow's plugins raise nearly everything on broken files

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import BinaryIO
 
@@ -12,6 +14,9 @@ import numpy as np
 
 from twofold.errors import UserError
 from twofold.images.reading.identity import content_digest, wherever
+from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_parts
+from twofold.images.reading.metadata import told as read_metadata
+from twofold.images.reading.parts import select
 from twofold.images.reading.places import MOST_IMAGE, Place, missing, remote_stamp
 from twofold.images.reading.source import (
     EXTENSIONS,
@@ -19,20 +24,43 @@ from twofold.images.reading.source import (
     count_list,
     digest,
     extension,
-    is_image,
-    labels_from_folders,
 )
+from twofold.images.reading.walking import Below
+from twofold.images.reading.wanted import ANYTHING, Wanted
 
 
 class Files(Source):
-    """Image files by names relative to a root."""
+    """Image files by names relative to a root. tables: files beside them that may tell their labels."""
 
-    def __init__(self, path: str, root: Place, names: Sequence[str], skipped: dict[str, int]) -> None:
+    def __init__(
+        self,
+        path: str,
+        root: Place,
+        names: Sequence[str],
+        skipped: dict[str, int],
+        wanted: Wanted = ANYTHING,
+        tables: Sequence[str] = (),
+    ) -> None:
         self.path = path
         self.root = root
-        self.names = names
         self.skipped = skipped
-        self.labels, self.classes = labels_from_folders(names)
+        selected = select(path, names, wanted)
+        self.names = names if len(selected.rows) == len(names) else [names[i] for i in selected.rows]
+        self.notes = selected.notes
+        by_folders = wanted.class_level is not None and not wanted.label_column
+        told = read_metadata(root, () if by_folders else tables, self.names, wanted.label_column)
+        self.notes += told.notes
+        if told.found:
+            self.labels, self.classes = labels_from_values(told.values)
+        elif wanted.class_level is not None:
+            self.labels, self.classes = labels_from_names(path, self.names, wanted.class_level)
+        else:
+            self.labels, self.classes = labels_of_parts(selected.folders, selected.parts)
+            self.folders, self.home = selected.folders, root.at(os.path.abspath(root.path)).name
+
+    def file_name(self, i: int) -> str:
+        """The file's name."""
+        return self.names[i]
 
     def read(self, i: int) -> bytes:
         """The file's bytes."""
@@ -81,23 +109,28 @@ class Files(Source):
         return f"{self.path}: {len(self):,} image files{self.tally()}"
 
 
-def open_folder(path: str, root: Place) -> Files:
-    """All image files below a folder. UserError where there is none, saying what was found instead."""
-    names, skipped = _walk(root.path) if root.fs is None else _walk_remote(root)
-    if not names:
+def open_folder(path: str, root: Place, below: Below, wanted: Wanted) -> Files:
+    """The image files below a folder. UserError where there is none, saying what was found instead."""
+    skipped = dict(below.skipped + Counter(extension(name) for name in below.shards))
+    if not below.images:
         found = f"holds no images but only {count_list(skipped)}" if skipped else "is empty"
         known = " ".join(sorted(EXTENSIONS))
         raise UserError(f"{path} {found}; images end in {known}.")
-    return Files(path, root, names, skipped)
+    if wanted.label_column and not below.tables:
+        raise no_columns(path, wanted.label_column)
+    return Files(path, root, below.images, skipped, wanted, below.tables)
 
 
-def open_list(path: str, where: Place) -> Files:
-    """Images named in a text file, one path a line, relative to the file's folder; empty lines are left out."""
+def open_list(path: str, where: Place, wanted: Wanted) -> Files:
+    """Images named in a text file, one path a line, relative to the file's folder; empty lines are left out. Lines may
+    end in line feeds, carriage returns or both. All that is listed is read, whatever parts the folders name."""
     try:
-        lines = where.read().decode("utf-8-sig").splitlines()
+        lines = re.split("\r\n|\r|\n", where.read().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a text file in UTF-8 (byte {error.start}); save it so.") from error
     names = [line.strip() for line in lines if line.strip()]
+    if any("\0" in name for name in names):
+        raise UserError(f"{path} holds binary data, not text: put one image path on each line.")
     root = where.parent()
     if not names:
         raise UserError(f"{path} is an empty list; put one image path on each line.")
@@ -106,70 +139,11 @@ def open_list(path: str, where: Place) -> Files:
         if first.is_dir():
             raise UserError(f"{path}: line 1 names {first}, which is a folder, not a file.")
         raise UserError(f"{path}: line 1 names no file; {missing(first)}")
-    return Files(path, root, names, {})
+    return Files(path, root, names, {}, replace(wanted, part=wanted.part or "all"))
 
 
-def _walk(top: str) -> tuple[list[str], dict[str, int]]:
-    """Image names below `top` in sorted order, and what was passed over.
-
-    Each real folder is entered once, so links cannot loop.
-    """
-    names: list[str] = []
-    skipped: Counter[str] = Counter()
-    seen: set[tuple[int, int]] = set()
-    waiting = [(top, "")]
-    while waiting:
-        folder, prefix = waiting.pop()
-        try:
-            stat = os.stat(folder)
-            if (stat.st_dev, stat.st_ino) in seen:
-                skipped["folders seen before (links)"] += 1
-                continue
-            seen.add((stat.st_dev, stat.st_ino))
-            entries = list(os.scandir(folder))
-        except OSError:
-            skipped["unreadable folders"] += 1
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                skipped["hidden"] += 1
-            elif _is_dir(entry):
-                waiting.append((entry.path, f"{prefix}{entry.name}/"))
-            elif not is_image(entry.name):
-                skipped[extension(entry.name) or "no extension"] += 1
-            elif entry.is_symlink() and not os.path.exists(entry.path):
-                skipped["broken links"] += 1
-            elif not _is_file(entry):
-                skipped["pipes, sockets and devices"] += 1
-            else:
-                names.append(prefix + entry.name)
-    return sorted(names), dict(skipped)
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
-
-
-def _walk_remote(root: Place) -> tuple[list[str], dict[str, int]]:
-    names: list[str] = []
-    skipped: Counter[str] = Counter()
-    base = root.path.rstrip("/") + "/"
-    for path in root.fs.find(root.path):
-        name = path.removeprefix(base)
-        if any(part.startswith(".") for part in name.split("/")):
-            skipped["hidden"] += 1
-        elif is_image(name):
-            names.append(name)
-        else:
-            skipped[extension(name) or "no extension"] += 1
-    return sorted(names), dict(skipped)
+def no_columns(path: str, column: str) -> UserError:
+    """The error for a column that is named of data without any."""
+    return UserError(
+        f"{path} has no columns; {column} can be named for parquet files, and for labels in metadata.csv beside images."
+    )

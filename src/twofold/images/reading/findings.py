@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twofold.images.reading.decode import shrunk_size
-from twofold.images.reading.source import count_list
+from twofold.images.reading.source import count_list, some_of
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Findings:
     per_class: dict[str, int]
     seconds: float
     examples: dict[str, str] = field(default_factory=dict)  # peculiarity -> name of one image
+    notes: tuple[str, ...] = ()  # what was guessed about the data, a sentence each
 
     @property
     def usable(self) -> int:
@@ -57,6 +58,7 @@ class Findings:
         """The findings for a person, a line each."""
         part = "" if self.examined == self.total else f" (a sample of {self.total:,})"
         out = [f"{self.path}: {self.examined:,} images examined{part} in {self.seconds:.1f} s, {self.usable:,} usable"]
+        out += self.notes
         if self.skipped:
             out.append(f"passed over: {count_list(self.skipped)}")
         if self.usable:
@@ -68,7 +70,9 @@ class Findings:
             out.append(f"same bytes as another: {len(self.duplicates):,} (such as {self.duplicates[0]})")
         if self.per_class:
             fewest, largest = min(self.per_class.values()), max(self.per_class.values())
-            out.append(f"labels: {len(self.per_class)} classes of {fewest:,} to {largest:,} images")
+            names = some_of(list(self.per_class))
+            word = "class" if len(self.per_class) == 1 else "classes"
+            out.append(f"labels: {len(self.per_class)} {word} of {fewest:,} to {largest:,} images ({names})")
         if self.broken:
             first = ", ".join(f"{name} ({reason})" for name, reason in list(self.broken.items())[:most])
             out.append(f"broken: {len(self.broken):,}: {first}{', ...' if len(self.broken) > most else ''}")

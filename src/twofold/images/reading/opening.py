@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
 
 from twofold.errors import UserError, clause
 from twofold.images.reading.arrays import open_idx, open_npy, open_npz
-from twofold.images.reading.files import open_folder, open_list
+from twofold.images.reading.files import no_columns, open_folder, open_list
+from twofold.images.reading.foldered import choose_shards, shards_in
 from twofold.images.reading.parquet import Parquet
-from twofold.images.reading.places import MOST_IMAGE, Place, braces, missing, place
+from twofold.images.reading.places import Place, braces, missing, place
 from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import Source, is_image
+from twofold.images.reading.walking import TABLES, walk
+from twofold.images.reading.wanted import Wanted
 
-MANIFEST = "prepared.json"  # what `prepare` leaves in its folder
-TABLES = (".parquet", ".parq", ".pq")
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 LISTS = (".txt", ".lst", ".list")
 KINDS = (
@@ -21,27 +22,27 @@ KINDS = (
 )
 
 
-def open_source(path: str, *, image_column: str | None = None, label_column: str | None = None) -> Source:
+def open_source(
+    path: str,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    part: str | None = None,
+    class_level: int | None = None,
+    role: str = "train",
+) -> Source:
     """The images at a path, not yet read.
 
-    path: a folder (nested, flat or mixed; or one that holds parquet files or tar shards), a .txt list of paths,
-    .parquet, .tar, .npz, .npy, idx (also .gz), local or as an fsspec URL (s3://, https://, memory:// ...). {000..009}
-    and {a,b} stand for several shards, * and ? for any. image_column, label_column: of parquet files, where the usual
-    names are not used. Raises UserError for whatever is missing, empty or of no known kind.
+    path: a folder (nested, flat or mixed; or one that holds parquet files or tar shards, also below it), a .txt list of
+    paths, .parquet, .tar, .npz, .npy, idx (also .gz), local or as an fsspec URL (s3://, https://, memory:// ...).
+    {000..009} and {a,b} stand for several shards, * and ? for any. image_column, label_column: of tables, where the
+    usual names are not used. part, class_level, role: see `Wanted`. What was guessed stands in the source's notes.
+    Raises UserError for whatever is missing, empty or of no known kind.
     """
     path = str(path)
+    wanted = Wanted(image_column, label_column, part, class_level, role)
     try:
-        places = _places(path)
-        first = places[0]
-        name = first.name.lower()
-        if len(places) == 1 and _is_folder(first):
-            shards = _shards_in(first)
-            if not shards:
-                return _no_columns(open_folder(path, first), image_column, label_column)
-            places, name = shards, shards[0].name.lower()
-        if name.endswith(TABLES):
-            return Parquet(path, places, image_column, label_column)
-        return _no_columns(_open_files(path, places, name), image_column, label_column)
+        return _open(path, _places(path), wanted)
     except UserError:
         raise
     except PermissionError as error:
@@ -52,20 +53,51 @@ def open_source(path: str, *, image_column: str | None = None, label_column: str
         raise UserError(f"{path} cannot be read ({type(error).__name__}: {clause(error)}).") from error
 
 
-def _open_files(path: str, places: list[Place], name: str) -> Source:
+def _open(path: str, places: list[Place], wanted: Wanted) -> Source:
+    first, chosen = places[0], None
+    if len(places) == 1 and _is_folder(first):
+        below = walk(first)
+        chosen = shards_in(path, first, below, wanted)
+        if not chosen.places:
+            if wanted.image_column:
+                raise no_columns(path, wanted.image_column)
+            return open_folder(path, first, below, wanted)
+    elif (len(places) > 1 and "{" not in path) or (first.name.lower().endswith(TABLES) and wanted.names_part()):
+        # A pattern may take in what nobody meant.
+        chosen = choose_shards(path, places, [where.path.replace(os.sep, "/") for where in places], wanted)
+    if chosen:
+        places, notes, wanted = chosen.places, chosen.notes, chosen.wanted
+    else:
+        notes = ()
+    name = places[0].name.lower()
+    if name.endswith(TABLES):
+        return Parquet(path, places, wanted, notes)
+    for column in (wanted.image_column, None if name.endswith(LISTS) else wanted.label_column):
+        if column:
+            raise no_columns(path, column)
     if name.endswith(TARS):
-        return Shards(path, places)
+        return Shards(path, places, wanted, notes)
+    return _open_one(path, places, name, wanted)
+
+
+def _open_one(path: str, places: list[Place], name: str, wanted: Wanted) -> Source:
     if len(places) > 1:
         raise UserError(f"{path} stands for {len(places)} files, which only .parquet and .tar may be.")
     where = places[0]
     if name.endswith(LISTS):
-        return open_list(path, where)
+        return open_list(path, where, wanted)
+    if wanted.class_level:
+        raise UserError(
+            f"{path} holds arrays, which lie in no folders: leave --class-level out, or give 0 for no labels."
+        )
     if name.endswith(".npz"):
-        return open_npz(path, where)
+        return open_npz(path, where, wanted)
+    if wanted.names_part():
+        raise UserError(f"{path} has no parts: leave --part out.")
     if name.endswith(".npy"):
         return open_npy(path, where)
     if "idx3" in name or "idx4" in name or name.endswith((".idx", ".idx.gz")):
-        return open_idx(path, where)
+        return open_idx(path, where, wanted)
     if is_image(name):
         raise UserError(f"{path} is one image; give the folder it lies in.")
     raise UserError(f"{path} is of no known kind; data is {KINDS}.")
@@ -98,33 +130,3 @@ def _is_folder(where: Place) -> bool:
     if where.fs is not None and where.name.lower().endswith((*TABLES, *TARS, *LISTS, ".npz", ".npy")):
         return False
     return where.is_dir()
-
-
-def _shards_in(folder: Place) -> list[Place]:
-    """The parquet files or tar shards right in a folder, where it holds no images or folders beside them."""
-    names = [n for n in folder.children() if not n.startswith(".")]
-    if MANIFEST in names and not _is_done(folder.join(MANIFEST)):
-        raise UserError(
-            f"{folder} holds an unfinished prepare; run the same prepare again: it goes on where it stopped."
-        )
-    for ending in (".parquet", ".tar"):
-        shards = [folder.join(n) for n in names if n.lower().endswith(ending)]
-        shards = [shard for shard in shards if shard.is_file()]
-        if shards and not any(is_image(n) or folder.join(n).is_dir() for n in names):
-            return shards
-    return []
-
-
-def _is_done(manifest: Place) -> bool:
-    try:
-        found = json.loads(manifest.read(MOST_IMAGE))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and bool(found.get("done"))
-
-
-def _no_columns(source: Source, *columns: str | None) -> Source:
-    for column in columns:
-        if column:
-            raise UserError(f"{source.path} has no columns; {column} can be named for parquet files only.")
-    return source

@@ -11,7 +11,7 @@ from typing import Any
 from twofold.errors import UserError
 from twofold.files import is_disk_full, write_text
 from twofold.folders import claim, sweep
-from twofold.images.reading.opening import MANIFEST
+from twofold.images.reading.foldered import MANIFEST
 
 
 @contextmanager

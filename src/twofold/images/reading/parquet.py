@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from twofold.errors import UserError, clause, nearest
-from twofold.images.reading.places import Place, digest_of_places
+from twofold.images.reading.columns import LABEL_COLUMNS, NAME_COLUMNS, features_of, image_column, listed
+from twofold.images.reading.labels import Labels, labels_from_folders, labels_from_names, labels_from_values
+from twofold.images.reading.parts import pick, said, select
+from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
 from twofold.images.reading.resources import free_memory
-from twofold.images.reading.source import DecodeError, Source, digest, labels_from_values
+from twofold.images.reading.source import DecodeError, Source, digest
+from twofold.images.reading.wanted import ANYTHING, Wanted
+from twofold.parts import WORDS
 
-IMAGE_COLUMNS = (
-    "image",
-    "img",
-    "images",
-    "jpg",
-    "jpeg",
-    "png",
-    "webp",
-    "picture",
-    "photo",
-    "bytes",
-    "image_bytes",
-    "content",
-)
-LABEL_COLUMNS = ("label", "labels", "class")
-NAME_COLUMNS = ("name", "file_name", "filename", "path", "image_path", "file", "__key__", "key")
+POINTER = b"version https://git-lfs"
 METADATA = b"twofold"  # JSON in the schema: {"classes": [...]} where we wrote the file
+PART_COLUMNS = ("split", "part", "subset", "partition")
+LOOKED_AT = 100  # rows of which one must name a file
 SHARE = 0.25  # of the free memory may hold encoded row groups
 
 
@@ -41,26 +34,38 @@ class Parquet(Source):
     a budget (the least recently used go first), so that small sets are read once and large ones never fill the
     memory."""
 
-    def __init__(self, path: str, places: Sequence[Place], image_column: str | None, label_column: str | None) -> None:
+    def __init__(
+        self, path: str, places: Sequence[Place], wanted: Wanted = ANYTHING, notes: tuple[str, ...] = ()
+    ) -> None:
         self.path = path
         self.places = places
         self.skipped = {}
+        self.notes = notes
         self._metadata: list[Any] = [None] * len(places)
         schema = None
         for f, where in enumerate(places):
-            with self._file(f) as file:
-                self._metadata[f], theirs = file.metadata, file.schema_arrow
+            self._metadata[f], theirs = self._ask(f, "its schema", lambda file: (file.metadata, file.schema_arrow))
             schema = schema or theirs
             if theirs.names != schema.names:
-                raise UserError(f"{where} has other columns ({_listed(theirs)}) than {places[0]} ({_listed(schema)}).")
-        self.column = _image_column(path, schema, image_column)
+                raise UserError(f"{where} has other columns ({listed(theirs)}) than {places[0]} ({listed(schema)}).")
+        self.column, self.apart = image_column(path, schema, wanted.image_column)
         counts = [m.row_group(g).num_rows for m in self._metadata for g in range(m.num_row_groups)]
         self._groups = [(f, g) for f, m in enumerate(self._metadata) for g in range(m.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
         if not self._starts[-1]:
             raise UserError(f"{path} has no rows.")
-        self.names = self._read_names(schema)
-        self.labels, self.classes = self._read_labels(schema, label_column)
+        self.names = self._paths() if self.apart else self._read_names(schema)
+        self._named = not isinstance(self.names, RowNames)
+        if wanted.class_level is None or wanted.label_column:
+            self.labels, self.classes = self._read_labels(schema, wanted.label_column)
+            if self.labels is None and self.apart:
+                self.labels, self.classes = labels_from_folders(self._inner_names())
+        else:
+            self.labels, self.classes = labels_from_names(path, self.names, wanted.class_level)
+        self._rows = self._rows_of_parts(schema, wanted)
+        if self._rows is not None:
+            self.names = [self.names[row] for row in self._rows]
+            self.labels = None if self.labels is None else self.labels[self._rows]
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._kept_bytes = 0
         self._budget = max(1 << 28, int(SHARE * free_memory()))
@@ -68,12 +73,53 @@ class Parquet(Source):
         self._reading = [threading.Lock() for _ in places]  # so that two threads do not read the same group
 
     def read(self, i: int) -> bytes:
-        """The encoded bytes of row `i`."""
-        group = bisect_right(self._starts, i) - 1
-        value = self._group(group)[i - self._starts[group]].as_py()
+        """The encoded bytes of row `i`, or those of the file beside the table that it names."""
+        row = i if self._rows is None else self._rows[i]
+        if self.apart:
+            return self._beside(self.names[i], row)
+        group = bisect_right(self._starts, row) - 1
+        value = self._group(group)[row - self._starts[group]].as_py()
         if value is None:
-            raise DecodeError("the row holds no image bytes")
+            if not self._named:
+                raise DecodeError("the row holds no image bytes")
+            try:
+                return self._beside(self.names[i], row)
+            except FileNotFoundError:
+                raise DecodeError(f"the row holds no image bytes, and {self.names[i]} does not exist") from None
         return value
+
+    def file_name(self, i: int) -> str:
+        """The file that row `i` names, where its image lies there."""
+        return self.names[i] if self.apart else ""
+
+    def _beside(self, name: str, row: int) -> bytes:
+        """The bytes of a file that a row names by a path from its table's folder. What leads out of that is not
+        opened: a table may be a stranger's."""
+        folder = self.places[bisect_right(self._bounds(), row) - 1].parent()
+        if (where := folder.below(name)) is None:
+            raise DecodeError(f"lies outside {folder}, of which a table may name files; a .txt list may name any")
+        return where.read(MOST_IMAGE)
+
+    def _bounds(self) -> list[int]:
+        return np.cumsum([0] + [m.num_rows for m in self._metadata]).tolist()
+
+    def _paths(self) -> list[str]:
+        """The paths of the images. Refuses a column of which the first name no files."""
+        names = [name or f"row {i} without a name" for i, name in enumerate(self._column(self.column))]
+        folder = self.places[0].parent()
+        if not any((at := folder.below(name)) is not None and at.is_file() for name in names[:LOOKED_AT]):
+            raise UserError(
+                f"{self.path}: column {self.column} holds strings, of which the first ({names[0]}) name no files in "
+                f"{folder}: put the table where its paths begin, or give a .txt list of paths."
+            )
+        return names
+
+    def _inner_names(self) -> list[str]:
+        """The paths of the images from the table's folder, "" for one that leads out of it."""
+        folder = self.places[0].parent()
+        top = folder.path if folder.fs is not None else os.path.abspath(folder.path)
+        found = [folder.below(name) for name in self.names]
+        return ["" if where is None else where.path[len(top) :].lstrip(os.sep) for where in found]
 
     def _group(self, group: int) -> Any:
         with self._lock:
@@ -101,9 +147,22 @@ class Parquet(Source):
     def _column(self, name: str) -> list[Any]:
         values: list[Any] = []
         for f in range(len(self.places)):
-            with self._file(f) as file:
-                values += file.read(columns=[name]).column(0).to_pylist()
+            values += self._ask(f, f"column {name}", lambda file: file.read(columns=[name]).column(0).to_pylist())
+        if len(values) != self._starts[-1]:
+            raise UserError(f"{self.path} is damaged: column {name} has not a value a row; write or fetch it again.")
         return values
+
+    def _ask(self, f: int, what: str, read: Callable[[Any], Any]) -> Any:
+        """What `read` makes of a file. Raises UserError where it is damaged."""
+        try:
+            with self._file(f) as file:
+                return read(file)
+        except UserError:
+            raise
+        except Exception as error:  # Arrow raises nearly everything on damaged files
+            raise UserError(
+                f"{self.places[f]} is damaged: {what} cannot be read ({clause(error)}); write or fetch it again."
+            ) from error
 
     def _file(self, f: int) -> Any:
         """The file, opened for a moment: there may be more of them than a process may hold open."""
@@ -114,6 +173,8 @@ class Parquet(Source):
         try:
             return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=self._metadata[f])
         except pa.ArrowInvalid as error:
+            if where.read_range(0, len(POINTER)) == POINTER:
+                raise UserError(f"{where} is a pointer of Git LFS, not the file: run `git lfs pull` there.") from error
             raise UserError(
                 f"{where} is not a whole parquet file ({clause(error)}); write or fetch it again."
             ) from error
@@ -129,49 +190,85 @@ class Parquet(Source):
             paths = [value and value["path"] for value in self._column(f"{self.column}.path")]
             if all(paths):
                 return paths
-        bounds = np.cumsum([0] + [m.num_rows for m in self._metadata]).tolist()
-        return RowNames([where.name for where in self.places], bounds)
+        files = [where.name for where in self.places]
+        if len(set(files)) < len(files):
+            files = [f"{where.parent().name}/{where.name}" for where in self.places]
+        return RowNames(files, self._bounds())
 
-    def _read_labels(self, schema: Any, wanted: str | None) -> tuple[np.ndarray | None, list[str] | None]:
+    def _rows_of_parts(self, schema: Any, wanted: Wanted) -> list[int] | None:
+        """The rows that are read where a column, or the folders in a column of paths, say parts; None for all rows."""
+        if wanted.part == "none":
+            return None
+        for column in (name for name in PART_COLUMNS if name in schema.names):
+            values = self._column(column)
+            of = [WORDS.get(str(value).strip().lower(), "") for value in values]
+            if all(of):
+                counts = Counter(of)
+                parts = pick(self.path, counts, wanted, "images")
+                note = said(self.path, counts, parts, wanted, "images")
+                self.notes += (f"{note} (by column {column})",) if note else ()
+                return [row for row, part in enumerate(of) if part in parts]
+        if self.apart or wanted.names_part():
+            selected = select(self.path, self._inner_names() if self.apart else self.names, wanted)
+            self.notes += selected.notes
+            return list(selected.rows)
+        return None
+
+    def _read_labels(self, schema: Any, wanted: str | None) -> Labels:
         import pyarrow.types as types
 
         if wanted and wanted not in schema.names:
             raise UserError(
-                f"{self.path} has no column {wanted} (it has {_listed(schema)}).{nearest(wanted, schema.names)}"
+                f"{self.path} has no column {wanted} (it has {listed(schema)}).{nearest(wanted, schema.names)}"
             )
-        for name in [wanted] if wanted else [c for c in LABEL_COLUMNS if c in schema.names]:
+        features = features_of(schema)
+        told = [name for name in schema.names if "names" in features.get(name, {})]
+        candidates = [wanted] if wanted else [*(c for c in LABEL_COLUMNS if c in schema.names), *told]
+        for name in dict.fromkeys(candidates):
             kind = schema.field(name).type
             kind = kind.value_type if types.is_dictionary(kind) else kind
-            if types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind):
-                labels, numbers = labels_from_values(self._column(name))
-                return labels, self._class_names(schema, name, numbers) if types.is_integer(kind) else numbers
+            number = types.is_integer(kind) or types.is_floating(kind)
+            if number or types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind):
+                values = self._column(name)
+                labels, classes = labels_from_values(values, self._class_names(schema, name) if number else None)
+                if labels is not None or not types.is_floating(kind):
+                    others = [other for other in told if other != name]
+                    if name not in LABEL_COLUMNS or others:
+                        also = f" ({', '.join(others)} too: --label-column names another)" if others else ""
+                        self.notes += (f"labels are column {name} of {self.path}{also}",)
+                    return labels, classes
             if wanted:
                 raise UserError(f"{self.path}: column {wanted} holds {kind}; labels are integers or strings.")
         return None, None
 
-    def _class_names(self, schema: Any, column: str, numbers: list[str] | None) -> list[str] | None:
-        """Names for integer classes: from the file's own metadata, else from a classes.txt beside it (line = class)."""
+    def _class_names(self, schema: Any, column: str) -> list[str] | None:
+        """Names for whole numbers: from the file's own metadata, else from a classes.txt beside it (line = class)."""
         metadata = schema.metadata or {}
-        names: list[str] | None = None
+        names: Any = None
         try:
             if METADATA in metadata:
                 names = json.loads(metadata[METADATA])["classes"]
             elif b"huggingface" in metadata:
-                names = json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]
+                names = features_of(schema)[column]["names"]
             else:
                 lines = self.places[0].parent().join("classes.txt").read().decode().splitlines()
                 names = [line.rpartition("\t")[2].strip() for line in lines if line.strip()]
-        except (OSError, ValueError, KeyError, TypeError, DecodeError):
-            return numbers
-        return [str(n) for n in names] if numbers and names and len(names) >= len(numbers) else numbers
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, DecodeError):
+            return None
+        return [str(n) for n in names] if isinstance(names, list) else None
 
     def fingerprint(self) -> str:
         """A digest of the files' names, sizes and pieces of their bytes, and of the column."""
-        return digest_of_places(self.places, [self.column])
+        return digest_of_places(self.places, [self.column, *self._chosen()])
 
     def stamp(self) -> str:
         """A digest of the files' names, sizes and times of change, and of the column."""
-        return digest([self.column, *(part for where in self.places for part in (where.name, *where.stamp()))])
+        stamps = (part for where in self.places for part in (where.name, *where.stamp()))
+        return digest([self.column, *stamps, *self._chosen()])
+
+    def _chosen(self) -> Sequence[str]:
+        """The names of the images, where they say more than the files do: some of the rows, or files of their own."""
+        return self.names if self.apart or self._rows is not None else ()
 
     def describe(self) -> str:
         """One line: the files, rows, column and classes."""
@@ -194,31 +291,3 @@ class RowNames(Sequence[str]):
         i = range(len(self))[i]
         file = bisect_right(self.bounds, i) - 1
         return f"{self.files[file]}[{i - self.bounds[file]}]"
-
-
-def _image_column(path: str, schema: Any, wanted: str | None) -> str:
-    fitting = [f.name for f in schema if _holds_bytes(f.type)]
-    if wanted:
-        if wanted not in schema.names:
-            raise UserError(f"{path} has no column {wanted} (it has {_listed(schema)}).{nearest(wanted, schema.names)}")
-        if wanted not in fitting:
-            raise UserError(f"{path}: column {wanted} holds {schema.field(wanted).type}, not encoded image bytes.")
-        return wanted
-    named = [name for name in IMAGE_COLUMNS if name in fitting]
-    if named or len(fitting) == 1:
-        return (named or fitting)[0]
-    if fitting:
-        raise UserError(f"{path} has several columns of bytes ({', '.join(fitting)}); name one with image_column.")
-    raise UserError(f"{path} has no column of encoded images (it has {_listed(schema)}).")
-
-
-def _holds_bytes(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    if types.is_struct(kind):
-        return any(kind.field(k).name == "bytes" and _holds_bytes(kind.field(k).type) for k in range(kind.num_fields))
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def _listed(schema: Any) -> str:
-    return ", ".join(f"{f.name}: {'struct' if f.type.num_fields else f.type}" for f in schema) or "no columns"

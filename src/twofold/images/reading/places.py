@@ -58,6 +58,15 @@ class Place:
         """A path below (or, where `name` is absolute, `name` itself)."""
         return self.at(os.path.join(self.path, name) if self.fs is None else posixpath.join(self.path, name))
 
+    def below(self, name: str) -> Place | None:
+        """The place of that path from this folder; None where it leads out of it."""
+        if self.fs is not None:
+            away = "://" in name or name.startswith("/") or ".." in name.split("/")
+            return None if away else self.join(name)
+        top = os.path.abspath(self.path).rstrip(os.sep)
+        path = os.path.normpath(os.path.join(top, name))
+        return self.at(path) if path.startswith(top + os.sep) and "\0" not in path else None
+
     def parent(self) -> Place:
         """The folder above."""
         split = os.path.split if self.fs is None else posixpath.split

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,9 @@ def prepare(
     workers: int | None = None,
     quality: int = 95,
     max_unreadable: float = 0.05,
-    image_column: str | None = None,
-    label_column: str | None = None,
     on_progress: OnProgress | None = None,
+    on_notes: Callable[[Sequence[str]], None] | None = None,
+    **wanted: Any,
 ) -> str:
     """Write the images of `path` into the folder `out`, shrunk to `short_side` pixels, with names and labels; returns
     `out`.
@@ -45,13 +46,16 @@ def prepare(
     Shrunk images are JPEG of the given quality (1 to 95) with full colour resolution. JPEG, PNG and WebP images that
     need no change keep their bytes; others that need no shrinking become PNG. Unreadable images are left out and listed
     in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one returns at
-    once. on_progress(done, total) is called now and then. Raises UserError where `out` holds anything else, also what
+    once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data. wanted: see
+    `open_source`. Raises UserError where `out` holds anything else, also what
     was made from other data or settings, where more than max_unreadable (share) cannot be read, where another process
     is preparing there, and where the disk is full.
     """
     path, out = str(path), str(out)
     _check(out, short_side, quality)
-    source = open_source(path, image_column=image_column, label_column=label_column)
+    source = open_source(path, **wanted)
+    if on_notes:
+        on_notes(source.notes)
     manifest = {
         "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality]),
         "timed_key": digest([VERSION, SHARD, source.stamp(), short_side, quality]),  # the key of version 0.1.0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.errors import UserError, clause
+from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_parts
+from twofold.images.reading.parts import select
 from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
+from twofold.images.reading.samples import Sample, gather
 from twofold.images.reading.source import (
     DecodeError,
     Source,
@@ -16,12 +20,13 @@ from twofold.images.reading.source import (
     digest,
     extension,
     is_image,
-    labels_from_folders,
-    labels_from_values,
 )
 from twofold.images.reading.tar import TarError, entries
+from twofold.images.reading.wanted import ANYTHING, Wanted
 
-_WORD = 4096  # bytes of a .cls file that may be a class
+_WORD, _JSON = 4096, 2**20  # bytes of a .cls file that may be a class, of a .json file that may hold one
+_LOOKED_AT = 100  # .json files in which a label is looked for before all are read
+LABEL_KEYS = ("label", "labels", "class", "cls")
 
 
 class Member(NamedTuple):
@@ -36,12 +41,14 @@ class Member(NamedTuple):
 class Shards(Source):
     """Members of tar files. The headers are read once; images are then read by their offset.
 
-    Where a shard holds other members beside the images (.cls, .json, ...), files that share their name up to the first
-    dot are one sample: the image with the shortest extension is read and the number or word in .cls is the label.
-    Otherwise each image is a sample and folders are labels.
+    Where members that are no images (.cls, .json, ...) share their name up to the first dot with images, they are one
+    sample, by the convention of webdataset: see `samples.gather`. A number or word in .cls, else under "label" in
+    .json, is its label. All other images are samples by themselves. Where nothing is labelled so, folders are labels.
     """
 
-    def __init__(self, path: str, places: Sequence[Place]) -> None:
+    def __init__(
+        self, path: str, places: Sequence[Place], wanted: Wanted = ANYTHING, notes: tuple[str, ...] = ()
+    ) -> None:
         self.path = path
         self.places = places
         skipped: Counter[str] = Counter()
@@ -50,25 +57,30 @@ class Shards(Source):
         extra = [m for m in members if not is_image(m.name)]
         if not images:
             raise UserError(f"{path} holds no images but {count_list(_extensions(extra)) or 'nothing'}.")
-        if extra:
-            samples: dict[tuple[int, str], Member] = {}
-            for m in images:
-                best = samples.setdefault((m.shard, _key(m.name)), m)
-                if m is not best:
-                    skipped["further images of a sample"] += 1
-                    samples[m.shard, _key(m.name)] = min(best, m, key=lambda m: (len(m.name), m.name))
-            classes = {(m.shard, _key(m.name)): m for m in extra if extension(m.name) == ".cls"}
-            skipped.update(_extensions(m for m in extra if extension(m.name) != ".cls"))
-            self._members = list(samples.values())
-            self.names = [key for _, key in samples]
-            words = [self._word(classes[key]) if key in classes else None for key in samples]
-            self.labels, self.classes = labels_from_values(words)
-        else:
-            self._members = images
-            self.names = [m.name for m in images]
-        if self.labels is None:
-            self.labels, self.classes = labels_from_folders([m.name for m in self._members])
+        gathered = gather(images, extra)
+        selected = select(path, [sample.image.name for sample in gathered], wanted)
+        samples = [gathered[i] for i in selected.rows]
+        self._members = [sample.image for sample in samples]
+        self.names = [sample.name for sample in samples]
+        self._whole = len(samples) == len(gathered)
+        self.notes = notes + selected.notes
+        words, used = self._words(samples) if wanted.class_level is None else ([], set())
+        self.labels, self.classes = labels_from_values(words)
+        if ".json" in used and self.labels is not None:
+            self.notes += (f"labels are told by the .json files in {path} (by folders instead: --class-level 1)",)
+        skipped.update(_extensions(m for m in extra if extension(m.name) not in used))
+        if further := sum(sample.further for sample in samples):
+            skipped["further images of a sample"] = further
+        if self.labels is None and wanted.class_level is not None:
+            self.labels, self.classes = labels_from_names(path, [m.name for m in self._members], wanted.class_level)
+        elif self.labels is None:
+            self.labels, self.classes = labels_of_parts(selected.folders, selected.parts)
+            self.folders = selected.folders
         self.skipped = dict(skipped)
+
+    def file_name(self, i: int) -> str:
+        """The name of the member."""
+        return self._members[i].name
 
     def read(self, i: int) -> bytes:
         """The member's bytes."""
@@ -86,15 +98,37 @@ class Shards(Source):
             raise DecodeError(f"{self.places[member.shard]} ends in the middle of it")
         return data
 
+    def _words(self, samples: Sequence[Sample[Member]]) -> tuple[list[object], set[str]]:
+        """The label of each sample by its .cls or, where some of the first have one there, its .json; and the endings
+        of the files that told them."""
+        told = [i for i, sample in enumerate(samples) if ".json" in sample.beside and ".cls" not in sample.beside]
+        looked = {i: self._in_json(samples[i].beside[".json"]) for i in told[:_LOOKED_AT]}
+        in_json = any(value is not None for value in looked.values())
+        if in_json:
+            looked |= {i: self._in_json(samples[i].beside[".json"]) for i in told[_LOOKED_AT:]}
+        words = {i: self._word(sample.beside[".cls"]) for i, sample in enumerate(samples) if ".cls" in sample.beside}
+        return [words.get(i, looked.get(i)) for i in range(len(samples))], {".cls", *([".json"] if in_json else [])}
+
     def _word(self, member: Member) -> int | str | None:
         if member.size > _WORD:
             return None
         text = self._bytes(member).decode("utf-8", "replace").strip()
         return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text or None
 
+    def _in_json(self, member: Member) -> object:
+        """What a JSON object holds under "label"."""
+        if member.size > _JSON:
+            return None
+        try:
+            found = json.loads(self._bytes(member))
+        except (ValueError, RecursionError, DecodeError):
+            return None
+        value = next((found[key] for key in LABEL_KEYS if key in found), None) if isinstance(found, dict) else None
+        return value if isinstance(value, (str, int, float)) and value != "" else None
+
     def fingerprint(self) -> str:
-        """A digest of the shards' names, sizes and pieces of their bytes."""
-        return digest_of_places(self.places)
+        """A digest of the shards' names, sizes and pieces of their bytes, and of the names of a part of the images."""
+        return digest_of_places(self.places, () if self._whole else self.names)
 
     def stamp(self) -> str:
         """A digest of the shards' names, sizes and times of change."""
@@ -120,11 +154,6 @@ def _members(shard: int, where: Place, skipped: Counter[str]) -> Iterator[Member
             "is compressed; unpack it to a plain .tar first" if packed else f"is not a whole tar file ({clause(error)})"
         )
         raise UserError(f"{where} {cause}.") from error
-
-
-def _key(name: str) -> str:
-    folder, slash, base = name.rpartition("/")
-    return folder + slash + base.split(".", 1)[0]
 
 
 def _extensions(members: Iterator[Member] | Sequence[Member]) -> Counter[str]:

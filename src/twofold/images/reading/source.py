@@ -1,4 +1,4 @@
-"""What every kind of source offers, and the rules they share: which files are images, which folders are labels."""
+"""What every kind of source offers, and the rules they share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from twofold.images.reading.labels import Labels, labels_by_classes
+
 EXTENSIONS = frozenset(
     f".{e}"
     for e in (
@@ -18,7 +20,7 @@ EXTENSIONS = frozenset(
         *("gif", "ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "tga", "ico"),
     )
 )
-SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+SHOWN, LONGEST_NAME = 5, 40  # classes in a line, characters of the name of each
 
 
 class DecodeError(Exception):
@@ -34,7 +36,8 @@ class Source(ABC):
 
     names: one a sample, for messages and results. labels: int64 (n,), -1 where a sample has none, or None where no
     sample has one. classes: the label's names, or None. skipped: what was passed over, by extension or by cause,
-    counted.
+    counted. notes: what was guessed about the data, a sentence each. folders: where labels may come from folders, that
+    of each sample, None for one in a part without labels; home: the name of the folder that all lie in.
     """
 
     path: str
@@ -42,6 +45,9 @@ class Source(ABC):
     labels: np.ndarray | None = None
     classes: list[str] | None = None
     skipped: dict[str, int]
+    notes: tuple[str, ...] = ()
+    folders: Sequence[str | None] | None = None
+    home: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -88,10 +94,27 @@ class Source(ABC):
         labels = np.asarray([] if self.labels is None else self.labels)
         return len(np.unique(labels[labels >= 0]))
 
+    def first_classes(self) -> str:
+        """The names of the first classes that occur, commas between."""
+        labels = np.asarray([] if self.labels is None else self.labels)
+        return some_of([(self.classes or [])[k] for k in np.unique(labels[labels >= 0])[: SHOWN + 1]])
+
+    def labels_among(self, classes: Sequence[str]) -> Labels:
+        """Labels and class names as they are beside a set of known classes: folders are those of the level where most
+        are named so, also where there is one alone."""
+        if self.folders is None or (self.classes is not None and set(self.classes) <= set(classes)):
+            return self.labels, self.classes
+        labels, found = labels_by_classes(self.folders, classes, self.home)
+        return (self.labels, self.classes) if labels is None else (labels, found)
+
+    def file_name(self, i: int) -> str:
+        """The name of the file that holds sample `i`, "" where none does alone."""
+        return ""
+
     def tally(self) -> str:
         """The classes and what was passed over, as the end of `describe`."""
         count = self.class_count()
-        text = f", {count} class{'' if count == 1 else 'es'}" if count else ""
+        text = f", {count} class{'' if count == 1 else 'es'} ({self.first_classes()})" if count else ""
         if self.skipped:
             text += f"; passed over: {count_list(self.skipped)}"
         return text
@@ -107,6 +130,12 @@ def extension(name: str) -> str:
     return posixpath.splitext(name)[1].lower()
 
 
+def some_of(names: Sequence[str]) -> str:
+    """The first names with commas between, long ones cut short."""
+    cut = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..." for name in names[:SHOWN]]
+    return ", ".join([*cut, *(["..."] if len(names) > SHOWN else [])])
+
+
 def count_list(counts: dict[str, int], most: int = 6) -> str:
     """'.txt 3, hidden 1' with the largest first."""
     ordered = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
@@ -120,48 +149,3 @@ def digest(parts: Iterable[object]) -> str:
     for part in parts:
         state.update(str(part).encode("utf-8", "surrogateescape") + b"\0")
     return state.hexdigest()
-
-
-def labels_from_folders(names: Sequence[str]) -> tuple[np.ndarray | None, list[str] | None]:
-    """Labels where images sit in two or more sub-folders of a common one; images beside the sub-folders get -1.
-
-    The folders next to the root count, as in torchvision's ImageFolder, after leading folders that all share (and a
-    level that holds only splits, such as train and val) have been left out.
-    """
-    folders = {name.rpartition("/")[0] for name in names}
-    parts = {folder: tuple(folder.split("/")) if folder else () for folder in folders}
-    while True:
-        firsts = {p[0] for p in parts.values() if p}
-        if not firsts:
-            return None, None
-        shared = len(firsts) == 1 and all(parts.values())
-        split = firsts <= SPLIT_NAMES and all(len(p) > 1 for p in parts.values())
-        if not (shared or split):
-            break
-        parts = {folder: p[1:] for folder, p in parts.items()}
-    if len(firsts) < 2:
-        return None, None
-    classes = sorted(firsts)
-    number = {name: i for i, name in enumerate(classes)}
-    of_folder = {folder: number[p[0]] if p else -1 for folder, p in parts.items()}
-    return np.array([of_folder[name.rpartition("/")[0]] for name in names], np.int64), classes
-
-
-def labels_from_values(values: Sequence[object]) -> tuple[np.ndarray | None, list[str] | None]:
-    """Labels from a column: integers stay as they are where they can be class numbers; others are numbered in sorted
-    order.
-
-    None and negative integers become -1. Returns (None, None) where nothing is labelled.
-    """
-    known = {v for v in values if v is not None and not (isinstance(v, (int, np.integer)) and v < 0)}
-    if not known:
-        return None, None
-    numbers = [int(v) for v in known if isinstance(v, (int, np.integer))]
-    if len(numbers) == len(known) and max(numbers) < max(
-        1000, 20 * len(numbers)
-    ):  # beyond that they are codes, not numbers
-        labels = np.array([v if v in known else -1 for v in values], np.int64)
-        return labels, [str(i) for i in range(max(numbers) + 1)]
-    ordered = sorted(known, key=lambda v: (str(type(v)), v))
-    number = {v: i for i, v in enumerate(ordered)}
-    return np.array([number.get(v, -1) for v in values], np.int64), [str(v) for v in ordered]

@@ -63,6 +63,12 @@ def sample(path: str, size: int = SAMPLE) -> tuple[bytes, bool]:
     return data[:size].removeprefix(b"\xef\xbb\xbf"), len(data) <= size
 
 
+def check_line_ends(path: str, data: bytes) -> None:
+    """Refuse the start of a table whose lines end in carriage returns alone, which would read as one line."""
+    if b"\r" in data.strip() and b"\n" not in data:
+        raise UserError(f"{path} has lines that end in carriage returns alone (old Mac text): save it with line feeds.")
+
+
 def stream(path: str) -> Any:
     """The file as an arrow stream, unpacked."""
     return pa.input_stream(path, compression="gzip" if is_gzip(path) else None)

@@ -63,7 +63,7 @@ def _lines(path: str, what: str) -> list[str]:
         raise UserError(f"{path} is no text; {what} takes a text file of one id a line.")
     data, _ = sample(path)
     try:
-        return whole(path).decode("utf-8").split("\n") if data else []
+        return re.split("\r\n|\r|\n", whole(path).decode("utf-8")) if data else []
     except UnicodeDecodeError as error:
         raise UserError(f"{path} holds ids that are not text in UTF-8; save it in UTF-8.") from error
 

@@ -13,7 +13,7 @@ import pyarrow.csv as pc
 
 from twofold.errors import UserError
 from twofold.interactions.reading.columns import Chosen, choose, in_words
-from twofold.interactions.reading.content import SAMPLE, broken, sample, stream, whole
+from twofold.interactions.reading.content import SAMPLE, broken, check_line_ends, sample, stream, whole
 from twofold.interactions.reading.ids import distinct, encode
 from twofold.interactions.reading.lists import read_lists
 from twofold.interactions.reading.numbers import times, weights
@@ -59,6 +59,7 @@ def _layout(path: str, named: Named) -> Layout:
     size = SAMPLE
     while True:
         data, complete = sample(path, size)
+        check_line_ends(path, data)
         layout = sniff(path, data, complete, [str(v) for v in named.by_role().values()])
         if complete or (len(layout.rows) > 1 and layout.width > 1):
             return layout
@@ -91,6 +92,7 @@ def says_lists(path: str) -> bool | None:
     """Whether a text file has one line for each user, by its own start; None where all lines are of one length, so
     that it may or may not."""
     data, complete = sample(path)
+    check_line_ends(path, data)
     layout = sniff(path, data, complete, [])
     return layout.lists or (None if layout.may_be_lists else False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
@@ -63,7 +64,7 @@ def _text(path: str) -> Iterable[tuple[str, str]]:
         text = whole(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not text in UTF-8; save it so.") from error
-    first = text.lstrip().partition("\n")[0]
+    first = re.split("\r|\n", text.lstrip(), maxsplit=1)[0]
     delimiter = "\t" if "\t" in first else max(",;", key=first.count)
     try:
         rows = [row for row in _rows(text, delimiter) if row]
