@@ -31,7 +31,7 @@ OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
 
 def _knn(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[str, float]:
-    predicted = knn_predict(asked[0], *bank, k=fitting_k(bank[1]), classes=classes)
+    predicted = knn_predict(asked[0], *bank, k=fitting_k(bank[1]))
     return first_answers(predicted[:, 0], asked[1])
 
 
