@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -12,20 +12,27 @@ from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone, load_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.options import Columns
-from twofold.images.reading import Images, open_source
+from twofold.images.reading import Images, Source, open_source
+from twofold.images.reading.looking import settle_pixels
+from twofold.images.reading.pixels import PixelRule
 from twofold.images.views.augmentations import statistics_named
 from twofold.training.distribution import choose_precision
 
 BACKBONE_FILE = "backbone.safetensors"
 RANDOM = "random:"
 
+Reading = TypeVar("Reading", bound=Columns)
+
 
 @dataclass(frozen=True)
 class Model:
-    """A backbone in evaluation mode on its device, how images reach it, its names, and its run folder if any."""
+    """A backbone in evaluation mode on its device, how images reach it, what white and a fourth channel were in those
+    that it learned from, the precision in which it did, its names, and its run folder if any."""
 
     backbone: Backbone
     inputs: InputSettings
+    pixels: PixelRule
+    precision: str
     method: str
     name: str
     run: Path | None
@@ -71,7 +78,29 @@ def open_model(
         batch_size=batch_size,
     )
     backbone = backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(backbone, inputs, str(about["method"]), name.rstrip("/"), run)
+    pixels = PixelRule(about.get("white"), about.get("fourth_channel"))
+    return Model(
+        backbone, inputs, pixels, str(about.get("precision", "fp32")), str(about["method"]), name.rstrip("/"), run
+    )
+
+
+def open_data(data: str, options: Columns) -> Source:
+    """The images of a path, with the rule by which their pixels are read: see `looking.settle_pixels`."""
+    source = open_source(data, image_column=options.image_column, label_column=options.label_column)
+    settle_pixels(source, options.white, options.fourth_channel)
+    return source
+
+
+def print_notes(source: Source) -> None:
+    """Say how the pixels of the data are read, where there is something to say."""
+    for line in source.pixel_notes:
+        print(f"{source.path}: {line}")
+
+
+def as_trained(options: Reading, model: Model) -> Reading:
+    """The options with what the model's own images had as white and fourth channel, where they are not given."""
+    fourth = options.fourth_channel if options.fourth_channel != "auto" else model.pixels.fourth or "auto"
+    return replace(options, white=options.white or model.pixels.white, fourth_channel=fourth)
 
 
 def open_images(data: str, options: Columns, size: int, device: torch.device | str, **settings: Any) -> Images:
@@ -80,5 +109,9 @@ def open_images(data: str, options: Columns, size: int, device: torch.device | s
     They are kept at twice the size on the short side: crops smaller than half of that are enlarged, as they are from
     the usual 500 px photographs at 224 px.
     """
-    source = open_source(data, image_column=options.image_column, label_column=options.label_column)
+    return images_of(open_data(data, options), options, size, device, **settings)
+
+
+def images_of(source: Source, options: Columns, size: int, device: torch.device | str, **settings: Any) -> Images:
+    """The images of a source, as `open_images` opens them."""
     return Images(source, short_side=2 * size, workers=options.workers, device=device, **settings)

@@ -19,6 +19,9 @@ def run(data: str, out: str, options: Prepare) -> Path:
             workers=options.workers,
             image_column=options.image_column,
             label_column=options.label_column,
+            white=options.white,
+            fourth_channel=options.fourth_channel,
+            say=lambda line: print(f"{data}: {line}"),
             on_progress=on_progress,
         )
     print(f"Prepared: give {out} as the data from now on.")
