@@ -20,7 +20,10 @@ _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
 _LONGEST = 4096  # pixels of a side that a file may ask a network to be made for
 _MOST = 1e6  # of a mean or a deviation
 _BRIGHTEST = 1e12
-_MAY_BE = {"fourth_channel": [None, "alpha", "drop"], "precision": ["fp32", "bf16"]}  # the first where it is missing
+_MAY_BE: dict[str, list[Any]] = {
+    "fourth_channel": [None, "alpha", "drop"],
+    "precision": ["fp32", "bf16"],
+}  # the first where it is missing
 
 
 @dataclass(frozen=True)
