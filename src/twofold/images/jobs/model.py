@@ -69,6 +69,7 @@ def open_model(
         elif not path.is_file():
             raise UserError(f"{name} is no run folder and no backbone file: give one of them, or {RANDOM}resnet18.")
         backbone, about = load_backbone(path, trust=trust)
+        about.setdefault("fourth_channel", "alpha")  # what earlier versions, which do not say so, took it for
     inputs = InputSettings(
         image_size or int(about["image_size"]),
         tuple(about["mean"]),
