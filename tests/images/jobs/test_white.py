@@ -89,7 +89,7 @@ def test_check_says_what_a_run_would_do(tmp_path, capsys):
     found = twofold.check(folder)
     printed = capsys.readouterr().out
     assert found["channels"] == {"1 of 16 bits": 12} and found["settings"]["white"] == 4095
-    assert "channels: 1 of 16 bits 12" in printed and "4,095 counts as white (a guess; --white sets it)" in printed
+    assert "channels: 1 of 16 bits in 12" in printed and "4,095 counts as white (a guess; --white sets it)" in printed
     assert twofold.check(folder, white=65535)["settings"]["white"] == 65535
 
 

@@ -128,7 +128,7 @@ def test_channels_and_range_are_named(tmp_path):
     found = examine(str(tmp_path))
     assert found.channels == {"3 of 16 bits": 4, "4 of 8 bits": 8} and found.usable == 12
     text = "\n".join(found.lines())
-    assert "channels: 4 of 8 bits 8, 3 of 16 bits 4" in text and "4,095 counts as white (a guess" in text
+    assert "channels: 4 of 8 bits in 8, 3 of 16 bits in 4" in text and "4,095 counts as white (a guess" in text
     assert "fourth channel, left out: 4 (such as nir-0.png)" in text
     assert "of 4 channels the first 3 used: 4 (such as 0.tif)" in text
     text = "\n".join(examine(str(tmp_path), white=65535.0, fourth_channel="alpha").lines())

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from reading_samples import album, deep_png, encoded, tiff
 
+from twofold.errors import UserError
 from twofold.images.reading import Images, decode, open_source
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.pixels import PixelRule
@@ -78,7 +79,7 @@ def test_near_infrared_is_dropped_and_cut_outs_are_laid_over_white(tmp_path, kin
     source = stored(tmp_path, array, kind)
     lines = settle_pixels(source)
     assert source.pixels.fourth == "drop"
-    assert "5 of 5 images looked at have a fourth one, which is left out (a guess; --fourth-channel" in lines[-1]
+    assert "fourth channel: 5 of 5 images looked at have one, which is left out (a guess; --fourth-channel" in lines[-1]
     assert np.abs(seen(source) - array[..., :3] * (255 / top)).max() <= 1
     settle_pixels(source, fourth="alpha")
     assert np.abs(seen(source) - array[..., :3] * (255 / top)).max() > 100
@@ -131,6 +132,19 @@ def test_plain_images_have_nothing_said_of_them_and_are_not_decoded(tmp_path, mo
     source = open_source(str(tmp_path))
     assert settle_pixels(source) == [] and source.pixels == PixelRule()
     assert settle_pixels(source, white=4095) == [] and source.pixels.white == 4095
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_tiffs_of_bands_alone_are_refused_at_once_and_among_others_said_once(tmp_path, capfd):
+    for i in range(9):
+        (tmp_path / f"{i}.tif").write_bytes(tiff(noise(4095, 9, 9, 13), extra=(0,) * 12, photometric=1))
+    said = "9 of 9 images looked at are TIFFs of 13 bands of 16 bits, which"
+    with pytest.raises(UserError, match=f": {said} are not known to be red, green and blue: save three as RGB."):
+        settle_pixels(open_source(str(tmp_path)), refuse=True)
+    assert said in settle_pixels(open_source(str(tmp_path)))[0]
+    album(tmp_path, 3)
+    (line,) = settle_pixels(open_source(str(tmp_path)), refuse=True)
+    assert line.startswith("bands: 9 of 12 images looked at") and capfd.readouterr() == ("", "")
 
 
 def test_one_rule_holds_for_images_of_other_depths_and_for_broken_ones(tmp_path):

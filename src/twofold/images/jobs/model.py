@@ -88,7 +88,7 @@ def open_model(
 def open_data(data: str, options: Columns) -> Source:
     """The images of a path, with the rule by which their pixels are read: see `looking.settle_pixels`."""
     source = open_source(data, image_column=options.image_column, label_column=options.label_column)
-    settle_pixels(source, options.white, options.fourth_channel)
+    settle_pixels(source, options.white, options.fourth_channel, refuse=True)
     return source
 
 

@@ -75,7 +75,7 @@ def examine(
         total=len(source),
         examined=len(rows),
         formats=dict(Counter(look.format for look in good)),
-        channels=dict(Counter(look.channels for look in good)),
+        channels=dict(Counter(look.channels for look in good).most_common()),
         pixel_notes=source.pixel_notes,
         odd=dict(Counter(kind for kind, _ in odd)),
         broken={source.names[i]: look.reason for i, look in zip(rows, looks, strict=True) if look.reason},
@@ -124,7 +124,7 @@ def _look_at(array: np.ndarray, source: Source) -> _Look:
     height, width = array.shape[:2]
     count = array.shape[2] if array.ndim == 3 else 1
     odd = (*_kind(count == 4, array.dtype != np.uint8, source), *_peculiar(height, width))
-    channels = f"{count} of {array.dtype}"
+    channels = f"{count} of {8 * array.dtype.itemsize} bits"
     return _Look("array", channels, odd, height, width, array.nbytes, _digest(array.tobytes()))
 
 

@@ -67,7 +67,7 @@ class Findings:
         if self.usable:
             sides = " / ".join(str(self.short_side(p)) for p in (0, 5, 50, 95, 100))
             out.append(f"formats: {count_list(self.formats)}; {self.stored_bytes / 1e6:,.1f} MB stored")
-            out.append(f"channels: {count_list(self.channels)}")
+            out.append("channels: " + ", ".join(f"{kind} in {count:,}" for kind, count in self.channels.items()))
             out.append(f"short side, smallest / 5 % / median / 95 % / largest: {sides} px")
         out += self.pixel_notes
         out += [f"{kind}: {count:,} (such as {self.examples[kind]})" for kind, count in sorted(self.odd.items())]

@@ -6,6 +6,7 @@ The guess is one for the whole set, never one an image, and is always said.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,11 +15,20 @@ from typing import Any, Literal, cast
 import numpy as np
 from PIL import Image
 
+from twofold.errors import UserError
 from twofold.images.reading.decode import open_header
-from twofold.images.reading.deep import deep_strips, has_fourth, is_deep, is_deep_colour, says_white, strips
+from twofold.images.reading.deep import (
+    deep_strips,
+    has_fourth,
+    is_deep,
+    is_deep_colour,
+    says_white,
+    strips,
+    tiff_of_bands,
+)
 from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
 from twofold.images.reading.resources import usable_cores
-from twofold.images.reading.source import Source
+from twofold.images.reading.source import DecodeError, Source
 
 LOOKED_AT = 64
 WHITES = (255, 1023, 4095, 16383, WHOLE)  # of 8, 10, 12, 14 and 16 bits
@@ -29,20 +39,28 @@ EXTREME = 0.1  # share of pixels wholly clear or wholly opaque below which a fou
 @dataclass(frozen=True)
 class Seen:
     """What one image holds. levels: least and most of its colours, where it has more than 8 bits; whole: as integers.
-    data: whether its fourth channel, if any, looks like something measured, not like transparency."""
+    data: whether its fourth channel, if any, looks like something measured, not like transparency. bands: what kind of
+    TIFF it is, where its bands are none that can be read."""
 
     levels: tuple[float, float] | None = None
     whole: bool = True
     data: bool | None = None
+    bands: str = ""
 
 
-def settle_pixels(source: Source, white: float | None = None, fourth: str = "auto") -> list[str]:
+def settle_pixels(
+    source: Source, white: float | None = None, fourth: str = "auto", *, refuse: bool = False
+) -> list[str]:
     """Give the source the rule by which its pixels are read, and return what is to be said of that, in lines.
 
     white, fourth: what the user says, None and "auto" where nothing. Up to 64 images spread over the set are looked at,
-    those of more than 8 bits or four channels in full; others in it are read by the same rule.
+    those of more than 8 bits or four channels in full; others in it are read by the same rule. refuse: raise a
+    UserError where all of them are TIFFs of bands that cannot be read.
     """
     seen = _look(source)
+    many = _bands(seen)
+    if refuse and many and all(one.bands for one in seen):
+        raise UserError(f"{source.path}: {many[0]}, which are not known to be red, green and blue: save three as RGB.")
     deep = [one for one in seen if one.levels]
     four = [one for one in seen if one.data is not None]
     guessed = white is None
@@ -51,10 +69,19 @@ def settle_pixels(source: Source, white: float | None = None, fourth: str = "aut
     chosen = fourth if fourth != "auto" else None if not four else "drop" if 2 * data > len(four) else "alpha"
     source.pixels = PixelRule(white, cast(Literal["alpha", "drop"] | None, chosen))
     source.pixel_notes = [
+        *(f"bands: {note}, which cannot be read: save three of the bands as RGB" for note in many),
         *_levels(deep, len(seen), white, guessed),
         *_fourth(four, len(seen), chosen, fourth == "auto"),
     ]
-    return source.pixel_notes
+    return list(source.pixel_notes)
+
+
+def _bands(seen: Sequence[Seen]) -> list[str]:
+    kinds = Counter(one.bands for one in seen if one.bands)
+    return [
+        f"{count} of {len(seen)} images looked at are {kind.replace('a TIFF', 'TIFFs')}"
+        for kind, count in kinds.most_common(1)
+    ]
 
 
 def _levels(deep: Sequence[Seen], looked: int, white: float | None, guessed: bool) -> Iterator[str]:
@@ -73,7 +100,7 @@ def _fourth(four: Sequence[Seen], looked: int, chosen: str | None, guessed: bool
         return
     does = {"drop": "left out", "alpha": "taken for transparency and laid over white"}[chosen or "alpha"]
     why = " (a guess; --fourth-channel sets it)" if guessed else ""
-    yield f"channels: {len(four)} of {looked} images looked at have a fourth one, which is {does}{why}"
+    yield f"fourth channel: {len(four)} of {looked} images looked at have one, which is {does}{why}"
 
 
 def _white(deep: Sequence[Seen]) -> float | None:
@@ -115,7 +142,16 @@ def _seen(source: Source, i: int) -> Seen | None:
         assert isinstance(data, bytes)
         return _of_parts(list(_parts(data)))
     except Exception:  # Pillow's plugins raise nearly everything on broken files
+        return _of_bands(source, i)
+
+
+def _of_bands(source: Source, i: int) -> Seen | None:
+    try:
+        data = source.fetch(i)
+    except DecodeError:
         return None
+    bands = tiff_of_bands(data) if isinstance(data, bytes) and data[:2] in (b"II", b"MM") else ""
+    return Seen(bands=bands) if bands else None
 
 
 def _parts(data: bytes) -> Iterator[np.ndarray]:

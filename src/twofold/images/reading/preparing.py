@@ -60,7 +60,7 @@ def prepare(
     path, out = str(path), str(out)
     _check(out, short_side, quality)
     source = open_source(path, image_column=image_column, label_column=label_column)
-    for line in settle_pixels(source, white, fourth_channel):
+    for line in settle_pixels(source, white, fourth_channel, refuse=True):
         say(line)
     manifest = {
         "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality, *_rule(source.pixels)]),
