@@ -37,25 +37,26 @@ def loop_scores(query, bank, labels, k, t, classes):
 def test_knn_is_the_loop(k, t):
     bank, labels = draws(40, 6, 5, 0)
     queries, _ = draws(9, 6, 5, 1)
-    predicted = knn_predict(3 * queries, 0.1 * bank, labels, k=k, temperature=t, classes=5)
+    predicted = knn_predict(3 * queries, 0.1 * bank, labels, k=k, temperature=t)
     for row, query in zip(predicted, queries, strict=True):
         scores = loop_scores(query, bank, labels, k, t, 5)
-        assert row.tolist() == sorted(range(5), key=lambda c: (-scores[c], c))
+        voted = sorted((c for c in range(5) if scores[c]), key=lambda c: (-scores[c], c))
+        assert row.tolist() == voted + [-1] * (min(k, 40) - len(voted))
 
 
 def test_chunks_change_nothing(monkeypatch):
     bank, labels = draws(50, 6, 4, 0)
     queries, _ = draws(23, 6, 4, 1)
-    whole = knn_predict(queries, bank, labels, k=9, classes=4), five_nn(queries, bank, labels)
+    whole = knn_predict(queries, bank, labels, k=9), five_nn(queries, bank, labels)
     monkeypatch.setattr(knn, "_CHUNK", 50 * 4)
-    torch.testing.assert_close(knn_predict(queries, bank, labels, k=9, classes=4), whole[0])
+    torch.testing.assert_close(knn_predict(queries, bank, labels, k=9), whole[0])
     torch.testing.assert_close(five_nn(queries, bank, labels), whole[1])
 
 
 def test_folds_are_the_loop():
     features, labels = draws(30, 5, 3, 2)
     folds = balanced_folds(labels, 0)
-    predicted = knn_of_folds(features, labels, folds, k=4, classes=3)
+    predicted = knn_of_folds(features, labels, folds, k=4)
     for i in range(30):
         others = [j for j in range(30) if folds[j] != folds[i]]
         scores = loop_scores(features[i], features[others], labels[others], 4, 0.1, 3)
@@ -76,7 +77,7 @@ def test_a_class_of_one_is_wrong_and_leaves_the_others_their_folds_and_neighbour
     labels = torch.tensor([0] * 40 + [1] * 40 + [2])
     folds = balanced_folds(labels, 0)
     assert len(folds.unique()) == 5 and fitting_k_of_folds(labels, folds) == 16
-    predicted = knn_of_folds(torch.randn(81, 4), labels, folds, k=16, classes=3)
+    predicted = knn_of_folds(torch.randn(81, 4), labels, folds, k=16)
     assert predicted[80] != 2
 
 
@@ -95,7 +96,7 @@ def noise(n, classes, seed):
 
 def by_folds(x, y, classes, seed):
     folds = balanced_folds(y, seed)
-    return (knn_of_folds(x, y, folds, k=fitting_k_of_folds(y, folds), classes=classes) == y).double().mean()
+    return (knn_of_folds(x, y, folds, k=fitting_k_of_folds(y, folds)) == y).double().mean()
 
 
 def by_bank(predict):
@@ -107,7 +108,7 @@ def by_bank(predict):
 
 
 def by_knn(asked, bank, labels, classes):
-    return knn_predict(asked, bank, labels, k=fitting_k(labels), classes=classes)[:, 0]
+    return knn_predict(asked, bank, labels, k=fitting_k(labels))[:, 0]
 
 
 def by_five(asked, bank, labels, classes):
@@ -149,18 +150,31 @@ def test_five_nn_is_the_loop_and_ties_go_to_the_smaller_label():
 
 def test_low_temperature_does_not_overflow():
     bank, labels = draws(20, 4, 3, 0)
-    predicted = knn_predict(bank.float(), bank.float(), labels, k=20, temperature=0.001, classes=3)
+    predicted = knn_predict(bank.float(), bank.float(), labels, k=20, temperature=0.001)
     assert torch.equal(predicted[:, 0], labels)
 
 
 def test_half_precision_features_are_scored_in_float32():
     bank, labels = draws(20, 4, 3, 0)
-    assert torch.equal(knn_predict(bank.bfloat16(), bank.bfloat16(), labels, k=1, classes=3)[:, 0], labels)
+    assert torch.equal(knn_predict(bank.bfloat16(), bank.bfloat16(), labels, k=1)[:, 0], labels)
 
 
 def test_nan_is_named():
     bank, labels = draws(20, 4, 3, 0)
     bank[3, 1] = torch.nan
-    for call in (lambda: knn_predict(bank, bank, labels, classes=3), lambda: five_nn(bank, bank, labels)):
+    for call in (lambda: knn_predict(bank, bank, labels), lambda: five_nn(bank, bank, labels)):
         with pytest.raises(UserError, match="1 of 20 feature vectors hold NaN"):
             call()
+
+
+def test_the_vote_takes_no_memory_for_classes_that_nobody_votes_for():
+    bank, labels = draws(60, 6, 5, 0)
+    queries, _ = draws(25, 6, 5, 1)
+    codes = torch.tensor([3, 10**6, 10**9, 10**12, 2**62])  # a table over these would take more than there is
+    assert torch.equal(knn_predict(queries, bank, codes[labels])[:, 0], codes[knn_predict(queries, bank, labels)[:, 0]])
+    assert torch.equal(five_nn(queries, bank, codes[labels]), codes[five_nn(queries, bank, labels)])
+
+
+def test_many_neighbours_vote_in_parts(monkeypatch):
+    monkeypatch.setattr(knn, "_CHUNK", 1000)
+    assert max(len(part) for part in knn._parts(torch.zeros(500, 2), 20, 20)) == 5

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 UNEQUAL = 1.5  # times the smallest class: with a larger one the plain accuracy may be that of one class
+SCORES = 1 << 25  # of classes, held at a time (128 MB in float32)
 
 
 def accuracies(scores: Tensor, labels: Tensor) -> dict[str, float]:
@@ -13,11 +14,15 @@ def accuracies(scores: Tensor, labels: Tensor) -> dict[str, float]:
 
     top5 only beyond 5 classes, balanced only where classes are unequal: see `first_answers`.
     """
-    order = scores.topk(min(5, scores.shape[1]), dim=1).indices
-    found = first_answers(order[:, 0], labels)
-    if scores.shape[1] > 5:
-        found["top5"] = (order == labels[:, None]).any(1).double().mean().item()
-    return found
+    return _of_answers(_best(scores), labels, scores.shape[1])
+
+
+@torch.no_grad()
+def layer_accuracies(layer: nn.Linear, features: Tensor, labels: Tensor) -> dict[str, float]:
+    """`accuracies` of a linear classifier on features (n, D), whose scores are made for some of them at a time."""
+    classes = layer.out_features
+    answers = [_best(layer(part)) for part in features.split(max(1, SCORES // classes))]
+    return _of_answers(torch.cat(answers), labels, classes)
 
 
 def first_answers(predicted: Tensor, labels: Tensor) -> dict[str, float]:
@@ -41,4 +46,16 @@ def majority_class(learned: Tensor, labels: Tensor, classes: int) -> dict[str, f
     Of classes of one size the smaller number comes first.
     """
     counts = learned.bincount(minlength=classes).double() - torch.arange(classes, device=learned.device) / classes
-    return accuracies(counts.expand(len(labels), classes), labels.to(learned.device))
+    return _of_answers(_best(counts[None]).expand(len(labels), -1), labels.to(learned.device), classes)
+
+
+def _best(scores: Tensor) -> Tensor:
+    return scores.topk(min(5, scores.shape[1]), dim=1).indices
+
+
+def _of_answers(answers: Tensor, labels: Tensor, classes: int) -> dict[str, float]:
+    """The accuracies of up to five answers to each question, int64 (n, 5), the best first."""
+    found = first_answers(answers[:, 0], labels)
+    if classes > 5:
+        found["top5"] = (answers == labels[:, None]).any(1).double().mean().item()
+    return found

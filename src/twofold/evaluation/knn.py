@@ -13,19 +13,22 @@ MOST = 200  # neighbours, as published (Wu et al. 2018)
 TEMPERATURE = 0.1
 FOLDS, FEWEST_FOLDS = 10, 5
 _CHUNK = 1 << 25  # similarities held at a time (128 MB in float32)
+_PER_VOTE = 10  # how many of them take as much as one neighbour's label, place and weight
 
 
 def knn_predict(
-    queries: Tensor, bank: Tensor, labels: Tensor, *, k: int = MOST, temperature: float = TEMPERATURE, classes: int
+    queries: Tensor, bank: Tensor, labels: Tensor, *, k: int = MOST, temperature: float = TEMPERATURE
 ) -> Tensor:
-    """Class ids by falling score, (n, classes) int64.
+    """The classes that get a vote, by falling score, (n, min(k, N)) int64; -1 fills the rows of fewer classes.
 
-    queries (n, D), bank (N, D), labels (N,) int64 in [0, classes). Rows are L2-normalised here; each of the k nearest
-    bank rows by cosine adds exp(cosine / temperature) to the score of its class (Wu et al. 2018, as in MoCo's CIFAR
-    demo). k larger than N means N. Of classes with equal scores the smaller id comes first.
+    queries (n, D), bank (N, D), labels (N,) int64, 0 and up. Rows are L2-normalised here; each of the k nearest bank
+    rows by cosine adds exp(cosine / temperature) to the score of its class (Wu et al. 2018, as in MoCo's CIFAR demo).
+    k larger than N means N. Of classes with equal scores the smaller id comes first. The memory depends on k, not on
+    the number of classes.
     """
     queries, bank = _unit(queries), _unit(bank)
-    return torch.cat([_vote(part @ bank.T, labels, k, temperature, classes) for part in _parts(queries, len(bank))])
+    k = min(k, len(bank))
+    return torch.cat([_vote(part @ bank.T, labels, k, temperature) for part in _parts(queries, len(bank), k)])
 
 
 def fitting_k(labels: Tensor, most: int = MOST) -> int:
@@ -39,17 +42,23 @@ def fitting_k(labels: Tensor, most: int = MOST) -> int:
     return min(most, max(1, int(counts.min()) // 2)) if len(counts) else 1
 
 
+def rows_by_class(labels: Tensor) -> dict[int, Tensor]:
+    """The rows of each label in rising order, int64, labels rising, too: by one sort, however many labels there are."""
+    order = labels.argsort(stable=True)
+    values, counts = labels.unique(return_counts=True)
+    return dict(zip(values.tolist(), order.split(counts.tolist()), strict=True))
+
+
 def balanced_folds(labels: Tensor, seed: int) -> Tensor:
     """A fold for every row, int64 (N,): its rank in its class, drawn by the seed, modulo the number of folds.
 
     As many folds as the smallest class has rows, but 5 to 10. Classes of one size have equally many rows in every fold,
     so each loses alike when a fold is taken out; leaving out one row would leave its own class a vote short.
     """
-    values, counts = labels.unique(return_counts=True)
-    count = min(FOLDS, max(FEWEST_FOLDS, int(counts.min())))
+    by_class = rows_by_class(labels)
+    count = min(FOLDS, max(FEWEST_FOLDS, min(len(rows) for rows in by_class.values())))
     folds = torch.zeros_like(labels)
-    for value in values.tolist():
-        rows = torch.nonzero(labels == value)[:, 0]
+    for value, rows in by_class.items():
         order = torch.randperm(len(rows), generator=generator(seed, "kNN folds", value)).to(rows.device)
         folds[rows[order]] = torch.arange(len(rows), device=rows.device) % count
     return folds
@@ -61,7 +70,7 @@ def fitting_k_of_folds(labels: Tensor, folds: Tensor) -> int:
 
 
 def knn_of_folds(
-    features: Tensor, labels: Tensor, folds: Tensor, *, k: int, temperature: float = TEMPERATURE, classes: int
+    features: Tensor, labels: Tensor, folds: Tensor, *, k: int, temperature: float = TEMPERATURE
 ) -> Tensor:
     """The first class by `knn_predict` for every row, int64 (N,), each fold asked of all the others; needs no separate
     test set.
@@ -72,7 +81,7 @@ def knn_of_folds(
     for fold in folds.unique().tolist():
         asked = folds == fold
         bank, own = features[~asked], labels[~asked]
-        found = knn_predict(features[asked], bank, own, k=k, temperature=temperature, classes=classes)
+        found = knn_predict(features[asked], bank, own, k=k, temperature=temperature)
         predicted[asked] = found[:, 0].to(labels.device)
     return predicted
 
@@ -82,26 +91,35 @@ def five_nn(queries: Tensor, bank: Tensor, labels: Tensor, *, k: int = 5) -> Ten
 
     Ties go to the smaller label (the W-MSE authors' protocol).
     """
-    classes = int(labels.max()) + 1
     centre = _checked(bank).mean(0)  # distances stay, and the expanded square loses fewer digits
     bank, queries = bank.to(centre.dtype) - centre, _checked(queries).to(centre.dtype) - centre
-    squares = bank.square().sum(1)
-    tie_break = torch.arange(classes, device=bank.device)
+    squares, k = bank.square().sum(1), min(k, len(bank))
     predicted = []
-    for part in _parts(queries, len(bank)):
-        nearest = (squares - 2 * part @ bank.T).topk(min(k, len(bank)), largest=False).indices
-        votes = F.one_hot(labels[nearest], classes).sum(1)
-        predicted.append((votes * classes - tie_break).argmax(1))
+    for part in _parts(queries, len(bank), k):
+        nearest = (squares - 2 * part @ bank.T).topk(k, largest=False).indices
+        classes, votes = _tally(labels[nearest], torch.ones_like(nearest))
+        first = (votes * k - torch.arange(k, device=votes.device)).argmax(1, keepdim=True)
+        predicted.append(classes.gather(1, first)[:, 0])
     return torch.cat(predicted)
 
 
-def _vote(similarity: Tensor, labels: Tensor, k: int, temperature: float, classes: int) -> Tensor:
-    nearest, rows = similarity.topk(min(k, similarity.shape[1]))
+def _vote(similarity: Tensor, labels: Tensor, k: int, temperature: float) -> Tensor:
+    nearest, rows = similarity.topk(k)
     weights = (
         (nearest - nearest[:, :1]) / temperature
     ).exp()  # a row's common factor changes no order, and no overflow
-    scores = weights.new_zeros(len(weights), classes).scatter_add_(1, labels[rows], weights)
-    return scores.argsort(stable=True, dim=1, descending=True)
+    classes, scores = _tally(labels[rows], weights)
+    order = scores.masked_fill(classes < 0, -1).argsort(stable=True, dim=1, descending=True)
+    return classes.gather(1, order)
+
+
+def _tally(labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """(classes, sums), both (n, k): the different labels (n, k) of each row in rising order, with the sum of the
+    weights (n, k) of each, added in their order; where a label has come before, -1 and 0."""
+    ordered = labels.sort(dim=1).values
+    sums = torch.zeros_like(weights).scatter_add_(1, torch.searchsorted(ordered, labels.contiguous()), weights)
+    ordered[:, 1:].masked_fill_(ordered[:, 1:] == ordered[:, :-1].clone(), -1)
+    return ordered, sums
 
 
 def _unit(features: Tensor) -> Tensor:
@@ -116,5 +134,6 @@ def _checked(features: Tensor) -> Tensor:
     return features
 
 
-def _parts(rows: Tensor, width: int) -> tuple[Tensor, ...]:
-    return rows.split(max(1, _CHUNK // max(1, width)))
+def _parts(rows: Tensor, width: int, k: int) -> tuple[Tensor, ...]:
+    """The rows in parts, by the similarities of each (`width`) and by what its k neighbours take while they vote."""
+    return rows.split(max(1, _CHUNK // max(1, width, _PER_VOTE * k)))

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.evaluation.accuracy import accuracies
+from twofold.evaluation.accuracy import layer_accuracies
 from twofold.randomness import generator
 
 
@@ -44,8 +44,7 @@ def linear_probe(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    with torch.no_grad():
-        return accuracies(layer(test_x), test_y)
+    return layer_accuracies(layer, test_x, test_y)
 
 
 def _layer(width: int, classes: int, seed: int) -> nn.Linear:

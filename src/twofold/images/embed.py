@@ -14,6 +14,7 @@ from twofold.errors import UserError
 from twofold.files import beside
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings, readable, stream_features
+from twofold.images.evaluation.transform import facts
 from twofold.images.reading import Images
 from twofold.runs.screen import OnProgress
 
@@ -51,9 +52,10 @@ def embed(
     them, and embedding (fixed-size list of float32, the backbone's pooled features, not normalised).
 
     Rows come in the order of the data; images that cannot be read have none and are listed in the result. The file's
-    metadata hold, under "twofold", JSON with the backbone's blueprint, mean, std, image_size and the data's
-    fingerprint. The file appears whole or not at all. Raises UserError for a name without .parquet, where it cannot be
-    written, or where no image can be read.
+    metadata hold, under "twofold", JSON with the backbone's blueprint, mean, std, image_size, white, fourth_channel,
+    precision, the data's fingerprint, and under "transform" the lines of Python that make an image file the backbone's
+    input (see `transform_lines`). The file appears whole or not at all. Raises UserError for a name without .parquet,
+    where it cannot be written, or where no image can be read.
     """
     import pyarrow.parquet as parquet
 
@@ -97,7 +99,7 @@ def _schema(backbone: Backbone, images: Images, inputs: InputSettings) -> Any:
     fields += [("class", pa.string())] if _named(images) else []
     fields += [("embedding", pa.list_(pa.float32(), backbone.width))]
     about = {"backbone": backbone.blueprint(), "image_size": inputs.size, "mean": inputs.mean, "std": inputs.std}
-    about["data"] = images.source.fingerprint()
+    about |= {"data": images.source.fingerprint()} | facts(inputs, images.source.pixels)
     return pa.schema(fields, metadata={METADATA: json.dumps(about)})
 
 

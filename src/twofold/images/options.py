@@ -23,6 +23,11 @@ class Columns(Options):
     class_level: int | None = option(None, least=0)
     """The folder in an image's path that is its class, 1 for the outermost, 0 for no labels; recognised where not
     given."""
+    """The label column of a parquet file."""
+    white: float | None = option(None, above=0)
+    """The level that counts as white in images of more than 8 bits (4095 for 12); guessed where not given."""
+    fourth_channel: Literal["auto", "alpha", "drop"] = option("auto")
+    """What a fourth channel is: alpha, laid over white, or none of the picture, dropped; auto guesses."""
     workers: int | None = option(None, least=0, harmless=True)
     """Processes or threads that decode; by the usable cores where not given."""
 

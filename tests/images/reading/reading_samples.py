@@ -53,3 +53,29 @@ def bomb(side: int = 30000) -> bytes:
 def pixels(image: Image.Image) -> np.ndarray:
     """int (3, H, W) of an RGB image."""
     return np.asarray(image.convert("RGB")).astype(int).transpose(2, 0, 1)
+
+
+def deep_png(array: np.ndarray) -> bytes:
+    """16-bit (H, W, 3 or 4) as a PNG, which Pillow cannot write."""
+    height, width, channels = array.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
+    return png(struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0), rows)
+
+
+def tiff(array: np.ndarray, *, extra: tuple[int, ...] = (), order: str = "<", photometric: int = 2) -> bytes:
+    """(H, W, C) of uint8 or uint16 as an uncompressed TIFF of C bands. extra: what those beyond the colours are."""
+    height, width, count = array.shape
+    data = array.astype(array.dtype.newbyteorder(order)).tobytes()
+    bits = [8 * array.dtype.itemsize] * count
+    entries = {256: [width], 257: [height], 258: bits, 259: [1], 262: [photometric], 273: [8], 277: [count]}
+    entries |= {278: [height], 279: [len(data)], 284: [1]} | ({338: list(extra)} if extra else {})
+    at = 8 + len(data)
+    tail_at, table, tail = at + 2 + 12 * len(entries) + 4, b"", b""
+    for tag, values in sorted(entries.items()):
+        kind, code = (4, "I") if tag in (273, 279) else (3, "H")
+        packed = struct.pack(f"{order}{len(values)}{code}", *values)
+        if len(packed) > 4:
+            packed, tail = struct.pack(f"{order}I", tail_at + len(tail)), tail + packed
+        table += struct.pack(f"{order}HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at)
+    return head + data + struct.pack(f"{order}H", len(entries)) + table + bytes(4) + tail

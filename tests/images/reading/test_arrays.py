@@ -98,7 +98,7 @@ def test_idx_with_the_labels_beside(tmp_path, suffix, pack):
 
 
 def test_what_is_refused(tmp_path):
-    np.savez(tmp_path / "float.npz", images=COLOUR / 255)
+    np.savez(tmp_path / "complex.npz", images=COLOUR * 1j)
     np.savez(tmp_path / "two.npz", a=GREY, b=GREY)
     np.save(tmp_path / "flat.npy", GREY[0])
     np.save(tmp_path / "odd.npy", RNG.integers(0, 256, (4, 5, 6, 7), dtype=np.uint8))
@@ -111,10 +111,10 @@ def test_what_is_refused(tmp_path):
     (tmp_path / "bad-idx3").write_bytes(b"hello world!")
     (tmp_path / "bad-idx3.gz").write_bytes(b"\x1f\x8bxx")
     for name, message in [
-        ("float.npz", r"no uint8 array.*images float64\[5, 6, 7, 3\]"),
+        ("complex.npz", r"no array of images.*images complex128\[5, 6, 7, 3\]"),
         ("two.npz", r"several arrays of images \(a, b\)"),
         ("flat.npy", r"uint8\[6, 7\]"),
-        ("odd.npy", "no axis of 1, 3 or 4"),
+        ("odd.npy", "no axis of 1, 3 or 4 channels; choose three of its bands"),
         ("none.npy", "uint8"),
         ("text.npz", "not a whole .npz"),
         ("text.npy", "not a whole .npy"),

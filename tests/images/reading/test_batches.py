@@ -73,7 +73,7 @@ def test_streams_are_the_batches(source, mode, monkeypatch):
 
 def test_kept_images_are_decoded_once(source, monkeypatch):
     calls = []
-    monkeypatch.setattr(images, "decode", lambda d, side: calls.append(1) or decode(d, side))
+    monkeypatch.setattr(images, "decode", lambda d, side, rule: calls.append(1) or decode(d, side, rule))
     data = Images(source, short_side=20)
     for _ in range(3):
         for _batch in data.stream(torch.arange(23).split(5)):
@@ -86,7 +86,7 @@ def test_kept_images_are_decoded_once(source, monkeypatch):
 
 def test_nothing_is_read_before_it_is_asked_for(source, monkeypatch):
     calls = []
-    monkeypatch.setattr(images, "decode", lambda d, side: calls.append(1) or decode(d, side))
+    monkeypatch.setattr(images, "decode", lambda d, side, rule: calls.append(1) or decode(d, side, rule))
     data = Images(source, short_side=20)
     assert not calls
     data.batch(torch.tensor([4, 5]))
@@ -187,7 +187,7 @@ def test_a_set_of_which_nothing_can_be_read(tmp_path):
     for i in range(8):
         (tmp_path / f"{i}.jpg").write_text("I am not a JPEG")
     data = Images(open_source(str(tmp_path)), short_side=20, max_unreadable=1.0)
-    with pytest.raises(UserError, match=r"8 images, of which none can be read: 0.jpg .not an image"):
+    with pytest.raises(UserError, match=r"8 images, of which none can be read: 0.jpg and 7 others .not an image"):
         data.batch(torch.arange(8))
 
 

@@ -219,7 +219,7 @@ def test_arrays():
     assert (values(array[::-1]) == array[::-1].transpose(2, 0, 1)).all()
     rgba = np.zeros((2, 2, 4), np.uint8)
     assert (values(rgba) == 255).all()
-    for bad in (np.zeros((2, 2), np.float32), np.zeros((2, 2, 2), np.uint8), np.zeros((0, 2), np.uint8)):
+    for bad in (np.zeros((2, 2), bool), np.zeros((2, 2, 2), np.uint8), np.zeros((0, 2), np.uint8)):
         with pytest.raises(DecodeError, match="no image"):
             decode(bad, None)
 

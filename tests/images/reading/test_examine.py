@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from reading_samples import album, bomb, encoded, picture, write
+from reading_samples import album, bomb, deep_png, encoded, picture, tiff, write
 
 from twofold.errors import UserError
 from twofold.images.reading import decode, examine, open_source
@@ -133,6 +133,33 @@ def test_a_sample_of_the_set(tmp_path):
     assert found.total == 30 and found.examined == 10 and found.duplicates is None
     assert "a sample of 30" in found.lines()[0]
     assert abs(found.decoded_bytes(None) - examine(str(tmp_path)).decoded_bytes(None)) < 3000
+
+
+def test_channels_and_range_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(deep_png(rng.integers(0, 4096, (20, 20, 3), np.uint16)))
+        (tmp_path / f"{i}.tif").write_bytes(tiff(rng.integers(0, 256, (20, 20, 4), np.uint8), extra=(0,)))
+        Image.fromarray(rng.integers(0, 256, (20, 20, 4), np.uint8)).save(tmp_path / f"nir-{i}.png")
+    found = examine(str(tmp_path))
+    assert found.channels == {"3 of 16 bits": 4, "4 of 8 bits": 8} and found.usable == 12
+    text = "\n".join(found.lines())
+    assert "channels: 4 of 8 bits in 8, 3 of 16 bits in 4" in text and "4,095 counts as white (a guess" in text
+    assert "fourth channel, left out: 4 (such as nir-0.png)" in text
+    assert "of 4 channels the first 3 used: 4 (such as 0.tif)" in text
+    text = "\n".join(examine(str(tmp_path), white=65535.0, fourth_channel="alpha").lines())
+    assert "65,535 counts as white\n" in text and "transparent, laid over white: 4" in text
+    np.save(tmp_path / "a.npy", rng.integers(0, 256, (3, 9, 8, 4), np.uint8))
+    assert "fourth channel, left out: 3" in "\n".join(examine(str(tmp_path / "a.npy")).lines())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_many_bands_are_one_line_with_a_count(tmp_path, capfd):
+    for i in range(40):
+        (tmp_path / f"{i:02d}.tif").write_bytes(tiff(np.zeros((20, 20, 13), np.uint16), extra=(0,) * 12, photometric=1))
+    text = "\n".join(examine(str(tmp_path)).lines())
+    assert "broken: 40: 00.tif and 39 others (a TIFF of 13 bands of 16 bits, not known to be red" in text
+    assert text.count("13 bands") == 2 and capfd.readouterr() == ("", "")
 
 
 def test_nothing_usable_and_nothing_there(tmp_path):

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from reading_samples import album, encoded, picture, pixels, write
+from reading_samples import album, deep_png, encoded, picture, pixels, write
 
 from twofold.errors import UserError
 from twofold.images.reading import Images, decode, open_source, prepare, preparing
+from twofold.images.reading.looking import settle_pixels
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,27 @@ def test_arrays_can_be_prepared(tmp_path):
     made = open_source(quiet(tmp_path / "a.npz", tmp_path / "out"))
     assert all((decode(made.read(i), 24).numpy() == array[i].transpose(2, 0, 1)).all() for i in range(3))
     assert made.labels.tolist() == [0, 1, 2] and made.names[1] == "a.npz[1]"
+
+
+def test_deep_and_four_channel_images_become_plain_ones_by_the_rule_of_the_set(tmp_path):
+    rng, said = np.random.default_rng(0), []
+    (tmp_path / "in").mkdir()
+    for i in range(3):
+        (tmp_path / "in" / f"{i}.png").write_bytes(deep_png(rng.integers(0, 4096, (9, 8, 3), np.uint16)))
+        Image.fromarray(rng.integers(0, 256, (9, 8, 4), np.uint8)).save(tmp_path / "in" / f"nir-{i}.png")
+    given = open_source(str(tmp_path / "in"))
+    settle_pixels(given)
+    made = open_source(quiet(tmp_path / "in", tmp_path / "out", say=said.append))
+    assert (
+        said == [f"{tmp_path / 'in'}: {note}" for note in given.pixel_notes]
+        and "4,095 counts as white" in said[0]
+        and "left out" in said[1]
+    )
+    assert settle_pixels(made) == []
+    for i in range(6):
+        assert torch.equal(decode(made.read(i), None), decode(given.read(i), None, given.pixels))
+    with pytest.raises(UserError, match="not what this call would write"):
+        quiet(tmp_path / "in", tmp_path / "out", white=65535.0)
 
 
 def test_unreadable_images_are_left_out_and_listed(tmp_path):

@@ -30,6 +30,8 @@ ORDER = {
     "simsiam-imagenet": [Crop, Jitter, Grey, Blur, Flip, Normalise],
     "simsiam-cifar": [Crop, Jitter, Grey, Flip, Normalise],
     "byol": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
+    "scrl": [Crop, Flip, Jitter, Grey, Blur, Solarise, Clip, Normalise],
+    "scrl-small": [Crop, Jitter, Grey, Solarise, Flip, Normalise],
     "moco-v3": [Crop, Jitter, Grey, Blur, Solarise, Flip, Normalise],
     "dino-resnet50": [Crop, Flip, Jitter, Grey, Blur, Solarise, Normalise],
     "swav": [Crop, Flip, Jitter, Grey, Blur, Normalise],
@@ -48,6 +50,8 @@ SETTINGS = {
     "simsiam-imagenet": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "simsiam-cifar": (0.2, "bilinear", (0.4, 0.4, 0.4, 0.1, 0.8), 0.2),
     "byol": (0.08, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "scrl": (0.2, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
+    "scrl-small": (0.2, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "moco-v3": (0.2, "bilinear", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "dino-resnet50": (0.14, "bicubic", (0.4, 0.4, 0.2, 0.1, 0.8), 0.2),
     "swav": (0.14, "bilinear", (0.8, 0.8, 0.8, 0.2, 0.8), 0.2),
@@ -71,7 +75,7 @@ def test_an_augmentation_is_what_its_authors_ran(name: str) -> None:
         assert all(op.p == 0.5 for op in ops if isinstance(op, Flip))
 
 
-@pytest.mark.parametrize("name", ["byol", "moco-v3", "dino-resnet50"])
+@pytest.mark.parametrize("name", ["byol", "scrl", "moco-v3", "dino-resnet50"])
 def test_both_views_are_blurred_and_solarised_differently(name: str) -> None:
     chances = [[op.p for op in ops if isinstance(op, (Blur, Solarise))] for ops in AUGMENTATIONS[name].views]
     assert chances == [[1.0, 0.0], [0.1, 0.2]]

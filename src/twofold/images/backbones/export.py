@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -46,13 +47,20 @@ class Exported:
 
 
 def save_backbone(
-    backbone: Exportable, path: str | Path, *, mean: Sequence[float], std: Sequence[float], method: str
+    backbone: Exportable,
+    path: str | Path,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    method: str,
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Write the network's own state dict as safetensors, with all it takes to use it as JSON in the metadata.
 
-    mean, std: the normalisation of its input, in [0, 1] units. The file is there whole or not at all.
+    mean, std: the normalisation of its input, in [0, 1] units. facts: what else the metadata say. The file is there
+    whole or not at all.
     """
-    about = {"format": "pt", **_about(backbone, mean, std, method)}
+    about = {"format": "pt", **_about(backbone, mean, std, method, facts)}
     write_safetensors(Path(path), backbone.network.state_dict(), about)
     return Path(path)
 
@@ -65,6 +73,7 @@ def export(
     mean: Sequence[float],
     std: Sequence[float],
     method: str = "",
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Exported:
     """Write `backbone` to the file `out` for "torchvision", "timm", "safetensors" (twofold itself) or "onnx".
 
@@ -84,9 +93,9 @@ def export(
     with beside(out) as part:
         lines = _lines(backbone, part, format, mean, std)
         if format == "onnx":
-            _write_onnx(reference, part, _about(backbone, mean, std, method))
+            _write_onnx(reference, part, _about(backbone, mean, std, method, facts))
         else:
-            save_backbone(reference, part, mean=mean, std=std, method=method)
+            save_backbone(reference, part, mean=mean, std=std, method=method, facts=facts)
         difference = _check(reference, lines, format)
         if not difference <= TOLERANCE[format]:
             raise UserError(
@@ -95,16 +104,19 @@ def export(
     return Exported(out, _lines(backbone, out, format, mean, std), difference)
 
 
-def _about(backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str) -> dict[str, str]:
-    facts = {
+def _about(
+    backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str, facts: Mapping[str, Any]
+) -> dict[str, str]:
+    known = {
         "twofold": version("twofold"),
         "backbone": backbone.blueprint(),
         "image_size": backbone.image_size,
         "mean": [float(m) for m in mean],
         "std": [float(s) for s in std],
         "method": method,
+        **facts,
     }
-    return {key: json.dumps(value) for key, value in facts.items()}
+    return {key: json.dumps(value) for key, value in known.items()}
 
 
 def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float], std: Sequence[float]) -> list[str]:

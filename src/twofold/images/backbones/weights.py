@@ -19,6 +19,11 @@ from twofold.errors import UserError, clause
 _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
 _LONGEST = 4096  # pixels of a side that a file may ask a network to be made for
 _MOST = 1e6  # of a mean or a deviation
+_BRIGHTEST = 1e12
+_MAY_BE: dict[str, list[Any]] = {
+    "fourth_channel": [None, "alpha", "drop"],
+    "precision": ["fp32", "bf16"],
+}  # the first where it is missing
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,8 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     wrong = [name for name in ("mean", "std") if not _are_statistics(about[name], above_zero=name == "std")]
     wrong += [] if _is_side(about["image_size"]) else ["image_size"]
     wrong += [] if isinstance(about["method"], str) else ["method"]
+    wrong += [name for name, may_be in _MAY_BE.items() if about.get(name, may_be[0]) not in may_be]
+    wrong += [] if about.get("white") is None or _is_level(about["white"]) else ["white"]
     wrong += [f"backbone {name}" for name in ("name", "stem") if not isinstance(backbone.get(name), str)]
     wrong += [] if _is_side(backbone.get("image_size")) else ["backbone image_size"]
     if wrong:
@@ -115,6 +122,11 @@ def _are_statistics(value: Any, above_zero: bool) -> bool:
     """Whether a value is a number for each colour, such as an image is normalised by."""
     numbers = isinstance(value, list) and len(value) == 3 and all(isinstance(v, int | float) for v in value)
     return numbers and all(abs(v) < _MOST and (v > 0 or not above_zero) for v in value)
+
+
+def _is_level(value: Any) -> bool:
+    """Whether a value is a level that may count as white."""
+    return type(value) in (int, float) and 0 < value < _BRIGHTEST
 
 
 def _is_side(value: Any) -> bool:

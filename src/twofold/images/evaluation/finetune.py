@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.errors import UserError
-from twofold.evaluation.accuracy import accuracies
+from twofold.evaluation.accuracy import layer_accuracies
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.augmented import epoch_batches
 from twofold.images.evaluation.features import InputSettings
@@ -72,8 +72,7 @@ def finetune(
         if on_progress:
             on_progress(epoch + 1, epochs)
     features, labels = test.features(network, inputs)
-    with torch.no_grad():
-        return accuracies(head(features.to(inputs.device)).cpu(), labels)
+    return layer_accuracies(head, features.to(inputs.device), labels.to(inputs.device))
 
 
 def _learn(

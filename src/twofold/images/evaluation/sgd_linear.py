@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.evaluation.accuracy import accuracies
+from twofold.evaluation.accuracy import layer_accuracies
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.augmented import epoch_batches
 from twofold.images.evaluation.features import InputSettings
@@ -87,8 +87,7 @@ def sgd_linear(
     finally:
         backbone.train(training)
     features, labels = test.features(backbone, inputs)
-    with torch.no_grad():
-        return accuracies(layer(features.to(inputs.device)).cpu(), labels)
+    return layer_accuracies(layer, features.to(inputs.device), labels.to(inputs.device))
 
 
 def make_layer(width: int, classes: int, init_std: float, seed: int) -> nn.Linear:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError, nearest
+from twofold.evaluation.knn import rows_by_class
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
 from twofold.images.reading.source import Source, some_of
@@ -111,8 +112,7 @@ def numbered(*splits: Split) -> tuple[list[Split], int]:
 def hold_out(split: Split, share: float = 0.2, seed: int = 0) -> tuple[Split, Split]:
     """(train, test): `share` of each class held out, at least one image where the class has two."""
     test = torch.zeros(len(split), dtype=torch.bool)
-    for label in split.labels.unique().tolist():
-        rows = _shuffled(split.labels, label, seed)
+    for rows in _shuffled(split.labels, seed):
         test[rows[: min(max(1, round(share * len(rows))), len(rows) - 1)]] = True
     return split.take(~test), split.take(test)
 
@@ -124,13 +124,11 @@ def few_labels(split: Split, share: float, seed: int = 0) -> Split:
     """
     if not 0 < share <= 1:
         raise UserError(f"A share of the labels lies in (0, 1], and {share} does not.")
-    rows = [
-        _shuffled(split.labels, label, seed)[: max(1, round(share * int((split.labels == label).sum())))]
-        for label in split.labels.unique().tolist()
-    ]
+    rows = [rows[: max(1, round(share * len(rows)))] for rows in _shuffled(split.labels, seed)]
     return split.take(torch.cat(rows).sort().values)
 
 
-def _shuffled(labels: Tensor, label: int, seed: int) -> Tensor:
-    rows = torch.nonzero(labels == label)[:, 0]
-    return rows[torch.randperm(len(rows), generator=generator(seed, "split", label))]
+def _shuffled(labels: Tensor, seed: int) -> Iterator[Tensor]:
+    """The rows of each class, in an order drawn by the seed."""
+    for label, rows in rows_by_class(labels).items():
+        yield rows[torch.randperm(len(rows), generator=generator(seed, "split", label))]

@@ -9,9 +9,9 @@ import torch
 
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError
+from twofold.images.jobs.model import open_data
 from twofold.images.jobs.settle import settle
 from twofold.images.options import Pretrain
-from twofold.images.reading import open_source
 from twofold.images.reading.examining import examine
 from twofold.images.reading.resources import bytes_in_words
 from twofold.training.distribution import choose_precision
@@ -20,10 +20,10 @@ from twofold.training.settling import plan_of
 
 def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
     """Print what was found and what would happen, and return the numbers; see `api.check`."""
-    findings = examine(data, **options.wanted())
+    findings = examine(data, white=options.white, fourth_channel=options.fourth_channel, **options.wanted())
     print("\n".join(findings.lines()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    source = open_source(data, **options.wanted())
+    source = open_data(data, options)
     settings = settle(options, composition, source, data, device.type == "cuda")
     settings = replace(settings, precision=choose_precision(options.precision, device))
     assert settings.image_size is not None
@@ -40,5 +40,7 @@ def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any
             f"{broken:.0%} of the images cannot be read, and a run would end at {allowed:.0%}: mend or remove them, or "
             f"give pretrain --max-unreadable."
         )
-    numbers = {key: getattr(findings, key) for key in ("total", "usable", "broken", "formats", "odd", "duplicates")}
+    numbers = {
+        key: getattr(findings, key) for key in ("total", "usable", "broken", "formats", "channels", "odd", "duplicates")
+    }
     return {**numbers, "settings": {"method": composition.name, "data": data, **settings.values()}}

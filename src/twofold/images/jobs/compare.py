@@ -20,12 +20,12 @@ from twofold.images.evaluation.splits import Split, remarks
 from twofold.images.evaluation.unlabelled import without_labels
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.evaluate import measure, protocols_named
-from twofold.images.jobs.model import BACKBONE_FILE, Model, open_images, open_model
+from twofold.images.jobs.model import BACKBONE_FILE, Model, open_data, open_images, open_model
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
 from twofold.images.options import Compare, Evaluate, Pretrain
-from twofold.images.reading import Source, open_source
+from twofold.images.reading import Source
 from twofold.images.report.sections import SECTIONS
 from twofold.page import Sections
 from twofold.runs.results import add_results, read_results
@@ -36,7 +36,10 @@ WITHOUT_LABELS = ("instance retrieval", "effective rank")
 PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
 ALIKE = ("backbone", "stem", "batch_size", "image_size", "recipe")
-STORED = ("test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column", "part", "class_level")
+STORED = (
+    "test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column", "part", "class_level", "white",
+    "fourth_channel",
+)  # fmt: skip
 
 
 def run(entries: list[Entry], data: str, options: Compare) -> dict[str, Any]:
@@ -137,9 +140,13 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         label_column=options.label_column,
         part=options.part,
         class_level=options.class_level,
+        white=source.pixels.white,
+        fourth_channel=source.pixels.fourth or "auto",
         quiet=True,
     )
-    stored = {name: getattr(options, name) for name in STORED}
+    # None where an option is as usual, like one that an earlier version did not have.
+    given = {name: getattr(options, name) for name in STORED}
+    stored = {name: None if value == options.usual()[name] else value for name, value in given.items()}
     alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")}
     identity = {
         "fingerprint": " ".join(one.fingerprint() for one in sources),
@@ -154,7 +161,7 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
         out = Path(options.out) if options.out else default_folder(data)
         ceiling = Supervised(out, data, training, statistics, measuring)
-    notes = [*_notes(bool(protocols), ceiling is not None), *_guesses(source, test)]
+    notes = [*source.pixel_notes, *_notes(bool(protocols), ceiling is not None), *_guesses(source, test)]
     return ImageBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling)
 
 
@@ -175,6 +182,8 @@ def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -
         label_column=options.label_column,
         part=options.part,
         class_level=options.class_level,
+        white=options.white,
+        fourth_channel=options.fourth_channel,
         epochs=EPOCHS if no_budget else options.epochs,
         steps=options.steps,
         val=options.test,
@@ -200,7 +209,7 @@ def _budget(options: Pretrain, steps: int | None) -> Pretrain:
 
 
 def _open(path: str, options: Compare, role: str = "train") -> Source:
-    return open_source(path, **options.wanted(role))
+    return open_data(path, options, role)
 
 
 def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from twofold.images.embed import embed, fingerprint_in
-from twofold.images.jobs.model import open_images, open_model
+from twofold.images.jobs.model import as_trained, open_images, open_model, print_notes
 from twofold.images.options import Embed
 from twofold.runs.folder import data_name
 from twofold.runs.screen import progress_bar
@@ -20,9 +20,10 @@ def run(model: str, data: str, options: Embed) -> Path:
         batch_size=options.batch_size,
         trust=options.trust,
     )
+    options = as_trained(options, opened)
     images = open_images(data, options, opened.inputs.size, opened.inputs.device, role="all", max_unreadable=1.0)
     if not options.quiet:
-        print("".join(f"{note}\n" for note in images.source.notes), end="")
+        print_notes(images.source)
     out = Path(options.out) if options.out else _free_place(opened.run or Path(), data, images.source.fingerprint())
     with progress_bar("embedding", options.quiet) as on_progress:
         written = embed(opened.backbone, images, out, opened.inputs, on_progress=on_progress)

@@ -19,7 +19,7 @@ from twofold.images.evaluation.floors import centred, pixel_features, random_net
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, remarks
-from twofold.images.jobs.model import Model, open_images, open_model
+from twofold.images.jobs.model import Model, as_trained, open_images, open_model, print_notes
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
 from twofold.images.report.knn import SHARED
@@ -32,7 +32,7 @@ OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
 
 def _knn(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[str, float]:
-    predicted = knn_predict(asked[0], *bank, k=fitting_k(bank[1]), classes=classes)
+    predicted = knn_predict(asked[0], *bank, k=fitting_k(bank[1]))
     return first_answers(predicted[:, 0], asked[1])
 
 
@@ -88,7 +88,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
         batch_size=options.batch_size,
         trust=options.trust,
     )
-    rows = measure(opened, protocols, data, options)
+    rows = measure(opened, protocols, data, as_trained(options, opened))
     print(table(rows))
     _keep(rows, opened, options.out)
     return rows
@@ -108,6 +108,8 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     """The results of a model, and of its floors, as evaluation.json keeps them."""
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
+        for part in dict.fromkeys((train.images.source, test.images.source)):
+            print_notes(part)
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
     with progress_bar("evaluating", options.quiet) as on_progress:
         task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)

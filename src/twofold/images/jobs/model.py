@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -12,20 +12,27 @@ from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone, load_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.options import Columns
-from twofold.images.reading import Images, open_source
+from twofold.images.reading import Images, Source, open_source
+from twofold.images.reading.looking import settle_pixels
+from twofold.images.reading.pixels import PixelRule
 from twofold.images.views.augmentations import statistics_named
 from twofold.training.distribution import choose_precision
 
 BACKBONE_FILE = "backbone.safetensors"
 RANDOM = "random:"
 
+Reading = TypeVar("Reading", bound=Columns)
+
 
 @dataclass(frozen=True)
 class Model:
-    """A backbone in evaluation mode on its device, how images reach it, its names, and its run folder if any."""
+    """A backbone in evaluation mode on its device, how images reach it, what white and a fourth channel were in those
+    that it learned from, the precision in which it did, its names, and its run folder if any."""
 
     backbone: Backbone
     inputs: InputSettings
+    pixels: PixelRule
+    precision: str
     method: str
     name: str
     run: Path | None
@@ -62,6 +69,7 @@ def open_model(
         elif not path.is_file():
             raise UserError(f"{name} is no run folder and no backbone file: give one of them, or {RANDOM}resnet18.")
         backbone, about = load_backbone(path, trust=trust)
+        about.setdefault("fourth_channel", "alpha")  # what earlier versions, which do not say so, took it for
     inputs = InputSettings(
         image_size or int(about["image_size"]),
         tuple(about["mean"]),
@@ -71,7 +79,34 @@ def open_model(
         batch_size=batch_size,
     )
     backbone = backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(backbone, inputs, str(about["method"]), name.rstrip("/"), run)
+    pixels = PixelRule(about.get("white"), about.get("fourth_channel"))
+    return Model(
+        backbone, inputs, pixels, str(about.get("precision", "fp32")), str(about["method"]), name.rstrip("/"), run
+    )
+
+
+def open_data(data: str, options: Columns, role: str = "train") -> Source:
+    """The images of a path, with the rule by which their pixels are read. role: what they are for.
+
+    See `Columns.wanted` and `looking.settle_pixels`.
+    """
+    source = open_source(data, **options.wanted(role))
+    settle_pixels(source, options.white, options.fourth_channel, refuse=True)
+    return source
+
+
+def print_notes(source: Source) -> None:
+    """Say what was guessed about the data, and how its pixels are read, where there is something to say."""
+    for line in source.notes:
+        print(line)
+    for line in source.pixel_notes:
+        print(f"{source.path}: {line}")
+
+
+def as_trained(options: Reading, model: Model) -> Reading:
+    """The options with what the model's own images had as white and fourth channel, where they are not given."""
+    fourth = options.fourth_channel if options.fourth_channel != "auto" else model.pixels.fourth or "auto"
+    return replace(options, white=options.white or model.pixels.white, fourth_channel=fourth)
 
 
 def open_images(
@@ -82,5 +117,9 @@ def open_images(
     They are kept at twice the size on the short side: crops smaller than half of that are enlarged, as they are from
     the usual 500 px photographs at 224 px.
     """
-    source = open_source(data, **options.wanted(role))
+    return images_of(open_data(data, options, role), options, size, device, **settings)
+
+
+def images_of(source: Source, options: Columns, size: int, device: torch.device | str, **settings: Any) -> Images:
+    """The images of a source, as `open_images` opens them."""
     return Images(source, short_side=2 * size, workers=options.workers, device=device, **settings)

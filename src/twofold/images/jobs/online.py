@@ -76,10 +76,10 @@ class OnlineKNN(Monitor):
         rows, labels = bank
         if queries is None:
             folds, _ = self._fitting_folds(labels)
-            predicted = knn_of_folds(rows, labels, folds, k=self.k, classes=self.classes)
+            predicted = knn_of_folds(rows, labels, folds, k=self.k)
             return first_answers(predicted, labels)
         asked, truth = queries
-        return first_answers(knn_predict(asked, rows, labels, k=self.k, classes=self.classes)[:, 0], truth)
+        return first_answers(knn_predict(asked, rows, labels, k=self.k)[:, 0], truth)
 
     def floors(self, backbone: nn.Module) -> dict[str, dict[str, float]]:
         """The same question put, with the same k, to raw pixels and to the same network untrained; and the largest

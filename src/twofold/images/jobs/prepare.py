@@ -17,7 +17,9 @@ def run(data: str, out: str, options: Prepare) -> Path:
             out,
             short_side=options.short_side,
             workers=options.workers,
-            on_notes=lambda notes: print("".join(f"{note}\n" for note in notes), end=""),
+            white=options.white,
+            fourth_channel=options.fourth_channel,
+            say=print,
             on_progress=on_progress,
             **options.wanted(),
         )

@@ -17,15 +17,17 @@ from twofold.images.backbones.names import is_own
 from twofold.images.backbones.weights import weights_file
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.overlap import overlap
+from twofold.images.evaluation.transform import facts
 from twofold.images.jobs.consistency import TemporalConsistency
-from twofold.images.jobs.model import BACKBONE_FILE, open_images
+from twofold.images.jobs.model import BACKBONE_FILE, images_of, open_data
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
-from twofold.images.reading import Images, Source, open_source
+from twofold.images.reading import Images, Source
 from twofold.images.reading.identity import file_digest
 from twofold.images.reading.resources import usable_cores
+from twofold.images.reading.source import by_reason
 from twofold.images.report.sections import SECTIONS
 from twofold.images.views import ImageViews
 from twofold.methods.build import build
@@ -52,7 +54,7 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
 
     alone: the run is not part of a comparison, so say what to do with it.
     """
-    source = open_source(data, **options.wanted())
+    source = open_data(data, options)
     settings = settle(options, composition, source, data, torch.cuda.is_available())
     fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes)
     settings = replace(settings, precision=choose_precision(options.precision, fabric.device))
@@ -88,8 +90,9 @@ def _put_together(
     composition: Composition, data: str, settings: Pretrain, source: Source, plan: Plan, fabric: Fabric
 ) -> Work:
     size, seed = cast(int, settings.image_size), settings.seed
-    images = _open(data, settings, fabric.device)
-    val = _open(settings.val, settings, fabric.device, "valid") if settings.val else None
+    images = _images(source, settings, fabric.device)
+    alike = replace(settings, white=source.pixels.white, fourth_channel=source.pixels.fourth or "auto")
+    val = _images(open_data(settings.val, alike, "valid"), settings, fabric.device) if settings.val else None
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
         settings.backbone,
@@ -148,7 +151,10 @@ def _train(work: Work, alone: bool) -> Path:
         if work.online:
             _measure(folder, work.online, work, outcome.metrics.get("knn"))
         mean, std = work.views.mean, work.views.std
-        save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=work.composition.name)
+        about = facts(work.inputs, source.pixels)
+        save_backbone(
+            work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=work.composition.name, facts=about
+        )
         trust = " --trust" if is_own(work.backbone.blueprint()["name"]) else ""
         advice = f"backbone: {path / BACKBONE_FILE}; use it with: twofold embed {path} DATA{trust}"
         session.finish(SECTIONS, advice if alone else "")
@@ -174,9 +180,11 @@ def _identity(work: Work) -> dict[str, str]:
 def _header(work: Work) -> Iterator[str]:
     images, settings, device = work.images, work.settings, work.fabric.device
     yield f"data: {images.source.describe()}; {images.describe()}"
-    yield from images.source.notes
+    yield from (*images.source.notes, *images.source.pixel_notes)
     if work.online:
         yield from work.online.notes
+        if work.online.queries:
+            yield from (f"{settings.val}: {note}" for note in work.online.queries.images.source.pixel_notes)
     yield f"backbone: {work.backbone.describe()}"
     yield f"views: {work.method.view_count} of {settings.image_size} px by {settings.views}"
     yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
@@ -197,14 +205,13 @@ def _header(work: Work) -> Iterator[str]:
         yield f"{found}: no kNN during the run."
 
 
-def _open(path: str, settings: Pretrain, device: torch.device, role: str = "train") -> Images:
+def _images(source: Source, settings: Pretrain, device: torch.device) -> Images:
     memory = settings.memory_gb
-    return open_images(
-        path,
+    return images_of(
+        source,
         settings,
         cast(int, settings.image_size),
         device,
-        role,
         memory_bytes=None if memory is None else int(memory * 1e9),
         max_unreadable=settings.max_unreadable,
         seed=settings.seed,
@@ -213,10 +220,9 @@ def _open(path: str, settings: Pretrain, device: torch.device, role: str = "trai
 
 def _unreadable(images: Images, folder: RunFolder) -> str:
     broken = images.unreadable
-    first = ", ".join(f"{name} ({reason})" for name, reason in list(broken.items())[:3])
-    more = ", ..." if len(broken) > 3 else ""
     return (
-        f"{len(broken):,} of {len(images):,} images could not be read and others stood in for them: {first}{more}; "
+        f"{len(broken):,} of {len(images):,} images could not be read and others stood in for them: "
+        f"{by_reason(broken)}; "
         f"all are in {folder.path / 'unreadable.txt'}."
     )
 

@@ -11,6 +11,7 @@ from twofold.errors import UserError
 from twofold.images.options import Pretrain
 from twofold.images.reading import DecodeError, Source
 from twofold.images.reading.decode import image_size
+from twofold.images.reading.pixels import UNIT, WHOLE
 from twofold.runs.folder import default_out
 from twofold.training.settling import settle_training
 
@@ -24,7 +25,7 @@ def settle(options: Pretrain, composition: Composition, source: Source, data: st
     """The options with every value filled in. Raises UserError where the data cannot carry what was asked."""
     if len(source) < 2:
         raise UserError(f"{data} holds {len(source)} image{'' if len(source) == 1 else 's'}: give at least two.")
-    side = options.image_size or fitting_side(source, gpu)
+    side, pixels = options.image_size or fitting_side(source, gpu), source.pixels
     name = recipe_for(side) if options.recipe == "auto" else options.recipe
     recipe = composition.recipe(name)
     settings = replace(
@@ -33,6 +34,9 @@ def settle(options: Pretrain, composition: Composition, source: Source, data: st
         out=options.out or default_out(composition.name, data),
         recipe=name,
         image_size=side,
+        white=options.white
+        or (None if pixels.white in (WHOLE, UNIT) else pixels.white),  # what files say needs no word
+        fourth_channel="drop" if pixels.fourth == "drop" else options.fourth_channel,
         backbone=_or(options.backbone, "resnet50" if gpu and side > CPU_SIDE else "resnet18"),
         views=_or(options.views, recipe.views),
         statistics=_or(options.statistics, "cifar10" if name == "cifar" and side == 32 else "imagenet"),

@@ -28,11 +28,12 @@ from twofold.images.reading.source import Source, digest
 from twofold.images.reading.wanted import UNDIVIDED, Wanted
 from twofold.parts import named_among
 
+KINDS = "uif"  # of numpy's types
 IMAGE_KEYS = ("images", "x_train", "train_images", "X_train", "x", "X", "data", "imgs")
 
 
 class Arrays(Source):
-    """One uint8 array (n, H, W), (n, H, W, C) or (n, C, H, W), with C 1, 3 or 4."""
+    """One array (n, H, W), (n, H, W, C) or (n, C, H, W), with C 1, 3 or 4, of uint8, other integers or floats."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Arrays(Source):
             self.labels, self.classes = labels_from_values(labels.reshape(-1).tolist())
 
     def read(self, i: int) -> np.ndarray:
-        """The pixels, uint8 (H, W) or (H, W, C)."""
+        """The pixels, (H, W) or (H, W, C)."""
         return self.images[i]
 
     def fingerprint(self) -> str:
@@ -115,10 +116,13 @@ def _headers(members: zipfile.ZipFile) -> dict[str, tuple[zipfile.ZipInfo, Heade
 
 def _images_in(path: str, found: Mapping[str, tuple[object, Header]], wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     """The name of the array that holds the images, and what was decided, where there are several in parts."""
-    fitting = [k for k, (_, about) in found.items() if about.dtype == np.uint8 and len(about.shape) in (3, 4)]
+    shaped = {k: about.dtype for k, (_, about) in found.items() if len(about.shape) in (3, 4)}
+    fitting = [k for k, dtype in shaped.items() if dtype == np.uint8] or [
+        k for k, dtype in shaped.items() if dtype.kind in KINDS
+    ]
     if not fitting:
         listed = ", ".join(f"{k} {about}" for k, (_, about) in list(found.items())[:6]) or "nothing readable"
-        raise UserError(f"{path} holds no uint8 array of images with 3 or 4 dimensions but {listed}.")
+        raise UserError(f"{path} holds no array of images (numbers with 3 or 4 dimensions) but {listed}.")
     parts = {what.part: k for k, what in reversed(named_among(fitting).items())}
     if len(parts) > 1 or wanted.part not in (None, *UNDIVIDED):
         counts = Counter({part: found[k][1].shape[0] for part, k in parts.items()})
@@ -212,12 +216,15 @@ def _labels_for(key: str, found: Mapping[str, tuple[object, Header]]) -> str | N
 
 
 def _channels_last(path: str, name: str, images: np.ndarray) -> np.ndarray:
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
+    if images.dtype.kind not in KINDS or images.ndim not in (3, 4) or not images.size:
         raise UserError(
-            f"{path}: {name} is {images.dtype}{list(images.shape)}; images are uint8 (n, H, W) or (n, H, W, C)."
+            f"{path}: {name} is {images.dtype}{list(images.shape)}; images are numbers (n, H, W) or (n, H, W, C)."
         )
     if images.ndim == 4 and images.shape[-1] not in (1, 3, 4):
         if images.shape[1] not in (1, 3, 4):
-            raise UserError(f"{path}: {name} has shape {list(images.shape)}, with no axis of 1, 3 or 4 channels.")
+            raise UserError(
+                f"{path}: {name} has shape {list(images.shape)}, with no axis of 1, 3 or 4 channels; choose "
+                f"three of its bands and save them as RGB."
+            )
         images = images.transpose(0, 2, 3, 1)
     return images

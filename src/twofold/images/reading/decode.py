@@ -18,12 +18,16 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from twofold.images.reading.convert import of_array, of_image
+from twofold.images.reading.deep import tiff_of_bands
+from twofold.images.reading.pixels import PixelRule
 from twofold.images.reading.source import DecodeError
 
 # EPS, PDF and WMF are left out: their plugins run other programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "MPO", "AVIF", "JPEG2000", "TGA", "ICO")
 LONGEST = 8  # times short_side: a longer image is shrunk further, for it would pad its whole batch
 ORIENTATION = 0x0112
+PLAIN = PixelRule()
 
 # Images beyond Pillow's warning (89 megapixels) are photographs of good cameras; twice that is its error, and ours.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -31,17 +35,17 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def decode(data: bytes | np.ndarray, short_side: int | None) -> Tensor:
+def decode(data: bytes | np.ndarray, short_side: int | None, rule: PixelRule = PLAIN) -> Tensor:
     """An image as uint8 (3, H, W) RGB, contiguous.
 
-    data: encoded bytes, or pixels as uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). short_side: pixels; a larger
-    image is shrunk (bilinear, antialiased; JPEG decoded at the smallest scale that covers it) until its short side is
-    this, and its long side at most 8 times this; nothing is enlarged; None keeps the size. EXIF orientation is applied.
-    16-bit values are scaled to 8; 32-bit float must lie in [0, 1]; transparent pixels are laid over white; of an
-    animation the first frame counts. Raises DecodeError, also for truncated files and for more than 179 megapixels.
+    data: encoded bytes, or pixels as (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, other integers or floats.
+    short_side: pixels; a larger image is shrunk (bilinear, antialiased; JPEG decoded at the smallest scale that covers
+    it) until its short side is this, and its long side at most 8 times this; nothing is enlarged; None keeps the size.
+    rule: what levels beyond 8 bits and a fourth channel mean. EXIF orientation is applied; of an animation the first
+    frame counts. Raises DecodeError, also for truncated files and for more than 179 megapixels.
     """
     try:
-        pixels, turn = (data, 1) if isinstance(data, np.ndarray) else _pixels(data, short_side)
+        pixels, turn = (of_array(data, rule), 1) if isinstance(data, np.ndarray) else _pixels(data, short_side, rule)
     except DecodeError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly everything on broken files
@@ -61,7 +65,7 @@ def resized_side(size: int) -> int:
     return round(size * 8 / 7) if size >= 96 else size
 
 
-def decode_centre(data: bytes | np.ndarray, size: int) -> Tensor:
+def decode_centre(data: bytes | np.ndarray, size: int, rule: PixelRule = PLAIN) -> Tensor:
     """The square that evaluation sees: uint8 (3, size, size) RGB, by one resize from the original.
 
     As torchvision's Resize(resized_side(size), antialias=True) and CenterCrop(size) of the upright uint8 image, bit for
@@ -69,7 +73,7 @@ def decode_centre(data: bytes | np.ndarray, size: int) -> Tensor:
     more than 8 times as long as wide only the middle is resized, which may lie a pixel beside. Raises DecodeError: see
     `decode`.
     """
-    x, short = decode(data, None), resized_side(size)
+    x, short = decode(data, None, rule), resized_side(size)
     middle = LONGEST * min(x.shape[1:])
     x = _middle(x, min(middle, x.shape[1]), min(middle, x.shape[2]))
     height, width = x.shape[1:]
@@ -125,53 +129,20 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _pixels(data: bytes, short_side: int | None) -> tuple[np.ndarray, int]:
+def _pixels(data: bytes, short_side: int | None, rule: PixelRule) -> tuple[np.ndarray, int]:
     """Pixels (H, W) or (H, W, 3) uint8 and the EXIF orientation still to be applied."""
     image = open_header(io.BytesIO(data))
     if short_side is not None and image.format in ("JPEG", "MPO"):
         height, width = shrunk_size(image.height, image.width, short_side)
         image.draft(None, (width, height))
-    image.load()
-    turn = orientation(image)  # after load: TIFF turns itself there and says so
-    if image.mode in ("RGB", "L") and "transparency" not in image.info:
-        return np.asarray(image), turn
-    return _converted(image), turn
-
-
-def _converted(image: Image.Image) -> np.ndarray:
-    """Other modes as uint8 (H, W) or (H, W, 3)."""
-    mode = image.mode
-    if mode.startswith("I;16") or mode == "I":
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise DecodeError("32-bit integers beyond 16 bits, of unknown white level; save it with 8 or 16 bits")
-        return ((values * 255 + 32767) // 65535).astype(np.uint8)
-    if mode == "F":
-        floats = np.asarray(image)
-        if not (floats.min() >= 0 and floats.max() <= 1):  # also catches NaN
-            raise DecodeError("float values beyond [0, 1], of unknown white level; save it with 8 or 16 bits")
-        return np.round(floats * 255).astype(np.uint8)
-    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = np.asarray(image.convert("RGBA"))
-        alpha = rgba[..., 3:].astype(np.uint16)
-        if alpha.min() == 255:
-            return rgba[..., :3]
-        return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return np.asarray(image.convert("RGB"))
+    pixels = of_image(image, data, rule)
+    return pixels, orientation(image)  # after it is loaded: TIFF turns itself there and says so
 
 
 def _rgb(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3), writable or not, from arrays of 1, 3 or 4 channels (the fourth is alpha, over white)."""
-    if pixels.dtype != np.uint8 or not pixels.size:
-        raise DecodeError(f"an array of {pixels.dtype} and shape {list(pixels.shape)} is no image")
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
+    """uint8 (H, W, 3), which may be written, of uint8 (H, W) or (H, W, 3)."""
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        pixels = _converted(Image.fromarray(pixels, "RGBA"))
-    if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise DecodeError(f"an array of shape {list(pixels.shape)} is no image")
     return np.require(pixels, requirements=["C", "W"])  # torch warns of arrays that may not be written
 
 
@@ -187,12 +158,14 @@ def _turned(x: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def explain(error: Exception, data: bytes) -> str:
-    """A short clause for an error of Pillow's, given the file's first bytes."""
+    """A short clause for an error of Pillow's, given the file's bytes, or the first of them."""
     if not data:
         return "the file is empty"
     if isinstance(error, Image.DecompressionBombError):
         return "more than 179 megapixels, refused as a decompression bomb"
     if isinstance(error, Image.UnidentifiedImageError):
+        if tiff := tiff_of_bands(data):
+            return f"{tiff}, not known to be red, green and blue: save three of them as an RGB image"
         start = data[:16].decode("ascii", "replace").encode("ascii", "replace").decode()
         return f"not an image that can be read (it starts with {start!r})"
     if isinstance(error, MemoryError):

@@ -14,11 +14,14 @@ import numpy as np
 from PIL import Image
 
 from twofold.images.reading.decode import LONGEST, decode, explain, open_header, orientation
+from twofold.images.reading.deep import bands, has_fourth, is_deep
 from twofold.images.reading.findings import Findings
+from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source, extension
 
+CLEAR, DEEP = "transparent, laid over white", "16 or 32 bits a channel"
 TINY = 16  # pixels on the short side
 TAIL = 64  # bytes at the end in which a whole file has its end mark
 ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
@@ -27,6 +30,7 @@ USUAL = {"JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png", ".apng"), "
 
 class _Look(NamedTuple):
     format: str
+    channels: str
     odd: tuple[str, ...]
     height: int
     width: int
@@ -38,6 +42,8 @@ class _Look(NamedTuple):
 def examine(
     path: str,
     *,
+    white: float | None = None,
+    fourth_channel: str = "auto",
     most: int | None = None,
     workers: int | None = None,
     **wanted: Any,
@@ -45,11 +51,12 @@ def examine(
     """Read all headers (or those of `most` images spread over the set) with threads, and the ends of the files.
 
     A file whose end mark is missing, and every file of a format without one (TIFF, BMP, PPM ...), is decoded in full to
-    see whether it is whole; so truncated files are found, damage in the middle of a file is not. wanted: see
-    `open_source`, which raises UserError.
+    see whether it is whole; so truncated files are found, damage in the middle of a file is not. white,
+    fourth_channel: see `looking.settle_pixels`. wanted: see `open_source`, which raises UserError.
     """
     began = time.perf_counter()
     source = open_source(path, **wanted)
+    settle_pixels(source, white, fourth_channel)
     rows = list(range(len(source)))
     if most is not None and most < len(rows):
         rows = sorted({int(i) for i in np.linspace(0, len(source) - 1, most)})
@@ -65,6 +72,8 @@ def examine(
         total=len(source),
         examined=len(rows),
         formats=dict(Counter(look.format for look in good)),
+        channels=dict(Counter(look.channels for look in good).most_common()),
+        pixel_notes=source.pixel_notes,
         odd=dict(Counter(kind for kind, _ in odd)),
         broken={source.names[i]: look.reason for i, look in zip(rows, looks, strict=True) if look.reason},
         height=np.array([look.height for look in good], np.int64),
@@ -90,8 +99,7 @@ def _look(source: Source, i: int) -> _Look:
     try:
         file = source.open(i)
         if isinstance(file, np.ndarray):
-            height, width = file.shape[:2]
-            return _Look("array", _peculiar(height, width), height, width, file.nbytes, _digest(file.tobytes()))
+            return _look_at(file, source)
         with file:
             head = file.read(16)
             stored = file.seek(0, io.SEEK_END)
@@ -99,23 +107,38 @@ def _look(source: Source, i: int) -> _Look:
                 mark = _digest(file.getvalue())
             file.seek(0)
             try:
-                return _look_into(file, source.file_name(i), stored, mark)
+                return _look_into(file, source, i, stored, mark)
             except DecodeError:
                 raise
             except Exception as error:  # Pillow's plugins raise nearly everything on broken files
-                raise DecodeError(explain(error, head)) from error
+                raise DecodeError(explain(error, _enough(file, head))) from error
     except DecodeError as error:
-        return _Look("", (), 0, 0, stored, mark, error.reason)
+        return _Look("", "", (), 0, 0, stored, mark, error.reason)
     except OSError as error:
-        return _Look("", (), 0, 0, stored, mark, f"cannot be read ({error.strerror or error})")
+        return _Look("", "", (), 0, 0, stored, mark, f"cannot be read ({error.strerror or error})")
 
 
-def _look_into(file: BinaryIO, name: str, stored: int, mark: bytes | None) -> _Look:
+def _look_at(array: np.ndarray, source: Source) -> _Look:
+    height, width = array.shape[:2]
+    count = array.shape[2] if array.ndim == 3 else 1
+    odd = (*_kind(count == 4, array.dtype != np.uint8, source), *_peculiar(height, width))
+    channels = f"{count} of {8 * array.dtype.itemsize} bits"
+    return _Look("array", channels, odd, height, width, array.nbytes, _digest(array.tobytes()))
+
+
+def _enough(file: BinaryIO, head: bytes) -> bytes:
+    """Of a file that cannot be read what tells why: of a TIFF all, for the table of its bands may lie anywhere."""
+    if head[:2] not in (b"II", b"MM"):
+        return head
+    file.seek(0)
+    return file.read()
+
+
+def _look_into(file: BinaryIO, source: Source, i: int, stored: int, mark: bytes | None) -> _Look:
+    name = source.file_name(i)
     image = open_header(file)
     kind = image.format or ""
-    odd = []
-    if image.mode != "RGB":
-        odd.append(_colour(image.mode))
+    channels, odd = _channels(image), list(_colour(image, source))
     if _animated(image):
         odd.append("animated, first frame used")
     known = USUAL.get("JPEG" if kind == "MPO" else kind)
@@ -128,8 +151,8 @@ def _look_into(file: BinaryIO, name: str, stored: int, mark: bytes | None) -> _L
     width, height = image.size if turn not in (5, 6, 7, 8) else image.size[::-1]
     if not _whole(file, kind, stored):
         file.seek(0)
-        decode(file.read(), 32)
-    return _Look(kind, (*odd, *_peculiar(height, width)), height, width, stored, mark)
+        decode(file.read(), 32, source.pixels)
+    return _Look(kind, channels, (*odd, *_peculiar(height, width)), height, width, stored, mark)
 
 
 def _animated(image: Image.Image) -> bool:
@@ -145,12 +168,27 @@ def _peculiar(height: int, width: int) -> tuple[str, ...]:
     return tiny + long
 
 
-def _colour(mode: str) -> str:
-    if mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return "transparent, laid over white"
-    if mode.startswith("I") or mode == "F":
-        return "16 or 32 bits a channel"
-    return {"L": "grey", "1": "black and white", "P": "palette"}.get(mode, f"colour space {mode}")
+def _channels(image: Image.Image) -> str:
+    """How many values a pixel has, of how many bits."""
+    bits = "32" if image.mode in ("I", "F") else "16" if is_deep(image) else "1" if image.mode == "1" else "8"
+    return f"{bands(image)} of {bits} bits"
+
+
+def _colour(image: Image.Image, source: Source) -> tuple[str, ...]:
+    """What is odd about the colours of an image, and how they are read."""
+    few = bands(image) > len(image.getbands())
+    more = (f"of {bands(image)} channels the first {len(image.getbands())} used",) if few else ()
+    if has_fourth(image) or is_deep(image):
+        return (*_kind(has_fourth(image), is_deep(image), source), *more)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return (CLEAR,)
+    known = {"RGB": (), "L": ("grey",), "1": ("black and white",), "P": ("palette",)}
+    return (*known.get(image.mode, (f"colour space {image.mode}",)), *more)
+
+
+def _kind(fourth: bool, deep: bool, source: Source) -> tuple[str, ...]:
+    four = ("fourth channel, left out" if source.pixels.fourth == "drop" else CLEAR,) if fourth else ()
+    return (*four, *((DEEP,) if deep else ()))
 
 
 def _whole(file: BinaryIO, kind: str, stored: int) -> bool:

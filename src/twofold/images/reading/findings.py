@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from twofold.images.reading.decode import shrunk_size
-from twofold.images.reading.source import count_list, some_of
+from twofold.images.reading.source import by_reason, count_list, some_of
 
 
 @dataclass
 class Findings:
     """What `examine` found.
 
-    formats: images by format (after the file's content, not its name). odd: images by peculiarity; odd images are
-    usable. broken: name to reason. height, width: int64 (usable,), in pixels, EXIF orientation applied. stored_bytes:
-    of all examined. duplicates: names of images whose bytes equal an earlier one's (None where only a sample was
-    examined). per_class: images by class name, where there are labels. examined < total where only a sample was.
+    formats: images by format (after the file's content, not its name). channels: images by the number and depth of
+    their channels. pixel_notes: how those beyond three of 8 bits are read, see `looking.settle_pixels`. odd: images by
+    peculiarity; odd images are usable. broken: name to reason. height, width: int64 (usable,), in pixels, EXIF
+    orientation applied. stored_bytes: of all examined. duplicates: names of images whose bytes equal an earlier one's
+    (None where only a sample was examined). per_class: images by class name, where there are labels. examined < total
+    where only a sample was.
     """
 
     path: str
     total: int
     examined: int
     formats: dict[str, int]
+    channels: dict[str, int]
+    pixel_notes: Sequence[str]
     odd: dict[str, int]
     broken: dict[str, str]
     height: np.ndarray
@@ -64,7 +69,9 @@ class Findings:
         if self.usable:
             sides = " / ".join(str(self.short_side(p)) for p in (0, 5, 50, 95, 100))
             out.append(f"formats: {count_list(self.formats)}; {self.stored_bytes / 1e6:,.1f} MB stored")
+            out.append("channels: " + ", ".join(f"{kind} in {count:,}" for kind, count in self.channels.items()))
             out.append(f"short side, smallest / 5 % / median / 95 % / largest: {sides} px")
+        out += self.pixel_notes
         out += [f"{kind}: {count:,} (such as {self.examples[kind]})" for kind, count in sorted(self.odd.items())]
         if self.duplicates:
             out.append(f"same bytes as another: {len(self.duplicates):,} (such as {self.duplicates[0]})")
@@ -74,6 +81,5 @@ class Findings:
             word = "class" if len(self.per_class) == 1 else "classes"
             out.append(f"labels: {len(self.per_class)} {word} of {fewest:,} to {largest:,} images ({names})")
         if self.broken:
-            first = ", ".join(f"{name} ({reason})" for name, reason in list(self.broken.items())[:most])
-            out.append(f"broken: {len(self.broken):,}: {first}{', ...' if len(self.broken) > most else ''}")
+            out.append(f"broken: {len(self.broken):,}: {by_reason(self.broken, most)}")
         return out

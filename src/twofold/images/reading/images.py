@@ -163,7 +163,7 @@ class Images:
         raise self._unreadable.too_many()
 
     def _decode(self, i: int) -> np.ndarray:
-        return decode(self.source.fetch(i), self.short_side).numpy()
+        return decode(self.source.fetch(i), self.short_side, self.source.pixels).numpy()
 
     def _assemble(
         self, rows: list[int], loads: list[Future[dict[int, np.ndarray]]]
@@ -241,7 +241,7 @@ class _Centres(Images):
         self._unreadable, self.replaced = whole._unreadable, whole.replaced
 
     def _decode(self, i: int) -> np.ndarray:
-        return decode_centre(self.source.fetch(i), self.side).numpy()
+        return decode_centre(self.source.fetch(i), self.side, self.source.pixels).numpy()
 
     def _bytes_of(self, i: int) -> int:
         return 3 * self.side**2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from PIL import Image
 
 from twofold.errors import UserError
 from twofold.files import write_bytes, write_text
-from twofold.images.reading.decode import decode, image_size, open_header, orientation
+from twofold.images.reading.decode import PLAIN, decode, image_size, open_header, orientation
+from twofold.images.reading.deep import has_fourth, is_deep
+from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.outfolder import claimed, full_disk, is_done, write_manifest
 from twofold.images.reading.parquet import METADATA
+from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
 from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source, digest
 from twofold.images.reading.unreadable import Unreadable
@@ -36,15 +39,18 @@ def prepare(
     workers: int | None = None,
     quality: int = 95,
     max_unreadable: float = 0.05,
+    white: float | None = None,
+    fourth_channel: str = "auto",
     on_progress: OnProgress | None = None,
-    on_notes: Callable[[Sequence[str]], None] | None = None,
+    say: Callable[[str], None] = lambda line: None,
     **wanted: Any,
 ) -> str:
     """Write the images of `path` into the folder `out`, shrunk to `short_side` pixels, with names and labels; returns
     `out`.
 
     Shrunk images are JPEG of the given quality (1 to 95) with full colour resolution. JPEG, PNG and WebP images that
-    need no change keep their bytes; others that need no shrinking become PNG. Unreadable images are left out and listed
+    need no change keep their bytes; others that need no shrinking become PNG. All are 8-bit grey or RGB: white,
+    fourth_channel as for `looking.settle_pixels`, whose lines go to `say`. Unreadable images are left out and listed
     in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one returns at
     once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data. wanted: see
     `open_source`. Raises UserError where `out` holds anything else, also what
@@ -54,12 +60,16 @@ def prepare(
     path, out = str(path), str(out)
     _check(out, short_side, quality)
     source = open_source(path, **wanted)
-    if on_notes:
-        on_notes(source.notes)
+    pixel_notes = settle_pixels(source, white, fourth_channel, refuse=True)
+    for line in (*source.notes, *(f"{path}: {note}" for note in pixel_notes)):
+        say(line)
     manifest = {
-        "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality]),
-        "timed_key": digest([VERSION, SHARD, source.stamp(), short_side, quality]),  # the key of version 0.1.0
+        "key": digest([VERSION, SHARD, source.fingerprint(), short_side, quality, *_rule(source.pixels)]),
+        # The key of version 0.1.0.
+        "timed_key": digest([VERSION, SHARD, source.stamp(), short_side, quality, *_rule(source.pixels)]),
         "source": path,
+        "white": source.pixels.white,
+        "fourth_channel": source.pixels.fourth,
         "short_side": short_side,
         "quality": quality,
         "images": len(source),
@@ -85,15 +95,21 @@ def _check(out: str, short_side: int, quality: int) -> None:
         raise UserError(f"{out} is a URL: name a local folder for the prepared images.")
 
 
-def shrunk_bytes(data: Any, short_side: int, quality: int) -> bytes:
+def _rule(rule: PixelRule) -> list[object]:
+    """What of the rule makes other images than earlier versions did, which knew but one."""
+    return [rule.white, rule.fourth] if rule.white not in (None, WHOLE, UNIT) or rule.fourth == "drop" else []
+
+
+def shrunk_bytes(data: Any, short_side: int, quality: int, rule: PixelRule = PLAIN) -> bytes:
     """One image shrunk and encoded: see `prepare`. Raises DecodeError."""
-    pixels = decode(data, short_side)
+    pixels = decode(data, short_side, rule)
     image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
     out = io.BytesIO()
     if isinstance(data, bytes):
         header = open_header(io.BytesIO(data))
         shrunk = header.size not in (image.size, image.size[::-1])
-        if not shrunk and header.format in ("JPEG", "PNG", "WEBP") and orientation(header) == 1:
+        plain = header.format in ("JPEG", "PNG", "WEBP") and not (is_deep(header) or has_fourth(header))
+        if not shrunk and plain and orientation(header) == 1:
             return data
     else:
         shrunk = image_size(data) != (image.height, image.width)
@@ -159,7 +175,7 @@ def _missing(folder: Path, count: int, key: str, unreadable: Unreadable) -> list
 
 def _encoded(source: Source, i: int, short_side: int, quality: int) -> bytes | DecodeError:
     try:
-        return shrunk_bytes(source.fetch(i), short_side, quality)
+        return shrunk_bytes(source.fetch(i), short_side, quality, source.pixels)
     except DecodeError as error:
         return error
 

@@ -6,12 +6,13 @@ import hashlib
 import io
 import posixpath
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
 from twofold.images.reading.labels import Labels, labels_by_classes
+from twofold.images.reading.pixels import DecodeError, PixelRule
 
 EXTENSIONS = frozenset(
     f".{e}"
@@ -23,21 +24,15 @@ EXTENSIONS = frozenset(
 SHOWN, LONGEST_NAME = 5, 40  # classes in a line, characters of the name of each
 
 
-class DecodeError(Exception):
-    """An image that cannot be read; `reason` is a short clause, without the file's name."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class Source(ABC):
     """Images by number, not yet decoded.
 
     names: one a sample, for messages and results. labels: int64 (n,), -1 where a sample has none, or None where no
     sample has one. classes: the label's names, or None. skipped: what was passed over, by extension or by cause,
     counted. notes: what was guessed about the data, a sentence each. folders: where labels may come from folders, that
-    of each sample, None for one in a part without labels; home: the name of the folder that all lie in.
+    of each sample, None for one in a part without labels; home: the name of the folder that all lie in. pixels: how
+    levels beyond 8 bits and fourth channels are read, in all images alike; pixel_notes: what is to be said of that
+    (both by `looking.settle_pixels`).
     """
 
     path: str
@@ -48,13 +43,15 @@ class Source(ABC):
     notes: tuple[str, ...] = ()
     folders: Sequence[str | None] | None = None
     home: str = ""
+    pixels: PixelRule = PixelRule()
+    pixel_notes: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)
 
     @abstractmethod
     def read(self, i: int) -> bytes | np.ndarray:
-        """Encoded bytes, or pixels as uint8 (H, W) or (H, W, C).
+        """Encoded bytes, or pixels (H, W) or (H, W, C) of uint8, other integers or floats.
 
         Raises DecodeError or OSError. Safe to call from threads.
         """
@@ -141,6 +138,20 @@ def count_list(counts: dict[str, int], most: int = 6) -> str:
     ordered = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
     rest = sum(n for _, n in ordered[most:])
     return ", ".join(f"{k} {n:,}" for k, n in ordered[:most]) + (f", others {rest:,}" if rest else "")
+
+
+def by_reason(broken: Mapping[str, str], most: int = 3) -> str:
+    """'a.jpg, b.jpg (the file is empty), c.tif and 40 others (a TIFF of 13 bands)': up to `most` reasons, each once,
+    with up to three names."""
+    names: dict[str, list[str]] = {}
+    for name, reason in broken.items():
+        names.setdefault(reason, []).append(name)
+    parts = []
+    for reason, those in list(names.items())[:most]:
+        few = those if len(those) <= 3 else those[:1]
+        others = f" and {len(those) - 1:,} others" if len(those) > 3 else ""
+        parts.append(f"{', '.join(few)}{others} ({reason})")
+    return ", ".join(parts) + (", ..." if len(names) > most else "")
 
 
 def digest(parts: Iterable[object]) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from twofold.errors import UserError
-from twofold.images.reading.source import Source
+from twofold.images.reading.source import Source, by_reason
 from twofold.randomness import derive
 
 DRAWS = 100  # replacements tried
@@ -40,13 +40,12 @@ class Unreadable:
     def too_many(self) -> UserError:
         """The error that names how many and the first of them."""
         found, total = self.named(), len(self.source)
-        first = ", ".join(f"{name} ({reason})" for name, reason in list(found.items())[:3])
-        more = " and others" if len(found) > 3 else ""
+        first = by_reason(found)
         if len(found) == total:
-            return UserError(f"{self.source.path} holds {total:,} images, of which none can be read: {first}{more}.")
+            return UserError(f"{self.source.path} holds {total:,} images, of which none can be read: {first}.")
         return UserError(
             f"{self.source.path} holds {total:,} images, of which {len(found):,} cannot be read, more than the "
-            f"{self.most:.3g} of them that max_unreadable allows: {first}{more}."
+            f"{self.most:.3g} of them that max_unreadable allows: {first}."
         )
 
 

@@ -1,0 +1,59 @@
+"""Pixels of every mode, as files and arrays hold them, as 8-bit grey or RGB by one rule."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from twofold.images.reading.deep import deep_strips, has_fourth, is_deep_colour, says_white, strips
+from twofold.images.reading.pixels import WHOLE, PixelRule
+from twofold.images.reading.source import DecodeError
+
+
+def of_image(image: Image.Image, data: bytes, rule: PixelRule) -> np.ndarray:
+    """An image that was opened from `data`, as uint8 (H, W) or (H, W, 3). Loads it. Raises whatever Pillow raises."""
+    if is_deep_colour(image) and rule.white is not None and rule.white < WHOLE:
+        low = Image.open(io.BytesIO(data), formats=[image.format or ""])
+        return _without_fourth(_joined(rule.to_bytes(strip) for strip in deep_strips(image, low)), rule)
+    fourth, rule = has_fourth(image), replace(rule, white=WHOLE) if says_white(image) else rule
+    image.load()
+    if image.mode in ("RGB", "L") and "transparency" not in image.info:
+        return np.asarray(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _joined(rule.to_bytes(strip) for strip in strips(image))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = np.asarray(image.convert("RGBA"))
+        return _without_fourth(rgba, rule) if fourth else _over_white(rgba)
+    return np.asarray(image.convert("RGB"))
+
+
+def of_array(pixels: np.ndarray, rule: PixelRule) -> np.ndarray:
+    """An array (H, W) or (H, W, 1, 3 or 4) of uint8, other integers or floats, as uint8 (H, W) or (H, W, 3)."""
+    if pixels.dtype.kind not in "iuf" or not pixels.size or pixels.ndim not in (2, 3):
+        raise DecodeError(f"an array of {pixels.dtype} and shape {list(pixels.shape)} is no image")
+    if pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4):
+        raise DecodeError(f"an array of shape {list(pixels.shape)} is no image")
+    pixels = rule.to_bytes(pixels)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        return pixels[..., 0]
+    return _without_fourth(pixels, rule) if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
+
+
+def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(parts))
+
+
+def _without_fourth(pixels: np.ndarray, rule: PixelRule) -> np.ndarray:
+    """uint8 (H, W, 3) of (H, W, 3 or 4)."""
+    return pixels[..., :3] if rule.fourth == "drop" or pixels.shape[2] == 3 else _over_white(pixels)
+
+
+def _over_white(rgba: np.ndarray) -> np.ndarray:
+    alpha = rgba[..., 3:].astype(np.uint16)
+    if alpha.min() == 255:
+        return rgba[..., :3]
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

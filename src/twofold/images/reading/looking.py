@@ -1,0 +1,180 @@
+"""What levels beyond 8 bits and a fourth channel mean in a set of images: as the user says, else guessed from a sample.
+
+The guess is one for the whole set, never one an image, and is always said.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from PIL import Image
+
+from twofold.errors import UserError
+from twofold.images.reading.decode import open_header
+from twofold.images.reading.deep import (
+    deep_strips,
+    has_fourth,
+    is_deep,
+    is_deep_colour,
+    says_white,
+    strips,
+    tiff_of_bands,
+)
+from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
+from twofold.images.reading.resources import usable_cores
+from twofold.images.reading.source import DecodeError, Source
+
+LOOKED_AT = 64
+WHITES = (255, 1023, 4095, 16383, WHOLE)  # of 8, 10, 12, 14 and 16 bits
+BRIGHT = 16  # floats whose brightest is below this and above 1 may be anything
+EXTREME = 0.1  # share of pixels wholly clear or wholly opaque below which a fourth channel is no transparency
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one image holds. levels: least and most of its colours, where it has more than 8 bits; whole: as integers.
+    data: whether its fourth channel, if any, looks like something measured, not like transparency. bands: what kind of
+    TIFF it is, where its bands are none that can be read."""
+
+    levels: tuple[float, float] | None = None
+    whole: bool = True
+    data: bool | None = None
+    bands: str = ""
+
+
+def settle_pixels(
+    source: Source, white: float | None = None, fourth: str = "auto", *, refuse: bool = False
+) -> list[str]:
+    """Give the source the rule by which its pixels are read, and return what is to be said of that, in lines.
+
+    white, fourth: what the user says, None and "auto" where nothing. Up to 64 images spread over the set are looked at,
+    those of more than 8 bits or four channels in full; others in it are read by the same rule. refuse: raise a
+    UserError where all of them are TIFFs of bands that cannot be read.
+    """
+    seen = _look(source)
+    many = _bands(seen)
+    if refuse and many and all(one.bands for one in seen):
+        raise UserError(f"{source.path}: {many[0]}, which are not known to be red, green and blue: save three as RGB.")
+    deep = [one for one in seen if one.levels]
+    four = [one for one in seen if one.data is not None]
+    guessed = white is None
+    white = _white(deep) if white is None else white
+    data = sum(bool(one.data) for one in four)
+    chosen = fourth if fourth != "auto" else None if not four else "drop" if 2 * data > len(four) else "alpha"
+    source.pixels = PixelRule(white, cast(Literal["alpha", "drop"] | None, chosen))
+    source.pixel_notes = [
+        *(f"bands: {note}, which cannot be read: save three of the bands as RGB" for note in many),
+        *_levels(deep, len(seen), white, guessed),
+        *_fourth(four, len(seen), chosen, fourth == "auto"),
+    ]
+    return list(source.pixel_notes)
+
+
+def _bands(seen: Sequence[Seen]) -> list[str]:
+    kinds = Counter(one.bands for one in seen if one.bands)
+    return [
+        f"{count} of {len(seen)} images looked at are {kind.replace('a TIFF', 'TIFFs')}"
+        for kind, count in kinds.most_common(1)
+    ]
+
+
+def _levels(deep: Sequence[Seen], looked: int, white: float | None, guessed: bool) -> Iterator[str]:
+    if not deep:
+        return
+    least, most = _range(deep)
+    about = f"levels: {len(deep)} of {looked} images looked at have more than 8 bits, {least:,.6g} to {most:,.6g}"
+    if white is None:
+        yield f"{about}; which of them is white is not known: give it by --white"
+    else:
+        yield f"{about}; {white:,.6g} counts as white" + (" (a guess; --white sets it)" if guessed else "")
+
+
+def _fourth(four: Sequence[Seen], looked: int, chosen: str | None, guessed: bool) -> Iterator[str]:
+    if not four:
+        return
+    does = {"drop": "left out", "alpha": "taken for transparency and laid over white"}[chosen or "alpha"]
+    why = " (a guess; --fourth-channel sets it)" if guessed else ""
+    yield f"fourth channel: {len(four)} of {looked} images looked at have one, which is {does}{why}"
+
+
+def _white(deep: Sequence[Seen]) -> float | None:
+    """The least level of a usual depth that covers the sample; None where there is none, or nothing to guess from."""
+    if not deep:
+        return None
+    (least, most), whole = _range(deep), any(one.whole for one in deep)
+    if least < 0 or not np.isfinite(most):
+        return None
+    if not whole and most <= UNIT:
+        return UNIT
+    if not whole and most < BRIGHT:
+        return None
+    return next((float(white) for white in WHITES if most <= white), None)
+
+
+def _range(deep: Sequence[Seen]) -> tuple[float, float]:
+    levels = [one.levels for one in deep if one.levels]
+    return min(least for least, _ in levels), max(most for _, most in levels)
+
+
+def _look(source: Source) -> list[Seen]:
+    rows = np.unique(np.linspace(0, len(source) - 1, min(LOOKED_AT, len(source))).astype(int)).tolist()
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        return [seen for seen in pool.map(lambda i: _seen(source, i), rows) if seen]
+
+
+def _seen(source: Source, i: int) -> Seen | None:
+    """None where the image cannot be read; that is found and said when it is asked for."""
+    try:
+        file = source.open(i)
+        if isinstance(file, np.ndarray):
+            return _of_parts([file])
+        with file:
+            header = open_header(file)
+            if says_white(header) or not (is_deep(header) or has_fourth(header)):
+                return Seen()
+        data = source.fetch(i)
+        assert isinstance(data, bytes)
+        return _of_parts(list(_parts(data)))
+    except Exception:  # Pillow's plugins raise nearly everything on broken files
+        return _of_bands(source, i)
+
+
+def _of_bands(source: Source, i: int) -> Seen | None:
+    try:
+        data = source.fetch(i)
+    except DecodeError:
+        return None
+    bands = tiff_of_bands(data) if isinstance(data, bytes) and data[:2] in (b"II", b"MM") else ""
+    return Seen(bands=bands) if bands else None
+
+
+def _parts(data: bytes) -> Iterator[np.ndarray]:
+    """The pixels of an encoded image as the file has them, some rows at a time."""
+    image = open_header(io.BytesIO(data))
+    if is_deep_colour(image):
+        yield from deep_strips(image, Image.open(io.BytesIO(data), formats=[image.format or ""]))
+    else:
+        image.load()
+        yield from strips(image)
+
+
+def _of_parts(parts: Sequence[np.ndarray]) -> Seen:
+    colours = [part[..., :3] if part.ndim == 3 else part for part in parts]
+    deep = parts[0].dtype != np.uint8
+    levels = (float(min(c.min() for c in colours)), float(max(c.max() for c in colours))) if deep else None
+    four = parts[0].ndim == 3 and parts[0].shape[2] == 4
+    return Seen(levels, parts[0].dtype.kind in "iu", _is_data([part[..., 3] for part in parts]) if four else None)
+
+
+def _is_data(fourth: Sequence[Any]) -> bool:
+    """Whether few pixels are wholly opaque or wholly clear, as cut-outs have them; or all are clear: none were seen."""
+    most = max(part.max() for part in fourth)
+    top = 255 if fourth[0].dtype == np.uint8 else most
+    extreme = sum(int(((part == 0) | (part >= top)).sum()) for part in fourth)
+    return bool(most == 0) or extreme < EXTREME * sum(part.size for part in fourth)
