@@ -15,6 +15,7 @@ from twofold import wings
 from twofold.catalog import options as shared
 from twofold.catalog.composition import resolve_options
 from twofold.errors import UserError
+from twofold.printable import say
 
 if TYPE_CHECKING:
     from twofold.catalog.describe import Listed, Method
@@ -259,7 +260,7 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
         raise UserError("report needs at least one run folder.")
     page = Path(_path("out", out)) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
     build(folders, page, [wings.sections_of(str(folder)) for folder in folders])
-    print(f"Report: {page}")
+    say(f"Report: {page}")
     return page
 
 

@@ -15,6 +15,7 @@ from twofold.catalog.settings import NO, YES, convert
 from twofold.commands import COMMANDS, Command
 from twofold.completion import completion
 from twofold.errors import UserError, nearest
+from twofold.printable import say
 
 METHOD = "--method."
 
@@ -29,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("TWOFOLD_TRACE"):
             raise
-        print(f"twofold: {error}", file=sys.stderr)
+        say(f"twofold: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("twofold: stopped.", file=sys.stderr)
+        say("twofold: stopped.", sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,21 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: list[str]) -> Callable[[], Any]:
     """What the arguments ask for, ready to be called. Raises UserError for anything that is not understood."""
     if not arguments or arguments == ["help"] or arguments[0] in ("-h", "--help"):
-        return lambda: print(usage.overview())
+        return lambda: say(usage.overview())
     if arguments[0] == "help":
         arguments = [*arguments[1:], "--help"]
     if arguments[0] in ("-V", "--version", "version"):
-        return lambda: print(__version__)
+        return lambda: say(__version__)
     name, *words = arguments
     known = [*COMMANDS, "completion"]
     if name not in known:
         raise UserError(f'There is no command "{name}".{nearest(name, known)} Commands: {", ".join(known)}.')
     if name == "completion":
-        return lambda: print(completion())
+        return lambda: say(completion())
     command = COMMANDS[name]
     if "-h" in words or "--help" in words:
         text = usage.of(command, _method_named(command, words))
-        return lambda: print(text)
+        return lambda: say(text)
     values = _values(command, words)
     return lambda: command.call(values)
 

@@ -7,12 +7,14 @@ import json
 import os
 import re
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from twofold.errors import UserError
+from twofold.printable import fitting, is_text, storable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +55,18 @@ def beside(path: Path) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
+@contextmanager
+def plainly(path: str | Path) -> Iterator[str]:
+    """A path to the same file that libraries can open which know names in UTF-8 alone; for others a link to it."""
+    if is_text(os.fspath(path)):
+        yield os.fspath(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, f"link{storable(Path(path).suffix)}")
+        os.symlink(os.path.abspath(path), link)
+        yield link
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Let `write` fill a file, whole or not at all; see `beside`."""
     with beside(path) as part, part.open("wb") as handle:
@@ -79,8 +93,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file; what is no Unicode (of a strange file name) becomes a question mark."""
-    write_bytes(path, text.encode(errors="replace"))
+    """A text file; what is no UTF-8 (of a strange file name) is spelled out."""
+    write_bytes(path, fitting(text).encode())
 
 
 def write_json(path: Path, value: Any) -> None:

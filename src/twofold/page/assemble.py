@@ -80,7 +80,7 @@ def _write(page: str, out: Path) -> Path:
         out = out / "report.html"
     try:
         # A name of a file may hold bytes that are no text.
-        write_text(out, page.encode("utf-8", errors="replace").decode("utf-8"))
+        write_text(out, page)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror or error}): name another place.") from error
     return out

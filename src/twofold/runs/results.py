@@ -11,6 +11,7 @@ from typing import Any
 
 from twofold.errors import UserError
 from twofold.files import write_json
+from twofold.printable import say
 from twofold.runs.schema import read_json, wrong_in
 
 FILE = "evaluation.json"
@@ -45,7 +46,7 @@ def add_results(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     if damaged:
         with contextlib.suppress(OSError):
             (folder / FILE).replace(folder / f"{FILE}.damaged")
-        print(f"{folder / FILE} is damaged: what can be read is kept, the old file as {FILE}.damaged.", file=sys.stderr)
+        say(f"{folder / FILE} is damaged: what can be read is kept, the old file as {FILE}.damaged.", sys.stderr)
     by_key = {tuple(str(entry.get(key)) for key in KEY): dict(entry) for entry in [*kept, *entries]}
     write_json(folder / FILE, list(by_key.values()))
 

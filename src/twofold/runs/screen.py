@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from twofold.printable import fitting, say, spelled_out
+
 OnProgress = Callable[[int, int], None]  # called now and then with what is done and the total
 
 PLAIN_SECONDS = 10.0
@@ -44,9 +46,11 @@ class Display:
         if self.quiet and not important:
             return
         if self.live is not None:
-            self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.live.console.print(
+                fitting(spelled_out(text), sys.stdout.encoding), markup=False, highlight=False, soft_wrap=True
+            )
         else:
-            print(text, flush=True)
+            say(text)
 
     def step(self, done: int, row: dict[str, float]) -> None:
         """`done` steps are behind; `row` holds the numbers last read."""
@@ -59,7 +63,7 @@ class Display:
             left = (self.spoke - self.started) / max(done - self.first, 1) * (self.steps - done)
             parts = [numbers(row, self.shown)] if row else []
             parts += [f"{duration(left)} left"] if done < self.steps else []
-            print(f"step {done:,} of {self.steps:,}: {', '.join(parts)}", flush=True)
+            say(f"step {done:,} of {self.steps:,}: {', '.join(parts)}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -97,7 +101,7 @@ def duration(seconds: float) -> str:
 
 def print_plainly(text: str, important: bool = False) -> None:
     """Say something where no display is open."""
-    print(text, flush=True)
+    say(text)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, 
 from twofold.images.options import Evaluate
 from twofold.images.report.sections import SECTIONS
 from twofold.page import build
+from twofold.printable import say
 from twofold.runs.results import add_results
 from twofold.runs.screen import OnProgress, progress_bar
 
@@ -88,7 +89,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
         trust=options.trust,
     )
     rows = measure(opened, protocols, data, options)
-    print(table(rows))
+    say(table(rows))
     _keep(rows, opened, options.out)
     return rows
 
@@ -107,7 +108,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     """The results of a model, and of its floors, as evaluation.json keeps them."""
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
-        print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
+        say(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
     with progress_bar("evaluating", options.quiet) as on_progress:
         task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)

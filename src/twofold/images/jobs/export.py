@@ -7,6 +7,7 @@ from pathlib import Path
 from twofold.images.backbones.export import export
 from twofold.images.jobs.model import open_model
 from twofold.images.options import Export
+from twofold.printable import say
 
 
 def run(model: str, options: Export) -> Path:
@@ -17,8 +18,6 @@ def run(model: str, options: Export) -> Path:
     out = Path(options.out or place / f"backbone-{options.format}{suffix}")
     mean, std = opened.inputs.mean, opened.inputs.std
     exported = export(opened.backbone, out, format=options.format, mean=mean, std=std, method=opened.method)
-    print(
-        f"{exported.path}: checked, features differ by at most {exported.difference:.1e} (relative). It loads with:\n"
-    )
-    print("\n".join(exported.lines))
+    say(f"{exported.path}: checked, features differ by at most {exported.difference:.1e} (relative). It loads with:\n")
+    say("\n".join(exported.lines))
     return exported.path

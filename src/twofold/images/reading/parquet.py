@@ -15,6 +15,7 @@ from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.places import Place
 from twofold.images.reading.resources import free_memory
 from twofold.images.reading.source import DecodeError, Source, digest, labels_from_values
+from twofold.printable import is_text
 
 IMAGE_COLUMNS = (
     "image",
@@ -112,7 +113,8 @@ class Parquet(Source):
 
         where = self.places[f]
         try:
-            return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=self._metadata[f])
+            plain = where.fs is None and is_text(where.path)
+            return pq.ParquetFile(where.path if plain else where.open(), metadata=self._metadata[f])
         except pa.ArrowInvalid as error:
             raise UserError(
                 f"{where} is not a whole parquet file ({clause(error)}); write or fetch it again."

@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from twofold.printable import printable
+
 EXTENSIONS = frozenset(
     f".{e}"
     for e in (
@@ -103,7 +105,7 @@ def count_list(counts: dict[str, int], most: int = 6) -> str:
     """'.txt 3, hidden 1' with the largest first."""
     ordered = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
     rest = sum(n for _, n in ordered[most:])
-    return ", ".join(f"{k} {n:,}" for k, n in ordered[:most]) + (f", others {rest:,}" if rest else "")
+    return ", ".join(f"{printable(k)} {n:,}" for k, n in ordered[:most]) + (f", others {rest:,}" if rest else "")
 
 
 def digest(parts: Iterable[object]) -> str:

@@ -24,6 +24,7 @@ from twofold.interactions.options import Evaluate
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
 from twofold.interactions.reading.titles import read_titles
+from twofold.printable import say
 from twofold.runs.config import expect, read_config
 from twofold.runs.results import add_results
 from twofold.runs.screen import progress_bar
@@ -43,7 +44,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     rows = measure(folder, pairs, at=at, floors=options.floors, quiet=options.quiet, delivered=own is None)
     for row in rows:
         row["data"], row["seed"] = config["data"] if own else data, config["seed"]
-    print(table(rows))
+    say(table(rows))
     add_results(folder, rows)
     if not (folder / SAMPLES_FILE).exists():
         given = config.get("titles")
