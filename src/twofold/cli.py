@@ -15,6 +15,7 @@ from twofold.catalog.settings import NO, YES, convert
 from twofold.commands import COMMANDS, Command
 from twofold.completion import completion
 from twofold.errors import UserError, nearest
+from twofold.launcher import first_process, is_first_to_say
 from twofold.printable import say
 
 METHOD = "--method."
@@ -30,10 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("TWOFOLD_TRACE"):
             raise
-        say(f"twofold: {error}", sys.stderr)
+        if is_first_to_say(str(error)):
+            say(f"twofold: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say("twofold: stopped.", sys.stderr)
+        if first_process():
+            say("twofold: stopped.", sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

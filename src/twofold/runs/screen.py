@@ -86,6 +86,20 @@ class Display:
         self.live.start()
 
 
+class Lines:
+    """Progress of what takes long, as lines: the first after two seconds, the next every ten. Call it with what is done
+    and the total."""
+
+    def __init__(self, what: str, tell: Callable[[str], None]) -> None:
+        self.what, self.tell = what, tell
+        self.due = time.monotonic() + PATIENCE
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() >= self.due and done < total:
+            self.due = time.monotonic() + PLAIN_SECONDS
+            self.tell(f"{self.what}: {done:,} of {total:,}")
+
+
 def numbers(row: Mapping[str, float], shown: Mapping[str, str] = SHOWN) -> str:
     """The numbers of a row that are to be seen, in a line."""
     return ", ".join(form.format(row[column]) for column, form in shown.items() if column in row)
@@ -106,13 +120,17 @@ def print_plainly(text: str, important: bool = False) -> None:
 
 @contextmanager
 def progress_bar(what: str, quiet: bool = False) -> Iterator[OnProgress]:
-    """on_progress(done, total), to be called now and then; on a terminal a bar appears after two seconds."""
+    """on_progress(done, total), to be called now and then.
+
+    On a terminal a bar appears after two seconds, elsewhere a line then, and one every ten seconds.
+    """
+    began = time.monotonic()
     if quiet or not sys.stdout.isatty():
-        yield lambda done, total: None
+        lines = Lines(what, say)
+        yield (lambda done, total: None) if quiet else lines
         return
     from rich.progress import Progress
 
-    began = time.monotonic()
     with Progress(transient=True) as bar:
         task = bar.add_task(what, total=None, visible=False)
         yield lambda done, total: bar.update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from twofold.images.embed import embed
-from twofold.images.jobs.model import open_images, open_model
+from twofold.images.jobs.model import RANDOM, open_images, open_model
 from twofold.images.options import Embed
 from twofold.printable import say
 from twofold.runs.folder import data_name
@@ -25,5 +25,5 @@ def run(model: str, data: str, options: Embed) -> Path:
     out = Path(options.out or (opened.run or Path()) / f"{data_name(data)}-embeddings.parquet")
     with progress_bar("embedding", options.quiet) as on_progress:
         written = embed(opened.backbone, images, out, opened.inputs, on_progress=on_progress)
-    say(written.describe())
+    say(f"{written.describe()}; weights of {opened.name}" if model.startswith(RANDOM) else written.describe())
     return out

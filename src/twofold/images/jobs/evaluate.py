@@ -87,6 +87,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
         precision=options.precision,
         batch_size=options.batch_size,
         trust=options.trust,
+        seed=options.seed,
     )
     rows = measure(opened, protocols, data, options)
     say(table(rows))

@@ -14,6 +14,7 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.options import Columns
 from twofold.images.reading import Images, open_source
 from twofold.images.views.augmentations import statistics_named
+from twofold.randomness import derive
 from twofold.training.distribution import choose_precision
 
 BACKBONE_FILE = "backbone.safetensors"
@@ -38,17 +39,21 @@ def open_model(
     precision: str = "auto",
     batch_size: int = 256,
     trust: bool | str = False,
+    seed: int = 0,
 ) -> Model:
     """The model that a command line names. Raises UserError where there is none, in words that say what to do.
 
-    trust: whether, or by which one import path, it may bring its own network; see `backbones.load_backbone`.
+    seed: of the weights of an untrained network, which its names then tell. trust: whether, or by which one import
+    path, it may bring its own network; see `backbones.load_backbone`.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     path, run = Path(name), None
     if name.startswith(RANDOM):
         size = image_size or 224
-        backbone = build_backbone(name[len(RANDOM) :], image_size=size).eval()
-        about: dict[str, Any] = {"image_size": size, "method": "untrained"}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            backbone = build_backbone(name[len(RANDOM) :], image_size=size).eval()
+        about: dict[str, Any] = {"image_size": size, "method": f"untrained (seed {seed})"}
         about["mean"], about["std"] = statistics_named("imagenet")
     else:
         if path.is_dir():
@@ -71,7 +76,8 @@ def open_model(
         batch_size=batch_size,
     )
     backbone = backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(backbone, inputs, str(about["method"]), name.rstrip("/"), run)
+    called = f"{name} (seed {seed})" if name.startswith(RANDOM) else name.rstrip("/")
+    return Model(backbone, inputs, str(about["method"]), called, run)
 
 
 def open_images(data: str, options: Columns, size: int, device: torch.device | str, **settings: Any) -> Images:

@@ -164,11 +164,16 @@ def _for_new(
     if len(empty):
         users = table.user_ids.take(pa.array(empty.numpy()))
         yield from _popular(model, users, None if seen is None else _some(seen, empty), k, allowed)
-    for part in _parts(torch.nonzero(own.count())[:, 0], len(model.item_ids)):
-        scores = _masked(model.ranker.scores(part, own), allowed)
-        top = top_items(scores, seen, part, k)
-        made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
-        yield _with_basis(made, "history")
+    new = torch.nonzero(own.count())[:, 0]
+    with progress_bar("recommending to new users", options.quiet) as on_progress:
+        done = 0
+        for part in _parts(new, len(model.item_ids)):
+            scores = _masked(model.ranker.scores(part, own), allowed)
+            top = top_items(scores, seen, part, k)
+            made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
+            yield _with_basis(made, "history")
+            done += len(part)
+            on_progress(done, len(new))
 
 
 def _some(ragged: Ragged, users: Tensor) -> Ragged:
