@@ -113,10 +113,10 @@ class Journal:
 
     def catch_up(self, monitors: Sequence[Monitor], interrupt: Interrupt) -> int:
         """Measure what the last checkpoint had not measured yet. Returns the signal that ends the run early, or 0."""
-        if not self.unmeasured:
-            return 0
-        self._measure(due := self._due(monitors), interrupt)
-        return self._conclude(due, interrupt, logged=True)
+        if self.unmeasured:
+            self._measure(due := self._due(monitors), interrupt)
+            return self._conclude(due, interrupt, logged=True)
+        return 0
 
     @property
     def finished(self) -> bool:
@@ -270,9 +270,8 @@ class Journal:
         late = late and self.fabric.is_global_zero
         flags = torch.tensor([signal, int(late), int(enough), int(bool(self.unmeasured))], device=self.fabric.device)
         torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-        agreed, *others = flags.tolist()
-        save, enough, open_yet = map(bool, others)
-        return agreed, save, enough, open_yet
+        agreed, save, enough, open_yet = flags.tolist()
+        return agreed, bool(save), bool(enough), bool(open_yet)
 
     def _save(self) -> None:
         if self.run.writer:
