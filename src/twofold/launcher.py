@@ -112,7 +112,7 @@ def _work(key: str, work: Callable[[], T]) -> T:
         outcome = ("done", result)
         return result
     except UserError as error:
-        outcome = ("mistake", str(error))
+        outcome = ("mistake", error)
         raise
     finally:
         with suppress(Exception):  # nobody may be there to read it, and what was done is done
@@ -142,7 +142,7 @@ def _wait(key: str) -> Any:
     except RuntimeError as error:  # the first process, where the others meet, has gone
         raise SystemExit(1) from error
     if how == "mistake":
-        raise UserError(f"{result}")
+        raise result
     if how == "failed":
         raise SystemExit(1)
     return result
