@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 from dataclasses import replace
 
@@ -190,6 +191,42 @@ def test_completion_knows_commands_options_and_methods(tmp_path, capsys):
     lines = [script, *(ask.format(words, len(words.split())) for words in asked)]
     done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True)
     assert [set(line.split()) for line in done.stdout.splitlines()] == list(asked.values())
+
+
+ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PS1=; autoload -U compinit bashcompinit; compinit -u -D; bashcompinit; eval "$(cat script)"; echo READY'
+while zpty -r shell line; do [[ $line == READY* ]] && break; done
+zpty -n -w shell $1$'\\t'
+sleep 1
+zpty -n -w shell $'\\x15'"echo 'DO''NE'"$'\\n'
+while zpty -r shell line; do print -r -- $line; [[ $line == *DONE* ]] && break; done
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("twofold pretr", "twofold pretrain"),
+        ("twofold pretrain moco+co", "moco+co2"),
+        ("twofold compare sgl,light", "sgl,lightgcn"),
+        ("twofold pretrain moco x --recip", "--recipe"),
+    ],
+)
+def test_completion_in_a_real_zsh(tmp_path, capsys, typed, completed):
+    assert main(["completion"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out)
+    done = subprocess.run(
+        ["zsh", "-f", "-c", ZSH, "zsh", typed],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        errors="replace",
+    )
+    assert completed in done.stdout, done
 
 
 def test_overview_and_version(capsys):

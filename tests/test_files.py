@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_equal_content_gives_equal_bytes_with_the_mode_of_the_umask(tmp_path):
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
         assert stat.S_IMODE(file.stat().st_mode) == 0o640, file.name
-    assert (tmp_path / "one" / "a.txt").read_text() == "x?"
+    assert (tmp_path / "one" / "a.txt").read_text() == "x\\xff"
     assert (tmp_path / "one" / "a.json").read_text() == '{\n "b": [\n  1\n ]\n}\n'
     with np.load(tmp_path / "one" / "a.npz", allow_pickle=False) as arrays:
         assert arrays["x"].tolist() == [1, 1, 1]
@@ -163,3 +164,37 @@ def test_devices_are_written_to_and_stay_devices(tmp_path):
     assert all(stat.S_ISCHR(os.stat(device).st_mode) for device in (os.devnull, "/dev/full"))
     code = "import pathlib; from twofold.files import write_text; write_text(pathlib.Path('/dev/stdout'), 'hello')"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"hello"
+
+
+LEAVING = """
+import os, signal, sys
+from pathlib import Path
+from twofold.files import beside
+with beside(Path(sys.argv[1])) as part:
+    part.write_bytes(b"half")
+    os.kill(os.getpid(), int(sys.argv[2]))
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_written(tmp_path, number):
+    (tmp_path / "a.parquet").write_bytes(b"before")
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, tmp_path / "a.parquet", str(int(number))], capture_output=True
+    )
+    assert done.returncode == (-number if number == signal.SIGINT else 128 + number), done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["a.parquet"]
+    assert (tmp_path / "a.parquet").read_bytes() == b"before"
+
+
+def test_handlers_are_put_back_and_those_of_others_let_be(tmp_path):
+    with beside(tmp_path / "a"):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with beside(tmp_path / "a"):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)

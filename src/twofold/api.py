@@ -15,6 +15,8 @@ from twofold import wings
 from twofold.catalog import options as shared
 from twofold.catalog.composition import resolve_options
 from twofold.errors import UserError
+from twofold.launcher import once
+from twofold.printable import say
 
 if TYPE_CHECKING:
     from twofold.catalog.describe import Listed, Method
@@ -46,6 +48,7 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **b
     return _learn("pretrain", method, data, options, by_name)
 
 
+@once
 def check(
     data: str, options: shared.Pretrain | None = None, *, method: str | None = None, **by_name: Any
 ) -> dict[str, Any]:
@@ -83,6 +86,7 @@ def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, b
     return found.load()(composition, data, options)
 
 
+@once
 def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by_name: Any) -> list[dict[str, Any]]:
     """Measure a representation with labels, or recommendations by ranking; floors stand beside each number.
 
@@ -107,6 +111,7 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
     return _ask("evaluate", _path("model", model), options, by_name, _path("data", data))
 
 
+@once
 def embed(model: str, data: str, options: shared.Embed | None = None, **by_name: Any) -> Path:
     """Write a vector for every image, user or item: a parquet file with name (or id), label and embedding.
 
@@ -125,6 +130,7 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **by_name:
     return _ask("embed", _path("model", model), options, by_name, _path("data", data))
 
 
+@once
 def export(model: str, options: shared.Options | None = None, **by_name: Any) -> Path:
     """Write what was learned as a file for other libraries, check it by loading it, and print the lines that load it.
 
@@ -144,6 +150,7 @@ def export(model: str, options: shared.Options | None = None, **by_name: Any) ->
     return _ask("export", _path("model", model), options, by_name)
 
 
+@once
 def recommend(run: str, options: shared.Options | None = None, **by_name: Any) -> Path:
     """The best items for each user, with the ids of the data, as parquet: user, rank, item, score, basis.
 
@@ -164,6 +171,7 @@ def recommend(run: str, options: shared.Options | None = None, **by_name: Any) -
     return _ask("recommend", _path("run", run), options, by_name)
 
 
+@once
 def similar(run: str, items: str, options: shared.Options | None = None, **by_name: Any) -> Path:
     """The items nearest to some items, by the cosine of their embeddings, as parquet: item, rank, similar, cosine.
 
@@ -182,6 +190,7 @@ def similar(run: str, items: str, options: shared.Options | None = None, **by_na
     return _ask("similar", _path("run", run), options, by_name, items)
 
 
+@once
 def prepare(
     data: str, out: str, options: shared.Options | None = None, *, kind: str | None = None, **by_name: Any
 ) -> Path:
@@ -206,6 +215,7 @@ def prepare(
     return found.load()(data, out, options)
 
 
+@once
 def compare(methods: str, data: str, options: shared.Compare | None = None, **by_name: Any) -> dict[str, Any]:
     """Train several methods on the same data under one budget, with several seeds, and set them side by side.
 
@@ -238,6 +248,7 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **by
     return found.load()(entries, data, options)
 
 
+@once
 def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     """One self-contained HTML page for a run or several: curves, numbers beside their floors, samples, settings.
 
@@ -259,7 +270,7 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
         raise UserError("report needs at least one run folder.")
     page = Path(_path("out", out)) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
     build(folders, page, [wings.sections_of(str(folder)) for folder in folders])
-    print(f"Report: {page}")
+    say(f"Report: {page}")
     return page
 
 

@@ -16,6 +16,8 @@ from twofold.commands import COMMANDS, Command
 from twofold.completion import completion
 from twofold.errors import UserError, nearest
 from twofold.files import refusal
+from twofold.launcher import first_process, is_first_to_say
+from twofold.printable import say
 
 METHOD = "--method."
 
@@ -30,17 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("TWOFOLD_TRACE"):
             raise
-        print(f"twofold: {error}", file=sys.stderr)
+        if is_first_to_say(str(error)):
+            say(f"twofold: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("twofold: stopped.", file=sys.stderr)
+        if first_process():
+            say("twofold: stopped.", sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if os.environ.get("TWOFOLD_TRACE") or not refusal(error):
             raise
-        print(f"twofold: {refusal(error)}", file=sys.stderr)
+        if is_first_to_say(refusal(error)):
+            say(f"twofold: {refusal(error)}", sys.stderr)
         return 2
     return 0
 
@@ -48,21 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: list[str]) -> Callable[[], Any]:
     """What the arguments ask for, ready to be called. Raises UserError for anything that is not understood."""
     if not arguments or arguments == ["help"] or arguments[0] in ("-h", "--help"):
-        return lambda: print(usage.overview())
+        return lambda: say(usage.overview())
     if arguments[0] == "help":
         arguments = [*arguments[1:], "--help"]
     if arguments[0] in ("-V", "--version", "version"):
-        return lambda: print(__version__)
+        return lambda: say(__version__)
     name, *words = arguments
     known = [*COMMANDS, "completion"]
     if name not in known:
         raise UserError(f'There is no command "{name}".{nearest(name, known)} Commands: {", ".join(known)}.')
     if name == "completion":
-        return lambda: print(completion())
+        return lambda: say(completion())
     command = COMMANDS[name]
     if "-h" in words or "--help" in words:
         text = usage.of(command, _method_named(command, words))
-        return lambda: print(text)
+        return lambda: say(text)
     values = _values(command, words)
     return lambda: command.call(values)
 

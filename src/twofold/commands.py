@@ -11,6 +11,7 @@ from typing import Any
 import twofold
 from twofold import api, wings
 from twofold.catalog.settings import Setting, arguments
+from twofold.printable import say
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def methods(name: str | None = None) -> None:
     """
     from twofold.catalog.describe import list_in_words
 
-    print(api.describe(name) if name else list_in_words(wings.catalog()))
+    say(str(api.describe(name)) if name else list_in_words(wings.catalog()))
 
 
 _PYTHON_ONLY = ("__version__", "list_methods", "describe")

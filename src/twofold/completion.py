@@ -30,7 +30,7 @@ complete -o default -F _twofold twofold
 
 
 def completion() -> str:
-    """The script: `eval "$(twofold completion)"` in bash, and in zsh after `bashcompinit`."""
+    """The script: `eval "$(twofold completion)"` in bash, and in zsh after `compinit` and `bashcompinit`."""
     catalog = wings.catalog()
     methods = " ".join(catalog.systems)
     values = {name: words for command in COMMANDS.values() for name, words in choices(command).items()}

@@ -6,9 +6,15 @@ import difflib
 import math
 from collections.abc import Iterable
 
+from twofold.printable import spelled_out
+
 
 class UserError(Exception):
-    """Something the user can mend. The message is one sentence that says what is wrong, where, and what to do."""
+    """Something the user can mend. The message is one sentence that says what is wrong, where, and what to do;
+    it is read as one line."""
+
+    def __str__(self) -> str:
+        return spelled_out(super().__str__())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,13 +6,18 @@ import errno
 import json
 import os
 import re
+import signal
 import stat
+import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from twofold.errors import UserError
+from twofold.printable import fitting, is_text, storable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +46,7 @@ def beside(path: Path) -> Iterator[Path]:
             yield path
         return
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
+    with _ended_in_order(), _removed(part):
         with _refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             part.open("wb").close()
@@ -51,10 +56,19 @@ def beside(path: Path) -> Iterator[Path]:
             with part.open("rb+") as handle:
                 os.fsync(handle.fileno())
             part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink()
     _sync_folder(path.parent)
+
+
+@contextmanager
+def plainly(path: str | Path) -> Iterator[str]:
+    """A path to the same file that libraries can open which know names in UTF-8 alone; for others a link to it."""
+    if is_text(os.fspath(path)):
+        yield os.fspath(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, f"link{storable(Path(path).suffix)}")
+        os.symlink(os.path.abspath(path), link)
+        yield link
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -83,8 +97,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file; what is no Unicode (of a strange file name) becomes a question mark."""
-    write_bytes(path, text.encode(errors="replace"))
+    """A text file; what is no UTF-8 (of a strange file name) is spelled out."""
+    write_bytes(path, fitting(text).encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -158,6 +172,36 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         apart[name] = plain.clone() if plain.untyped_storage().data_ptr() in used else plain
         used.add(plain.untyped_storage().data_ptr())
     return apart
+
+
+@contextmanager
+def _removed(part: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Within the block a signal that would end the process at once ends it as an exception does (SystemExit, 128 and
+    its number), so that nothing is left behind; what somebody handles already is let be."""
+    handled = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _leave)
+                handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _is_stream(path: Path) -> bool:

@@ -8,10 +8,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from twofold.launcher import works_alone
+
 
 def world() -> int:
-    """The number of processes that train together (1 without torch.distributed)."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    """The number of processes that work together (1 without torch.distributed)."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() and not works_alone() else 1
 
 
 def rank() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -212,11 +212,14 @@ class Stream(Protocol[AnyBatch]):
 class Monitor(Protocol):
     """A measurement made at the end of every so many epochs, and at the end of the run; leaves the method as it was.
 
-    Called in the first process only. enough: looked at after each call; where it is true the run ends.
+    Called in the first process only. enough: looked at after each call; where it is true the run ends. on_progress: to
+    be called now and then with what is done and the total, for the screen; given by the loop, which by an exception
+    from it ends a measurement that a signal interrupts. It is made again when the run goes on.
     """
 
     every_epochs: int
     enough: bool = False
+    on_progress: Callable[[int, int], None] = staticmethod(lambda done, total: None)
 
     def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
         """Numbers for the log, by column."""

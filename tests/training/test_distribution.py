@@ -7,11 +7,13 @@ import os
 import pytest
 import torch
 from lightning_fabric.strategies.launchers import _SubprocessScriptLauncher
+from torch import nn
 
 from twofold.errors import UserError
+from twofold.launcher import first_process
 from twofold.nets.batch_norm import GlobalBatchNorm
 from twofold.training import distribution
-from twofold.training.distribution import Carrier, choose_precision, first_process, make_fabric, make_ready, together
+from twofold.training.distribution import Carrier, choose_precision, make_fabric, make_ready, together
 
 from .small import make_method
 
@@ -127,3 +129,23 @@ def test_a_failure_ends_the_processes_that_were_launched():
         raise UserError("no")
     assert other.killed
     assert "RANK" not in os.environ
+
+
+def test_weights_have_the_strides_of_their_gradients():
+    """Else DDP copies each gradient in every step, and says so in every process."""
+    method = make_method("simclr")
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1), nn.Conv2d(4, 4, 3, groups=4))
+    method.backbone = layers
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    make_ready(method, make_fabric(1, accelerator="cpu"), 8, 1)
+    layers(torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)).sum().backward()
+    for name, weight in layers.named_parameters():
+        assert weight.grad is not None and weight.grad.stride() == weight.stride(), name
+        assert torch.equal(weight, before[f"backbone.{name}"])
+
+
+def test_an_interactive_session_takes_one_device_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("sys.ps1", ">>> ", raising=False)
+    fabric = make_fabric(2, accelerator="cpu")
+    assert fabric.world_size == 1
+    assert "one device is used and not 2" in capsys.readouterr().out

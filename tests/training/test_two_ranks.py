@@ -13,9 +13,10 @@ import torch
 from torch.testing import assert_close
 
 from twofold.images.batch import ImageBatch
+from twofold.launcher import first_process
 from twofold.methods.build import load
 from twofold.seam import Progress
-from twofold.training.distribution import first_process, make_fabric, make_ready
+from twofold.training.distribution import make_fabric, make_ready
 from twofold.training.optimizer import build_optimizer
 from twofold.training.step import Gradients
 

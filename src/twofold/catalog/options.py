@@ -177,6 +177,8 @@ class Pretrain(Options):
     """Seconds between checkpoints."""
     log_every: int | None = option(None, least=1, harmless=True)
     """Steps between rows of metrics.csv."""
+    floors: bool = option(True, harmless=True)
+    """Measure at the end what needs no training, too."""
     report: bool = option(True, harmless=True)
     """Write report.html at the end."""
     quiet: bool = option(False, harmless=True)

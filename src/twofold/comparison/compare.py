@@ -14,6 +14,7 @@ from twofold.comparison.folder import ComparisonFolder, default_folder
 from twofold.comparison.summary import summarise
 from twofold.comparison.written import as_text, write_files
 from twofold.errors import UserError
+from twofold.printable import say
 from twofold.runs.environment import environment
 
 
@@ -26,16 +27,16 @@ def compare(entries: list[Entry], bench: Bench, data: str, options: Compare) -> 
     seeds = list(range(options.first_seed, options.first_seed + options.seeds))
     folder = ComparisonFolder.open(out, bench.settings, [entry.name for entry in entries], seeds)
     comparison = Comparison(entries, seeds, bench, folder)
-    say: Callable[[str], None] = (lambda text: None) if options.quiet else lambda text: print(text, flush=True)
+    tell: Callable[[str], None] = (lambda text: None) if options.quiet else say
     try:
-        say(_header(comparison))
-        do_all(comparison, options.minutes, say)
+        tell(_header(comparison))
+        do_all(comparison, options.minutes, tell)
         result = _result(comparison)
-        print(as_text(result))
+        say(as_text(result))
         for line in write_files(result, out, _folders(comparison), bench.sections, report=options.report):
-            say(line)
+            tell(line)
     except (KeyboardInterrupt, SystemExit):
-        say("Stopped; the same command goes on from there.")
+        tell("Stopped; the same command goes on from there.")
         raise
     finally:
         folder.close()

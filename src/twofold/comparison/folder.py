@@ -10,6 +10,7 @@ from typing import Any
 from twofold.errors import UserError
 from twofold.files import write_text
 from twofold.folders import Claim, claim, sweep
+from twofold.printable import say
 from twofold.runs.config import differences, read_settings, to_yaml
 from twofold.runs.folder import data_name
 from twofold.runs.identity import DATA, agrees
@@ -91,7 +92,7 @@ def _agree(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         raise UserError(f"The data has changed since the comparison in {path} began: give a new --out.")
     others = [name for name in new if name not in PLACES]
     for line in differences(old, new, harmless=(DATA, "stamp", *others)):
-        print(f"{line}: the content is the same, so the comparison goes on.", flush=True)
+        say(f"{line}: the content is the same, so the comparison goes on.")
 
 
 def default_folder(data: str) -> Path:

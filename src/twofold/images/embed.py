@@ -16,6 +16,7 @@ from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings, readable, stream_features
 from twofold.images.evaluation.transform import facts
 from twofold.images.reading import Images
+from twofold.printable import storable
 from twofold.runs.screen import OnProgress
 
 ROW_GROUP = 8192
@@ -51,11 +52,12 @@ def embed(
     """Write `out`, a parquet file with the columns name (string), label (int64) and class (string) where the data have
     them, and embedding (fixed-size list of float32, the backbone's pooled features, not normalised).
 
-    Rows come in the order of the data; images that cannot be read have none and are listed in the result. The file's
-    metadata hold, under "twofold", JSON with the backbone's blueprint, mean, std, image_size, white, fourth_channel,
-    precision, the data's fingerprint, and under "transform" the lines of Python that make an image file the backbone's
-    input (see `transform_lines`). The file appears whole or not at all. Raises UserError for a name without .parquet,
-    where it cannot be written, or where no image can be read.
+    Names that are no UTF-8 are spelled out: see `printable.storable`. Rows come in the order of the data; images that
+    cannot be read have none and are listed in the result. The file's metadata hold, under "twofold", JSON with the
+    backbone's blueprint, mean, std, image_size, white, fourth_channel, precision, the data's fingerprint, and under
+    "transform" the lines of Python that make an image file the backbone's input (see `transform_lines`). The file
+    appears whole or not at all. Raises UserError for a name without .parquet, where it cannot be written, or where no
+    image can be read.
     """
     import pyarrow.parquet as parquet
 
@@ -64,7 +66,7 @@ def embed(
         raise UserError(f"Vectors go to a .parquet file, which {out} is not; name it {out.name}.parquet.")
     schema, count, done = _schema(backbone, images, inputs), 0, 0
     with beside(out) as part:
-        with parquet.ParquetWriter(part, schema, compression="zstd") as writer:
+        with part.open("wb") as handle, parquet.ParquetWriter(handle, schema, compression="zstd") as writer:
             kept: list[tuple[Tensor, Tensor]] = []
             for indices, features in stream_features(backbone, images, inputs):
                 good = readable(images, indices)
@@ -113,12 +115,12 @@ def _write(writer: Any, schema: Any, images: Images, kept: list[tuple[Tensor, Te
     rows = [i for indices, _ in kept for i in indices.tolist()]
     values = np.concatenate([features.numpy() for _, features in kept]).astype(np.float32, copy=False)
     source = images.source
-    columns: list[Any] = [pa.array([source.names[i] for i in rows], pa.string())]
+    columns: list[Any] = [pa.array([storable(source.names[i]) for i in rows], pa.string())]
     if source.labels is not None:
         labels = [int(source.labels[i]) if source.labels[i] >= 0 else None for i in rows]
         columns.append(pa.array(labels, pa.int64()))
         if source.classes is not None:
-            columns.append(pa.array([None if v is None else source.classes[v] for v in labels], pa.string()))
+            columns.append(pa.array([None if v is None else storable(source.classes[v]) for v in labels], pa.string()))
     columns.append(pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1]))
     if rows:
         writer.write_table(pa.table(columns, schema=schema))

@@ -51,6 +51,8 @@ class Pretrain(options.Pretrain, Pairs):
     """End after so many epochs without a better one; 20 where not given, 0 for never."""
     eval_every: int | None = option(None, least=1)
     """Epochs between rankings of the validation part."""
+    eval_users: int | None = option(None, least=1)
+    """Rank for so many users only, drawn by the seed; for all where not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,8 @@ class Compare(options.Compare, Pairs):
     """End a run after so many epochs without a better one; 20 where not given, 0 for never."""
     eval_every: int | None = option(None, least=1)
     """Epochs between rankings of the validation part."""
+    eval_users: int | None = option(None, least=1)
+    """Rank for so many users only, drawn by the seed; for all where not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,8 @@ class Evaluate(options.Evaluate):
 
     at: str | None = option(None)
     """Lengths K of the lists, commas between; 5,10,20,50 where not given. 20 is always among them."""
+    eval_users: int | None = option(None, least=1)
+    """Rank for so many users only, drawn by the seed; for all where not given."""
 
 
 @dataclass(frozen=True, kw_only=True)

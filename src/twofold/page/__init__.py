@@ -8,6 +8,7 @@ from twofold.errors import UserError
 from twofold.page.assemble import PAGE_FILE, build
 from twofold.page.read import Run, read_run
 from twofold.page.sections import Sections
+from twofold.printable import say
 from twofold.runs.config import read_config
 from twofold.runs.results import add_results
 
@@ -21,7 +22,7 @@ def keep_results(run: Path, entries: list[dict[str, Any]], sections: Sections) -
         if (run / PAGE_FILE).exists() or read_config(run).get("report", True):
             build([run], run / PAGE_FILE, sections)
     except UserError as error:
-        print(f"The run folder does not keep all of this: {error}", file=sys.stderr, flush=True)
+        say(f"The run folder does not keep all of this: {error}", sys.stderr)
 
 
 def build_or_say(run: Path, sections: Sections) -> str:

@@ -82,5 +82,5 @@ def _write(page: str, out: Path) -> Path:
     if os.path.isdir(out):
         out = out / PAGE_FILE
     # A name of a file may hold bytes that are no text.
-    write_text(out, page.encode("utf-8", errors="replace").decode("utf-8"))
+    write_text(out, page)
     return out

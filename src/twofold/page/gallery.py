@@ -14,6 +14,7 @@ from twofold.page.read import read_arrays
 from twofold.page.sections import Data, Section
 from twofold.page.sprites import Sheet, sheet
 from twofold.page.words import Noun, percent
+from twofold.printable import spelled_out
 
 MAP_SCRIPT = Path(__file__).parent / "map.js"  # A wing that shows a map lists it among its scripts.
 _MAP_POINTS = 1000
@@ -60,7 +61,7 @@ def read_gallery(file: Path) -> Gallery:
     thumbnails = checked_pictures(arrays["thumbnails"], 4, "thumbnails")
     names = checked_names(arrays["names"].tolist(), len(thumbnails), "thumbnails")
     labels = np.asarray(arrays["labels"], dtype=np.int64) if "labels" in arrays else np.full(len(names), -1)
-    classes = [str(name) for name in arrays["classes"]] if "classes" in arrays else []
+    classes = [spelled_out(str(name)) for name in arrays["classes"]] if "classes" in arrays else []
     if features.ndim != 2 or not len(features) == len(thumbnails) == len(labels):
         raise ValueError(f"features {features.shape} for {len(thumbnails)} thumbnails and {len(labels)} labels")
     classes += [str(label) for label in range(len(classes), int(labels.max(initial=-1)) + 1)]
@@ -78,7 +79,7 @@ def checked_names(names: Sequence[Any], count: int, what: str) -> list[str]:
     """The names as text, where there are `count`; else ValueError."""
     if len(names) != count:
         raise ValueError(f"{len(names)} names for {count} {what}")
-    return [str(name) for name in names]
+    return [spelled_out(str(name)) for name in names]
 
 
 def gallery_parts(gallery: Gallery | None, index: int, room: float, noun: Noun) -> GalleryParts:

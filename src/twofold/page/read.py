@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from twofold.printable import spelled_out
 from twofold.runs.config import CONFIG_FILE, flatten, read_config
 
 T = TypeVar("T")
@@ -111,7 +112,8 @@ def _environment(file: Path) -> dict[str, Any]:
 
 
 def _lines(file: Path) -> list[str]:
-    return [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return [spelled_out(line.strip()) for line in text.split("\n") if line.strip()]
 
 
 def _ended(file: Path) -> str:

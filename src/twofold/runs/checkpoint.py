@@ -28,7 +28,8 @@ class Checkpoint:
     spent so far. meter: the open interval of the metrics. row: the numbers last logged. config: a hash of the settings,
     or "" where it is not known. Random numbers and the place in the data are functions of the step, so nothing of them
     is kept. versions: of packages, and the numbers of threads and processes, on which the bits depend, too. enough: a
-    monitor has ended the run here. watch: what the collapse watch has seen.
+    monitor has ended the run here. watch: what the collapse watch has seen. unmeasured: the row of metrics of this step
+    where it is not written yet, for what its monitors measure is still to be added.
     """
 
     method: dict[str, Any]
@@ -43,6 +44,7 @@ class Checkpoint:
     versions: dict[str, str] = field(default_factory=dict)
     enough: bool = False
     watch: dict[str, Any] = field(default_factory=dict)
+    unmeasured: dict[str, float] = field(default_factory=dict)
 
     def write(self, file: Path) -> None:
         """Write to a file, whole or not at all."""
@@ -77,7 +79,7 @@ class Checkpoint:
     @property
     def finished(self) -> bool:
         """Whether the run has come to its end."""
-        return self.step >= self.steps or self.enough
+        return (self.step >= self.steps or self.enough) and not self.unmeasured
 
 
 def check_stored(file: Path) -> None:

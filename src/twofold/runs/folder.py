@@ -15,6 +15,7 @@ import yaml
 from twofold.errors import UserError
 from twofold.files import write_arrays, write_json, write_text
 from twofold.folders import Claim, claim, sweep
+from twofold.printable import spelled_out, storable
 from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.checkpoints import Checkpoints
 from twofold.runs.config import CONFIG_FILE, differences, read_settings, settings_hash, to_yaml
@@ -109,7 +110,7 @@ class RunFolder:
         """A sentence for log.txt alone; the log never ends a run."""
         if self.writer:
             with contextlib.suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as handle:
-                handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+                handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {spelled_out(text)}\n")
 
     def load(self) -> Checkpoint | None:
         """The last checkpoint of this run that is whole, or None; where that is not the last one, it is said.
@@ -140,10 +141,11 @@ class RunFolder:
             write_json(self.path / OUTCOME_FILE, {"ended": ended, "steps": steps, "epochs": epochs})
 
     def list_unreadable(self, unreadable: Mapping[str, str]) -> None:
-        """Write unreadable.txt: the name of each file and what is wrong with it, tab between."""
+        """Write unreadable.txt: the name of each file and what is wrong with it, tab between, a line each."""
         if self.writer and unreadable:
             write_text(
-                self.path / "unreadable.txt", "".join(f"{name}\t{why}\n" for name, why in sorted(unreadable.items()))
+                self.path / "unreadable.txt",
+                "".join(f"{spelled_out(name)}\t{spelled_out(why)}\n" for name, why in sorted(unreadable.items())),
             )
 
     def save_arrays(self, name: str, **arrays: Any) -> None:
@@ -201,7 +203,7 @@ def trained_epochs(folder: Path) -> int | None:
 
 def default_out(method: str, data: str) -> str:
     """runs/METHOD-DATA, with the data's last name."""
-    return str(Path("runs") / f"{method.replace('+', '-')}-{data_name(data)}")
+    return str(Path("runs") / storable(f"{method.replace('+', '-')}-{data_name(data)}"))
 
 
 def data_name(data: str) -> str:

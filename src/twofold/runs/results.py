@@ -12,6 +12,7 @@ from typing import Any
 
 from twofold.errors import UserError
 from twofold.files import write_json
+from twofold.printable import say
 from twofold.runs.schema import read_json, wrong_in
 
 FILE = "evaluation.json"
@@ -52,7 +53,7 @@ def add_results(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     if damaged:
         with contextlib.suppress(OSError):
             (folder / FILE).replace(folder / f"{FILE}.damaged")
-        print(f"{folder / FILE} is damaged: what can be read is kept, the old file as {FILE}.damaged.", file=sys.stderr)
+        say(f"{folder / FILE} is damaged: what can be read is kept, the old file as {FILE}.damaged.", sys.stderr)
     by_key: dict[str, dict[str, Any]] = {}
     for entry in [*kept, *entries]:
         by_key.setdefault(question(entry), {}).update(entry)

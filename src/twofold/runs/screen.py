@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from twofold.printable import fitting, say, spelled_out
+
 OnProgress = Callable[[int, int], None]  # called now and then with what is done and the total
 
 PLAIN_SECONDS = 10.0
@@ -44,9 +46,11 @@ class Display:
         if self.quiet and not important:
             return
         if self.live is not None:
-            self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.live.console.print(
+                fitting(spelled_out(text), sys.stdout.encoding), markup=False, highlight=False, soft_wrap=True
+            )
         else:
-            print(text, flush=True)
+            say(text)
 
     def step(self, done: int, row: dict[str, float]) -> None:
         """`done` steps are behind; `row` holds the numbers last read."""
@@ -59,7 +63,7 @@ class Display:
             left = (self.spoke - self.started) / max(done - self.first, 1) * (self.steps - done)
             parts = [numbers(row, self.shown)] if row else []
             parts += [f"{duration(left)} left"] if done < self.steps else []
-            print(f"step {done:,} of {self.steps:,}: {', '.join(parts)}", flush=True)
+            say(f"step {done:,} of {self.steps:,}: {', '.join(parts)}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -82,6 +86,20 @@ class Display:
         self.live.start()
 
 
+class Lines:
+    """Progress of what takes long, as lines: the first after two seconds, the next every ten. Call it with what is done
+    and the total."""
+
+    def __init__(self, what: str, tell: Callable[[str], None]) -> None:
+        self.what, self.tell = what, tell
+        self.due = time.monotonic() + PATIENCE
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() >= self.due and done < total:
+            self.due = time.monotonic() + PLAIN_SECONDS
+            self.tell(f"{self.what}: {done:,} of {total:,}")
+
+
 def numbers(row: Mapping[str, float], shown: Mapping[str, str] = SHOWN) -> str:
     """The numbers of a row that are to be seen, in a line."""
     return ", ".join(form.format(row[column]) for column, form in shown.items() if column in row)
@@ -97,18 +115,22 @@ def duration(seconds: float) -> str:
 
 def print_plainly(text: str, important: bool = False) -> None:
     """Say something where no display is open."""
-    print(text, flush=True)
+    say(text)
 
 
 @contextmanager
 def progress_bar(what: str, quiet: bool = False) -> Iterator[OnProgress]:
-    """on_progress(done, total), to be called now and then; on a terminal a bar appears after two seconds."""
+    """on_progress(done, total), to be called now and then.
+
+    On a terminal a bar appears after two seconds, elsewhere a line then, and one every ten seconds.
+    """
+    began = time.monotonic()
     if quiet or not sys.stdout.isatty():
-        yield lambda done, total: None
+        lines = Lines(what, say)
+        yield (lambda done, total: None) if quiet else lines
         return
     from rich.progress import Progress
 
-    began = time.monotonic()
     with Progress(transient=True) as bar:
         task = bar.add_task(what, total=None, visible=False)
         yield lambda done, total: bar.update(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from twofold.errors import UserError
+from twofold.launcher import mistake_noted, note_mistake
 from twofold.nets.batch_norm import synchronise
+from twofold.printable import say
 from twofold.seam import Method
 from twofold.training.sampler import check_even_parts
 
@@ -23,13 +26,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 T = TypeVar("T")
-
-
-def first_process() -> bool:
-    """Whether this process is the one that writes, known before any device is touched (torchrun, SLURM, Fabric)."""
-    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-    rank = next((os.environ[name] for name in names if name in os.environ), "0")
-    return rank == "0" and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def make_fabric(
@@ -55,6 +51,12 @@ def make_fabric(
         raise UserError("There is no GPU that torch can use here: leave --accelerator out, or give cpu.")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if "RANK" in os.environ else 1
     count = (present or local) if devices == "auto" else devices
+    if count > 1 and "RANK" not in os.environ and hasattr(sys, "ps1"):
+        say(
+            f"An interactive session cannot start further processes: one device is used and not {count}. "
+            f"A script, or the command line, takes them all."
+        )
+        count = 1
     if count < 1 or (present is not None and count > present):
         raise UserError(f"{count} devices are wanted, but {present or 'at least 1'} can be used here.")
     chosen: Any = strategy
@@ -127,7 +129,9 @@ def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int)
         synchronise(method)
     for parameter in method.parameters():
         if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            # Not `contiguous`: a 1x1 kernel is contiguous in either order, and keeps strides that its gradient lacks.
+            ordered = torch.empty_like(parameter.data, memory_format=torch.channels_last)
+            parameter.data = ordered.copy_(parameter.data)
     if fabric.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
 
@@ -142,10 +146,19 @@ def join(method: nn.Module, optimizer: Optimizer, fabric: Fabric) -> tuple[Any, 
 
 @contextmanager
 def together(fabric: Fabric) -> Iterator[None]:
-    """Where this process fails, end those that it launched: they would wait for it forever."""
+    """Where this process fails, end those that it launched: they would wait for it forever.
+
+    Where another process has met a mistake of the user's, which it says itself, this one ends quietly (SystemExit).
+    """
     try:
         yield
-    except Exception:
+    except UserError:
+        note_mistake()
+        _stop_others(fabric)
+        raise
+    except Exception as error:
+        if isinstance(error, RuntimeError) and fabric.world_size > 1 and mistake_noted():
+            raise SystemExit(2) from error
         _stop_others(fabric)
         raise
 

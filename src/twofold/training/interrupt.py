@@ -8,6 +8,10 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
+class Interrupted(Exception):
+    """A signal has come while something was measured that can be measured again."""
+
+
 class Interrupt:
     """While entered, SIGINT and SIGTERM only set `signal`; the loop looks at it after each step.
 
@@ -27,6 +31,11 @@ class Interrupt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def look(self) -> None:
+        """Raise Interrupted where a signal has come."""
+        if self.signal:
+            raise Interrupted
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal == signal.SIGINT and number == signal.SIGINT:

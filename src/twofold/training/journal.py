@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from twofold.errors import UserError
@@ -17,10 +16,11 @@ from twofold.runs.checkpoint import Checkpoint, all_finite
 from twofold.runs.environment import surroundings
 from twofold.runs.events import Events
 from twofold.runs.folder import Ended, RunFolder
-from twofold.runs.screen import Display, print_plainly
+from twofold.runs.screen import Display, Lines, print_plainly
 from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
-from twofold.training.interrupt import Interrupt
+from twofold.training.interrupt import Interrupt, Interrupted
 from twofold.training.meter import Meter
+from twofold.training.optimizer import check_state
 from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Length, Plan
 from twofold.training.watch import Watch
@@ -50,6 +50,8 @@ class Journal:
         self.row: dict[str, float] = {}
         self.messages: set[str] = set()
         self.enough = False
+        self.unmeasured: dict[str, float] = {}
+        self.measuring = math.inf  # seconds that the last measurement took
         self.first = self.saved = self.done = 0
         self.earlier = 0.0
         self.begun = self.marked = self.saved_at = time.monotonic()
@@ -66,7 +68,7 @@ class Journal:
                 )
             try:
                 self.method.load_state_dict(found.method)
-                _check_kinds(self.optimizer, found.optimizer)
+                check_state(self.optimizer, found.optimizer)
                 self.optimizer.load_state_dict(found.optimizer)
                 self.meter.load_state_dict(found.meter)
                 self.watch.load_state_dict(found.watch)
@@ -82,10 +84,11 @@ class Journal:
                 message = f"Since the checkpoint these have changed: {', '.join(changed)}; numbers may differ."
                 self.run.warn(message)
             self.first, self.earlier = found.step, found.seconds
-            self.row, self.enough = dict(found.row), found.enough
-        if self.run.writer and self.first < self.length.steps and not self.enough:
-            self.run.metrics.restore(self.first)
-            self.events = Events(self.run.path / "tensorboard", self.first + 1)
+            self.row, self.enough, self.unmeasured = dict(found.row), found.enough, dict(found.unmeasured)
+        if self.run.writer and not (found is not None and found.finished):
+            written = self.first - bool(self.unmeasured)
+            self.run.metrics.restore(written)
+            self.events = Events(self.run.path / "tensorboard", written + 1)
         self.done = self.saved = self.marked_step = self.first
         self.begun = self.marked = self.saved_at = time.monotonic()
         self.marked_waited = self.waited_before = self.data.waited
@@ -101,19 +104,41 @@ class Journal:
         """Take in the step that makes `done` steps. Returns the signal that ends the run early, or 0."""
         self.done = done
         self.meter.add(losses, done)
-        last, (epoch, inside) = done == self.length.steps, divmod(done, self.length.steps_per_epoch)
-        due = [m for m in monitors if last or (inside == 0 and epoch % m.every_epochs == 0)]
-        logged = last or bool(due) or done % self.plan.log_every == 0
+        due = self._due(monitors)
+        logged = done == self.length.steps or bool(due) or done % self.plan.log_every == 0
         if logged:
-            self._log(losses, due)
+            self._log(losses, measured=bool(due))
+        if due:
+            self._measure(due, interrupt)
+        return self._conclude(due, interrupt, logged)
+
+    def catch_up(self, monitors: Sequence[Monitor], interrupt: Interrupt) -> int:
+        """Measure what the last checkpoint had not measured yet. Returns the signal that ends the run early, or 0."""
+        if self.unmeasured:
+            self._measure(due := self._due(monitors), interrupt)
+            return self._conclude(due, interrupt, logged=True)
+        return 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left."""
+        return (self.done >= self.length.steps or self.enough) and not self.unmeasured
+
+    def _due(self, monitors: Sequence[Monitor]) -> list[Monitor]:
+        last, (epoch, inside) = self.done == self.length.steps, divmod(self.done, self.length.steps_per_epoch)
+        return [m for m in monitors if last or (inside == 0 and epoch % m.every_epochs == 0)]
+
+    def _conclude(self, due: Sequence[Monitor], interrupt: Interrupt, logged: bool) -> int:
+        """Save where that is due. Returns the signal that ends the run early, or 0."""
         if self.display is not None:
-            self.display.step(done, self.row)
+            self.display.step(self.done, self.row)
         late = time.monotonic() - self.saved_at >= self.plan.save_every
-        enough = logged and any(monitor.enough for monitor in due)
-        signal, save, self.enough = self._agree(interrupt.signal, late, enough, logged)
-        if last or signal or save or self.enough:
+        enough = logged and any(monitor.enough for monitor in due) and not self.unmeasured
+        signal, save, self.enough, open_yet = self._agree(interrupt.signal, late, enough, logged)
+        ended = self.done == self.length.steps or self.enough
+        if ended or signal or save:
             self._save()
-        return 0 if last or self.enough else signal
+        return 0 if ended and not open_yet else signal
 
     def outcome(self, finished_before: bool = False) -> Outcome:
         """How the run ended."""
@@ -158,7 +183,8 @@ class Journal:
         if self.events is not None:
             self.events.close()
 
-    def _log(self, losses: Losses, due: Sequence[Monitor]) -> None:
+    def _log(self, losses: Losses, measured: bool) -> None:
+        """Read the numbers of the interval; write them, but where monitors are to add theirs."""
         means = self.meter.read()
         if not all(math.isfinite(means[name]) for name in means if name.startswith("loss")):
             raise TrainingStopped(
@@ -168,13 +194,21 @@ class Journal:
             )
         row = self._timing(means["loss"]) | means
         if self.run.writer:
-            self._measure(row, losses, due)
+            self._look(row, losses)
+        self.meter.reset()
+        self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.data.waited
+        self.row |= row
+        if measured:
+            self.unmeasured = row
+        else:
+            self._write(row)
+
+    def _write(self, row: dict[str, float]) -> None:
+        self.row |= row
+        if self.run.writer:
             self.run.metrics.append(row)
             if self.events is not None:
                 self.events.add(row)
-        self.row |= row
-        self.meter.reset()
-        self.marked, self.marked_step, self.marked_waited = time.monotonic(), self.done, self.data.waited
 
     def _timing(self, loss: float) -> dict[str, float]:
         """Where the run stands and how fast it goes."""
@@ -190,8 +224,8 @@ class Journal:
             "wait_share": min((waited - self.marked_waited) / span, 1.0),
         }
 
-    def _measure(self, row: dict[str, float], losses: Losses, due: Sequence[Monitor]) -> None:
-        """Add to the row what is measured now, and warn of what is wrong with it, once each."""
+    def _look(self, row: dict[str, float], losses: Losses) -> None:
+        """Add to the row what the collapse watch finds, and warn of what is wrong with it, once each."""
         warning = None
         if losses.rows is not None:
             measured, warning = self.watch(losses.rows, self.done, self.length.steps)
@@ -200,23 +234,45 @@ class Journal:
             if message not in self.messages:
                 self.messages.add(message)
                 self.run.warn(message)
-        length, done = self.length, self.done
-        progress = Progress(done, length.steps, length.epoch(done), length.epochs, self.plan.seed)
-        for monitor in due:
-            row |= monitor(self.method, progress)
-        self.method.train()
 
-    def _agree(self, signal: int, late: bool, enough: bool, logged: bool) -> tuple[int, bool, bool]:
+    def _measure(self, due: Sequence[Monitor], interrupt: Interrupt) -> None:
+        """Let the monitors complete the row and write it; where a signal comes in between it stays unmeasured.
+
+        Saves first where a kill meanwhile would cost more than `save_every` seconds, as far as that can be told.
+        """
+        length, began = self.length, time.monotonic()
+        if began - self.saved_at + self.measuring >= self.plan.save_every:
+            self._save()
+        progress = Progress(self.done, length.steps, length.epoch(self.done), length.epochs, self.plan.seed)
+        row, lines = dict(self.unmeasured), Lines("measuring", lambda text: self.run.echo(text, False))
+
+        def on_progress(done: int, total: int) -> None:
+            interrupt.look()
+            lines(done, total)
+
+        try:
+            for monitor in due if self.run.writer else ():
+                monitor.on_progress = on_progress
+                row |= monitor(self.method, progress)
+        except Interrupted:
+            return
+        finally:
+            self.method.train()
+        self.unmeasured, self.marked, self.marked_waited = {}, time.monotonic(), self.data.waited
+        self.measuring = self.marked - began
+        self._write(row)
+
+    def _agree(self, signal: int, late: bool, enough: bool, logged: bool) -> tuple[int, bool, bool, bool]:
         # One process looks after every step; several agree at the interval, since each look would hold all of them up.
         if self.fabric.world_size == 1:
-            return signal, late, enough
+            return signal, late, enough, bool(self.unmeasured)
         if not logged:
-            return 0, False, False
+            return 0, False, False, False
         late = late and self.fabric.is_global_zero
-        flags = torch.tensor([signal, int(late), int(enough)], device=self.fabric.device)
+        flags = torch.tensor([signal, int(late), int(enough), int(bool(self.unmeasured))], device=self.fabric.device)
         torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-        agreed, save, enough = flags.tolist()
-        return agreed, bool(save), bool(enough)
+        agreed, save, enough, open_yet = flags.tolist()
+        return agreed, bool(save), bool(enough), bool(open_yet)
 
     def _save(self) -> None:
         if self.run.writer:
@@ -239,26 +295,8 @@ class Journal:
                     row=self.row,
                     versions=surroundings(self.fabric.world_size),
                     enough=self.enough,
+                    unmeasured=self.unmeasured,
                 )
             )
             self.run.list_unreadable(self.data.unreadable)
         self.saved, self.saved_at = self.done, time.monotonic()
-
-
-def _check_kinds(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
-    """Refuse, by a ValueError, an optimizer's state that would fail in the first step only."""
-    for own, other in zip(optimizer.state_dict()["param_groups"], state["param_groups"], strict=True):
-        for name, value in own.items():
-            if _kind(value) is not _kind(other[name]):
-                raise ValueError(f"the optimizer's {name} cannot be meant")
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    for number, parts in state["state"].items():
-        for name, part in parts.items():
-            if isinstance(part, Tensor) and part.ndim and part.shape != weights[number].shape:
-                raise ValueError(f"the optimizer's {name} has another shape")
-            if not isinstance(part, Tensor | int | float | None):
-                raise ValueError(f"the optimizer's {name} cannot be meant")
-
-
-def _kind(value: object) -> type:
-    return float if type(value) is int else type(value)

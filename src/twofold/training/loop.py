@@ -49,7 +49,7 @@ def train(
     gradients = Gradients(method, optimizer, plan, fabric, say=run.say)
     journal = Journal(run, method, optimizer, data, plan, length, fabric)
     first = journal.resume()
-    if first >= length.steps or journal.enough:
+    if journal.finished:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
         journal.finish()
         return journal.outcome(finished_before=True)
@@ -59,7 +59,8 @@ def train(
     method.train()
     with _failures_noted(run, journal), _batches(data, plan, first, length, fabric) as stream:
         with together(fabric), Interrupt() as interrupt:
-            for step, batch in enumerate(stream, start=first):
+            _end_at(journal.catch_up(monitors, interrupt), journal)
+            for step, batch in enumerate(() if journal.enough else stream, start=first):
                 progress = Progress(step, length.steps, length.epoch(step), length.epochs, plan.seed)
                 # The state of torch's own generator is a function of the step too, so resuming replays nothing.
                 reseed(fabric.device, plan.seed, "step", step, fabric.global_rank)
@@ -69,14 +70,19 @@ def train(
                 set_rate(optimizer.param_groups, plan.rate(step, length), plan.peak_lr)
                 gradients.apply()
                 method.after_step(progress)
-                if signal := journal.record(step + 1, losses, monitors, interrupt):
-                    journal.stop(name_of(signal))
-                    raise SystemExit(128 + signal)
+                _end_at(journal.record(step + 1, losses, monitors, interrupt), journal)
                 if journal.enough:
                     run.say(f"Nothing more is gained: ended after step {step + 1:,} of {length.steps:,}.")
                     break
         journal.finish()
         return journal.outcome()
+
+
+def _end_at(signal: int, journal: Journal) -> None:
+    """Leave where a signal has come; everything is saved."""
+    if signal:
+        journal.stop(name_of(signal))
+        raise SystemExit(128 + signal)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from twofold.seam import Method
@@ -56,3 +56,22 @@ def set_rate(groups: Iterable[dict[str, Any]], rate: float, peak: float) -> None
     """Give every parameter group the rate of this step; a constant one the peak."""
     for group in groups:
         group["lr"] = peak if group["constant"] else rate
+
+
+def check_state(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Refuse, by a ValueError, an optimizer's state that would fail in the first step only."""
+    for own, other in zip(optimizer.state_dict()["param_groups"], state["param_groups"], strict=True):
+        for name, value in own.items():
+            if _kind(value) is not _kind(other[name]):
+                raise ValueError(f"the optimizer's {name} cannot be meant")
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, parts in state["state"].items():
+        for name, part in parts.items():
+            if isinstance(part, Tensor) and part.ndim and part.shape != weights[number].shape:
+                raise ValueError(f"the optimizer's {name} has another shape")
+            if not isinstance(part, Tensor | int | float | None):
+                raise ValueError(f"the optimizer's {name} cannot be meant")
+
+
+def _kind(value: object) -> type:
+    return float if type(value) is int else type(value)

@@ -297,3 +297,16 @@ def test_mistakes_are_answered_in_one_sentence(photos, tmp_path, capsys, argumen
     assert code == 2 and error.startswith("twofold: ") and error.count("\n") == 1
     assert message in error
     assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_an_untrained_network_is_drawn_by_the_seed(photos, tmp_path, capsys):
+    found = []
+    for seed in ("0", "0", "1"):
+        command = ["evaluate", "random:convnet", str(photos), "--protocols", "knn", "--image-size", "32", "--no-floors"]
+        assert main([*command, "--seed", seed, "--out", str(tmp_path / "rows.json")]) == 0
+        assert f"untrained (seed {seed})" in capsys.readouterr().out
+        model = open_model("random:convnet", image_size=32, seed=int(seed))
+        weights = torch.cat([weight.detach().flatten() for weight in model.backbone.parameters()])
+        found.append((json.loads((tmp_path / "rows.json").read_text()), weights))
+    assert found[0][0] == found[1][0] and torch.equal(found[0][1], found[1][1])
+    assert not torch.equal(found[0][1], found[2][1])

@@ -365,3 +365,22 @@ def test_rankers_without_training_are_runs_like_others(method, plays, tmp_path, 
     assert f"{method} is not trained: --epochs means nothing" in capsys.readouterr().err
     assert main(["check", str(plays), "--method", method, *COLUMNS]) == 0
     assert "is not trained" in capsys.readouterr().out
+
+
+def test_a_sample_of_users_is_said_beside_the_number_and_replaces_no_other(run, plays, capsys):
+    before = json.loads((run / "evaluation.json").read_text())
+    assert main(["evaluate", str(run), str(plays), "--eval-users", "10", "--no-floors"]) == 0
+    shown, after = capsys.readouterr().out, json.loads((run / "evaluation.json").read_text())
+    assert "all items ranked, 10 of 60 users (seed 0)" in shown and "popularity" not in shown
+    assert all(row in after for row in before) and len(after) > len(before)
+    assert {row["settings"] for row in after} == {"all items ranked", "all items ranked, 10 of 60 users (seed 0)"}
+
+
+def test_a_run_may_rank_for_some_users_without_floors(plays, tmp_path, capsys):
+    out = tmp_path / "some"
+    command = ["pretrain", "lightgcn", str(plays), "--out", str(out), *COLUMNS, "--epochs", "2", "--eval-users", "9"]
+    assert main([*command, "--no-floors", "--no-report"]) == 0
+    assert "Epochs are compared by 9 users" in capsys.readouterr().out
+    found = json.loads((out / "evaluation.json").read_text())
+    assert {row["name"] for row in found} == {"some"}
+    assert {row["settings"] for row in found} == {"all items ranked, 9 of 60 users (seed 0)"}

@@ -18,6 +18,7 @@ from twofold.errors import UserError, nearest
 from twofold.files import beside, write_safetensors
 from twofold.images.backbones.names import is_own
 from twofold.nets.features import Features
+from twofold.printable import is_text
 
 FORMATS = ("torchvision", "timm", "safetensors", "onnx")
 TOLERANCE = {"torchvision": 1e-5, "timm": 1e-5, "safetensors": 1e-5, "onnx": 1e-4}
@@ -87,6 +88,8 @@ def export(
     out = Path(out) if Path(out).suffix else Path(out).with_suffix(suffix)
     if out.suffix != suffix:
         raise UserError(f"A {format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}.")
+    if not is_text(str(out)):
+        raise UserError(f"{out} is no UTF-8, and other libraries could not open it: name another place by --out.")
     reference = (
         copy.deepcopy(backbone).cpu().train(False)
     )  # the lines run on the CPU, and so must what they are compared with

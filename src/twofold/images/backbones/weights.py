@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError, clause
+from twofold.files import plainly
 
 # A checkpoint may hold a network twice; of two equally good fits the one that learns by gradient is meant.
 _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
@@ -66,7 +67,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
+            with plainly(path) as plain:
+                return load_file(plain)
         with path.open("rb") as file:
             if file.read(262)[257:] == b"ustar":  # an old format, whose headers may loop
                 raise ValueError("it is a tar file")
@@ -90,7 +92,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise UserError(f"{path} does not exist: give a file that twofold wrote.")
     try:
-        with safe_open(path, "pt") as file:
+        with plainly(path) as plain, safe_open(plain, "pt") as file:
             found = file.metadata() or {}
         about = {key: json.loads(value) for key, value in found.items() if key != "format"}
         missing = [key for key in ("mean", "std", "image_size", "backbone") if key not in about]

@@ -14,6 +14,7 @@ from twofold.images.jobs.settle import settle
 from twofold.images.options import Pretrain
 from twofold.images.reading.examining import examine
 from twofold.images.reading.resources import bytes_in_words
+from twofold.printable import say
 from twofold.training.distribution import choose_precision
 from twofold.training.settling import plan_of
 
@@ -21,19 +22,19 @@ from twofold.training.settling import plan_of
 def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
     """Print what was found and what would happen, and return the numbers; see `api.check`."""
     findings = examine(data, white=options.white, fourth_channel=options.fourth_channel, **options.wanted())
-    print("\n".join(findings.lines()))
+    say("\n".join(findings.lines()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     source = open_data(data, options)
     settings = settle(options, composition, source, data, device.type == "cuda")
     settings = replace(settings, precision=choose_precision(options.precision, device))
     assert settings.image_size is not None
     size = settings.image_size
-    print(f"\nA run would train {settings.backbone} by {composition.name} at {size} px on {device.type}:")
-    print("\n".join(plan_of(settings, unit="images").describe(len(source))))
-    print(f"Decoded images would take {bytes_in_words(findings.decoded_bytes(2 * size))}.")
+    say(f"\nA run would train {settings.backbone} by {composition.name} at {size} px on {device.type}:")
+    say("\n".join(plan_of(settings, unit="images").describe(len(source))))
+    say(f"Decoded images would take {bytes_in_words(findings.decoded_bytes(2 * size))}.")
     small = findings.smaller_than(-(-size // 3))
     if small:
-        print(f"{small:,} images are smaller than a third of the {size} px views and would be enlarged a lot.")
+        say(f"{small:,} images are smaller than a third of the {size} px views and would be enlarged a lot.")
     broken, allowed = len(findings.broken) / max(findings.examined, 1), options.max_unreadable
     if broken > allowed:
         raise UserError(

@@ -35,7 +35,8 @@ class TemporalConsistency(Monitor):
     def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
         if progress.epoch % self.every_epochs:
             return {}  # the end of a run that is no whole number of stages
-        features = F.normalize(extract(method.backbone, self.images, self.inputs, indices=self.chosen), dim=1)
+        found = extract(method.backbone, self.images, self.inputs, indices=self.chosen, on_progress=self.on_progress)
+        features = F.normalize(found, dim=1)
         write_atomically(self._file(progress.epoch), lambda handle: np.save(handle, features.half().numpy()))
         before = self._before(progress.epoch)
         if before is None or before.shape != features.shape:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from twofold.images.embed import embed, fingerprint_in
-from twofold.images.jobs.model import as_trained, open_images, open_model, print_notes
+from twofold.images.jobs.model import RANDOM, as_trained, open_images, open_model, print_notes
 from twofold.images.options import Embed
+from twofold.printable import say
 from twofold.runs.folder import data_name
 from twofold.runs.screen import progress_bar
 
@@ -27,7 +28,7 @@ def run(model: str, data: str, options: Embed) -> Path:
     out = Path(options.out) if options.out else _free_place(opened.run or Path(), data, images.source.fingerprint())
     with progress_bar("embedding", options.quiet) as on_progress:
         written = embed(opened.backbone, images, out, opened.inputs, on_progress=on_progress)
-    print(written.describe())
+    say(f"{written.describe()}; weights of {opened.name}" if model.startswith(RANDOM) else written.describe())
     return out
 
 
@@ -37,5 +38,5 @@ def _free_place(folder: Path, data: str, fingerprint: str) -> Path:
     if not usual.exists() or fingerprint_in(usual) == fingerprint:
         return usual
     own = folder / f"{data_name(data)}-{fingerprint[:8]}-embeddings.parquet"
-    print(f"{usual} is not known to be of the same data and stays: these vectors go to {own}.")
+    say(f"{usual} is not known to be of the same data and stays: these vectors go to {own}.")
     return own

@@ -25,6 +25,7 @@ from twofold.images.options import Evaluate
 from twofold.images.report.knn import SHARED
 from twofold.images.report.sections import SECTIONS
 from twofold.page import keep_results
+from twofold.printable import say
 from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
 
@@ -87,9 +88,10 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
         precision=options.precision,
         batch_size=options.batch_size,
         trust=options.trust,
+        seed=options.seed,
     )
     rows = measure(opened, protocols, data, as_trained(options, opened))
-    print(table(rows))
+    say(table(rows))
     _keep(rows, opened, options.out)
     return rows
 
@@ -110,7 +112,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     if not options.quiet:
         for part in dict.fromkeys((train.images.source, test.images.source)):
             print_notes(part)
-        print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
+        say(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
     with progress_bar("evaluating", options.quiet) as on_progress:
         task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
         rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
@@ -118,7 +120,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     rows = _with_majority(rows, task) if task.floors else rows
     shared = overlap(train, test)
     if shared.count:
-        print(shared.describe())
+        say(shared.describe())
     for row in rows:
         row["data"], row["seed"] = options.test or data, options.seed
         row |= _circumstances(task, data, options, shared.count, row["protocol"])
@@ -165,8 +167,8 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
         )
     if len(train.labels.unique()) < 2:
         raise UserError(f"{data} has one class only; give images of at least two.")
-    if not options.quiet:
-        print("".join(f"{note}\n" for note in notes), end="")
+    for note in () if options.quiet else notes:
+        say(note)
     if options.labels < 1:
         train = few_labels(train, options.labels, options.seed)
     return train, test, classes

@@ -13,6 +13,7 @@ from twofold.images.evaluation.transform import can_be_checked, check_lines, fac
 from twofold.images.jobs.model import Model, open_model
 from twofold.images.options import Export
 from twofold.images.reading import DecodeError, open_source
+from twofold.printable import say
 from twofold.runs.config import read_config
 
 TRIED = 8  # images of the run's data
@@ -31,12 +32,12 @@ def run(model: str, options: Export) -> Path:
     exported = export(
         opened.backbone, out, format=options.format, mean=mean, std=std, method=opened.method, facts=about
     )
-    print(f"An image becomes x with (checked on {checked_on}, whose vectors differ by at most {apart:.1e}):\n")
-    print("\n".join(about["transform"]))
-    print(
+    say(f"An image becomes x with (checked on {checked_on}, whose vectors differ by at most {apart:.1e}):\n")
+    say("\n".join(about["transform"]))
+    say(
         f"\n{exported.path}: checked, features differ by at most {exported.difference:.1e} (relative). It loads with:\n"
     )
-    print("\n".join(exported.lines))
+    say("\n".join(exported.lines))
     return exported.path
 
 

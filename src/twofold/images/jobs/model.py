@@ -16,6 +16,8 @@ from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.pixels import PixelRule
 from twofold.images.views.augmentations import statistics_named
+from twofold.printable import say
+from twofold.randomness import derive
 from twofold.training.distribution import choose_precision
 
 BACKBONE_FILE = "backbone.safetensors"
@@ -45,17 +47,21 @@ def open_model(
     precision: str = "auto",
     batch_size: int = 256,
     trust: bool | str = False,
+    seed: int = 0,
 ) -> Model:
     """The model that a command line names. Raises UserError where there is none, in words that say what to do.
 
-    trust: whether, or by which one import path, it may bring its own network; see `backbones.load_backbone`.
+    seed: of the weights of an untrained network, which its names then tell. trust: whether, or by which one import
+    path, it may bring its own network; see `backbones.load_backbone`.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     path, run = Path(name), None
     if name.startswith(RANDOM):
         size = image_size or 224
-        backbone = build_backbone(name[len(RANDOM) :], image_size=size).eval()
-        about: dict[str, Any] = {"image_size": size, "method": "untrained"}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            backbone = build_backbone(name[len(RANDOM) :], image_size=size).eval()
+        about: dict[str, Any] = {"image_size": size, "method": f"untrained (seed {seed})"}
         about["mean"], about["std"] = statistics_named("imagenet")
     else:
         if path.is_dir():
@@ -79,10 +85,9 @@ def open_model(
         batch_size=batch_size,
     )
     backbone = backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pixels = PixelRule(about.get("white"), about.get("fourth_channel"))
-    return Model(
-        backbone, inputs, pixels, str(about.get("precision", "fp32")), str(about["method"]), name.rstrip("/"), run
-    )
+    pixels, called = PixelRule(about.get("white"), about.get("fourth_channel")), name.rstrip("/")
+    called = f"{name} (seed {seed})" if name.startswith(RANDOM) else called
+    return Model(backbone, inputs, pixels, str(about.get("precision", "fp32")), str(about["method"]), called, run)
 
 
 def open_data(data: str, options: Columns, role: str = "train") -> Source:
@@ -98,9 +103,9 @@ def open_data(data: str, options: Columns, role: str = "train") -> Source:
 def print_notes(source: Source) -> None:
     """Say what was guessed about the data, and how its pixels are read, where there is something to say."""
     for line in source.notes:
-        print(line)
+        say(line)
     for line in source.pixel_notes:
-        print(f"{source.path}: {line}")
+        say(f"{source.path}: {line}")
 
 
 def as_trained(options: Reading, model: Model) -> Reading:

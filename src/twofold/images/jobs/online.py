@@ -19,6 +19,7 @@ from twofold.images.evaluation.floors import centred, pixel_features, random_net
 from twofold.images.evaluation.splits import Split, labelled, numbered, remarks
 from twofold.images.reading import Images
 from twofold.randomness import generator
+from twofold.runs.screen import OnProgress
 from twofold.seam import Method, Monitor, Progress
 
 BANK, QUERIES = {"cpu": 2_000, "cuda": 50_000}, {"cpu": 1_000, "cuda": 10_000}
@@ -63,13 +64,13 @@ class OnlineKNN(Monitor):
         self.latest: dict[str, float] = {}
 
     def __call__(self, method: Method, progress: Progress) -> dict[str, float]:
-        self.latest = self.accuracy(*self.features(method.backbone))
+        self.latest = self.accuracy(*self.features(method.backbone, self.on_progress))
         return {"knn": self.latest["top1"]}
 
-    def features(self, backbone: nn.Module) -> tuple[Labelled, Labelled | None]:
+    def features(self, backbone: nn.Module, on_progress: OnProgress | None = None) -> tuple[Labelled, Labelled | None]:
         """(features, labels) of the bank and of the queries, if any."""
-        asked = self.queries.features(backbone, self.inputs) if self.queries else None
-        return self.bank.features(backbone, self.inputs), asked
+        asked = self.queries.features(backbone, self.inputs, on_progress) if self.queries else None
+        return self.bank.features(backbone, self.inputs, on_progress), asked
 
     def accuracy(self, bank: Labelled, queries: Labelled | None) -> dict[str, float]:
         """{"top1": share of right answers, "balanced": mean over the classes, where they are unequal}, 0 to 1."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from twofold.images.options import Prepare
 from twofold.images.reading.preparing import prepare
+from twofold.printable import say
 from twofold.runs.screen import progress_bar
 
 
@@ -23,5 +24,5 @@ def run(data: str, out: str, options: Prepare) -> Path:
             on_progress=on_progress,
             **options.wanted(),
         )
-    print(f"Prepared: give {out} as the data from now on.")
+    say(f"Prepared: give {out} as the data from now on.")
     return Path(out)

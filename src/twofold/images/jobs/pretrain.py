@@ -30,6 +30,7 @@ from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import by_reason
 from twofold.images.report.sections import SECTIONS
 from twofold.images.views import ImageViews
+from twofold.launcher import by_the_first
 from twofold.methods.build import build
 from twofold.randomness import derive
 from twofold.runs.folder import RunFolder
@@ -64,7 +65,8 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
     fabric.launch()
     with together(fabric):
         work = _put_together(composition, data, settings, source, plan, fabric)
-        return _train(work, alone)
+        path = _train(work, alone)
+        return by_the_first(f"the end of {path}", lambda: path)  # others wait for what is written last
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | Non
     how = "" if online.queries else ", class-balanced folds each asked of the others"
     fresh = last is not None and online.latest.get("top1") == last
     reached = online.latest if fresh else online.accuracy(*online.features(work.backbone))
-    numbers = {work.composition.name: reached, **online.floors(work.backbone)}
+    numbers = {work.composition.name: reached, **(online.floors(work.backbone) if work.settings.floors else {})}
     settings, data = knn_settings(online.k), asked.images.source.path
     entry = {"protocol": "knn", "settings": settings, "seed": work.settings.seed, "data": data, **_circumstances(work)}
     folder.add_evaluation(

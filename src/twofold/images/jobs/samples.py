@@ -13,6 +13,7 @@ from twofold.images.batch import ImageBatch
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
 from twofold.images.views import ImageViews
+from twofold.printable import printable
 from twofold.randomness import generator
 
 SHOWN, GALLERY, THUMBNAIL = 8, 1000, 40
@@ -30,7 +31,7 @@ def view_samples(images: Images, views: ImageViews, seed: int) -> dict[str, np.n
     return {
         "views": made.permute(0, 1, 3, 4, 2).cpu().numpy(),
         "sources": _squares(batch, views.size).permute(0, 2, 3, 1).cpu().numpy(),
-        "names": np.array([images.source.names[int(i)] for i in chosen]),
+        "names": np.array([printable(images.source.names[int(i)]) for i in chosen]),
     }
 
 
@@ -46,8 +47,8 @@ def gallery(backbone: nn.Module, images: Images, inputs: InputSettings, seed: in
         "features": features[keep].numpy(),
         "thumbnails": torch.cat(thumbnails)[keep].permute(0, 2, 3, 1).numpy(),
         "labels": labels.astype(np.int64),
-        "names": np.array([source.names[int(i)] for i in rows]),
-        "classes": np.array(source.classes or [], dtype=str),
+        "names": np.array([printable(source.names[int(i)]) for i in rows]),
+        "classes": np.array([printable(name) for name in source.classes or []], dtype=str),
     }
 
 

@@ -8,6 +8,7 @@ possible is torchvision faster (500x375 to 256: 0.90 against 0.74). torch shrink
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from functools import cache
 from typing import BinaryIO
@@ -28,6 +29,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "MPO", "AV
 LONGEST = 8  # times short_side: a longer image is shrunk further, for it would pad its whole batch
 ORIENTATION = 0x0112
 PLAIN = PixelRule()
+KNOWN = {
+    b"version https://git-lfs": "a pointer of Git LFS, whose file was not fetched",
+    b"<": "a web page or other markup",
+    b"%PDF": "a PDF file",
+    b"PK": "a zip archive",
+    b"\x1f\x8b": "gzip",
+    b"{": "JSON",
+}  # by the first bytes, what often stands where an image should
 
 # Images beyond Pillow's warning (89 megapixels) are photographs of good cameras; twice that is its error, and ours.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -166,8 +175,22 @@ def explain(error: Exception, data: bytes) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
         if tiff := tiff_of_bands(data):
             return f"{tiff}, not known to be red, green and blue: save three of them as an RGB image"
-        start = data[:16].decode("ascii", "replace").encode("ascii", "replace").decode()
-        return f"not an image that can be read (it starts with {start!r})"
+        return f"not an image that can be read ({_kind_of(data)})"
     if isinstance(error, MemoryError):
         return "too large for the memory"
-    return f"broken: {' '.join(str(error).split())[:120] or type(error).__name__}"
+    return f"broken: {_unquoted(str(error)) or type(error).__name__}"
+
+
+def _kind_of(data: bytes) -> str:
+    """What a file that is no image seems to be. None of its bytes is quoted: a list may name any file."""
+    head = data[:512]
+    known = next((kind for start, kind in KNOWN.items() if head.startswith(start)), None)
+    if known is None and head.isascii() and not re.search(rb"[\0-\x08\x0e-\x1f]", head):
+        known = "text"
+    return f"it seems to be {known}" if known else "it begins like no image"
+
+
+def _unquoted(message: str) -> str:
+    """An error's words without what they quote of the file, or name."""
+    plain = re.sub(r"""b?(['"]).*?\1""", "...", " ".join(message.split()))
+    return plain.partition(": ")[0][:120].rstrip(" .:")

@@ -20,6 +20,7 @@ from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source, extension
+from twofold.printable import printable
 
 CLEAR, DEEP = "transparent, laid over white", "16 or 32 bits a channel"
 TINY = 16  # pixels on the short side
@@ -61,7 +62,7 @@ def examine(
     if most is not None and most < len(rows):
         rows = sorted({int(i) for i in np.linspace(0, len(source) - 1, most)})
     looks = _looks(source, rows, workers or usable_cores())
-    odd = [(kind, source.names[i]) for i, look in zip(rows, looks, strict=True) for kind in look.odd]
+    odd = [(kind, printable(source.names[i])) for i, look in zip(rows, looks, strict=True) for kind in look.odd]
     examples: dict[str, str] = {}
     for kind, name in odd:
         examples.setdefault(kind, name)
@@ -75,7 +76,7 @@ def examine(
         channels=dict(Counter(look.channels for look in good).most_common()),
         pixel_notes=source.pixel_notes,
         odd=dict(Counter(kind for kind, _ in odd)),
-        broken={source.names[i]: look.reason for i, look in zip(rows, looks, strict=True) if look.reason},
+        broken={printable(source.names[i]): look.reason for i, look in zip(rows, looks, strict=True) if look.reason},
         height=np.array([look.height for look in good], np.int64),
         width=np.array([look.width for look in good], np.int64),
         stored_bytes=sum(look.stored for look in looks),
@@ -221,6 +222,6 @@ def _duplicates(source: Source, looks: Sequence[_Look]) -> list[str]:
                 continue
             mark = _digest(data if isinstance(data, bytes) else data.tobytes())
         if mark in seen:
-            found.append(source.names[i])
+            found.append(printable(source.names[i]))
         seen.add(mark)
     return found

@@ -21,6 +21,7 @@ from twofold.images.reading.resources import free_memory
 from twofold.images.reading.source import DecodeError, Source, digest
 from twofold.images.reading.wanted import ANYTHING, Wanted
 from twofold.parts import WORDS
+from twofold.printable import is_text
 
 POINTER = b"version https://git-lfs"
 METADATA = b"twofold"  # JSON in the schema: {"classes": [...]} where we wrote the file
@@ -171,7 +172,8 @@ class Parquet(Source):
 
         where = self.places[f]
         try:
-            return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=self._metadata[f])
+            plain = where.fs is None and is_text(where.path)
+            return pq.ParquetFile(where.path if plain else where.open(), metadata=self._metadata[f])
         except pa.ArrowInvalid as error:
             if where.read_range(0, len(POINTER)) == POINTER:
                 raise UserError(f"{where} is a pointer of Git LFS, not the file: run `git lfs pull` there.") from error

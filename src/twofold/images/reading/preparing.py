@@ -23,6 +23,7 @@ from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
 from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source, digest
 from twofold.images.reading.unreadable import Unreadable
+from twofold.printable import spelled_out, storable
 from twofold.runs.screen import OnProgress
 
 SHARD = 1024  # images in a shard: what a kill can cost
@@ -80,7 +81,7 @@ def prepare(
         return out
     with full_disk(out), claimed(folder, manifest):
         unreadable = _write_shards(source, folder, manifest, workers or usable_cores(), max_unreadable, on_progress)
-        lines = "".join(f"{_plain(name)}\t{reason}\n" for name, reason in unreadable.items())
+        lines = "".join(f"{spelled_out(name)}\t{spelled_out(reason)}\n" for name, reason in unreadable.items())
         write_text(folder / UNREADABLE, lines)
         write_manifest(folder, manifest | {"done": True, "unreadable": len(unreadable)})
     return out
@@ -187,7 +188,7 @@ def _shard(source: Source, images: dict[int, bytes], notes: dict[str, Any]) -> b
 
     columns = {
         "image": pa.array(images.values(), pa.binary()),
-        "name": pa.array([_plain(source.names[i]) for i in images], pa.string()),
+        "name": pa.array([storable(source.names[i]) for i in images], pa.string()),
     }
     if source.labels is not None:
         columns["label"] = pa.array([int(source.labels[i]) for i in images], pa.int64())
@@ -211,8 +212,3 @@ def _finished(shard: Path, key: str) -> dict[str, Any] | None:
 
 def _shard_name(number: int) -> str:
     return f"images-{number:05d}.parquet"
-
-
-def _plain(name: str) -> str:
-    """A file name that is no UTF-8 as text that is."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -13,6 +13,7 @@ import numpy as np
 
 from twofold.images.reading.labels import Labels, labels_by_classes
 from twofold.images.reading.pixels import DecodeError, PixelRule
+from twofold.printable import printable
 
 EXTENSIONS = frozenset(
     f".{e}"
@@ -137,7 +138,7 @@ def count_list(counts: dict[str, int], most: int = 6) -> str:
     """'.txt 3, hidden 1' with the largest first."""
     ordered = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
     rest = sum(n for _, n in ordered[most:])
-    return ", ".join(f"{k} {n:,}" for k, n in ordered[:most]) + (f", others {rest:,}" if rest else "")
+    return ", ".join(f"{printable(k)} {n:,}" for k, n in ordered[:most]) + (f", others {rest:,}" if rest else "")
 
 
 def by_reason(broken: Mapping[str, str], most: int = 3) -> str:
@@ -148,7 +149,7 @@ def by_reason(broken: Mapping[str, str], most: int = 3) -> str:
         names.setdefault(reason, []).append(name)
     parts = []
     for reason, those in list(names.items())[:most]:
-        few = those if len(those) <= 3 else those[:1]
+        few = [printable(name) for name in (those if len(those) <= 3 else those[:1])]
         others = f" and {len(those) - 1:,} others" if len(those) > 3 else ""
         parts.append(f"{', '.join(few)}{others} ({reason})")
     return ", ".join(parts) + (", ..." if len(names) > most else "")

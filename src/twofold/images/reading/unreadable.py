@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from twofold.errors import UserError
 from twofold.images.reading.source import Source, by_reason
+from twofold.printable import printable
 from twofold.randomness import derive
 
 DRAWS = 100  # replacements tried
@@ -33,9 +34,9 @@ class Unreadable:
             raise self.too_many()
 
     def named(self) -> dict[str, str]:
-        """Name to reason, in the order of the set."""
+        """Name, as it may be printed, to reason, in the order of the set."""
         with self._lock:
-            return {self.source.names[i]: self._reasons[i] for i in sorted(self._reasons)}
+            return {printable(self.source.names[i]): self._reasons[i] for i in sorted(self._reasons)}
 
     def too_many(self) -> UserError:
         """The error that names how many and the first of them."""

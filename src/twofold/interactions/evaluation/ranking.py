@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.interactions.ragged import Ragged
+from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 
 METRICS = ("recall", "ndcg", "precision", "map", "mrr", "hit")
@@ -91,6 +92,18 @@ def _with_something_to_find(relevant: Ragged, users: Tensor | None) -> Tensor:
             "No user has an item to be found in the part to test on: give a part with pairs of known users and items."
         )
     return users
+
+
+def some_users(relevant: Ragged, most: int | None, seed: int) -> Tensor | None:
+    """At most so many of the users that have something to be found, drawn by the seed, ascending: int64 (n,).
+
+    None, which is all, where there are no more of them, or `most` is None.
+    """
+    having = torch.nonzero(relevant.count())[:, 0]
+    if most is None or len(having) <= most:
+        return None
+    drawn = torch.randperm(len(having), generator=generator(seed, "users ranked for"))
+    return having[drawn[:most].sort().values]
 
 
 def memory_estimate(rows: int, items: int, bytes_per_score: int = 4) -> int:

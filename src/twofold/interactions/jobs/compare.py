@@ -24,7 +24,18 @@ from twofold.runs.results import part, read_results
 
 MAIN = (f"recall@{LISTS}", f"ndcg@{LISTS}")
 BESIDE = (f"hit@{LISTS}", f"mrr@{LISTS}")
-STORED = (*Pairs.names(), "epochs", "steps", "minutes", "recipe", "recipe_of", "batch_size", "patience", "eval_every")
+STORED = (
+    *Pairs.names(),
+    "epochs",
+    "steps",
+    "minutes",
+    "recipe",
+    "recipe_of",
+    "batch_size",
+    "patience",
+    "eval_every",
+    "eval_users",
+)
 NOTES = (
     "Floors: how the most popular items, and a graph filter, rank; neither is trained.",
     "Recall, NDCG and the rest are of all items ranked for every user of the test part, 0 to 1.",
@@ -120,6 +131,7 @@ def _bench(entries: list[Entry], data: str, options: Compare) -> RankingBench:
         batch_size=options.batch_size,
         patience=options.patience,
         eval_every=options.eval_every,
+        eval_users=options.eval_users,
         devices=1,
         report=False,
         quiet=True,
@@ -134,6 +146,7 @@ def _bench(entries: list[Entry], data: str, options: Compare) -> RankingBench:
         per_epoch = pretrain.make_plan(complete).length(len(pairs.train)).steps_per_epoch
         batch = cast(int, complete.batch_size)
     settings = {"data": data, **{name: getattr(options, name) for name in STORED}, "fingerprint": fingerprint(pairs)}
+    settings |= {} if options.eval_users is None else {"eval_users": options.eval_users}
     counts = f"{len(pairs.train):,} pairs of {pairs.users:,} users and {pairs.items:,} items of {data}"
     about = f"{counts}, {len(pairs.test):,} to be found; split {options.split} by seed {split_seed}; batch {batch}"
     return RankingBench(data, [entry.name for entry in entries], training, settings, about, batch, per_epoch)

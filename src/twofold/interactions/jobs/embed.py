@@ -11,6 +11,7 @@ from twofold.catalog.options import Embed
 from twofold.errors import UserError, nearest
 from twofold.files import write_atomically
 from twofold.interactions.jobs.store import read_model
+from twofold.printable import say
 
 SIDES = ("users", "items")
 
@@ -26,5 +27,5 @@ def run(run: str, side: str, options: Embed) -> Path:
     table = pa.table({"id": ids, "embedding": vectors})
     out = Path(options.out or Path(run) / f"{side}-embeddings.parquet")
     write_atomically(out, lambda handle: pq.write_table(table, handle))
-    print(f"{table.num_rows:,} {side} of {rows.shape[1]} numbers: {out}")
+    say(f"{table.num_rows:,} {side} of {rows.shape[1]} numbers: {out}")
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.files import write_json
 from twofold.interactions.evaluation.groups import group_contributions, item_groups
-from twofold.interactions.evaluation.ranking import Ranking, rank_all
+from twofold.interactions.evaluation.ranking import Ranking, rank_all, some_users
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.jobs.parts import other_pairs, own_parts, place
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
@@ -27,6 +28,7 @@ from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
 from twofold.interactions.report.sections import SECTIONS
 from twofold.page import keep_results
+from twofold.printable import say
 from twofold.runs.config import expect, read_config
 from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import progress_bar
@@ -43,9 +45,10 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     at = _lengths(options.at) if options.at is not None else AT
     own = own_parts(folder, config, data)
     pairs = own or other_pairs(folder, config, data, options.quiet)
-    rows = measure(folder, pairs, at=at, floors=options.floors, quiet=options.quiet, delivered=own is None)
+    asked = Asked(options.eval_users, config["seed"])
+    rows = measure(folder, pairs, asked, at=at, floors=options.floors, quiet=options.quiet, delivered=own is None)
     rows = circumstances(rows, folder, pairs, config["data"] if own else data, config["seed"])
-    print(table(rows))
+    say(table(rows))
     if options.out:
         write_json(Path(options.out), rows)
     if not (folder / SAMPLES_FILE).exists():
@@ -80,9 +83,23 @@ def _lengths(listed: str) -> tuple[int, ...]:
     return tuple(sorted({LISTS, *map(int, listed.split(","))}))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """For how many users, None for all, drawn by which seed."""
+
+    most: int | None = None
+    seed: int = 0
+
+    def settings(self, users: Tensor | None, of: int) -> str:
+        """How results name what was ranked: for all users with something to be found, or for `users` of `of`."""
+        all_items = "all items ranked"
+        return all_items if users is None else f"{all_items}, {len(users):,} of {of:,} users (seed {self.seed})"
+
+
 def measure(
     folder: Path,
     data: Interactions,
+    asked: Asked = Asked(),
     *,
     at: tuple[int, ...] = AT,
     floors: bool = True,
@@ -91,8 +108,9 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Metrics of a finished run on the test part, the floors' beside them, as evaluation.json keeps them.
 
-    at: rising, 20 among them. Training and validation pairs are not ranked. The floors see what the model saw: the
-    training pairs. delivered: rank as `recommend` does, the most popular items for users without a training pair.
+    asked: for whom is ranked. at: rising, 20 among them. Training and validation pairs are not ranked. The floors see
+    what the model saw: the training pairs. delivered: rank as `recommend` does, the most popular items for users
+    without a training pair.
     """
     if data.test is None or not len(data.test):
         raise UserError("There is no test part to rank for: give --test, or a split that has one.")
@@ -107,16 +125,17 @@ def measure(
         learned = Bipartite(torch.from_numpy(data.train), data.users, data.items)
         beside: dict[str, type[Popularity | GraphFilter]] = {"popularity": Popularity, "graph filter": GraphFilter}
         sides |= {kind: make(learned).scores for kind, make in beside.items() if model.method != kind.replace(" ", "-")}
+    users = some_users(relevant, asked.most, asked.seed)
+    how = asked.settings(users, int((relevant.count() > 0).sum()))
     groups = item_groups(data.train, data.items, GROUPS)
     rows: list[dict[str, Any]] = []
     for side, score in sides.items():
         with progress_bar(f"ranking by {side}", quiet) as on_progress:
-            ranking = rank_all(score, relevant, seen, at, on_progress=on_progress)
+            ranking = rank_all(score, relevant, seen, at, users=users, on_progress=on_progress)
         rows += _rows(side, ranking, relevant, groups, untrained[ranking.users], floor=side != name)
     if delivered and bool(untrained.any()):
-        how = "the most popular for users of whom nothing is known"
-        rows = [{**row, "settings": f"{row['settings']}, {how}"} for row in rows]
-    return rows
+        how = f"{how}, the most popular for users of whom nothing is known"
+    return [{**row, "settings": how} for row in rows]
 
 
 def _delivered(model: Recommender, untrained: Tensor) -> Score:
@@ -145,7 +164,7 @@ def below_floors(rows: list[dict[str, Any]], limit: str = "--epochs", metric: st
 def _rows(
     name: str, ranking: Ranking, relevant: Ragged, groups: Tensor, untrained: Tensor, *, floor: bool
 ) -> list[dict[str, Any]]:
-    entry = {"name": name, "floor": floor, "settings": "all items ranked"}
+    entry = {"name": name, "floor": floor}
     means = ranking.mean().items()
     rows = [{"protocol": "ranking", "metric": metric, "value": value, **entry} for metric, value in means]
     if bool(untrained.any()):
@@ -163,7 +182,7 @@ def _rows(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Metrics as text: a line a metric, a column a ranker."""
+    """Metrics as text: a line a metric, a column a ranker; under it for how many users, where not for all."""
     names = list(dict.fromkeys(row["name"] for row in rows))
     lines = [["", *names]]
     for protocol, metric in dict.fromkeys((row["protocol"], row["metric"]) for row in rows):
@@ -171,4 +190,5 @@ def table(rows: list[dict[str, Any]]) -> str:
         if protocol == "ranking":
             lines.append([metric, *(f"{values[n]:.4f}" if n in values else "-" for n in names)])
     widths = [max(len(line[i]) for line in lines) for i in range(len(names) + 1)]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    text = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*text, *dict.fromkeys(row["settings"] for row in rows if "users" in row["settings"])])

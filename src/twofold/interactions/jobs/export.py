@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.files import beside
+from twofold.files import beside, plainly
 from twofold.interactions.jobs.store import Embeddings, read_model
 from twofold.interactions.options import Export
+from twofold.printable import say
 
 ASKED, NEIGHBOURS, CELLS_FROM = 256, 10, 50_000
 
@@ -33,11 +34,11 @@ def run(run: str, options: Export) -> Path:
         index.nprobe = max(cells // 16, 8)
     index.add(rows)
     out = Path(options.out or Path(run) / "item_index.faiss")
-    with beside(out) as part:
-        faiss.write_index(index, str(part))
-        share = _agreement(faiss.read_index(str(part)), model)
-    print(f"{out}: {len(rows):,} items; of the {NEIGHBOURS} best of {ASKED} users it finds {share:.1%}. Use it with:\n")
-    print("\n".join(_lines(Path(run), out)))
+    with beside(out) as part, plainly(part) as plain:
+        faiss.write_index(index, plain)
+        share = _agreement(faiss.read_index(plain), model)
+    say(f"{out}: {len(rows):,} items; of the {NEIGHBOURS} best of {ASKED} users it finds {share:.1%}. Use it with:\n")
+    say("\n".join(_lines(Path(run), out)))
     return out
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.files import write_text
@@ -41,11 +42,14 @@ class BestEpoch(Monitor):
     """Measures the metrics at 20 after every `every_epochs`; keeps the tables of the best epoch in the run folder.
 
     The run has had enough after `patience` epochs without a better one, counted from the end of the start plateau (0:
-    never). Its history is kept in the folder, so that a resumed run ends like an uninterrupted one.
+    never). users: int64 (n,), to rank for these only. Its history is kept in the folder, so that a resumed run ends
+    like an uninterrupted one.
     """
 
-    def __init__(self, folder: Path, seen: Ragged, relevant: Ragged, *, every_epochs: int, patience: int) -> None:
-        self.folder, self.seen, self.relevant = folder, seen, relevant
+    def __init__(
+        self, folder: Path, seen: Ragged, relevant: Ragged, users: Tensor | None, *, every_epochs: int, patience: int
+    ) -> None:
+        self.folder, self.seen, self.relevant, self.users = folder, seen, relevant, users
         self.every_epochs, self.patience = every_epochs, patience
         self.enough = False
 
@@ -53,7 +57,15 @@ class BestEpoch(Monitor):
         model = cast(LightGCN, method)
         with torch.no_grad():
             user, item = model.represent()
-            found = rank_all(lambda users: user[users] @ item.T, self.relevant, self.seen, AT).mean()
+            ranking = rank_all(
+                lambda users: user[users] @ item.T,
+                self.relevant,
+                self.seen,
+                AT,
+                users=self.users,
+                on_progress=self.on_progress,
+            )
+        found = ranking.mean()
         best = self.best(before=progress.epoch)
         if best is None or found[METRIC] > best["value"]:
             write_tables(self.folder / "best.safetensors", model)

@@ -17,6 +17,7 @@ from twofold.interactions.reading.columns import role_of
 from twofold.interactions.reading.raw import Named
 from twofold.interactions.reading.splits import Interactions, open_interactions
 from twofold.interactions.reading.table import Table, column_names, read_table
+from twofold.printable import say
 from twofold.runs.config import CONFIG_FILE
 from twofold.runs.folder import ENVIRONMENT_FILE
 from twofold.runs.schema import read_json
@@ -162,9 +163,9 @@ def other_pairs(folder: Path, config: Mapping[str, Any], path: str, quiet: bool)
     strange = f"{(~known).sum():,} of unknown users or items"
     counted = f"{len(pairs):,} pairs of {path}: {strange}, {learned.sum():,} learned from"
     if not quiet:
-        print("\n".join([*notes, counted]))
+        say("\n".join([*notes, counted]))
     elif learned.any():
-        print(f"{counted}; neither are asked about.")
+        say(f"{counted}; neither are asked about.")
     asked = pairs[known & ~learned]
     if not len(asked):
         raise UserError(f"{path} holds no pair that the run knows and has not learned from.")

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from twofold.catalog.composition import Composition
-from twofold.interactions.evaluation.ranking import MEMORY
+from twofold.interactions.evaluation.ranking import MEMORY, some_users
 from twofold.interactions.graph import Bipartite
-from twofold.interactions.jobs.evaluate import below_floors, circumstances, measure, table
+from twofold.interactions.jobs.evaluate import Asked, below_floors, circumstances, measure, table
 from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.interactions.jobs.monitor import METRIC, SHOWN, BestEpoch
 from twofold.interactions.jobs.parts import open_data
@@ -29,6 +29,7 @@ from twofold.interactions.reading.splits import Interactions, fingerprint
 from twofold.interactions.reading.titles import read_titles
 from twofold.interactions.report.sections import SECTIONS
 from twofold.interactions.views.triples import Triples
+from twofold.launcher import by_the_first
 from twofold.methods.build import build
 from twofold.randomness import derive
 from twofold.runs.identity import DATA
@@ -50,11 +51,13 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
     pairs = open_data(data, options, options.seed)
     settings = settle(options, composition, pairs, data)
     if not composition.trained:
-        return _rank(composition, data, settings, pairs, alone)
+        what = f"{composition.name} of {data} in {settings.out}"
+        return by_the_first(what, lambda: _rank(composition, data, settings, pairs, alone))
     fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes)
     fabric.launch()
     with together(fabric):
-        return _train(composition, data, settings, pairs, fabric, alone)
+        path = _train(composition, data, settings, pairs, fabric, alone)
+        return by_the_first(f"the end of {path}", lambda: path)  # others wait for what is written last
 
 
 def _rank(composition: Composition, path: str, settings: Pretrain, data: Interactions, alone: bool) -> Path:
@@ -148,18 +151,20 @@ def _best_epoch(folder: Path, settings: Pretrain, data: Interactions) -> BestEpo
         return None
     seen, relevant = _seen(data, validated=by_test), Ragged.of(chosen, data.users)
     every, patience = cast(int, settings.eval_every), cast(int, settings.patience)
-    return BestEpoch(folder, seen, relevant, every_epochs=every, patience=patience)
+    users = some_users(relevant, settings.eval_users, settings.seed)
+    return BestEpoch(folder, seen, relevant, users, every_epochs=every, patience=patience)
 
 
 def _finish(
     session: Session, data: Interactions, titles: Mapping[str, str] | None, alone: bool
 ) -> list[dict[str, Any]]:
     """Keep the data's ids and pairs, measure on the test part beside the floors, and write samples and report."""
-    folder, settings = session.folder, session.settings
+    folder, settings = session.folder, cast(Pretrain, session.settings)
     write_data(session.path, data)
     rows: list[dict[str, Any]] = []
     if data.test is not None and len(data.test):
-        rows = measure(session.path, data, quiet=settings.quiet)
+        asked = Asked(settings.eval_users, settings.seed)
+        rows = measure(session.path, data, asked, floors=settings.floors, quiet=settings.quiet)
         rows = circumstances(rows, session.path, data, session.data, settings.seed)
         folder.add_evaluation(rows)
         if alone:
@@ -209,7 +214,9 @@ def _header(
         yield f"{triples.skipped:,} users have every item and are left out of training."
     if best is None:
         yield "No validation part: the last epoch is kept, and nothing ends the run early."
-    elif cast(Pretrain, settings).select_on == "test":
+    elif best.users is not None:
+        yield f"Epochs are compared by {len(best.users):,} users, drawn by the seed."
+    if best and cast(Pretrain, settings).select_on == "test":
         yield "The epoch is selected on the test part, as papers do: its numbers flatter."
 
 

@@ -26,6 +26,7 @@ from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.id_list import read_ids
 from twofold.interactions.reading.ids import union
 from twofold.interactions.reading.table import Table
+from twofold.printable import say
 from twofold.runs.config import read_config
 from twofold.runs.screen import progress_bar
 
@@ -41,13 +42,13 @@ def recommend(run: str, options: Recommend) -> Path:
     if options.history is not None:
         table, notes = _history(run, options.history, model)
         if notes and not options.quiet:
-            print("\n".join(notes))
+            say("\n".join(notes))
         tables.append(_for_new(model, table, k, allowed, options))
     if options.users is not None or options.history is None:
         tables.append(_for_known(model, options.users, k, allowed, options))
     out = Path(options.out or Path(run) / "recommendations.parquet")
     count, users = _write(out, chain(*tables), "user")
-    print(f"{count:,} recommendations for {users:,} users: {out}")
+    say(f"{count:,} recommendations for {users:,} users: {out}")
     return out
 
 
@@ -70,7 +71,7 @@ def similar(run: str, items: str, options: Similar) -> Path:
 
     out = Path(options.out or Path(run) / "similar.parquet")
     _write(out, tables(), "item")
-    print(f"{k} neighbours of {len(rows):,} items: {out}")
+    say(f"{k} neighbours of {len(rows):,} items: {out}")
     return out
 
 
@@ -79,7 +80,7 @@ def _write(out: Path, tables: Iterator[pa.Table], whose: str) -> tuple[int, int]
     first = next(tables)
     counts = [first.num_rows, pc.count_distinct(first[whose]).as_py()]
 
-    with beside(out) as part, pq.ParquetWriter(part, first.schema) as writer:
+    with beside(out) as part, part.open("wb") as handle, pq.ParquetWriter(handle, first.schema) as writer:
         writer.write_table(first)
         for table in tables:
             if table.schema != first.schema:
@@ -109,7 +110,7 @@ def _for_known(
             model, strangers, None if options.include_seen else _anywhere(model, cold, unknown), k, allowed
         )
     if len(strangers) and not options.quiet:
-        print(f"{len(strangers):,} users without any item to learn from get the most popular items.")
+        say(f"{len(strangers):,} users without any item to learn from get the most popular items.")
     seen = None if options.include_seen else model.seen
     with progress_bar("recommending", options.quiet) as on_progress:
         done, known = 0, rows[~without]
@@ -152,7 +153,7 @@ def _for_new(
     items = known[table.items]
     keep = items >= 0
     if (known < 0).any() and not options.quiet:
-        print(f"{(known < 0).sum():,} items of {table.path} are not known to the run and count for nothing.")
+        say(f"{(known < 0).sum():,} items of {table.path} are not known to the run and count for nothing.")
     pairs = np.stack([table.users[keep], items[keep]], axis=1)
     own = every = Ragged.of(pairs, len(table.user_ids))
     if table.disliked is not None:
@@ -163,11 +164,16 @@ def _for_new(
     if len(empty):
         users = table.user_ids.take(pa.array(empty.numpy()))
         yield from _popular(model, users, None if seen is None else _some(seen, empty), k, allowed)
-    for part in _parts(torch.nonzero(own.count())[:, 0], len(model.item_ids)):
-        scores = _masked(model.ranker.scores(part, own), allowed)
-        top = top_items(scores, seen, part, k)
-        made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
-        yield _with_basis(made, "history")
+    new = torch.nonzero(own.count())[:, 0]
+    with progress_bar("recommending to new users", options.quiet) as on_progress:
+        done = 0
+        for part in _parts(new, len(model.item_ids)):
+            scores = _masked(model.ranker.scores(part, own), allowed)
+            top = top_items(scores, seen, part, k)
+            made = _table("user", table.user_ids, part, model.item_ids, top, scores, ("item", "score"))
+            yield _with_basis(made, "history")
+            done += len(part)
+            on_progress(done, len(new))
 
 
 def _some(ragged: Ragged, users: Tensor) -> Ragged:
@@ -238,7 +244,7 @@ def _candidates(model: Recommender, listed: str | None) -> Tensor | None:
         return None
     rows, unknown = _rows_of(model.item_ids, read_ids(listed, model.item_ids, "--candidates"))
     if unknown:
-        print(f"{len(unknown):,} candidates are not known to the run and are left out.")
+        say(f"{len(unknown):,} candidates are not known to the run and are left out.")
     if not len(rows):
         raise UserError("--candidates names no item that the run knows.")
     return torch.zeros(len(model.item_ids), dtype=torch.bool).index_fill_(0, rows, True)

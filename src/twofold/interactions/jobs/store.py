@@ -17,7 +17,7 @@ from torch import Tensor
 
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError, clause
-from twofold.files import write_atomically, write_safetensors
+from twofold.files import plainly, write_atomically, write_safetensors
 from twofold.interactions.graph import Bipartite
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.ragged import Ragged
@@ -44,7 +44,8 @@ def read_tables(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        with plainly(path) as plain:
+            return load_file(plain)
     except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} cannot be read as embeddings ({clause(error)}).") from error
 
@@ -200,10 +201,11 @@ def _pairs(file: Path, known: tuple[int, int]) -> np.ndarray:
 
 def _columns(file: Path, *names: str) -> list[pa.ChunkedArray]:
     try:
-        rows, size = pq.read_metadata(file).num_rows, file.stat().st_size
-        if rows > _FEW and rows > _DENSE * size:
-            raise _damaged(file, f"{size:,} bytes claim {rows:,} rows")
-        table = pq.read_table(file, columns=list(names))
+        with plainly(file) as plain:
+            rows, size = pq.read_metadata(plain).num_rows, file.stat().st_size
+            if rows > _FEW and rows > _DENSE * size:
+                raise _damaged(file, f"{size:,} bytes claim {rows:,} rows")
+            table = pq.read_table(plain, columns=list(names))
         table.validate(full=True)
         return [table[name] for name in names]
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:

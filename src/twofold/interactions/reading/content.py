@@ -71,7 +71,7 @@ def check_line_ends(path: str, data: bytes) -> None:
 
 def stream(path: str) -> Any:
     """The file as an arrow stream, unpacked."""
-    return pa.input_stream(path, compression="gzip" if is_gzip(path) else None)
+    return pa.input_stream(pa.OSFile(os.fsencode(path)), compression="gzip" if is_gzip(path) else None)
 
 
 def whole(path: str) -> bytes:

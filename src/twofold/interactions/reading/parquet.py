@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from twofold.errors import UserError, clause
+from twofold.files import plainly
 from twofold.interactions.reading.columns import choose, in_words
 from twofold.interactions.reading.ids import distinct, encode
 from twofold.interactions.reading.numbers import times, weights
@@ -18,13 +19,13 @@ from twofold.interactions.reading.raw import Named, Raw
 def read_parquet(path: str, named: Named) -> Raw:
     """The rows of a parquet file; only the columns that are needed are read."""
     try:
-        with pq.ParquetFile(path) as file:
+        with plainly(path) as plain, pq.ParquetFile(plain) as file:
             schema = file.schema_arrow
         names = list(schema.names)
         chosen = choose(path, names, len(names), named, lambda number: _counts_rows(path, names[number]))
         columns = [schema.names[n] for n in chosen.all()]
         text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
-        with pq.ParquetFile(path, read_dictionary=text, pre_buffer=False) as file:
+        with plainly(path) as plain, pq.ParquetFile(plain, read_dictionary=text, pre_buffer=False) as file:
             table = file.read(columns=columns)
         for name in columns:
             _check_places(table[name])
@@ -46,14 +47,15 @@ def read_parquet(path: str, named: Named) -> Raw:
 def parquet_names(path: str) -> list[str]:
     """The names of the columns."""
     try:
-        return list(pq.read_schema(path).names)
+        with plainly(path) as plain:
+            return list(pq.read_schema(plain).names)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a whole parquet file ({clause(error)}).") from error
 
 
 def _counts_rows(path: str, name: str) -> bool:
     """Whether a column differs in every row."""
-    with pq.ParquetFile(path) as file:
+    with plainly(path) as plain, pq.ParquetFile(plain) as file:
         return distinct(encode(file.read(columns=[name])[name], f"{path}: column {name}"))
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twofold.errors import UserError, clause
+from twofold.files import plainly
 from twofold.interactions.reading.columns import USUAL, plain_name
 from twofold.interactions.reading.content import check_file, whole
 from twofold.interactions.reading.ids import encode
@@ -87,7 +88,7 @@ def _rows(text: str, delimiter: str) -> Iterable[list[str]]:
 
 def _parquet(path: str) -> Iterable[tuple[str, str]]:
     try:
-        with pq.ParquetFile(path) as file:
+        with plainly(path) as plain, pq.ParquetFile(plain) as file:
             names = list(file.schema_arrow.names)
             item, title, _ = _columns(path, names)
             table = file.read(columns=[names[item], names[title]])

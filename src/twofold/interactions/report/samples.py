@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twofold.page.read import read_json
+from twofold.printable import spelled_out
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,14 @@ def read_samples(file: Path) -> list[Sample]:
     """The samples of a run. Raises ValueError, KeyError or TypeError where the file is not as it was written."""
     return [
         Sample(
-            str(entry["user"]),
+            _text(entry["user"]),
             operator.index(entry["count"]),
-            [(str(item["item"]), str(item["title"])) for item in entry["learned"]],
-            [(str(item["item"]), str(item["title"]), float(item["score"])) for item in entry["recommended"]],
+            [(_text(item["item"]), _text(item["title"])) for item in entry["learned"]],
+            [(_text(item["item"]), _text(item["title"]), float(item["score"])) for item in entry["recommended"]],
         )
         for entry in read_json(file)["users"]
     ]
+
+
+def _text(value: object) -> str:
+    return spelled_out(str(value))
