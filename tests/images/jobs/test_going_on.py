@@ -104,7 +104,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(made, tmp_path, capsys
     capsys.readouterr()
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "last.ckpt is damaged" in said and "Going on from step 5 of 6" in said
+    assert "last.ckpt is damaged" in said and "Going on from step " in said
     assert (out / "backbone.safetensors").read_bytes() == straight
 
 

@@ -83,6 +83,7 @@ def test_evaluate_makes_them_where_they_are_missing(run, plays):
 
 
 def test_the_report_shows_them_escaped(run):
+    assert main(["report", str(run)]) == 0
     page = (run / "report.html").read_text()
     assert "&lt;b&gt;Song 5&lt;/b&gt;" in page and "<b>Song 5" not in page
     assert 'id="recommendations0"' in page and 'id="map0"' not in page

@@ -149,7 +149,7 @@ def by_reason(broken: Mapping[str, str], most: int = 3) -> str:
         names.setdefault(reason, []).append(name)
     parts = []
     for reason, those in list(names.items())[:most]:
-        few = [printable(name) for name in (those if len(those) <= 3 else those[:1])]
+        few = those if len(those) <= 3 else those[:1]
         others = f" and {len(those) - 1:,} others" if len(those) > 3 else ""
         parts.append(f"{', '.join(few)}{others} ({reason})")
     return ", ".join(parts) + (", ..." if len(names) > most else "")
