@@ -107,8 +107,8 @@ def test_what_is_not_understood_is_answered_in_one_sentence(arguments, message, 
     [
         ("method: simclr\ndata: d\nepohs: 3\n", 'unknown key "epohs". Did you mean "epochs"?'),
         ("method: simclr\ndata: d\nepochs: many\n", "--epochs takes a whole number or none, not 'many'"),
-        ("a: [", "is not YAML"),
-        ("- 1\n", "is not a mapping"),
+        ("a: [", "is no YAML of"),
+        ("- 1\n", "holds no settings"),
     ],
 )
 def test_broken_configurations(text, message, tmp_path, capsys):

@@ -14,8 +14,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from twofold import bounded
 from twofold.errors import UserError
-from twofold.images.reading import bounded, open_source
+from twofold.images.reading import open_source
 from twofold.images.reading.source import DecodeError
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 6, 7), np.uint8)
@@ -74,9 +75,9 @@ def test_bombs(tmp_path, monkeypatch):
     monkeypatch.setattr(bounded, "LARGE", 10**6)  # a bomb that is small enough for a test
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as members:
         members.writestr("images.npy", npy((4000, 50, 50), values=bytes(10**7)))
-    refused(tmp_path / "a.npz", "stand for 10 MB, which no images do")
+    refused(tmp_path / "a.npz", "stand for 10 MB, which no data do")
     (tmp_path / "a-idx3.gz").write_bytes(gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 4000, 50, 50) + bytes(10**7)))
-    refused(tmp_path / "a-idx3.gz", "which no images do")
+    refused(tmp_path / "a-idx3.gz", "which no data do")
     monkeypatch.setattr(bounded, "DENSE", 10**4)
     monkeypatch.setattr(bounded, "free_memory", lambda: 10**6)
     refused(tmp_path / "a.npz", r"do not fit into the 1 MB of memory")

@@ -17,7 +17,7 @@ class Columns(Options):
     """The image column of a parquet file."""
     label_column: str | None = option(None)
     """The label column of a parquet file."""
-    workers: int | None = option(None, least=0, harmless=True)
+    workers: int | None = option(None, least=0, harmless=True, takes=1 << 20)
     """Processes or threads that decode; by the usable cores where not given."""
 
 
@@ -68,7 +68,7 @@ class Evaluate(options.Evaluate, Columns, Trust):
     between."""
     labels: float = option(1.0, above=0, most=1)
     """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
-    epochs: int | None = option(None, least=1)
+    epochs: int | None = option(None, least=1, seconds=1e-3)
     """Of linear-* and finetune; the published number where not given."""
     image_size: int | None = option(None, least=8)
     """Side in pixels; that of pretraining where not given."""

@@ -43,7 +43,7 @@ class Pairs(Options):
 class Pretrain(options.Pretrain, Pairs):
     """Options of training on interactions"""
 
-    devices: int | None = option(None, least=1, harmless=True)
+    devices: int | None = option(None, least=1, harmless=True, takes=options.A_PROCESS)
     nodes: int = option(1, least=1, harmless=True)
     titles: str | None = option(None, harmless=True, path=True)
     """A CSV, TSV or parquet file of item ids and titles, for the sample recommendations of the report."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from twofold.catalog import options as shared
 from twofold.catalog.wing import Verb, Wing
@@ -17,7 +17,7 @@ def recognises(data: str) -> bool:
     """A table of text, or a folder that holds the training part of one."""
     if data.lower().endswith(TABLES):
         return True
-    return any((Path(data) / part).is_file() for part in PARTS)
+    return any(os.path.isfile(os.path.join(data, part)) for part in PARTS)
 
 
 WING = Wing(

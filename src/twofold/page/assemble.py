@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def _merged(parts: Iterable[Data]) -> dict[str, dict[str, Any]]:
 
 
 def _write(page: str, out: Path) -> Path:
-    if out.is_dir():
+    if os.path.isdir(out):
         out = out / "report.html"
     try:
         # A name of a file may hold bytes that are no text.

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from twofold.bounded import ArrayFile
 from twofold.runs.config import CONFIG_FILE, flatten, read_config
 
 T = TypeVar("T")
@@ -99,8 +100,9 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as members:
         if sum(info.file_size for info in members.infolist()) > MOST_ARRAYS:
             raise ValueError("it unpacks to more than a page can show")
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    with file.open("rb") as opened:
+        arrays = ArrayFile(opened)
+        return {name: arrays.read(name) for name in arrays.headers}
 
 
 def _environment(file: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from twofold.images.backbones.built import Built
 from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own, shown
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
 from twofold.images.backbones.weights import fill, read_metadata, read_state
+from twofold.memory import WithinMemory
 from twofold.nets.features import Features
 
 
@@ -74,8 +75,13 @@ class Backbone(nn.Module):
         """What it makes of a black image of side x side pixels; UserError where it does not run on that."""
         training = self.network.training
         try:
-            with torch.no_grad():
+            with (
+                torch.no_grad(),
+                WithinMemory(f"{self.name} on an image of {side:,} px", "give a smaller --image-size"),
+            ):
                 return self._features(self.network.eval(), torch.zeros(1, 3, side, side))
+        except UserError:
+            raise
         except Exception as error:
             raise UserError(
                 f"The backbone {self.name} does not run on images of {side} px "
@@ -102,7 +108,8 @@ def build_backbone(
     SimSiam). Raises UserError for unknown names, sizes the network does not take, and weights that do not fit.
     """
     pretrained = weights if weights in ("torchvision", "timm") else None
-    built = find(name, image_size, pretrained)
+    with WithinMemory(f"{name} for images of {image_size:,} px", "give a smaller --image-size, or another backbone"):
+        built = find(name, image_size, pretrained)
     chosen, notes = "own", []
     if has_stem(built.network):
         chosen = choose_stem(stem, image_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections import Counter
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ class Loaded:
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """Every tensor in a .safetensors file or a torch checkpoint, nested names joined by dots; nothing is unpickled."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f'{path} does not exist: weights are "random", "torchvision", "timm" or a file.')
     try:
         if path.suffix == ".safetensors":
@@ -69,7 +70,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{path} does not exist: give a file that twofold wrote.")
     try:
         with safe_open(path, "pt") as file:

@@ -13,7 +13,7 @@ from twofold.images.jobs.settle import settle
 from twofold.images.options import Pretrain
 from twofold.images.reading import open_source
 from twofold.images.reading.examining import examine
-from twofold.images.reading.resources import bytes_in_words
+from twofold.resources import bytes_in_words
 from twofold.training.distribution import choose_precision
 from twofold.training.settling import plan_of
 

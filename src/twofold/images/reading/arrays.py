@@ -7,7 +7,6 @@ import io
 import math
 import os
 import struct
-import zipfile
 import zlib
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -15,8 +14,8 @@ from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
+from twofold.bounded import ArrayError, ArrayFile, Header, check_size, read_header, read_values
 from twofold.errors import UserError, clause
-from twofold.images.reading.bounded import ArrayError, Header, check_size, read_header, read_values
 from twofold.images.reading.parquet import RowNames
 from twofold.images.reading.places import Place
 from twofold.images.reading.source import Source, digest, labels_from_values
@@ -55,12 +54,12 @@ def open_npz(path: str, where: Place) -> Arrays:
     Others are not read.
     """
     try:
-        with where.open() if where.fs is None else io.BytesIO(where.read()) as file, zipfile.ZipFile(file) as members:
-            found = _headers(members)
-            key = _images_in(path, found)
-            other = _labels_for(key, found)
-            images = _member(members, *found[key])
-            labels = None if other is None else _member(members, *found[other])
+        with where.open() if where.fs is None else io.BytesIO(where.read()) as file:
+            found = ArrayFile(file)
+            key = _images_in(path, found.headers)
+            other = _labels_for(key, found.headers)
+            images = found.read(key)
+            labels = None if other is None else found.read(other)
     except UserError:
         raise
     except Exception as error:  # zip files and numpy's headers can be wrong in many ways
@@ -68,42 +67,16 @@ def open_npz(path: str, where: Place) -> Arrays:
     return Arrays(path, where, images, labels, key)
 
 
-def _headers(members: zipfile.ZipFile) -> dict[str, tuple[zipfile.ZipInfo, Header]]:
-    """The arrays that can be read, by name: where they are, and what they are."""
-    found: dict[str, tuple[zipfile.ZipInfo, Header]] = {}
-    for info in members.infolist():
-        name = info.filename.removesuffix(".npy")
-        with members.open(info) as file:
-            try:
-                header = read_header(file)
-            except ArrayError as error:  # an array of Python objects, or no array at all
-                if name == info.filename or "objects" in str(error):
-                    continue
-                raise
-        if header.start + header.nbytes > info.file_size:
-            raise ArrayError(f"{name} claims {header.nbytes:,} bytes and has {info.file_size - header.start:,}")
-        found[name] = (info, header)
-    return found
-
-
-def _images_in(path: str, found: Mapping[str, tuple[object, Header]]) -> str:
+def _images_in(path: str, found: Mapping[str, Header]) -> str:
     """The name of the array that holds the images."""
-    fitting = [k for k, (_, about) in found.items() if about.dtype == np.uint8 and len(about.shape) in (3, 4)]
+    fitting = [k for k, about in found.items() if about.dtype == np.uint8 and len(about.shape) in (3, 4)]
     named = [k for k in IMAGE_KEYS if k in fitting]
     if not fitting:
-        listed = ", ".join(f"{k} {about}" for k, (_, about) in list(found.items())[:6]) or "nothing readable"
+        listed = ", ".join(f"{k} {about}" for k, about in list(found.items())[:6]) or "nothing readable"
         raise UserError(f"{path} holds no uint8 array of images with 3 or 4 dimensions but {listed}.")
     if not named and len(fitting) > 1:
         raise UserError(f"{path} holds several arrays of images ({', '.join(fitting)}); call the right one `images`.")
     return (named or fitting)[0]
-
-
-def _member(members: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header) -> np.ndarray:
-    packed = info.compress_type != zipfile.ZIP_STORED
-    check_size(header.nbytes, info.compress_size if packed else info.file_size, packed)
-    with members.open(info) as file:
-        file.read(header.start)
-        return read_values(file, header)
 
 
 def open_npy(path: str, where: Place) -> Arrays:
@@ -161,10 +134,10 @@ def _read_idx(path: str, where: Place) -> np.ndarray:
         raise UserError(f"{path} is not a whole idx file ({clause(error)}); write or fetch it again.") from error
 
 
-def _labels_for(key: str, found: Mapping[str, tuple[object, Header]]) -> str | None:
+def _labels_for(key: str, found: Mapping[str, Header]) -> str | None:
     """The name of the labels that go with some images."""
-    n = found[key][1].shape[0]
-    flat = {k for k, (_, h) in found.items() if h.dtype.kind in "iuU" and math.prod(h.shape) == n and k != key}
+    n = found[key].shape[0]
+    flat = {k for k, h in found.items() if h.dtype.kind in "iuU" and math.prod(h.shape) == n and k != key}
     wanted = [
         key.replace("images", "labels"),
         key.replace("x", "y", 1),

@@ -17,9 +17,9 @@ from twofold.images.reading.decode import LONGEST, decode, explain, open_header,
 from twofold.images.reading.files import Files
 from twofold.images.reading.findings import Findings
 from twofold.images.reading.opening import open_source
-from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import DecodeError, Source, extension
+from twofold.resources import usable_cores
 
 TINY = 16  # pixels on the short side
 TAIL = 64  # bytes at the end in which a whole file has its end mark

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from twofold.bounded import ArrayError, check_parquet, read_rows
 from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.places import Place
-from twofold.images.reading.resources import free_memory
 from twofold.images.reading.source import DecodeError, Source, digest, labels_from_values
+from twofold.resources import free_memory
 
 IMAGE_COLUMNS = (
     "image",
@@ -51,6 +52,10 @@ class Parquet(Source):
             with self._file(f) as file:
                 self._metadata[f], theirs = file.metadata, file.schema_arrow
             schema = schema or theirs
+            try:
+                check_parquet(self._metadata[f], where.stamp()[0])
+            except ArrayError as error:
+                raise UserError(f"{where} is not a whole parquet file ({clause(error)}).") from error
             if theirs.names != schema.names:
                 raise UserError(f"{where} has other columns ({_listed(theirs)}) than {places[0]} ({_listed(schema)}).")
         self.column = _image_column(path, schema, image_column)
@@ -87,9 +92,12 @@ class Parquet(Source):
                     return self._kept[group]
             try:
                 with self._file(file) as opened:
-                    column = opened.read_row_group(row_group, columns=[self.column]).column(0).combine_chunks()
+                    size = self.places[file].stamp()[0]
+                    column = read_rows(opened, size, self.column, row_group).combine_chunks()
             except Exception as error:  # whatever is broken in this row group
-                raise DecodeError(f"row group {row_group} of {self.places[file]} cannot be read ({error})") from error
+                raise DecodeError(
+                    f"row group {row_group} of {self.places[file]} cannot be read ({clause(error)})"
+                ) from error
             column = column.field("bytes") if column.type.num_fields else column
             with self._lock:
                 self._kept[group] = column
@@ -99,10 +107,16 @@ class Parquet(Source):
         return column
 
     def _column(self, name: str) -> list[Any]:
+        import pyarrow as pa
+
         values: list[Any] = []
-        for f in range(len(self.places)):
-            with self._file(f) as file:
-                values += file.read(columns=[name]).column(0).to_pylist()
+        for f, where in enumerate(self.places):
+            try:
+                with self._file(f) as file:
+                    check_parquet(file.metadata, where.stamp()[0], [name])
+                    values += file.read(columns=[name]).column(0).to_pylist()
+            except (pa.ArrowException, ArrayError, OSError, ValueError) as error:
+                raise UserError(f"{where}: column {name} cannot be read ({clause(error)}).") from error
         return values
 
     def _file(self, f: int) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.interactions.ragged import Ragged
+from twofold.resources import require
 from twofold.runs.screen import OnProgress
 
 METRICS = ("recall", "ndcg", "precision", "map", "mrr", "hit")
@@ -65,6 +66,7 @@ def rank_all(
     if not ks or min(ks) < 1:
         raise UserError(f"The length of a list of recommendations must be at least 1, not {', '.join(map(str, ks))}.")
     users = _with_something_to_find(relevant, users)
+    require(16 * len(users) * max(ks), f"Lists of {max(ks):,} items for {len(users):,} users", "give a smaller --at")
     tops: list[Tensor] = []
     found: list[dict[str, Tensor]] = []
     done, rows = 0, chunk_rows or 1
@@ -75,7 +77,7 @@ def rank_all(
             tops.append(top_items(scores, seen, part, max(ks)).to(users.device))
             found.append(metrics_of(tops[-1], relevant, part, ks))
             done += len(part)
-            rows = chunk_rows or _rows_within(memory_bytes, scores.shape[1], scores.element_size())
+            rows = chunk_rows or _rows_within(memory_bytes, max(scores.shape[1], *ks), scores.element_size())
             if on_progress:
                 on_progress(done, len(users))
     per_user = {name: torch.cat([part[name] for part in found]) for name in METRICS}

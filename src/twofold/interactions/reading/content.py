@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import zlib
-from typing import Any
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
+from twofold.bounded import Bounded
 from twofold.errors import UserError, clause, nearest
 
 SAMPLE = 1 << 18
@@ -50,7 +52,7 @@ def check_file(path: str) -> str:
 def sample(path: str, size: int = SAMPLE) -> tuple[bytes, bool]:
     """The first bytes of a text file, and whether they are all of it. UserError where they are not text in UTF-8."""
     try:
-        with gzip.open(path) if is_gzip(path) else open(path, "rb") as f:
+        with unpacked(path) as f:
             data = f.read(size + 1)
     except (EOFError, OSError, zlib.error) as error:
         raise broken(path, error) from error
@@ -63,15 +65,22 @@ def sample(path: str, size: int = SAMPLE) -> tuple[bytes, bool]:
     return data[:size].removeprefix(b"\xef\xbb\xbf"), len(data) <= size
 
 
+def unpacked(path: str) -> IO[bytes]:
+    """The file, unpacked as it is read. OSError where it unpacks to what no file of interactions does."""
+    if not is_gzip(path):
+        return open(path, "rb")
+    return io.BufferedReader(Bounded(cast(IO[bytes], gzip.open(path)), os.path.getsize(path)), 1 << 20)
+
+
 def stream(path: str) -> Any:
     """The file as an arrow stream, unpacked."""
-    return pa.input_stream(path, compression="gzip" if is_gzip(path) else None)
+    return pa.input_stream(unpacked(path) if is_gzip(path) else path, compression=None)
 
 
 def whole(path: str) -> bytes:
     """All bytes, unpacked. UserError where the packing is broken."""
     try:
-        with gzip.open(path) if is_gzip(path) else open(path, "rb") as f:
+        with unpacked(path) as f:
             return f.read().removeprefix(b"\xef\xbb\xbf")
     except (EOFError, OSError, zlib.error) as error:
         raise broken(path, error) from error

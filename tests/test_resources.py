@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from twofold.images.reading import resources
-from twofold.images.reading.resources import free_memory, usable_cores
+from twofold import resources
+from twofold.resources import free_memory, usable_cores
 
 
 @pytest.fixture
