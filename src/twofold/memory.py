@@ -28,10 +28,10 @@ class WithinMemory(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         given = dict(kwargs or {})
-        self._made += _bytes_made(func, args, given)
-        if self._made > SMALL:  # what was made before this is no longer among what is free
-            require(self._made, self.what, self.remedy)
-            self._made = 0.0
+        made, self._made = self._made + _bytes_made(func, args, given), 0.0
+        require(made, self.what, self.remedy)
+        if made <= SMALL:  # what was made before is no longer among what is free
+            self._made = made
         return func(*args, **given)
 
 

@@ -32,7 +32,8 @@ from typing import Any
 # Where errors show names as they may be printed.
 ONE_LINE = importlib.util.find_spec("twofold.printable") is not None
 LACK = re.compile("allocate|malloc of size|not enough memory|realloc of size")
-SECONDS, WAITING, MEMORY = 5, 60, 2 << 30
+SECONDS, WAITING, MEMORY = 5, 120, 2 << 30  # of processor time, by the clock, bytes
+BEGINNING = 600  # seconds until the first case, on a machine that others keep busy
 
 
 def run(seed: int, first: int, count: int, only: list[str]) -> Iterator[dict[str, Any]]:
@@ -89,12 +90,14 @@ def _lines(child: subprocess.Popen[str]) -> Iterator[dict[str, Any] | None]:
     assert child.stdout is not None
     with selectors.DefaultSelector() as waiting:
         waiting.register(child.stdout, selectors.EVENT_READ)
+        patience = BEGINNING
         while True:
-            if not waiting.select(WAITING):
+            if not waiting.select(patience):
                 yield None
                 return
             if not (line := child.stdout.readline()):
                 return
+            patience = WAITING
             yield json.loads(line)
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.interactions.ragged import Ragged
-from twofold.resources import require
 from twofold.runs.screen import OnProgress
 
 METRICS = ("recall", "ndcg", "precision", "map", "mrr", "hit")
@@ -22,8 +21,8 @@ _ROWS = 64  # rows whose ties are settled at a time
 class Ranking:
     """The items ranked first for the users that have something to be found, and what these lists are worth.
 
-    users: int64 (n,). top: int64 (n, greatest K), -1 where a list ends early. ks: the lengths of the lists. per_user:
-    of each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
+    users: int64 (n,). top: int64 (n, greatest K or I), -1 where a list ends early. ks: the lengths of the lists.
+    per_user: of each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
     """
 
     users: Tensor
@@ -66,7 +65,6 @@ def rank_all(
     if not ks or min(ks) < 1:
         raise UserError(f"The length of a list of recommendations must be at least 1, not {', '.join(map(str, ks))}.")
     users = _with_something_to_find(relevant, users)
-    require(16 * len(users) * max(ks), f"Lists of {max(ks):,} items for {len(users):,} users", "give a smaller --at")
     tops: list[Tensor] = []
     found: list[dict[str, Tensor]] = []
     done, rows = 0, chunk_rows or 1
@@ -74,10 +72,13 @@ def rank_all(
         while done < len(users):
             part = users[done : done + rows]
             scores = score(part)
-            tops.append(top_items(scores, seen, part, max(ks)).to(users.device))
-            found.append(metrics_of(tops[-1], relevant, part, ks))
+            within = [min(k, scores.shape[1]) for k in ks]  # no list is longer than all items
+            tops.append(top_items(scores, seen, part, max(within)).to(users.device))
+            found.append(metrics_of(tops[-1], relevant, part, within))
+            shares = [w / k for w, k in zip(within, ks, strict=True)]
+            found[-1]["precision"] *= found[-1]["precision"].new_tensor(shares)
             done += len(part)
-            rows = chunk_rows or _rows_within(memory_bytes, max(scores.shape[1], *ks), scores.element_size())
+            rows = chunk_rows or _rows_within(memory_bytes, scores.shape[1], scores.element_size())
             if on_progress:
                 on_progress(done, len(users))
     per_user = {name: torch.cat([part[name] for part in found]) for name in METRICS}
