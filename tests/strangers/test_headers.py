@@ -14,6 +14,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import twofold
 from twofold import bounded
 from twofold.errors import UserError
 from twofold.images.reading import open_source
@@ -223,3 +224,18 @@ def test_a_sparse_image_of_terabytes_is_no_image(tmp_path):
 def test_braces_of_millions(tmp_path):
     refused(tmp_path / "{0..999999999999}.tar", "stands for more than")
     refused(tmp_path / "{0..²}.tar", "does not exist")
+
+
+def test_names_that_no_file_can_have(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "list.txt").write_bytes(b"a.png\na\0b.png\n" + b"x" * 5000 + b".png\n")
+    listed = open_source(str(tmp_path / "list.txt"))
+    for i in (1, 2):
+        with pytest.raises(DecodeError, match=r"does not exist|name too long"):
+            listed.fetch(i)
+    assert listed.fingerprint()
+    for name in ("x" * 5000, "a\0b", "x" * 5000 + ".csv"):
+        for verb, given in (("check", {}), ("check", {"kind": "interactions"}), ("embed", {}), ("report", {})):
+            subjects = (name, "photos") if verb == "embed" else (name,)
+            with pytest.raises(UserError):
+                getattr(twofold, verb)(*subjects, **given)

@@ -136,6 +136,12 @@ def test_what_fits_is_built_as_without_a_look():
     assert all(torch.equal(value, other[name]) for name, value in plain.items())
 
 
+def test_whole_numbers_are_kept_to_the_last_digit():
+    for given in (2**53 + 1, str(2**53 + 1), f" +{2**53 + 1} "):
+        assert twofold.images.Pretrain(seed=given).seed == 2**53 + 1
+    assert twofold.images.Pretrain(steps="1e3").steps == twofold.images.Pretrain(steps=1000.0).steps == 1000
+
+
 def test_every_loop_of_a_step_is_bounded():
     """A method's settings that count layers, views or repeats are given to `repeated`."""
     source = Path(twofold.__file__).parent

@@ -145,7 +145,7 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
             raise UserError(f"{name} takes a whole number of at most 64 bits, not {value!s:.30}.")
         if fits:
             return converted
-    raise UserError(f"{name} takes {' or '.join(map(in_words, kinds))}, not {value!r}.")
+    raise UserError(f"{name} takes {' or '.join(map(in_words, kinds))}, not {value!r:.200}.")
 
 
 def is_union(kind: Any) -> bool:

@@ -102,6 +102,8 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
             raise ValueError("it unpacks to more than a page can show")
     with file.open("rb") as opened:
         arrays = ArrayFile(opened)
+        if arrays.objects:
+            raise ValueError("it holds Python objects")
         return {name: arrays.read(name) for name in arrays.headers}
 
 
