@@ -72,7 +72,7 @@ def run(seed: int, first: int, count: int, only: list[str]) -> Iterator[dict[str
             if child.returncode:
                 said.seek(0)
                 how = f"no sign for {WAITING} s" if waited else f"the process ended with {child.returncode}"
-                yield _failed(seed, at, name, only, f"{how}: {said.read()[-3000:].decode(errors='replace')}")
+                yield _failed(seed, at, name, only, f"{how}: {said.read()[:3000].decode(errors='replace')}")
                 if not name:
                     raise SystemExit("The process that reads cannot begin.")
             at = at + 1 if child.returncode else end
@@ -128,9 +128,10 @@ def attempt(reader: Any, subject: Any, draw: random.Random) -> str:
 
 def _beyond_memory(error: BaseException | None) -> str:
     """A sentence that stands for a lack of memory, or of time, is none: with more of them it would be taken."""
+    whole = error
     while error is not None:
         if isinstance(error, MemoryError | TimeoutError) or LACK.search(str(error)):
-            return f"met the limit first: {''.join(traceback.format_exception(error))[-2500:]}"
+            return f"met the limit first: {''.join(traceback.format_exception(whole))[-2500:]}"
         error = error.__cause__ or error.__context__
     return ""
 

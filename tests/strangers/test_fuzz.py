@@ -33,6 +33,65 @@ def test_files_and_commands_made_wrong_end_in_a_sentence():
     assert len(fuzz(0, 3000)) == 14  # every reader had some
 
 
+WRONG = """
+import random
+from types import SimpleNamespace
+from tests.strangers import fuzz
+from twofold.errors import UserError
+fuzz.SECONDS = 0.2
+
+def refuse(*_):
+    raise UserError("This is not one.")
+
+def lack(*_):
+    try:
+        raise MemoryError("cannot allocate")
+    except MemoryError as error:
+        raise UserError("This is a lack of memory.") from error
+
+def nothing(*_):
+    raise UserError(" ")
+
+def loop(*_):
+    while True:
+        pass
+
+for read in (len, print, refuse, lack, nothing, loop):
+    print("|", fuzz.attempt(SimpleNamespace(read=read), "", random.Random(0)).strip()[-30:])
+"""
+
+
+def test_what_is_wrong_is_found():
+    done = subprocess.run([sys.executable, "-c", WRONG], cwd=ROOT, capture_output=True, text=True, check=True)
+    trace, read, refused, lack, nothing, loop = done.stdout.split("|")[1:]
+    assert "TypeError: len()" in trace or "exactly one argument" in trace
+    assert (read.strip(), refused.strip()) == ("", "refused")
+    assert "a lack of memory." in lack and "not a sentence:" in nothing and "takes over 0.2 s" in loop
+
+
+ABORTS = """
+import sys
+if "--child" in sys.orig_argv:
+    import os, tests.strangers.readers as readers
+    read = readers.read_picture
+    readers.read_picture = lambda path, draw: os.abort() if draw.random() < 0.3 else read(path, draw)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_is_begun_anew(tmp_path):
+    """The case that ends it fails, and the next ones are read."""
+    (tmp_path / "sitecustomize.py").write_text(ABORTS)
+    path = os.pathsep.join([str(tmp_path), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "tests.strangers.fuzz", "3", "6", "--only", "pictures"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    wrong = [row for row in rows if "wrong" in row]
+    assert rows[-1]["done"] == 6 and 0 < len(wrong) < 6
+    assert all("ended with -6" in row["wrong"] and "Aborted" in row["wrong"] for row in wrong)
+    assert wrong[0]["again"].startswith("python -m tests.strangers.fuzz 3 1 --first ")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_many_more():
