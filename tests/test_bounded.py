@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -46,6 +47,19 @@ def test_gzip_bombs(tmp_path, strict, kind):
     path.write_bytes(gzip.compress(line * 10**6))
     with pytest.raises(UserError, match=r"not a whole .gz file \(.* unpack to more than .*, which no data do"):
         READERS[kind](str(path))
+
+
+def test_a_bomb_is_not_kept_to_be_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded, "LARGE", 2 * 10**8)
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"1 2 3 4 5 6 7\n" * 2 * 10**7, 1))  # 280 MB
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="which no data do"):
+            read_table(path)
+        assert tracemalloc.get_traced_memory()[1] < 6 * 10**7
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_value_in_quotes_that_never_ends(tmp_path, strict):

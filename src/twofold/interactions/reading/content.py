@@ -14,6 +14,7 @@ from twofold.bounded import Bounded
 from twofold.errors import UserError, clause, nearest
 
 SAMPLE = 1 << 18
+_LOOKED_AT = 2**19  # bytes; gzip packs a thousand into one at most
 KINDS = "CSV, TSV, text with one line for each user, RecBole's .inter (all of them also .gz), .parquet or .npz"
 
 
@@ -78,8 +79,12 @@ def stream(path: str) -> Any:
 
 
 def whole(path: str) -> bytes:
-    """All bytes, unpacked. UserError where the packing is broken."""
+    """All bytes, unpacked. UserError where the packing is broken, or holds too much, before any of it is kept."""
     try:
+        if is_gzip(path) and os.path.getsize(path) > _LOOKED_AT:
+            with unpacked(path) as f:
+                while f.read(1 << 24):
+                    pass
         with unpacked(path) as f:
             return f.read().removeprefix(b"\xef\xbb\xbf")
     except (EOFError, OSError, zlib.error) as error:
