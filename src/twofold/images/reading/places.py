@@ -92,7 +92,10 @@ class Place:
         if self.fs is None:
             import glob
 
-            found = [p for p in glob.glob(self.path, recursive=True) if os.path.isfile(p)]
+            try:
+                found = [p for p in glob.glob(self.path, recursive=True) if os.path.isfile(p)]
+            except ValueError:  # a zero byte, which no name has
+                return []
         else:
             found = self.fs.glob(self.path)
         return [self.at(p) for p in sorted(found)]
