@@ -171,3 +171,13 @@ def test_a_parquet_file_that_claims_less_than_nothing():
 
     with pytest.raises(ArrayError, match=re.escape("less than nothing")):
         check_parquet(Metadata(), 100, ["user"])
+
+
+def test_names_of_columns_that_are_no_text(tmp_path):
+    pq.write_table(pa.table({"image": [b"x"], "nameless": [1]}), tmp_path / "a.parquet", store_schema=False)
+    data = (tmp_path / "a.parquet").read_bytes().replace(b"nameless", b"name\xa0ess")
+    (tmp_path / "a.parquet").write_bytes(data)
+    with pytest.raises(UserError, match="not a whole parquet file"):
+        open_source(str(tmp_path / "a.parquet"))
+    with pytest.raises(UserError, match="not a whole parquet file"):
+        read_table(tmp_path / "a.parquet")

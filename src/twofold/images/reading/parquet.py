@@ -127,7 +127,7 @@ class Parquet(Source):
         where = self.places[f]
         try:
             return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=self._metadata[f])
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:  # names of columns, too
             raise UserError(
                 f"{where} is not a whole parquet file ({clause(error)}); write or fetch it again."
             ) from error
