@@ -15,6 +15,7 @@ from twofold import wings
 from twofold.catalog import options as shared
 from twofold.catalog.composition import resolve_options
 from twofold.errors import UserError
+from twofold.files import as_path
 from twofold.launcher import once
 from twofold.printable import say
 
@@ -71,13 +72,13 @@ def check(
         The numbers.
     """
     if method is None:
-        method = wings.of_data(_path("data", data), _named("kind", options, by_name)).usual
+        method = wings.of_data(as_path("data", data), wings.deciding("kind", options, by_name)).usual
     return _learn("check", method, data, options, by_name)
 
 
 def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, by_name: dict[str, Any]) -> Any:
-    composition, data = wings.composed(method), _path("data", data)
-    wing = wings.of_method(composition, data, _named("kind", options, by_name))
+    composition, data = wings.composed(method), as_path("data", data)
+    wing = wings.of_method(composition, data, wings.deciding("kind", options, by_name))
     composition = composition.on(wing.kind)
     found, options = wings.checked(wing, verb, options, by_name, f"{composition.name} learns from {wing.kind}")
     resolve_options(composition, options.method_options or {})
@@ -108,7 +109,7 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
     Returns:
         The results.
     """
-    return _ask("evaluate", _path("model", model), options, by_name, _path("data", data))
+    return _ask("evaluate", as_path("model", model), options, by_name, as_path("data", data))
 
 
 @once
@@ -127,7 +128,7 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **by_name:
     Returns:
         The file.
     """
-    return _ask("embed", _path("model", model), options, by_name, _path("data", data))
+    return _ask("embed", as_path("model", model), options, by_name, as_path("data", data))
 
 
 @once
@@ -147,7 +148,7 @@ def export(model: str, options: shared.Options | None = None, **by_name: Any) ->
     Returns:
         The file.
     """
-    return _ask("export", _path("model", model), options, by_name)
+    return _ask("export", as_path("model", model), options, by_name)
 
 
 @once
@@ -168,7 +169,7 @@ def recommend(run: str, options: shared.Options | None = None, **by_name: Any) -
     Returns:
         The file.
     """
-    return _ask("recommend", _path("run", run), options, by_name)
+    return _ask("recommend", as_path("run", run), options, by_name)
 
 
 @once
@@ -187,7 +188,7 @@ def similar(run: str, items: str, options: shared.Options | None = None, **by_na
     Returns:
         The file.
     """
-    return _ask("similar", _path("run", run), options, by_name, items)
+    return _ask("similar", as_path("run", run), options, by_name, items)
 
 
 @once
@@ -208,7 +209,7 @@ def prepare(
     Returns:
         The folder.
     """
-    data, out = _path("data", data), _path("out", out)
+    data, out = as_path("data", data), as_path("out", out)
     able = [wing for wing in wings.WINGS if "prepare" in wing.verbs]
     wing = able[0] if kind is None and len(able) == 1 else wings.of_data(data, kind)
     found, options = wings.checked(wing, "prepare", options, by_name, f"{data} is for {wing.kind}")
@@ -240,9 +241,9 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **by
     """
     from twofold.comparison.entries import read_entries
 
-    data = _path("data", data)
-    entries = read_entries(methods, wings.composed, _named("recipe_of", options, by_name))
-    wing = wings.of_method(entries[0].composition, data, _named("kind", options, by_name))
+    data = as_path("data", data)
+    entries = read_entries(methods, wings.composed, wings.deciding("recipe_of", options, by_name))
+    wing = wings.of_method(entries[0].composition, data, wings.deciding("kind", options, by_name))
     entries = [entry.on(wing.kind) for entry in entries]
     found, options = wings.checked(wing, "compare", options, by_name, f"{entries[0].name} learns from {wing.kind}")
     return found.load()(entries, data, options)
@@ -265,10 +266,10 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     """
     from twofold.page import build
 
-    folders = [Path(_path("runs", run)) for run in ([runs] if isinstance(runs, str | os.PathLike) else runs)]
+    folders = [Path(as_path("runs", run)) for run in ([runs] if isinstance(runs, str | os.PathLike) else runs)]
     if not folders:
         raise UserError("report needs at least one run folder.")
-    page = Path(_path("out", out)) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
+    page = Path(as_path("out", out)) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
     build(folders, page, [wings.sections_of(str(folder)) for folder in folders])
     say(f"Report: {page}")
     return page
@@ -293,16 +294,3 @@ def _ask(verb: str, model: str, options: shared.Options | None, by_name: dict[st
     wing = wings.of_model(model, verb)
     found, options = wings.checked(wing, verb, options, by_name, f"{model} learned from {wing.kind}")
     return found.load()(model, *more, options)
-
-
-def _named(name: str, options: object, by_name: dict[str, Any]) -> Any:
-    """An option that decides which wing is asked, before the options are read."""
-    return by_name.get(name) if options is None else getattr(options, name, None)
-
-
-def _path(name: str, value: Any) -> str:
-    """A path as text, the user's home folder written out. Raises UserError for anything else."""
-    if isinstance(value, str | os.PathLike):
-        return os.path.expanduser(os.fspath(value))
-    shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
-    raise UserError(f"{name} is to be a path, not a {type(value).__name__}{shape}: save it to a file first.")

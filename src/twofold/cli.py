@@ -6,18 +6,18 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
-
-import yaml
 
 from twofold import __version__, usage
 from twofold.catalog.settings import NO, YES, convert
 from twofold.commands import COMMANDS, Command
 from twofold.completion import completion
-from twofold.errors import UserError, nearest
-from twofold.files import refusal
+from twofold.errors import UserError, clause, nearest
+from twofold.files import read_whole, refusal, why
 from twofold.launcher import first_process, is_first_to_say
 from twofold.printable import say
+from twofold.runs.config import MOST_BYTES, parse_settings
 
 METHOD = "--method."
 
@@ -176,14 +176,13 @@ def _take_method_options(words: list[str], command: Command) -> tuple[list[str],
 
 def _read_config(path: str, command: Command) -> dict[str, Any]:
     try:
-        with open(os.path.expanduser(path), encoding="utf-8") as file:
-            values = yaml.safe_load(file)
+        values = parse_settings(read_whole(Path(path).expanduser(), MOST_BYTES))
     except OSError as error:
-        raise UserError(f'The configuration "{path}" cannot be read: {error.strerror}.') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f'The configuration "{path}" is not YAML: {str(error).splitlines()[0]}.') from None
-    if not isinstance(values, dict):
-        raise UserError(f'The configuration "{path}" is not a mapping of option names to values.')
+        raise UserError(f'The configuration "{path}" cannot be read: {why(error)}.') from None
+    except ValueError as error:
+        raise UserError(
+            f'The configuration "{path}" is no YAML of option names with values ({clause(error)}).'
+        ) from None
     known = (*command.subjects, *command.options)
     for key in values:
         if key not in known:

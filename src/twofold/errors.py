@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from twofold.printable import spelled_out
 
+MOST_TIMES = 10_000  # that a step may do one thing
+
 
 class UserError(Exception):
     """Something the user can mend. The message is one sentence that says what is wrong, where, and what to do;
@@ -19,7 +21,7 @@ class UserError(Exception):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint ' Did you mean "x"?' with the known name nearest to `name`, or '' where none is near."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    match = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.6)
     return f' Did you mean "{match[0]}"?' if match else ""
 
 
@@ -33,6 +35,16 @@ def above_zero(**settings: float) -> None:
     for name, value in settings.items():
         if not 0 < value < math.inf:
             raise UserError(f"{name} must be a number above 0, not {value}.")
+
+
+def repeated(**settings: int) -> None:
+    """Refuse a setting that says how often each step does something, where that would take the day."""
+    for name, value in settings.items():
+        if value > MOST_TIMES:
+            raise UserError(
+                f"{name} is {value:,}: at a thousand a second a single step would take {value / 3.6e6:,.1f} hours, "
+                f"so give at most {MOST_TIMES:,}."
+            )
 
 
 def between_0_and_1(**settings: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def catalog() -> Catalog:
 
 def composed(method: str) -> Composition:
     """What a method's name stands for; see `catalog.composition.compose`."""
+    if not isinstance(method, str):
+        raise UserError(f"A method is given by its name, such as moco, not as {method!r:.60}.")
     return compose(method, catalog())
 
 
@@ -76,7 +79,7 @@ def of_run(folder: str) -> Wing | None:
     Raises UserError where config.yaml cannot be read or names no known method.
     """
     file = Path(folder) / "config.yaml"
-    if not file.is_file():
+    if not os.path.isfile(file):
         return None
     from twofold.runs.config import read_settings  # opens YAML
 
@@ -146,3 +149,8 @@ def _owners(wing: Wing, verb: str) -> dict[str, str]:
             for name in other.verbs[verb].options.names():
                 owners.setdefault(name, []).append(other.kind)
     return {name: " and ".join(kinds) for name, kinds in owners.items()}
+
+
+def deciding(name: str, options: object, by_name: Mapping[str, Any]) -> Any:
+    """An option that decides which wing is asked, before the options are read."""
+    return by_name.get(name) if options is None else getattr(options, name, None)

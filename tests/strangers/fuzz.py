@@ -1,345 +1,199 @@
-"""Mutates files and reads them: `python -m tests.strangers.fuzz SEED COUNT`; a line of JSON for each that fails.
+"""Files, paths and commands made wrong, and read: `python -m tests.strangers.fuzz SEED COUNT`.
 
-Runs as a process of its own, in little memory: whatever is not a UserError, takes over five seconds or more than 2 GB
-fails.
+A line of JSON for each case that fails, and one for all: what is no UserError, takes over five seconds or
+more than 2 GB, or ends the process. Case N of seed S is the same wherever it runs: `--first N` with a COUNT of 1.
+The work is done in a process of its own, which is begun anew where a case ends it.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
+import argparse
+import contextlib
+import faulthandler
 import json
 import os
 import random
 import re
 import resource
+import selectors
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
-import tarfile
 import tempfile
 import traceback
-import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors.torch import save_file
-
-from twofold import wings
-from twofold.errors import UserError
-from twofold.images.backbones import build_backbone, load_backbone
-from twofold.images.backbones.export import save_backbone
-from twofold.images.backbones.weights import read_state
-from twofold.images.reading import open_source
-from twofold.images.reading.source import DecodeError
-from twofold.interactions.jobs.monitor import BestEpoch
-from twofold.interactions.jobs.store import read_model
-from twofold.page import build
-from twofold.runs.checkpoint import Checkpoint
-from twofold.runs.metrics import MetricsFile
-from twofold.runs.results import add_results
-
-OLD = Path(__file__).parent.parent / "old_runs"
-SECONDS, MEMORY = 5, 2 << 30
-RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (4, 6, 7), dtype=np.uint8)
-NUMBERS = (0, 1, -1, 127, 255, 2**15, 2**31 - 1, 2**31, 2**32, 2**62, 2**63, 2**64, 10**12, 10**30)
-VALUES = (None, True, -1, 0, 1e400, 2**70, "", "x", "\x1b[2J", [], [1], {}, {"a": [None]}, float("nan"), 0.5, "é" * 9)
-WORDS = (
-    b"\0",
-    b"\xff" * 8,
-    b"\x80",
-    b"\n",
-    b"[",
-    b"]" * 50,
-    b"{" * 2000,
-    b"nan",
-    b"1e999",
-    b"\xc2\xb2",
-    b"../",
-    b"!!python/object:os.system",
-    b"&a",
-    b"*a",
-)
+LACK = re.compile("allocate|malloc of size|not enough memory|realloc of size")
+SECONDS, WAITING, MEMORY = 5, 120, 2 << 30  # of processor time, by the clock, bytes
+BEGINNING = 600  # seconds until the first case, on a machine that others keep busy
 
 
-def bytes_of(write: Callable[[Any], Any]) -> bytes:
-    file = io.BytesIO()
-    write(file)
-    return file.getvalue()
+def run(seed: int, first: int, count: int, only: list[str]) -> Iterator[dict[str, Any]]:
+    """The cases that fail, and at the end how many each reader was given, and how many it refused in a sentence."""
+    seen: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    at, end = first, first + count
+    while at < end:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.strangers.fuzz",
+            str(seed),
+            str(end - at),
+            "--first",
+            str(at),
+            "--child",
+        ]
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen([*command, "--only", *only], stdout=subprocess.PIPE, stderr=said, text=True) as child,
+        ):
+            name, waited = "", False
+            for row in _lines(child):
+                if row is None:
+                    waited = True
+                    child.kill()
+                elif "begun" in row:
+                    at, name = row["begun"], row["reader"]
+                    seen[name] += 1
+                elif "refused" in row:
+                    refused[name] += 1
+                else:
+                    yield row
+            child.wait()
+            if child.returncode:
+                said.seek(0)
+                how = f"no sign for {WAITING} s" if waited else f"the process ended with {child.returncode}"
+                yield _failed(seed, at, name, only, f"{how}: {said.read()[:3000].decode(errors='replace')}")
+                if not name:
+                    raise SystemExit("The process that reads cannot begin.")
+            at = at + 1 if child.returncode else end
+    yield {"done": sum(seen.values()), "readers": dict(sorted(seen.items())), "refused": dict(sorted(refused.items()))}
 
 
-def tar(format: int) -> bytes:
-    def write(file: io.BytesIO) -> None:
-        with tarfile.open(fileobj=file, mode="w", format=format) as archive:
-            for name in (
-                "a/1.png",
-                "a/1.cls",
-                f"b/{'long' * 40}.jpg" if format != tarfile.USTAR_FORMAT else f"{'deep' * 20}/{'long' * 20}.jpg",
-                "b/x.png",
-                "b/x.json",
-            ):
-                info = tarfile.TarInfo(name)
-                info.size = 30
-                archive.addfile(info, io.BytesIO(b"7" * 30))
-
-    return bytes_of(write)
+def _failed(seed: int, number: int, reader: str, only: list[str], wrong: str) -> dict[str, Any]:
+    words = [str(seed), "1", "--first", str(number), *(["--only", *only] if only else [])]
+    again = f"python -m tests.strangers.fuzz {shlex.join(words)}"
+    return {"number": number, "reader": reader, "wrong": wrong, "again": again}
 
 
-def idx() -> bytes:
-    return b"\0\0\x08\x03" + b"".join(side.to_bytes(4, "big") for side in GREY.shape) + GREY.tobytes()
+def _lines(child: subprocess.Popen[str]) -> Iterator[dict[str, Any] | None]:
+    """What the child says, and None where it says nothing for long."""
+    assert child.stdout is not None
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(child.stdout, selectors.EVENT_READ)
+        patience = BEGINNING
+        while True:
+            if not waiting.select(patience):
+                yield None
+                return
+            if not (line := child.stdout.readline()):
+                return
+            patience = WAITING
+            yield json.loads(line)
 
 
-def seeds(folder: Path) -> dict[str, bytes]:
-    """A whole file of each kind, by name."""
-    backbone = build_backbone("convnet", image_size=8)
-    save_backbone(backbone, folder / "b.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
-    own = {"name": "evil:make", "stem": "own", "image_size": 8}
-    about = {"backbone": own, "mean": [0] * 3, "std": [1] * 3, "image_size": 8, "method": "moco"}
-    save_file({"w": torch.zeros(2)}, folder / "own.safetensors", {k: json.dumps(v) for k, v in about.items()})
-    arrays = {"images": GREY, "labels": np.arange(4)}
-    return {
-        "a.npz": bytes_of(lambda file: np.savez(file, **arrays)),
-        "deflated.npz": bytes_of(lambda file: np.savez_compressed(file, **arrays)),
-        "a.npy": bytes_of(lambda file: np.save(file, GREY)),
-        "a-idx3": idx(),
-        "a-idx3.gz": gzip.compress(idx()),
-        "ustar.tar": tar(tarfile.USTAR_FORMAT),
-        "gnu.tar": tar(tarfile.GNU_FORMAT),
-        "pax.tar": tar(tarfile.PAX_FORMAT),
-        "b.safetensors": (folder / "b.safetensors").read_bytes(),
-        "own.safetensors": (folder / "own.safetensors").read_bytes(),
-        "w.pt": bytes_of(lambda file: torch.save({"a": torch.zeros(3), "b": {"c": [1, "x"]}}, file)),
-        "last.ckpt": (OLD / "interactions-stopped" / "checkpoints" / "last.ckpt").read_bytes(),
-    }
-
-
-def mutate_outside(name: str, data: bytes, draw: random.Random) -> bytes:
-    """A file of whatever kind with some bytes changed."""
-    return mutate(data, draw)
-
-
-def mutate(data: bytes, draw: random.Random) -> bytes:
-    """One to four changes: bytes, words, numbers in text and in binary, pieces cut, doubled or moved."""
-    for _ in range(draw.choice((1, 1, 2, 4))):
-        at, length = draw.randrange(len(data) + 1), draw.choice((1, 2, 4, 8, 30, 600))
-        if draw.random() < 0.5:  # where headers are
-            at = min(at, draw.randrange(700))
-        kind = draw.randrange(8)
-        if kind == 0:
-            data = data[:at]
-        elif kind == 1:
-            data = data[:at] + data[at + length :]
-        elif kind == 2:
-            data = data[:at] + draw.choice(WORDS) + data[at:]
-        elif kind == 3:
-            word = draw.choice(WORDS)
-            data = data[:at] + word + data[at + len(word) :]
-        elif kind == 4:
-            number = draw.choice(NUMBERS) % 2 ** (8 * 8)
-            data = (
-                data[:at]
-                + number.to_bytes(8, draw.choice(("big", "little")))[-draw.choice((1, 2, 4, 8)) :]
-                + data[at + 8 :]
-            )
-        elif kind == 5:
-            places = list(re.finditer(rb"\d+", data))
-            if places:
-                found = draw.choice(places)
-                text = str(draw.choice(NUMBERS)).encode()
-                if draw.random() < 0.5:  # of the same length, so that what is around it stays where it is
-                    text = text[: len(found[0])].rjust(len(found[0]), b"0")
-                data = data[: found.start()] + text + data[found.end() :]
-        elif kind == 6:
-            data = data[: at + length] + data[at:]
-        else:
-            data = data[:at] + bytes(draw.randrange(256) for _ in range(length)) + data[at + length :]
-    return data
-
-
-def mutate_inside(name: str, data: bytes, draw: random.Random) -> bytes:
-    """The same within what holds it: a member of a zip file, the header of safetensors, what gzip has packed."""
-    if data[:2] == b"PK":
-        with zipfile.ZipFile(io.BytesIO(data)) as old:
-            parts = {info.filename: old.read(info) for info in old.infolist()}
-            packing = old.infolist()[0].compress_type
-        chosen = draw.choice([part for part in parts if not part.endswith(("version", "byteorder"))][:4])
-        parts[chosen] = mutate(parts[chosen], draw)
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", packing) as new:
-            for part, content in parts.items():
-                new.writestr(part, content)
-        return out.getvalue()
-    if name.endswith(".safetensors"):
-        end = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:end])
-        about = {key: json.loads(text) if key != "format" else text for key, text in header["__metadata__"].items()}
-        if draw.random() < 0.7:
-            changed = odd(about, draw)
-            texts = {k: json.dumps(v) for k, v in changed.items()} if isinstance(changed, dict) else changed
-            header["__metadata__"] = texts
-        else:
-            header = odd(header, draw)
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)
-        return len(text).to_bytes(8, "little") + text + data[end:]
-    if name.endswith(".gz"):
-        return gzip.compress(mutate(gzip.decompress(data), draw))
-    return mutate(data, draw)
-
-
-def mended(name: str, data: bytes) -> bytes:
-    """The same with right checksums, so that readers believe the rest."""
-    if not name.endswith(".tar"):
-        return data
-    whole = bytearray(data)
-    for at in range(0, len(whole) - 511, 512):
-        if whole[at + 257 : at + 262] == b"ustar":
-            whole[at + 148 : at + 156] = b" " * 8
-            whole[at + 148 : at + 155] = b"%06o\0" % sum(whole[at : at + 512])
-    return bytes(whole)
-
-
-def odd(value: Any, draw: random.Random) -> Any:
-    """A nested value with one part changed to something of another type, left out or nested deeper."""
-    if isinstance(value, dict) and value and draw.random() < 0.85:
-        key = draw.choice(list(value))
-        if draw.random() < 0.15:
-            return {k: v for k, v in value.items() if k != key}
-        return {**value, key: odd(value[key], draw)}
-    if isinstance(value, list) and value and draw.random() < 0.85:
-        at = draw.randrange(len(value))
-        return [*value[:at], odd(value[at], draw), *value[at + 1 :]]
-    if draw.random() < 0.05:
-        for _ in range(draw.choice((50, 500))):
-            value = {"a": value}
-        return value
-    return draw.choice(VALUES)
-
-
-def read_source(path: Path) -> None:
-    source = open_source(str(path))
-    for i in range(min(len(source), 3)):
-        try:
-            source.fetch(i)
-        except DecodeError as error:
-            assert error.reason
-    source.describe()
-    source.fingerprint()
-
-
-def read_file(path: Path) -> None:
-    if path.suffix == ".safetensors":
-        load_backbone(path)
-        read_state(path)
-    elif path.suffix == ".pt":
-        read_state(path)
-    elif path.suffix == ".ckpt":
-        Checkpoint.read(path)
-    else:
-        read_source(path)
-
-
-def read_run(folder: Path) -> None:
-    """What the verbs read of a run folder; the page is made rarely, since it takes long."""
-    wings.of_run(folder)
-    for look in (
-        lambda: read_model(folder),
-        lambda: BestEpoch(folder, None, None, every_epochs=1, patience=1).best(),  # type: ignore[arg-type]
-        lambda: MetricsFile(folder / "metrics.csv").restore(10),
-        lambda: add_results(folder, []),
-        lambda: build([folder], folder / "page.html", wings.sections_of(folder)),
-    ):
-        try:
-            look()
-        except UserError as error:
-            check(error)
-
-
-def check(error: UserError) -> None:
-    assert "\n" not in str(error) and str(error).strip(), error
-
-
-def damage_run(folder: Path, draw: random.Random) -> str:
-    """Change one file of a run folder. Returns its name."""
-    import yaml
-
-    file = draw.choice(sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".html"))
-    data = file.read_bytes()
-    if file.suffix == ".json" and draw.random() < 0.7:
-        file.write_text(json.dumps(odd(json.loads(data), draw)))
-    elif file.suffix == ".yaml" and draw.random() < 0.7:
-        file.write_text(yaml.safe_dump(odd(yaml.safe_load(data), draw)))
-    elif file.suffix == ".ckpt" and draw.random() < 0.7:
-        torch.save(odd(torch.load(io.BytesIO(data), weights_only=True), draw), file)
-    else:
-        file.write_bytes(mutate(data, draw))
-    return f"{folder.name}/{file.name}"
-
-
-def attempt(read: Callable[[], None]) -> str:
-    """What went wrong, or ""."""
+def attempt(reader: Any, subject: Any, draw: random.Random) -> str:
+    """What went wrong, or "" where it was read, and "refused" where a sentence said why not."""
+    from twofold.errors import UserError
 
     def late(*_: object) -> None:
         raise TimeoutError(f"takes over {SECONDS} s")
 
+    signal.signal(signal.SIGPROF, late)
     signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(WAITING // 2)
     try:
-        read()
+        reader.read(subject, draw)
     except UserError as error:
-        return "" if "\n" not in str(error) and str(error).strip() else f"not a sentence: {error}"
+        if not str(error).strip() or "\n" in str(error):
+            return f"not a sentence: {error}"
+        return _beyond_memory(error) or "refused"
     except BaseException:
-        return traceback.format_exc()[-1500:]
+        return traceback.format_exc()[-2500:]
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     return ""
 
 
-def main(seed: int, count: int) -> None:
-    torch.set_num_threads(1)
-    seen: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        whole = seeds(folder)
-        for kind, data in whole.items():  # warm, and right before they are mutated
-            (folder / kind).write_bytes(data)
-            wrong = attempt(lambda kind=kind: read_file(folder / kind))  # type: ignore[misc]
-            assert not wrong, wrong
-        runs = [OLD / run for run in ("images-finished", "interactions-finished", "formula")]
-        build([shutil.copytree(runs[0], folder / "warm")], folder / "p.html", wings.sections_of(runs[0]))
-        limit = int(re.search(r"VmPeak:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024 + MEMORY  # type: ignore[index]
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        sys.stdout, said = open(os.devnull, "w"), sys.stdout  # noqa: SIM115
-        for number in range(count):
+def _beyond_memory(error: BaseException | None) -> str:
+    """A sentence that stands for a lack of memory, or of time, is none: with more of them it would be taken."""
+    whole = error
+    while error is not None:
+        if isinstance(error, MemoryError | TimeoutError) or LACK.search(str(error)):
+            return f"met the limit first: {''.join(traceback.format_exception(whole))[-2500:]}"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def child(seed: int, first: int, count: int, only: list[str]) -> None:
+    """Read cases, saying each before it begins."""
+    faulthandler.enable()
+    with contextlib.redirect_stdout(None), tempfile.TemporaryDirectory() as scratch:
+        said = os.fdopen(os.dup(1), "w")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        readers = _ready(Path(scratch), only)
+        shares = [reader.share for reader in readers]
+        for number in range(first, first + count):
             draw = random.Random(f"{seed} {number}")
-            if number % 8:
-                kind = draw.choice(list(whole))
-                path = folder / kind
-                change = draw.choice((mutate_outside, mutate_inside, mutate_inside))
-                try:
-                    path.write_bytes(mended(kind, change(kind, whole[kind], draw)))
-                except RecursionError:
-                    continue
-                wrong = attempt(lambda path=path: read_file(path))  # type: ignore[misc]
-            else:
-                run = draw.choice(runs)
-                copied = shutil.copytree(run, folder / f"{number}" / run.name)
-                try:
-                    kind = damage_run(copied, draw)
-                except RecursionError:  # nested deeper than can be written
-                    continue
-                wrong = attempt(lambda copied=copied: read_run(copied))  # type: ignore[misc]
-                shutil.rmtree(folder / f"{number}")
-            seen[kind] += 1
-            if wrong:
-                print(json.dumps({"number": number, "kind": kind, "wrong": wrong}), file=said, flush=True)
-    print(json.dumps({"done": count, "kinds": seen}), file=said)
+            reader = draw.choices(readers, shares)[0]
+            print(json.dumps({"begun": number, "reader": reader.name}), file=said, flush=True)
+            folder = Path(scratch) / "deep" / "within" / str(number)
+            folder.mkdir(parents=True)
+            try:
+                subject = reader.make(folder, draw)
+            except RecursionError:  # nested deeper than can be written
+                continue
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            if (wrong := attempt(reader, subject, draw)) == "refused":
+                print(json.dumps({"refused": reader.name}), file=said, flush=True)
+            elif wrong:
+                print(
+                    json.dumps(_failed(seed, number, reader.name, only, f"{subject}: {wrong}")), file=said, flush=True
+                )
+            os.chdir(scratch)
+            shutil.rmtree(folder)
+
+
+def _ready(scratch: Path, only: list[str]) -> list[Any]:
+    """The readers, warm, and from here on little memory."""
+    import torch
+
+    from tests.strangers.commands import commands
+    from tests.strangers.readers import files
+    from twofold import wings
+    from twofold.page import build
+
+    torch.set_num_threads(1)
+    os.environ["HOME"] = str(scratch)
+    old = Path(__file__).parent.parent / "old_runs" / "images-finished"
+    with contextlib.suppress(ImportError):
+        build([Path(shutil.copytree(old, scratch / "warm"))], scratch / "p.html", [wings.sections_of(str(old))])
+    readers = [reader for reader in [*files(scratch / "weights"), *commands()] if not only or reader.name in only]
+    peak = re.search(r"VmPeak:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert peak and readers
+    limit = int(peak[1]) * 1024 + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    return readers
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("seed", type=int)
+    asked.add_argument("count", type=int)
+    asked.add_argument("--first", type=int, default=0)
+    asked.add_argument("--only", nargs="*", default=[], help="names of readers")
+    asked.add_argument("--child", action="store_true")
+    given = asked.parse_args()
+    if given.child:
+        child(given.seed, given.first, given.count, given.only)
+    else:
+        for row in run(given.seed, given.first, given.count, given.only):
+            print(json.dumps(row), flush=True)

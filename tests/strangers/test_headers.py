@@ -14,8 +14,10 @@ import zipfile
 import numpy as np
 import pytest
 
+import twofold
+from twofold import bounded
 from twofold.errors import UserError
-from twofold.images.reading import bounded, open_source
+from twofold.images.reading import open_source
 from twofold.images.reading.source import DecodeError
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 6, 7), np.uint8)
@@ -74,9 +76,9 @@ def test_bombs(tmp_path, monkeypatch):
     monkeypatch.setattr(bounded, "LARGE", 10**6)  # a bomb that is small enough for a test
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as members:
         members.writestr("images.npy", npy((4000, 50, 50), values=bytes(10**7)))
-    refused(tmp_path / "a.npz", "stand for 10 MB, which no images do")
+    refused(tmp_path / "a.npz", "stand for 10 MB, which no data do")
     (tmp_path / "a-idx3.gz").write_bytes(gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 4000, 50, 50) + bytes(10**7)))
-    refused(tmp_path / "a-idx3.gz", "which no images do")
+    refused(tmp_path / "a-idx3.gz", "which no data do")
     monkeypatch.setattr(bounded, "DENSE", 10**4)
     monkeypatch.setattr(bounded, "free_memory", lambda: 10**6)
     refused(tmp_path / "a.npz", r"do not fit into the 1 MB of memory")
@@ -222,3 +224,18 @@ def test_a_sparse_image_of_terabytes_is_no_image(tmp_path):
 def test_braces_of_millions(tmp_path):
     refused(tmp_path / "{0..999999999999}.tar", "stands for more than")
     refused(tmp_path / "{0..²}.tar", "does not exist")
+
+
+def test_names_that_no_file_can_have(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "list.txt").write_bytes(b"a.png\na\0b.png\n" + b"x" * 5000 + b".png\n")
+    listed = open_source(str(tmp_path / "list.txt"))
+    for i in (1, 2):
+        with pytest.raises(DecodeError, match=r"does not exist|name too long"):
+            listed.fetch(i)
+    assert listed.fingerprint()
+    for name in ("x" * 5000, "a\0b", "a\0/b*.tar", "x" * 5000 + ".csv"):
+        for verb, given in (("check", {}), ("check", {"kind": "interactions"}), ("embed", {}), ("report", {})):
+            subjects = (name, "photos") if verb == "embed" else (name,)
+            with pytest.raises(UserError):
+                getattr(twofold, verb)(*subjects, **given)

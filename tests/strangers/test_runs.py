@@ -217,7 +217,7 @@ def test_a_table_that_is_none_and_embeddings_of_others(run):
 def test_best_epochs(run, text):
     (run / "best.json").write_text(text)
     with pytest.raises(UserError, match=r"best.json is damaged"):
-        BestEpoch(run, None, None, every_epochs=1, patience=1).best()
+        BestEpoch(run, None, None, None, every_epochs=1, patience=1).best()
 
 
 @pytest.mark.parametrize(
@@ -251,12 +251,16 @@ def test_a_pipe_of_interactions(tmp_path):
 
 
 def test_arrays_of_interactions(tmp_path, monkeypatch):
-    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as members:
-        for name in ("user", "item"):
-            head = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({10**14},), }}".ljust(117) + "\n"
-            members.writestr(f"{name}.npy", b"\x93NUMPY\x01\0\x76\0" + head.encode() + bytes(800_000))
+    def write(count: int) -> None:
+        with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as members:
+            for name in ("user", "item"):
+                head = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({count},), }}".ljust(117) + "\n"
+                members.writestr(f"{name}.npy", b"\x93NUMPY\x01\0\x76\0" + head.encode() + bytes(800_000))
+
+    write(10**14)
     with pytest.raises(UserError, match=r"not a whole .npz file"):
         twofold.check(str(tmp_path / "a.npz"), kind="interactions")
-    monkeypatch.setattr("twofold.interactions.reading.arrays._LARGE", 10**6)
-    with pytest.raises(UserError, match="which no interactions do"):
+    write(100_000)
+    monkeypatch.setattr("twofold.bounded.LARGE", 10**5)
+    with pytest.raises(UserError, match="which no data do"):
         twofold.check(str(tmp_path / "a.npz"), kind="interactions")

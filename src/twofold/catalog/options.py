@@ -15,8 +15,11 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from twofold.catalog.settings import Setting, convert, read_meanings
 from twofold.errors import UserError, nearest
+from twofold.resources import require, require_time
 
 T = TypeVar("T", bound="Options")
+
+A_PROCESS = 200 << 20  # bytes that a process takes with torch alone in it
 
 
 def option(
@@ -27,9 +30,13 @@ def option(
     most: float | None = None,
     harmless: bool = False,
     path: bool = False,
+    seconds: float = 0.0,
+    takes: int = 0,
 ) -> Any:
-    """A field with its default and bounds. harmless: it may differ when a run goes on. path: ~ is the home folder."""
+    """A field with its default and bounds. harmless: it may differ when a run goes on. path: ~ is the home folder.
+    seconds, takes: what one of them takes at the very least, in time and in bytes of memory."""
     given = {"least": least, "above": above, "most": most, "harmless": harmless, "path": path}
+    given |= {"seconds": seconds, "takes": takes}
     return field(default=default, metadata=given)
 
 
@@ -141,6 +148,8 @@ def _check_bounds(declared: dataclasses.Field[Any], value: Any) -> None:
             raise UserError(f"{name} must be at least {bounds['least']:g}, not {number}.")
         if bounds.get("most") is not None and not number <= bounds["most"]:
             raise UserError(f"{name} is a share: at most {bounds['most']:g}, not {number}.")
+        require_time(number * bounds.get("seconds", 0), f"{name} {number:,}", "give less")
+        require(number * bounds.get("takes", 0), f"{name} {number:,}", "give fewer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,9 +164,9 @@ class Pretrain(Options):
     """The run folder; runs/METHOD-DATA where not given."""
     recipe: str = option("auto")
     """Settings that belong together, by name; `twofold methods METHOD` lists a method's."""
-    epochs: int | None = option(None, least=1)
+    epochs: int | None = option(None, least=1, seconds=1e-3)
     """Passes over the data (or give steps)."""
-    steps: int | None = option(None, least=1)
+    steps: int | None = option(None, least=1, seconds=1e-3)
     """Optimizer steps (or give epochs)."""
     batch_size: int | None = option(None, least=1)
     """How much of the data a step takes, over all devices; by the recipe and the data where not given."""
@@ -169,7 +178,7 @@ class Pretrain(Options):
     """How much the weights decay; the recipe's where not given."""
     seed: int = option(0)
     """The seed of everything random."""
-    devices: int | None = option(None, least=1, harmless=True)
+    devices: int | None = option(None, least=1, harmless=True, takes=A_PROCESS)
     """GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given."""
     nodes: int = option(1, least=1, harmless=True)
     """Machines (start by torchrun or SLURM)."""
@@ -235,15 +244,15 @@ class Compare(Options):
     """The kind of data, where a look at it leaves that open."""
     out: str | None = option(None, path=True)
     """The folder of the comparison; runs/compare-DATA where not given."""
-    seeds: int = option(3, least=1)
+    seeds: int = option(3, least=1, seconds=1.0)
     """Runs of each method."""
     first_seed: int = option(0, least=0)
     """The seeds count from here."""
-    epochs: int | None = option(None, least=1)
+    epochs: int | None = option(None, least=1, seconds=1e-3)
     """Passes over the data for each run, where no other budget is given."""
-    steps: int | None = option(None, least=1)
+    steps: int | None = option(None, least=1, seconds=1e-3)
     """Optimizer steps of each run (or epochs, or minutes)."""
-    minutes: float | None = option(None, above=0)
+    minutes: float | None = option(None, above=0, seconds=60.0)
     """Minutes of training for each run, turned into steps by timing each method once."""
     recipe: str = option("auto")
     """As for pretrain."""

@@ -141,9 +141,11 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
     kinds = typing.get_args(wanted) if is_union(wanted) else (wanted,)
     for kind in kinds:
         fits, converted = _as(value, kind)
+        if fits and isinstance(converted, int) and not -(2**63) <= converted < 2**63:
+            raise UserError(f"{name} takes a whole number of at most 64 bits, not {value!s:.30}.")
         if fits:
             return converted
-    raise UserError(f"{name} takes {' or '.join(map(in_words, kinds))}, not {value!r}.")
+    raise UserError(f"{name} takes {' or '.join(map(in_words, kinds))}, not {value!r:.200}.")
 
 
 def is_union(kind: Any) -> bool:
@@ -171,11 +173,15 @@ def _as(value: Any, kind: Any) -> tuple[bool, Any]:
 
 
 def _as_number(value: Any, kind: Any) -> tuple[bool, Any]:
+    if isinstance(value, bool):
+        return False, None
+    if kind is int and (isinstance(value, int) or re.fullmatch(r"\s*[+-]?[0-9]{1,99}\s*", str(value))):
+        return True, int(value)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False, None
-    fits = not isinstance(value, bool) and (kind is float or number.is_integer())
+    fits = kind is float or number.is_integer()
     return fits, kind(number) if fits else None
 
 

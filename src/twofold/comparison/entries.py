@@ -58,6 +58,8 @@ def read_entries(methods: str, composed: Callable[[str], Composition], recipe_of
 
 def _items(methods: str) -> list[str]:
     """The parts between commas that stand in no brackets."""
+    if not isinstance(methods, str):
+        raise UserError(f"Methods are given by their names, as in simclr,moco, not as {methods!r:.60}.")
     items, depth = [""], 0
     for letter in methods:
         depth += {"[": 1, "]": -1}.get(letter, 0)

@@ -28,7 +28,7 @@ class Columns(Options):
     """The level that counts as white in images of more than 8 bits (4095 for 12); guessed where not given."""
     fourth_channel: Literal["auto", "alpha", "drop"] = option("auto")
     """What a fourth channel is: alpha, laid over white, or none of the picture, dropped; auto guesses."""
-    workers: int | None = option(None, least=0, harmless=True)
+    workers: int | None = option(None, least=0, harmless=True, takes=1 << 20)
     """Processes or threads that decode; by the usable cores where not given."""
 
     def wanted(self, role: str = "train") -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Evaluate(options.Evaluate, Columns, Trust):
     between."""
     labels: float = option(1.0, above=0, most=1)
     """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
-    epochs: int | None = option(None, least=1)
+    epochs: int | None = option(None, least=1, seconds=1e-3)
     """Of linear-* and finetune; the published number where not given."""
     image_size: int | None = option(None, least=8)
     """Side in pixels; that of pretraining where not given."""

@@ -26,7 +26,7 @@ def recognises(data: str) -> bool:
 def _names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
-    except OSError:
+    except (OSError, ValueError):  # nothing there, or no name that a file could have
         return []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from twofold.errors import above_zero
+from twofold.errors import above_zero, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
@@ -40,6 +40,7 @@ class BarlowTwins(JointEmbedding):
         scale: float = 1.0,
         additions: Sequence[Addition] = (),
     ) -> None:
+        repeated(layers=layers)
         above_zero(redundancy=redundancy, dim=dim, hidden=hidden or dim, layers=layers, scale=scale)
         widths = [width_of(backbone), *[hidden or dim] * (layers - 1), dim]
         super().__init__(Branch(backbone, mlp(widths, bias=False)), additions)

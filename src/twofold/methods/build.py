@@ -10,6 +10,7 @@ from twofold.catalog.composition import Composition, resolve_options
 from twofold.catalog.settings import read_settings, short_name
 from twofold.catalog.wing import Recipe
 from twofold.errors import UserError, clause
+from twofold.memory import WithinMemory
 from twofold.seam import Situation, missing_from
 
 
@@ -36,9 +37,10 @@ def build(
         chosen[part] |= load(path).fit_to(situation, chosen[part])
         chosen[part] |= of_user[part]
     base, *rest = paths
-    additions = [load(paths[part])(**chosen[part]) for part in rest]
     try:
-        method = load(paths[base])(learner, **chosen[base], **({"additions": additions} if additions else {}))
+        with WithinMemory(composition.name, f"give a smaller {_largest(chosen)}"):
+            additions = [load(paths[part])(**chosen[part]) for part in rest]
+            method = load(paths[base])(learner, **chosen[base], **({"additions": additions} if additions else {}))
     except (TypeError, ValueError) as error:
         raise UserError(f'"{composition.name}" cannot be built with these settings ({clause(error)}).') from error
     if composition.trained and (lacking := missing_from(method)):
@@ -46,6 +48,13 @@ def build(
         raise UserError(f'"{composition.name}" lacks {", ".join(lacking)}: {advice}.')
     method.check(situation)
     return method, {f"{part}.{name}": value for part, values in chosen.items() for name, value in values.items()}
+
+
+def _largest(chosen: Mapping[str, Mapping[str, Any]]) -> str:
+    """The largest setting, in words; what takes too much memory follows from it."""
+    numbers = [(v, f"{part}.{k}") for part, values in chosen.items() for k, v in values.items() if type(v) is int]
+    value, name = max(numbers, default=(0, "network"))
+    return f"{name} (it is {value:,})" if value else name
 
 
 def load(path: str) -> Any:

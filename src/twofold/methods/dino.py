@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
 from twofold.methods.multicrop import MultiCrop, look_by_size
@@ -59,6 +59,7 @@ class DINO(MultiCrop):
         frozen_epochs: int = 1,
         additions: Sequence[Addition] = (),
     ) -> None:
+        repeated(local_views=local_views)
         above_zero(prototypes=prototypes, hidden=hidden, dim=dim, temperature=temperature)
         above_zero(teacher_temperature=teacher_temperature, start_temperature=start_temperature)
         between_0_and_1(temperature_warmup=temperature_warmup, momentum=momentum, center_momentum=center_momentum)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
 from twofold.methods.joint_embedding import JointEmbedding
@@ -49,6 +49,7 @@ class MoCoV3(JointEmbedding):
         frozen_patches: bool = False,
         additions: Sequence[Addition] = (),
     ) -> None:
+        repeated(layers=layers)
         above_zero(temperature=temperature, hidden=hidden, dim=dim, layers=layers)
         between_0_and_1(momentum=momentum)
         if frozen_patches:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import above_zero
+from twofold.errors import above_zero, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Look, Pass, width_of
@@ -41,6 +41,7 @@ class SimCLR(JointEmbedding):
         dim: int = 128,
         additions: Sequence[Addition] = (),
     ) -> None:
+        repeated(layers=layers)
         above_zero(temperature=temperature, layers=layers, dim=dim)
         width = width_of(backbone)
         widths = [width, *[hidden or width] * (layers - 1), dim]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import above_zero
+from twofold.errors import above_zero, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
@@ -39,6 +39,7 @@ class SimSiam(JointEmbedding):
     ) -> None:
         width = width_of(backbone)
         dim = dim or (2048 if width >= 512 else 512)
+        repeated(layers=layers)
         above_zero(layers=layers, dim=dim, hidden=hidden or dim // 4)
         projector = mlp([width] * layers + [dim], bias=False, last_bias=True, last_norm="plain")
         projector.get_parameter(f"{len(projector) - 2}.bias").requires_grad_(False)

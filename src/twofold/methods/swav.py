@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.multicrop import MultiCrop
 from twofold.methods.record import Branch, Pass, width_of
@@ -55,6 +55,7 @@ class SwAV(MultiCrop):
         frozen_epochs: int = 1,
         additions: Sequence[Addition] = (),
     ) -> None:
+        repeated(iterations=iterations, local_views=local_views)
         above_zero(prototypes=prototypes, hidden=hidden, dim=dim, temperature=temperature)
         above_zero(epsilon=epsilon, iterations=iterations)
         between_0_and_1(queue_start=queue_start)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero
+from twofold.errors import UserError, above_zero, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Pass
@@ -50,6 +50,7 @@ class TKC(Addition):
         bonus: float = 0.01,
     ) -> None:
         super().__init__()
+        repeated(teachers=teachers)
         above_zero(teachers=teachers, weight=weight)
         above_zero(**{k: v for k, v in {"interval": interval, "temperature": temperature}.items() if v is not None})
         self.teachers, self.interval, self.snapshot_of = teachers, interval, snapshot_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import above_zero
+from twofold.errors import above_zero, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
@@ -48,6 +48,7 @@ class VICReg(JointEmbedding):
         layers: int = 3,
         additions: Sequence[Addition] = (),
     ) -> None:
+        repeated(layers=layers)
         above_zero(invariance=invariance, variance=variance, covariance=covariance, deviation=deviation)
         above_zero(epsilon=epsilon, dim=dim, hidden=hidden or dim, layers=layers)
         widths = [width_of(backbone), *[hidden or dim] * (layers - 1), dim]

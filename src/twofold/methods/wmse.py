@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, above_zero, between_0_and_1
+from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Look, Pass, width_of
@@ -47,6 +47,7 @@ class WMSE(JointEmbedding):
         normalise: bool = True,
         additions: Sequence[Addition] = (),
     ) -> None:
+        repeated(repeats=repeats, pairs_of_views=views**2)
         above_zero(dim=dim, hidden=hidden, repeats=repeats)
         between_0_and_1(epsilon=epsilon)
         if views < 2:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.processes import total, world
+from twofold.resources import bytes_in_words, require
 
 
 class KnowledgeTransformer(nn.Module):
@@ -46,6 +47,8 @@ class Snapshots(nn.Module):
 
     def __init__(self, network: nn.Module, count: int) -> None:
         super().__init__()
+        own = sum(value.nbytes for value in network.state_dict().values())
+        require(count * own, f"{count:,} teachers of {bytes_in_words(own)}", "give fewer")
         self.ring = nn.ModuleList(copy.deepcopy(network).requires_grad_(False) for _ in range(count))
         self.train(False)
 

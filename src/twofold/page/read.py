@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from twofold.bounded import ArrayFile
 from twofold.printable import spelled_out
 from twofold.runs.config import CONFIG_FILE, flatten, read_config
 
@@ -100,8 +101,11 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as members:
         if sum(info.file_size for info in members.infolist()) > MOST_ARRAYS:
             raise ValueError("it unpacks to more than a page can show")
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    with file.open("rb") as opened:
+        arrays = ArrayFile(opened)
+        if arrays.objects:
+            raise ValueError("it holds Python objects")
+        return {name: arrays.read(name) for name in arrays.headers}
 
 
 def _environment(file: Path) -> dict[str, Any]:

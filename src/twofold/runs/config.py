@@ -26,7 +26,7 @@ class _Plain(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
-            raise ValueError("it holds references, which twofold writes none of")
+            raise ValueError("it holds references; write each value out")
         return super().compose_node(parent, index)
 
 
@@ -49,7 +49,7 @@ def to_yaml(settings: Mapping[str, Any]) -> str:
 def read_config(run: str | Path) -> dict[str, Any]:
     """The settings of a run folder, nested as they were written. Raises UserError where they are missing or broken."""
     run = Path(run)
-    if not run.is_dir():
+    if not os.path.isdir(run):
         raise UserError(f"{run} does not exist: give the folder that a run was written to with --out.")
     if not (run / CONFIG_FILE).is_file():
         raise UserError(f"{run} is not a run folder: it holds no {CONFIG_FILE}.")
@@ -59,15 +59,23 @@ def read_config(run: str | Path) -> dict[str, Any]:
 def read_settings(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises UserError where it cannot be read or holds none."""
     try:
-        settings = yaml.load(read_whole(file, MOST_BYTES), Loader=_Plain)
-    except RecursionError as error:
-        raise UserError(f"{file} is nested too deeply: restore it, or begin anew in another folder.") from error
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError, OSError) as error:
+        return parse_settings(read_whole(file, MOST_BYTES))
+    except (ValueError, OSError) as error:
         raise UserError(
             f"{file} cannot be read ({clause(error)}): restore it, or begin anew in another folder."
         ) from error
+
+
+def parse_settings(text: str) -> dict[str, Any]:
+    """A mapping of names to values in YAML. ValueError, with what is wrong, where it is none."""
+    try:
+        settings = yaml.load(text, Loader=_Plain)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except (yaml.YAMLError, TypeError, AttributeError, LookupError, OverflowError) as error:
+        raise ValueError(clause(error)) from error
     if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
-        raise UserError(f"{file} cannot be read (it holds no settings): restore it, or begin anew in another folder.")
+        raise ValueError("it holds no settings")
     return settings
 
 

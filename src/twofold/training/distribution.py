@@ -19,6 +19,7 @@ from twofold.errors import UserError
 from twofold.launcher import mistake_noted, note_mistake
 from twofold.nets.batch_norm import synchronise
 from twofold.printable import say
+from twofold.resources import require
 from twofold.seam import Method
 from twofold.training.sampler import check_even_parts
 
@@ -124,6 +125,9 @@ class Carrier(nn.Module):
 def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int) -> None:
     """Move a method to the device, weights as channels_last, batch norm global where it asks for that and can be."""
     check_even_parts(batch_size, fabric.world_size, accumulate)
+    if fabric.device.type == "cuda":
+        size = sum(value.nbytes for value in method.state_dict().values())
+        require(size, "The method", "take a smaller network, or smaller settings of the method", fabric.device)
     method.to(fabric.device)
     if fabric.world_size > 1 and method.batch_norm == "global":
         synchronise(method)

@@ -48,12 +48,10 @@ class Journal:
         self.display: Display | None = None
         self.events: Events | None = None
         self.row: dict[str, float] = {}
-        self.messages: set[str] = set()
-        self.enough = False
         self.unmeasured: dict[str, float] = {}
-        self.measuring = math.inf  # seconds that the last measurement took
+        self.messages, self.enough = set[str](), False
         self.first = self.saved = self.done = 0
-        self.earlier = 0.0
+        self.earlier, self.measuring = 0.0, math.inf  # seconds of earlier starts, and of the last measurement
         self.begun = self.marked = self.saved_at = time.monotonic()
         self.marked_step, self.marked_waited, self.waited_before = 0, 0.0, 0.0
 

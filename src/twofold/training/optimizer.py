@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from twofold.resources import bytes_in_words, require
 from twofold.seam import Method
 from twofold.training.lars import LARS
 from twofold.training.plan import Plan
@@ -36,16 +37,21 @@ def build_optimizer(method: Method, plan: Plan) -> Optimizer:
         if plan.optimizer == "lars":
             group["adapt"] = not spared
         described.append(group)
+    trained = [parameter for group in groups.values() for parameter in group]
+    kept = {"adam": 2, "adamw": 2, "lars": 1, "sgd": 1 if plan.momentum else 0}[plan.optimizer]
+    size = sum(parameter.nbytes for parameter in trained)
+    what = f"Gradients and the state of {plan.optimizer} for weights of {bytes_in_words(size)}"
+    require((1 + kept) * size, what, "take a smaller network, or smaller settings of the method", trained[0].device)
     lr, decay = plan.peak_lr, plan.weight_decay
     if plan.optimizer == "lars":
         return LARS(described, lr, momentum=plan.momentum, weight_decay=decay, eta=plan.eta)
-    fused = all(p.device.type in ("cpu", "cuda") for group in groups.values() for p in group)
+    fused = all(p.device.type in ("cpu", "cuda") for p in trained)
     if plan.optimizer == "sgd":
         sgd = torch.optim.SGD(described, lr, momentum=plan.momentum, weight_decay=decay, fused=fused)
         if plan.momentum:
             # torch's fused step fails where some parameters get their first gradient later than others (TKC's do). A
             # momentum of zeros is what it begins with anyway.
-            for parameter in (p for group in groups.values() for p in group):
+            for parameter in trained:
                 sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return sgd
     kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW

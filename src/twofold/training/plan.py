@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twofold.errors import UserError
+from twofold.resources import require_time
 from twofold.training.schedule import Kind, factor, peak_rate
+
+FASTEST = 1000  # steps a second, more than any method does
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ class Plan:
                 else f"The data holds {count} {self.unit if count != 1 else self.unit.removesuffix('s')}, "
                 f"too few to train on."
             )
-        return Length(self.steps if self.steps is not None else (self.epochs or 0) * per_epoch, per_epoch)
+        steps = self.steps if self.steps is not None else (self.epochs or 0) * per_epoch
+        require_time(steps / FASTEST, f"{steps:,} steps", "give fewer epochs or steps")
+        return Length(steps, per_epoch)
 
     @property
     def peak_lr(self) -> float:

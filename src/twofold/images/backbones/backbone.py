@@ -16,6 +16,7 @@ from twofold.images.backbones.grid import features_and_grid
 from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own, shown
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
 from twofold.images.backbones.weights import fill, read_metadata, read_state
+from twofold.memory import WithinMemory
 from twofold.nets.features import Features, Grid
 
 
@@ -84,8 +85,11 @@ class Backbone(nn.Module):
     def _tried(self, side: int) -> tuple[Features, Grid | None]:
         training = self.network.training
         try:
-            with torch.no_grad():
+            within = WithinMemory(f"{self.name} on an image of {side:,} px", "give a smaller --image-size")
+            with torch.no_grad(), within:
                 return features_and_grid(self.network.eval(), partial(self._features, self.network), side)
+        except UserError:
+            raise
         except Exception as error:
             raise UserError(
                 f"The backbone {self.name} does not run on images of {side} px "
@@ -113,7 +117,8 @@ def build_backbone(
     not fit.
     """
     pretrained = weights if weights in ("torchvision", "timm") else None
-    built = find(name, image_size, pretrained)
+    with WithinMemory(f"{name} for images of {image_size:,} px", "give a smaller --image-size, or another backbone"):
+        built = find(name, image_size, pretrained)
     chosen, notes = "own", []
     if has_stem(built.network):
         chosen = choose_stem(stem, image_size)

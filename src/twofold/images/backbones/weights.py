@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections import Counter
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ class Loaded:
 def weights_file(path: str | Path) -> Path:
     """The file that weights are read from: of a run folder its backbone or, of an unfinished run, its checkpoint."""
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return path
     files = [path / "backbone.safetensors", *(path / "checkpoints" / f"{name}.ckpt" for name in ("last", "previous"))]
     found = next((file for file in files if file.is_file()), None)
@@ -61,7 +62,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """Every tensor in a .safetensors file, a torch checkpoint or a run folder, nested names joined by dots; nothing is
     unpickled."""
     path = weights_file(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f'{path} does not exist: weights are "random", "torchvision", "timm", a file or a run folder.')
     try:
         if path.suffix == ".safetensors":
@@ -89,7 +90,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{path} does not exist: give a file that twofold wrote.")
     try:
         with plainly(path) as plain, safe_open(plain, "pt") as file:

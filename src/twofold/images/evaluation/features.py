@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from twofold.images.reading import Images
 from twofold.images.views import evaluation_view
+from twofold.resources import require
 from twofold.runs.screen import OnProgress
 
 
@@ -42,6 +43,9 @@ def stream_features(
     put back into its own mode at the end. indices: default all images.
     """
     order = torch.arange(len(images)) if indices is None else indices
+    at_once = min(len(order), inputs.batch_size)
+    what = f"{at_once:,} images at a time, of {inputs.size:,} px,"
+    require(12 * at_once * inputs.size**2, what, "give a smaller --image-size or --batch-size", inputs.device)
     parts = order.split(inputs.batch_size)
     training = backbone.training
     backbone.eval()

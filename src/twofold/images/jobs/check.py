@@ -13,8 +13,8 @@ from twofold.images.jobs.model import open_data
 from twofold.images.jobs.settle import settle
 from twofold.images.options import Pretrain
 from twofold.images.reading.examining import examine
-from twofold.images.reading.resources import bytes_in_words
 from twofold.printable import say
+from twofold.resources import bytes_in_words
 from twofold.training.distribution import choose_precision
 from twofold.training.settling import plan_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,15 +65,15 @@ def open_model(
         about: dict[str, Any] = {"image_size": size, "method": f"untrained (seed {seed})"}
         about["mean"], about["std"] = statistics_named("imagenet")
     else:
-        if path.is_dir():
+        if os.path.isdir(path):
             run, path = path, path / BACKBONE_FILE
-            if not path.is_file():
+            if not os.path.isfile(path):
                 raise UserError(
                     f"{run} holds no {BACKBONE_FILE}: the run has not finished; start the same pretrain command again."
                     if (run / "config.yaml").is_file()
                     else f"{run} is not a run folder: it holds no config.yaml."
                 )
-        elif not path.is_file():
+        elif not os.path.isfile(path):
             raise UserError(f"{name} is no run folder and no backbone file: give one of them, or {RANDOM}resnet18.")
         backbone, about = load_backbone(path, trust=trust)
         about.setdefault("fourth_channel", "alpha")  # what earlier versions, which do not say so, took it for

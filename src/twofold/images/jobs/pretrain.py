@@ -26,13 +26,13 @@ from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
 from twofold.images.reading import Images, Source
 from twofold.images.reading.identity import file_digest
-from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import by_reason
 from twofold.images.report.sections import SECTIONS
 from twofold.images.views import ImageViews
 from twofold.launcher import by_the_first
 from twofold.methods.build import build
 from twofold.randomness import derive
+from twofold.resources import require, usable_cores
 from twofold.runs.folder import RunFolder
 from twofold.seam import Monitor, Situation
 from twofold.training.distribution import choose_precision, make_fabric, together
@@ -115,6 +115,10 @@ def _put_together(
         count=method.view_count,
         colour=settings.colour,
     )
+    part = plan.batch_size // fabric.world_size
+    pixels = part * sum(12 * side**2 for side in views.sides)
+    what = f"{views.count} views of {part:,} images at a time, of {size:,} px,"
+    require(pixels, what, "give a smaller --image-size or --batch-size", fabric.device)
     for side in set(views.sides) - {size}:
         backbone.try_on(side)
     inputs = InputSettings(size, views.mean, views.std, fabric.device, settings.precision)

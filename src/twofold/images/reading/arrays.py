@@ -7,7 +7,6 @@ import io
 import math
 import os
 import struct
-import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Mapping
@@ -17,13 +16,13 @@ from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
+from twofold.bounded import ArrayError, ArrayFile, Header, check_size, read_header, read_values
 from twofold.errors import UserError, clause
-from twofold.images.reading.bounded import ArrayError, Header, check_size, read_header, read_values
 from twofold.images.reading.identity import content_digest
 from twofold.images.reading.labels import labels_from_values
-from twofold.images.reading.parquet import RowNames
 from twofold.images.reading.parts import pick, said
 from twofold.images.reading.places import Place
+from twofold.images.reading.row_names import RowNames
 from twofold.images.reading.source import Source, digest
 from twofold.images.reading.wanted import UNDIVIDED, Wanted
 from twofold.parts import named_among
@@ -83,12 +82,12 @@ def open_npz(path: str, where: Place, wanted: Wanted) -> Arrays:
     Of arrays in parts, such as x_train and x_test, one is read; others are not read.
     """
     try:
-        with where.open() if where.fs is None else io.BytesIO(where.read()) as file, zipfile.ZipFile(file) as members:
-            found = _headers(members)
-            key, notes = _images_in(path, found, wanted)
-            other = None if wanted.class_level == 0 else _labels_for(key, found)
-            images = _member(members, *found[key])
-            labels = None if other is None else _member(members, *found[other])
+        with where.open() if where.fs is None else io.BytesIO(where.read()) as file:
+            found = ArrayFile(file)
+            key, notes = _images_in(path, found.headers, wanted)
+            other = None if wanted.class_level == 0 else _labels_for(key, found.headers)
+            images = found.read(key)
+            labels = None if other is None else found.read(other)
     except UserError:
         raise
     except Exception as error:  # zip files and numpy's headers can be wrong in many ways
@@ -96,36 +95,18 @@ def open_npz(path: str, where: Place, wanted: Wanted) -> Arrays:
     return Arrays(path, where, images, labels, key, notes)
 
 
-def _headers(members: zipfile.ZipFile) -> dict[str, tuple[zipfile.ZipInfo, Header]]:
-    """The arrays that can be read, by name: where they are, and what they are."""
-    found: dict[str, tuple[zipfile.ZipInfo, Header]] = {}
-    for info in members.infolist():
-        name = info.filename.removesuffix(".npy")
-        with members.open(info) as file:
-            try:
-                header = read_header(file)
-            except ArrayError as error:  # an array of Python objects, or no array at all
-                if name == info.filename or "objects" in str(error):
-                    continue
-                raise
-        if header.start + header.nbytes > info.file_size:
-            raise ArrayError(f"{name} claims {header.nbytes:,} bytes and has {info.file_size - header.start:,}")
-        found[name] = (info, header)
-    return found
-
-
-def _images_in(path: str, found: Mapping[str, tuple[object, Header]], wanted: Wanted) -> tuple[str, tuple[str, ...]]:
+def _images_in(path: str, found: Mapping[str, Header], wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     """The name of the array that holds the images, and what was decided, where there are several in parts."""
-    shaped = {k: about.dtype for k, (_, about) in found.items() if len(about.shape) in (3, 4)}
+    shaped = {k: about.dtype for k, about in found.items() if len(about.shape) in (3, 4)}
     fitting = [k for k, dtype in shaped.items() if dtype == np.uint8] or [
         k for k, dtype in shaped.items() if dtype.kind in KINDS
     ]
     if not fitting:
-        listed = ", ".join(f"{k} {about}" for k, (_, about) in list(found.items())[:6]) or "nothing readable"
+        listed = ", ".join(f"{k} {about}" for k, about in list(found.items())[:6]) or "nothing readable"
         raise UserError(f"{path} holds no array of images (numbers with 3 or 4 dimensions) but {listed}.")
     parts = {what.part: k for k, what in reversed(named_among(fitting).items())}
     if len(parts) > 1 or wanted.part not in (None, *UNDIVIDED):
-        counts = Counter({part: found[k][1].shape[0] for part, k in parts.items()})
+        counts = Counter({part: found[k].shape[0] for part, k in parts.items()})
         read = pick(path, counts, replace(wanted, role="train" if wanted.role == "all" else wanted.role), "images")[:1]
         if wanted.part == "all":
             raise UserError(f"{path} has its parts in arrays of their own, of which one is read: name it by part.")
@@ -134,14 +115,6 @@ def _images_in(path: str, found: Mapping[str, tuple[object, Header]], wanted: Wa
     if not named and len(fitting) > 1:
         raise UserError(f"{path} holds several arrays of images ({', '.join(fitting)}); call the right one `images`.")
     return (named or fitting)[0], ()
-
-
-def _member(members: zipfile.ZipFile, info: zipfile.ZipInfo, header: Header) -> np.ndarray:
-    packed = info.compress_type != zipfile.ZIP_STORED
-    check_size(header.nbytes, info.compress_size if packed else info.file_size, packed)
-    with members.open(info) as file:
-        file.read(header.start)
-        return read_values(file, header)
 
 
 def open_npy(path: str, where: Place) -> Arrays:
@@ -200,10 +173,10 @@ def _read_idx(path: str, where: Place) -> np.ndarray:
         raise UserError(f"{path} is not a whole idx file ({clause(error)}); write or fetch it again.") from error
 
 
-def _labels_for(key: str, found: Mapping[str, tuple[object, Header]]) -> str | None:
+def _labels_for(key: str, found: Mapping[str, Header]) -> str | None:
     """The name of the labels that go with some images."""
-    n = found[key][1].shape[0]
-    flat = {k for k, (_, h) in found.items() if h.dtype.kind in "biufU" and math.prod(h.shape) == n and k != key}
+    n = found[key].shape[0]
+    flat = {k for k, h in found.items() if h.dtype.kind in "biufU" and math.prod(h.shape) == n and k != key}
     wanted = [
         key.replace("images", "labels"),
         key.replace("x", "y", 1),

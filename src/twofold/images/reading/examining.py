@@ -18,9 +18,9 @@ from twofold.images.reading.deep import bands, has_fourth, is_deep
 from twofold.images.reading.findings import Findings
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
-from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source, extension
 from twofold.printable import printable
+from twofold.resources import usable_cores
 
 CLEAR, DEEP = "transparent, laid over white", "16 or 32 bits a channel"
 TINY = 16  # pixels on the short side

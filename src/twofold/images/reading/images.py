@@ -20,9 +20,9 @@ from torch import Tensor
 from twofold.images.batch import ImageBatch
 from twofold.images.reading.decode import decode, decode_centre, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
-from twofold.images.reading.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 from twofold.images.reading.source import DecodeError, Source
 from twofold.images.reading.unreadable import Unreadable, stand_ins
+from twofold.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 
 AHEAD = 3  # batches under way at once: one in use, two being read
 HOST_SHARE = 0.5  # of the free memory may hold decoded images, all local ranks together

@@ -27,8 +27,8 @@ from twofold.images.reading.deep import (
     tiff_of_bands,
 )
 from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
-from twofold.images.reading.resources import usable_cores
 from twofold.images.reading.source import DecodeError, Source
+from twofold.resources import usable_cores
 
 LOOKED_AT = 64
 WHITES = (255, 1023, 4095, 16383, WHOLE)  # of 8, 10, 12, 14 and 16 bits

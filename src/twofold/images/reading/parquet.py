@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from twofold.bounded import ArrayError, check_parquet, read_rows
 from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.columns import LABEL_COLUMNS, NAME_COLUMNS, features_of, image_column, listed
 from twofold.images.reading.labels import Labels, labels_from_folders, labels_from_names, labels_from_values
 from twofold.images.reading.parts import pick, said, select
 from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
-from twofold.images.reading.resources import free_memory
+from twofold.images.reading.row_names import RowNames
 from twofold.images.reading.source import DecodeError, Source, digest
 from twofold.images.reading.wanted import ANYTHING, Wanted
 from twofold.parts import WORDS
 from twofold.printable import is_text
+from twofold.resources import free_memory
 
 POINTER = b"version https://git-lfs"
 METADATA = b"twofold"  # JSON in the schema: {"classes": [...]} where we wrote the file
@@ -47,6 +49,10 @@ class Parquet(Source):
         for f, where in enumerate(places):
             self._metadata[f], theirs = self._ask(f, "its schema", lambda file: (file.metadata, file.schema_arrow))
             schema = schema or theirs
+            try:
+                check_parquet(self._metadata[f], where.stamp()[0])
+            except ArrayError as error:
+                raise UserError(f"{where} is not a whole parquet file ({clause(error)}).") from error
             if theirs.names != schema.names:
                 raise UserError(f"{where} has other columns ({listed(theirs)}) than {places[0]} ({listed(schema)}).")
         self.column, self.apart = image_column(path, schema, wanted.image_column)
@@ -134,9 +140,12 @@ class Parquet(Source):
                     return self._kept[group]
             try:
                 with self._file(file) as opened:
-                    column = opened.read_row_group(row_group, columns=[self.column]).column(0).combine_chunks()
+                    size = self.places[file].stamp()[0]
+                    column = read_rows(opened, size, self.column, row_group).combine_chunks()
             except Exception as error:  # whatever is broken in this row group
-                raise DecodeError(f"row group {row_group} of {self.places[file]} cannot be read ({error})") from error
+                raise DecodeError(
+                    f"row group {row_group} of {self.places[file]} cannot be read ({clause(error)})"
+                ) from error
             column = column.field("bytes") if column.type.num_fields else column
             with self._lock:
                 self._kept[group] = column
@@ -146,9 +155,16 @@ class Parquet(Source):
         return column
 
     def _column(self, name: str) -> list[Any]:
+
         values: list[Any] = []
-        for f in range(len(self.places)):
-            values += self._ask(f, f"column {name}", lambda file: file.read(columns=[name]).column(0).to_pylist())
+
+        for f, where in enumerate(self.places):
+
+            def read(file: Any, stored: int = where.stamp()[0]) -> list[object]:
+                check_parquet(file.metadata, stored, [name])
+                return list(file.read(columns=[name]).column(0).to_pylist())
+
+            values += self._ask(f, f"column {name}", read)
         if len(values) != self._starts[-1]:
             raise UserError(f"{self.path} is damaged: column {name} has not a value a row; write or fetch it again.")
         return values
@@ -174,7 +190,7 @@ class Parquet(Source):
         try:
             plain = where.fs is None and is_text(where.path)
             return pq.ParquetFile(where.path if plain else where.open(), metadata=self._metadata[f])
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:  # names of columns, too
             if where.read_range(0, len(POINTER)) == POINTER:
                 raise UserError(f"{where} is a pointer of Git LFS, not the file: run `git lfs pull` there.") from error
             raise UserError(
@@ -276,20 +292,3 @@ class Parquet(Source):
         """One line: the files, rows, column and classes."""
         files = f" in {len(self.places)} files" if len(self.places) > 1 else ""
         return f"{self.path}: {len(self):,} rows{files}, images in column {self.column}{self.tally()}"
-
-
-class RowNames(Sequence[str]):
-    """Names of the form file[row], made when asked for."""
-
-    def __init__(self, files: list[str], bounds: list[int]) -> None:
-        self.files, self.bounds = files, bounds
-
-    def __len__(self) -> int:
-        return self.bounds[-1]
-
-    def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, slice):
-            return [self[j] for j in range(*i.indices(len(self)))]
-        i = range(len(self))[i]
-        file = bisect_right(self.bounds, i) - 1
-        return f"{self.files[file]}[{i - self.bounds[file]}]"

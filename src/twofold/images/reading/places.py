@@ -8,6 +8,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -27,11 +28,21 @@ def _open(path: str, buffering: int = -1) -> BinaryIO:
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe that nobody writes to does not hold us
 
-    file = open(path, "rb", buffering=buffering, opener=opener)  # noqa: SIM115
+    with _names_of_files():
+        file = open(path, "rb", buffering=buffering, opener=opener)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError("it is no regular file")
     return file
+
+
+@contextmanager
+def _names_of_files() -> Iterator[None]:
+    """A name that no file can have, with a zero byte in it, is that of a file that is not there."""
+    try:
+        yield
+    except ValueError as error:
+        raise FileNotFoundError(clause(error)) from error
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,10 @@ class Place:
         if self.fs is None:
             import glob
 
-            found = [p for p in glob.glob(self.path, recursive=True) if os.path.isfile(p)]
+            try:
+                found = [p for p in glob.glob(self.path, recursive=True) if os.path.isfile(p)]
+            except ValueError:  # a zero byte, which no name has
+                return []
         else:
             found = self.fs.glob(self.path)
         return [self.at(p) for p in sorted(found)]
@@ -122,7 +136,8 @@ class Place:
     def stamp(self) -> tuple[int, str]:
         """Size in bytes and a mark that changes when the file does."""
         if self.fs is None:
-            found = os.stat(self.path)
+            with _names_of_files():
+                found = os.stat(self.path)
             return found.st_size, str(found.st_mtime_ns)
         return remote_stamp(self.fs.info(self.path))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from twofold.errors import UserError
 from twofold.randomness import derive
+from twofold.resources import require
 
 
 def add_noise(
@@ -25,9 +26,12 @@ def add_noise(
     taken = own if forbidden is None else np.union1d(own, _keys(forbidden, items))
     count, room = int(share * len(own)), users * items - len(taken)
     if count > room:
-        raise UserError(f"{count} random pairs are wanted, but only {room} are free.")
+        raise UserError(f"{share:g} times as many random pairs are wanted, but only {room:,} pairs are free.")
+    drawn = 2 * count > room
+    cells = users * items if drawn else 2 * count
+    require(16 * cells, f"{count:,} random pairs", "give a smaller --noise")
     draws = np.random.default_rng(derive(seed, "noise"))
-    if 2 * count > room:
+    if drawn:
         free = np.setdiff1d(np.arange(users * items), taken, assume_unique=True)
         new = draws.permutation(free)[:count]
     else:

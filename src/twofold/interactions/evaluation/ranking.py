@@ -22,8 +22,8 @@ _ROWS = 64  # rows whose ties are settled at a time
 class Ranking:
     """The items ranked first for the users that have something to be found, and what these lists are worth.
 
-    users: int64 (n,). top: int64 (n, greatest K), -1 where a list ends early. ks: the lengths of the lists. per_user:
-    of each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
+    users: int64 (n,). top: int64 (n, greatest K or I), -1 where a list ends early. ks: the lengths of the lists.
+    per_user: of each metric, float64 (n, len(ks)). untrained: bool (n,), the users without any seen item.
     """
 
     users: Tensor
@@ -73,8 +73,11 @@ def rank_all(
         while done < len(users):
             part = users[done : done + rows]
             scores = score(part)
-            tops.append(top_items(scores, seen, part, max(ks)).to(users.device))
-            found.append(metrics_of(tops[-1], relevant, part, ks))
+            within = [min(k, scores.shape[1]) for k in ks]  # no list is longer than all items
+            tops.append(top_items(scores, seen, part, max(within)).to(users.device))
+            found.append(metrics_of(tops[-1], relevant, part, within))
+            shares = [w / k for w, k in zip(within, ks, strict=True)]
+            found[-1]["precision"] *= found[-1]["precision"].new_tensor(shares)
             done += len(part)
             rows = chunk_rows or _rows_within(memory_bytes, scores.shape[1], scores.element_size())
             if on_progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -76,8 +77,8 @@ def own_parts(folder: Path, config: Mapping[str, Any], data: str) -> Interaction
     or folder that the run learned from, and has other pairs now.
     """
     recorded = place(folder, config["data"])
-    own = _one_place(data, recorded) or (data == config["data"] and not Path(recorded).exists())
-    expected = own or Path(data).expanduser().is_dir()
+    own = _one_place(data, recorded) or (data == config["data"] and not os.path.exists(recorded))
+    expected = own or os.path.isdir(os.path.expanduser(data))
     model = read_model(folder)
     try:
         options = _recorded(folder, config)

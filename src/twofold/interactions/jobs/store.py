@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from twofold.bounded import ArrayError, check_parquet
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError, clause
 from twofold.files import plainly, write_atomically, write_safetensors
@@ -28,7 +29,6 @@ from twofold.runs.config import expect, read_config
 from twofold.seam import Situation
 
 MODEL_FILE = "model.safetensors"
-_FEW, _DENSE = 2**27, 50  # rows of a file beyond which it may not claim more of them a byte
 TABLES = ("user_ids", "item_ids", "pairs", "held_out")
 LEFT_OUT = "left_out"  # of version 0.1.0 on; pairs of the data that are in no part
 
@@ -202,13 +202,11 @@ def _pairs(file: Path, known: tuple[int, int]) -> np.ndarray:
 def _columns(file: Path, *names: str) -> list[pa.ChunkedArray]:
     try:
         with plainly(file) as plain:
-            rows, size = pq.read_metadata(plain).num_rows, file.stat().st_size
-            if rows > _FEW and rows > _DENSE * size:
-                raise _damaged(file, f"{size:,} bytes claim {rows:,} rows")
+            check_parquet(pq.read_metadata(plain), file.stat().st_size, names)
             table = pq.read_table(plain, columns=list(names))
         table.validate(full=True)
         return [table[name] for name in names]
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, ArrayError, OSError, KeyError, ValueError, TypeError) as error:
         raise _damaged(file, clause(error)) from error
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from twofold.errors import UserError, above_zero
+from twofold.errors import UserError, above_zero, repeated
 from twofold.interactions.graph import Bipartite, adjacency, propagate
 from twofold.interactions.tables import Tables
 from twofold.objectives.ranking import bpr, half_squares
@@ -48,6 +48,7 @@ class LightGCN(Method):
     ) -> None:
         super().__init__()
         above_zero(dim=dim)
+        repeated(layers=layers)
         if layers < 0 or regularisation < 0:
             raise UserError(f"layers and regularisation must be at least 0, not {layers} and {regularisation}.")
         self.users, self.items, self.layers = data.users, data.items, layers

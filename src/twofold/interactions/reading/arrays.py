@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
 
+from twofold.bounded import ArrayFile
 from twofold.errors import UserError, clause
 from twofold.interactions.reading.columns import Chosen, choose, passed_over
 from twofold.interactions.reading.ids import encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw, refuse_named
-
-_LARGE, _DENSE = 2**30, 200  # more bytes than this, unpacked from a file so many times smaller, are no interactions
 
 
 def read_npz(path: str, named: Named) -> Raw:
@@ -22,37 +22,57 @@ def read_npz(path: str, named: Named) -> Raw:
     Of a sparse matrix the rows are users, the columns items, the values weights; stored zeros are no interactions.
     Arrays are chosen by their names as columns are.
     """
-    arrays, objects = _load(path)
-    if "format" in arrays and "shape" in arrays:
+    with _opened(path) as arrays:
+        return _read(path, arrays, named)
+
+
+def _read(path: str, arrays: ArrayFile, named: Named) -> Raw:
+    headers = arrays.headers
+    if _is_sparse(arrays):
         if named.user is not None or named.item is not None:
             refuse_named(path, Named(named.user, named.item))
         return _sparse(path, arrays)
-    names = [n for n, a in arrays.items() if a.ndim == 1]
+    names = _columns_in(arrays)
     if len(names) < 2:
-        found = ", ".join(f"{n} {a.dtype}{list(a.shape)}" for n, a in arrays.items()) or "nothing readable"
-        pickled = f" (and pickled objects, which are never read: {', '.join(objects)})" if objects else ""
+        found = ", ".join(f"{n} {header}" for n, header in headers.items()) or "nothing readable"
+        listed = ", ".join(arrays.objects)
+        pickled = f" (and pickled objects, which are never read: {listed})" if listed else ""
         raise UserError(f"{path} holds no sparse matrix and no arrays of users and items but {found}{pickled}.")
-    chosen = choose(path, names, len(names), named, lambda n: len(np.unique(arrays[names[n]])) == len(arrays[names[n]]))
+    chosen = choose(path, names, len(names), named, lambda n: _counts_rows(arrays.read(names[n])))
     return _columns(path, arrays, names, chosen)
 
 
 def npz_names(path: str) -> list[str] | None:
     """The names of the arrays that may be columns, None for a sparse matrix."""
-    arrays = _load(path)[0]
-    return None if "format" in arrays and "shape" in arrays else [n for n, a in arrays.items() if a.ndim == 1]
+    with _opened(path) as arrays:
+        return None if _is_sparse(arrays) else _columns_in(arrays)
 
 
-def _columns(path: str, arrays: dict[str, np.ndarray], names: list[str], chosen: Chosen) -> Raw:
-    lengths = {names[n]: len(arrays[names[n]]) for n in chosen.all()}
+def _is_sparse(arrays: ArrayFile) -> bool:
+    return "format" in arrays.headers and "shape" in arrays.headers
+
+
+def _columns_in(arrays: ArrayFile) -> list[str]:
+    return [name for name, header in arrays.headers.items() if len(header.shape) == 1]
+
+
+def _counts_rows(values: np.ndarray) -> bool:
+    return len(np.unique(values)) == len(values)
+
+
+def _columns(path: str, arrays: ArrayFile, names: list[str], chosen: Chosen) -> Raw:
+    lengths = {names[n]: arrays.headers[names[n]].shape[0] for n in chosen.all()}
     if len(set(lengths.values())) > 1:
         raise UserError(f"{path}: the arrays differ in length ({', '.join(f'{n} {k:,}' for n, k in lengths.items())}).")
 
     def column(number: int) -> tuple[pa.Array, str]:
         name = names[number]
         try:
-            return pa.array(arrays[name]), f"{path}: array {name}"
+            return pa.array(arrays.read(name)), f"{path}: array {name}"
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            raise UserError(f"{path}: array {name} holds {arrays[name].dtype}, which cannot be read.") from error
+            raise UserError(
+                f"{path}: array {name} holds {arrays.headers[name].dtype}, which cannot be read."
+            ) from error
 
     weight = None if chosen.weight is None else weights(*column(chosen.weight))
     time = None if chosen.time is None else times(*column(chosen.time))
@@ -63,42 +83,28 @@ def _columns(path: str, arrays: dict[str, np.ndarray], names: list[str], chosen:
     return Raw(users, items, weight, time, taken + passed_over(chosen, names))
 
 
-def _load(path: str) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The arrays by name, and the names of those that would need unpickling."""
-    arrays, objects = {}, []
+@contextmanager
+def _opened(path: str) -> Iterator[ArrayFile]:
+    """The arrays of the file. What goes wrong with them is the file's fault."""
     try:
-        with zipfile.ZipFile(path) as members:
-            size, packed = (
-                sum(m.file_size for m in members.infolist()),
-                sum(m.compress_size for m in members.infolist()),
-            )
-        if size > _LARGE and size > _DENSE * packed:
-            raise UserError(f"{path} unpacks {packed:,} bytes to {size:,}, which no interactions do: write it again.")
-        with np.load(path, allow_pickle=False) as file:
-            for name in file.files:
-                try:
-                    arrays[name] = file[name]
-                except ValueError as error:
-                    if "pickle" not in str(error).lower():
-                        raise
-                    objects.append(name)
+        with open(path, "rb") as file:
+            yield ArrayFile(file)
     except UserError:
         raise
-    except Exception as error:  # zip files and numpy's headers can be wrong in many ways, a lack of memory among them
+    except Exception as error:  # zip files and numpy's headers can be wrong in many ways
         raise UserError(f"{path} is not a whole .npz file ({clause(error)}).") from error
-    return arrays, objects
 
 
-def _sparse(path: str, arrays: dict[str, np.ndarray]) -> Raw:
-    kind = arrays["format"].item()
+def _sparse(path: str, arrays: ArrayFile) -> Raw:
+    kind = arrays.read("format").item()
     kind = kind.decode("ascii", "replace") if isinstance(kind, bytes) else str(kind)
     needed = {"coo": ("row", "col"), "csr": ("indices", "indptr"), "csc": ("indices", "indptr")}
     if kind not in needed:
         raise UserError(f"{path} is a sparse matrix of the format {kind}; save it as coo or csr.")
-    if lacking := [n for n in (*needed[kind], "data") if n not in arrays]:
+    if lacking := [n for n in (*needed[kind], "data") if n not in arrays.headers]:
         raise UserError(f"{path} is no whole sparse matrix: it lacks the array {lacking[0]}.")
-    one, other, data = arrays[needed[kind][0]], arrays[needed[kind][1]], arrays["data"]
-    shape = arrays["shape"].reshape(-1).tolist()
+    one, other, data = (arrays.read(name) for name in (*needed[kind], "data"))
+    shape = arrays.read("shape").reshape(-1).tolist()
     flat = all(a.ndim == 1 for a in (one, other, data)) and len(shape) == 2
     if not flat or not all(a.dtype.kind in "iu" for a in (one, other)) or data.dtype.kind not in "iufb":
         raise UserError(f"{path} is no sparse matrix of numbers with two dimensions.")

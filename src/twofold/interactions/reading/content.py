@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import zlib
-from typing import Any
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
+from twofold.bounded import Bounded
 from twofold.errors import UserError, clause, nearest
 
 SAMPLE = 1 << 18
+_LOOKED_AT = 2**19  # bytes; gzip packs a thousand into one at most
 KINDS = "CSV, TSV, text with one line for each user, RecBole's .inter (all of them also .gz), .parquet or .npz"
 
 
@@ -50,7 +53,7 @@ def check_file(path: str) -> str:
 def sample(path: str, size: int = SAMPLE) -> tuple[bytes, bool]:
     """The first bytes of a text file, and whether they are all of it. UserError where they are not text in UTF-8."""
     try:
-        with gzip.open(path) if is_gzip(path) else open(path, "rb") as f:
+        with unpacked(path) as f:
             data = f.read(size + 1)
     except (EOFError, OSError, zlib.error) as error:
         raise broken(path, error) from error
@@ -69,15 +72,26 @@ def check_line_ends(path: str, data: bytes) -> None:
         raise UserError(f"{path} has lines that end in carriage returns alone (old Mac text): save it with line feeds.")
 
 
+def unpacked(path: str) -> IO[bytes]:
+    """The file, unpacked as it is read. OSError where it unpacks to what no file of interactions does."""
+    if not is_gzip(path):
+        return open(path, "rb")
+    return io.BufferedReader(Bounded(cast(IO[bytes], gzip.open(path)), os.path.getsize(path)), 1 << 20)
+
+
 def stream(path: str) -> Any:
     """The file as an arrow stream, unpacked."""
-    return pa.input_stream(pa.OSFile(os.fsencode(path)), compression="gzip" if is_gzip(path) else None)
+    return pa.input_stream(unpacked(path) if is_gzip(path) else pa.OSFile(os.fsencode(path)), compression=None)
 
 
 def whole(path: str) -> bytes:
-    """All bytes, unpacked. UserError where the packing is broken."""
+    """All bytes, unpacked. UserError where the packing is broken, or holds too much, before any of it is kept."""
     try:
-        with gzip.open(path) if is_gzip(path) else open(path, "rb") as f:
+        if is_gzip(path) and os.path.getsize(path) > _LOOKED_AT:
+            with unpacked(path) as f:
+                while f.read(1 << 24):
+                    pass
+        with unpacked(path) as f:
             return f.read().removeprefix(b"\xef\xbb\xbf")
     except (EOFError, OSError, zlib.error) as error:
         raise broken(path, error) from error

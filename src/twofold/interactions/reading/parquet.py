@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from twofold.bounded import ArrayError, check_parquet
 from twofold.errors import UserError, clause
 from twofold.files import plainly
 from twofold.interactions.reading.columns import choose, in_words
-from twofold.interactions.reading.ids import distinct, encode
+from twofold.interactions.reading.ids import TEXT, distinct, encode
 from twofold.interactions.reading.numbers import times, weights
 from twofold.interactions.reading.raw import Named, Raw
+
+_BROKEN = (pa.ArrowException, ArrayError, OSError, UnicodeDecodeError)
 
 
 def read_parquet(path: str, named: Named) -> Raw:
@@ -24,12 +28,10 @@ def read_parquet(path: str, named: Named) -> Raw:
         names = list(schema.names)
         chosen = choose(path, names, len(names), named, lambda number: _counts_rows(path, names[number]))
         columns = [schema.names[n] for n in chosen.all()]
-        text = [name for name in columns if pa.types.is_string(schema.field(name).type)]
-        with plainly(path) as plain, pq.ParquetFile(plain, read_dictionary=text, pre_buffer=False) as file:
-            table = file.read(columns=columns)
+        table = _columns(path, columns)
         for name in columns:
             _check_places(table[name])
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except _BROKEN as error:
         raise UserError(f"{path} is not a whole parquet file ({clause(error)}).") from error
     if not table.num_rows:
         raise UserError(f"{path} has no rows.")
@@ -49,14 +51,28 @@ def parquet_names(path: str) -> list[str]:
     try:
         with plainly(path) as plain:
             return list(pq.read_schema(plain).names)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except _BROKEN as error:
         raise UserError(f"{path} is not a whole parquet file ({clause(error)}).") from error
 
 
 def _counts_rows(path: str, name: str) -> bool:
     """Whether a column differs in every row."""
-    with plainly(path) as plain, pq.ParquetFile(plain) as file:
-        return distinct(encode(file.read(columns=[name])[name], f"{path}: column {name}"))
+    return distinct(encode(_columns(path, [name])[name], f"{path}: column {name}"))
+
+
+def _columns(path: str, names: list[str]) -> pa.Table:
+    """Some columns, text as dictionaries. ArrayError where there is more than such a file holds."""
+    with plainly(path) as plain:
+        with pq.ParquetFile(plain) as file:
+            check_parquet(file.metadata, os.path.getsize(path), names)
+            text = [name for name in names if _is_text(file.schema_arrow.field(name).type)]
+        with pq.ParquetFile(plain, read_dictionary=text, pre_buffer=False) as file:
+            return file.read(columns=names)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a value may be of any length, so that a dictionary in the file stands for far more than it takes."""
+    return any(is_kind(kind) for is_kind in TEXT)
 
 
 def _check_places(column: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from twofold.bounded import ArrayError, check_parquet
 from twofold.errors import UserError, clause
 from twofold.files import plainly
 from twofold.interactions.reading.columns import USUAL, plain_name
@@ -91,11 +92,12 @@ def _parquet(path: str) -> Iterable[tuple[str, str]]:
         with plainly(path) as plain, pq.ParquetFile(plain) as file:
             names = list(file.schema_arrow.names)
             item, title, _ = _columns(path, names)
+            check_parquet(file.metadata, os.path.getsize(path), [names[item], names[title]])
             table = file.read(columns=[names[item], names[title]])
         ids = encode(table[names[item]], f"{path}: column {names[item]}")
         values = [str(value) for value in ids.values.to_pylist()]
         titles = table[names[title]].cast(pa.string()).to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, ArrayError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as ids and titles ({clause(error)}).") from error
     return [
         (values[code] if code >= 0 else "", (name or "").strip()) for code, name in zip(ids.codes, titles, strict=True)

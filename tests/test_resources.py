@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 
-from twofold.images.reading import resources
-from twofold.images.reading.resources import free_memory, usable_cores
+from twofold import resources
+from twofold.errors import UserError
+from twofold.resources import bytes_in_words, free_memory, require, require_time, usable_cores
 
 
 @pytest.fixture
@@ -62,3 +64,33 @@ def test_cgroup_version_1_as_seen_in_a_container(machine):
 
 def test_this_machine():
     assert usable_cores() >= 1 and free_memory() > 1 << 20
+
+
+def test_what_takes_more_than_is_free_is_refused(monkeypatch):
+    monkeypatch.setattr(resources, "free_memory", lambda: 10**9)
+    require(10**9, "This", "give less")
+    with pytest.raises(UserError, match=r"^This would take 2 GB of memory, and 1 GB are free: give less.$"):
+        require(2 * 10**9, "This", "give less")
+    monkeypatch.setattr(resources, "free_memory", lambda: 0)
+    require(resources.SMALL, "What is small", "is not looked at")
+
+
+def test_the_memory_of_a_gpu_counts_with_what_torch_keeps_of_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**9, 10**10))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 5 * 10**9)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2 * 10**9)
+    require(4 * 10**9, "This", "give less", torch.device("cuda", 1))
+    with pytest.raises(UserError, match=r"^This would take 9 GB of memory, and 4 GB on cuda:1 are free: give less.$"):
+        require(9 * 10**9, "This", "give less", torch.device("cuda", 1))
+
+
+def test_what_takes_years_is_refused():
+    require_time(9 * resources.YEAR, "This", "give less")
+    with pytest.raises(UserError, match=r"^This would take 31,710 years at the very least: give less.$"):
+        require_time(1e12, "This", "give less")
+
+
+def test_bytes_in_words():
+    sizes = (420_000, 9.9e6, 1.3e9, 130e9, 5e12, 4e15, 3e18, 1e30, 12)
+    words = ["420 kB", "9.9 MB", "1.3 GB", "130 GB", "5 TB", "4 PB", "3 EB", "more than 1,000 EB", "12 bytes"]
+    assert [bytes_in_words(size) for size in sizes] == words

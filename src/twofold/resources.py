@@ -1,4 +1,4 @@
-"""What this process may use: cores and memory, with container limits counted."""
+"""What this process may use, cores and memory, with container limits counted; and what is refused as too much."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from twofold.errors import UserError
+
 CGROUP = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
+SMALL = 2**26  # bytes that are taken without a look at what is free
+YEAR = 365 * 86400
+YEARS = 10  # that nobody waits
 
 
 def usable_cores() -> int:
@@ -42,6 +47,30 @@ def free_memory() -> int:
             if limit and used and limit[0].isdigit():
                 free = min(free, max(0, int(limit[0]) - int(used[0]) + _reclaimable(folder)))
     return free
+
+
+def require(wanted: float, what: str, remedy: str, device: object = "cpu") -> None:
+    """Refuse, by a UserError, what would take more bytes than are free on a device. wanted: at least so many."""
+    if wanted <= SMALL:
+        return
+    free = _free_on(str(device)) if str(device).startswith("cuda") else free_memory()
+    if wanted > free:
+        there = f"on {device} " if str(device).startswith("cuda") else ""
+        needs = f"would take {bytes_in_words(wanted)} of memory, and {bytes_in_words(free)} {there}are free"
+        raise UserError(f"{what} {needs}: {remedy}.")
+
+
+def require_time(seconds: float, what: str, remedy: str) -> None:
+    """Refuse, by a UserError, what would go on for more than ten years. seconds: at least so many."""
+    if seconds > YEARS * YEAR:
+        raise UserError(f"{what} would take {seconds / YEAR:,.0f} years at the very least: {remedy}.")
+
+
+def _free_on(device: str) -> int:
+    import torch
+
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + kept
 
 
 def local_ranks() -> int:
@@ -92,7 +121,9 @@ def _words(path: Path) -> list[str]:
 
 def bytes_in_words(count: float) -> str:
     """A number of bytes for a person: 420 kB, 9.9 MB, 1.3 GB."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    if count >= 1e21:
+        return "more than 1,000 EB"
+    for unit, size in (("EB", 1e18), ("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size:
             return f"{count / size:.2g} {unit}" if count < 100 * size else f"{count / size:,.0f} {unit}"
     return f"{count:.0f} bytes"
