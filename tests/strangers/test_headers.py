@@ -228,11 +228,10 @@ def test_braces_of_millions(tmp_path):
 
 def test_names_that_no_file_can_have(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
-    (tmp_path / "list.txt").write_bytes(b"a.png\na\0b.png\n" + b"x" * 5000 + b".png\n")
+    (tmp_path / "list.txt").write_bytes(b"a.png\n" + b"x" * 5000 + b".png\n")
     listed = open_source(str(tmp_path / "list.txt"))
-    for i in (1, 2):
-        with pytest.raises(DecodeError, match=r"does not exist|name too long"):
-            listed.fetch(i)
+    with pytest.raises(DecodeError, match=r"does not exist|name too long"):
+        listed.fetch(1)
     assert listed.fingerprint()
     for name in ("x" * 5000, "a\0b", "a\0/b*.tar", "x" * 5000 + ".csv"):
         for verb, given in (("check", {}), ("check", {"kind": "interactions"}), ("embed", {}), ("report", {})):

@@ -117,7 +117,7 @@ def _environment(file: Path) -> dict[str, Any]:
 
 def _lines(file: Path) -> list[str]:
     text = file.read_text(encoding="utf-8", errors="replace")
-    return [spelled_out(line.strip()) for line in text.split("\n") if line.strip()]
+    return ["\t".join(map(spelled_out, line.strip().split("\t"))) for line in text.split("\n") if line.strip()]
 
 
 def _ended(file: Path) -> str:

@@ -52,7 +52,7 @@ def make_fabric(
         raise UserError("There is no GPU that torch can use here: leave --accelerator out, or give cpu.")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if "RANK" in os.environ else 1
     count = (present or local) if devices == "auto" else devices
-    if count > 1 and "RANK" not in os.environ and hasattr(sys, "ps1"):
+    if count > 1 and "RANK" not in os.environ and "ps1" in vars(sys):
         say(
             f"An interactive session cannot start further processes: one device is used and not {count}. "
             f"A script, or the command line, takes them all."

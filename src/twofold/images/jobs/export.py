@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from twofold.errors import UserError
+from twofold.files import write_bytes
 from twofold.images.backbones.export import export
 from twofold.images.evaluation.transform import can_be_checked, check_lines, facts, turned_photograph
 from twofold.images.jobs.model import Model, open_model
@@ -48,7 +49,7 @@ def _check(opened: Model, lines: list[str]) -> tuple[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, data) in enumerate(_images(opened.run)):
             image = Path(folder) / f"{number}.jpg"  # Pillow goes by the content, not by the name
-            image.write_bytes(data)
+            write_bytes(image, data)
             worst = max(worst, check_lines(lines, image, backbone, opened.inputs, opened.pixels))
             named.append(name)
     return " and ".join(named), worst
