@@ -83,9 +83,9 @@ def test_the_lines_hold_the_white_level_and_the_channels_that_are_dropped(tmp_pa
     backbone, inputs = build_backbone("convnet", image_size=32).eval(), InputSettings(32, (0.5,) * 3, (0.2,) * 3)
     for name, rule in (("deep.tif", PixelRule(4095.0)), ("nir.png", PixelRule(fourth="drop"))):
         lines = transform_lines(inputs, rule)
-        assert check_lines(lines, tmp_path / name, backbone, inputs, rule) < 1e-3
+        assert check_lines(lines, (tmp_path / name).read_bytes(), backbone, inputs, rule) < 1e-3
         with pytest.raises(UserError):  # by other lines it is another vector, or none
-            check_lines(transform_lines(inputs, PixelRule()), tmp_path / name, backbone, inputs, rule)
+            check_lines(transform_lines(inputs, PixelRule()), (tmp_path / name).read_bytes(), backbone, inputs, rule)
     assert can_be_checked((tmp_path / "nir.png").read_bytes())
     assert not any(can_be_checked(data) for data in ((tmp_path / "deep.tif").read_bytes(), b"", deep))
 
@@ -94,7 +94,7 @@ def test_lines_that_slip_by_a_pixel_are_found(tmp_path):
     photograph(333, 500).save(tmp_path / "a.png")
     backbone, inputs = build_backbone("convnet", image_size=112).eval(), InputSettings(112, (0.5,) * 3, (0.2,) * 3)
     lines = transform_lines(inputs, PixelRule())
-    assert check_lines(lines, tmp_path / "a.png", backbone, inputs, PixelRule()) < 1e-3
+    assert check_lines(lines, (tmp_path / "a.png").read_bytes(), backbone, inputs, PixelRule()) < 1e-3
     slipped = [line.replace("v2.Resize(128", "v2.Resize(130") for line in lines]
     with pytest.raises(UserError, match="give another vector"):
-        check_lines(slipped, tmp_path / "a.png", backbone, inputs, PixelRule())
+        check_lines(slipped, (tmp_path / "a.png").read_bytes(), backbone, inputs, PixelRule())

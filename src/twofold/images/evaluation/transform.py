@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -64,24 +64,24 @@ def facts(inputs: InputSettings, pixels: PixelRule) -> dict[str, Any]:
     return {**about, "transform": transform_lines(inputs, pixels)}
 
 
-def run_lines(lines: Sequence[str], image: str | Path) -> Tensor:
+def run_lines(lines: Sequence[str], image: str | Path | BinaryIO) -> Tensor:
     """What the lines make of an image file: `x`."""
-    scope: dict[str, Any] = {}
-    exec("\n".join(lines).replace(repr(FILE), repr(str(image))), scope)
+    scope: dict[str, Any] = {"image": image}
+    exec("\n".join(lines).replace(repr(FILE), "image"), scope)
     return scope["x"]
 
 
 @torch.no_grad()
 def check_lines(
-    lines: Sequence[str], image: Path, backbone: Backbone, inputs: InputSettings, pixels: PixelRule
+    lines: Sequence[str], image: bytes, backbone: Backbone, inputs: InputSettings, pixels: PixelRule
 ) -> float:
-    """The difference of the vector that a backbone on the CPU makes of an image file by the lines from the one by our
+    """The difference of the vector that a backbone on the CPU makes of a stored image by the lines from the one by our
     own reading, as a share of its length. Raises UserError where it is more than 0.001."""
-    square = decode_centre(image.read_bytes(), inputs.size, pixels)
+    square = decode_centre(image, inputs.size, pixels)
     batch = ImageBatch(torch.zeros(1, dtype=torch.int64), square[None], torch.tensor([[inputs.size, inputs.size]]))
     ours = backbone(evaluation_view(batch, inputs.mean, inputs.std)).pooled
     try:
-        theirs = backbone(run_lines(lines, image)).pooled
+        theirs = backbone(run_lines(lines, io.BytesIO(image))).pooled
     except Exception as error:  # the lines run here
         raise UserError(f"The lines that make an image the input of the network fail ({clause(error)}).") from error
     apart = ((ours - theirs).norm() / ours.norm().clamp_min(1e-12)).item()

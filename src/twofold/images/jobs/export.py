@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from twofold.errors import UserError
-from twofold.files import write_bytes
 from twofold.images.backbones.export import export
 from twofold.images.evaluation.transform import can_be_checked, check_lines, facts, turned_photograph
 from twofold.images.jobs.model import Model, open_model
@@ -46,12 +44,9 @@ def _check(opened: Model, lines: list[str]) -> tuple[str, float]:
     """(the images on which the lines were run, the largest difference of a vector): one of the run's own where its data
     can be read here, and a made one that has to be turned."""
     backbone, named, worst = copy.deepcopy(opened.backbone).cpu().eval(), [], 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        for number, (name, data) in enumerate(_images(opened.run)):
-            image = Path(folder) / f"{number}.jpg"  # Pillow goes by the content, not by the name
-            write_bytes(image, data)
-            worst = max(worst, check_lines(lines, image, backbone, opened.inputs, opened.pixels))
-            named.append(name)
+    for name, image in _images(opened.run):
+        worst = max(worst, check_lines(lines, image, backbone, opened.inputs, opened.pixels))
+        named.append(name)
     return " and ".join(named), worst
 
 
