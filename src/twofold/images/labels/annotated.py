@@ -167,7 +167,7 @@ def _settle_forms(
     if fractions:
         boxes = boxes * areas[:, [1, 0, 1, 0]]
     for mark, box, area in zip(marks, boxes.tolist(), areas, strict=True):
-        mark.box = tuple(box)
+        mark.box = (box[0], box[1], box[2], box[3])
         if fractions and isinstance(mark.shape, Polygons):
             mark.shape = Polygons(tuple(ring * area[::-1] for ring in mark.shape.rings))
 
@@ -241,8 +241,8 @@ def _have_masks(laid: list[Laid], notes: Notes) -> bool:
         return False
     if reasons:
         notes.say(
-            f"{len(marks) - shaped:,} of {len(marks):,} objects have no usable segmentation ({_counted(reasons)}); they "
-            f"are left out where masks are used, and kept where boxes are."
+            f"{len(marks) - shaped:,} of {len(marks):,} objects have no usable segmentation ({_counted(reasons)}); "
+            f"they are left out where masks are used, and kept where boxes are."
         )
     return True
 

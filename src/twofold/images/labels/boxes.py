@@ -118,8 +118,8 @@ def settle_form(name: str, boxes: Boxes, sizes: Boxes, usual: str, given: str | 
         ones = np.ones_like(sizes)
         likely = [form for form in FORMS if not outside(boxes, ones + 1e-3 - BEYOND, form).any()] or ["cxcywh"]
         raise UserError(
-            f"{name}: the numbers of all {len(boxes):,} boxes are at most {boxes.max():.3g}, so they look like fractions "
-            f"of the picture: give --boxes {likely[0]} ({WORDS[likely[0]]}) or another form to read them so."
+            f"{name}: the numbers of all {len(boxes):,} boxes are at most {boxes.max():.3g}, so they look like "
+            f"fractions of the picture: give --boxes {likely[0]} ({WORDS[likely[0]]}) or another form to read them so."
         )
     leaves = {form: outside(boxes, sizes, form).mean() for form in FORMS}
     fitting = [form for form in ("xyxy", "xywh", "cxcywh") if form != usual and not leaves[form]]

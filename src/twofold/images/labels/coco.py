@@ -45,7 +45,7 @@ def is_coco(value: Any) -> bool:
 
 
 def open_coco(name: str, file: Path, wishes: Wishes) -> Annotated:
-    """The labels of a COCO file. name: as the user gave it. Raises UserError naming what is of a wrong type, and where."""
+    """The labels of a COCO file. name: as the user gave it. Raises UserError naming what is of a wrong type."""
     value, notes = load(file), Notes()
     if not isinstance(value, dict):
         raise UserError(f"{file} holds a {type(value).__name__} at its top: COCO's form is an object with images.")
@@ -108,9 +108,7 @@ def _positions(file: Path, images: Sequence[dict[str, Any]]) -> dict[Any, int]:
             raise UserError(f"{file}: images[{k}] has no id that is a number or text: give it one.")
         if key in positions:
             both = f"{images[positions[key]].get('file_name')} and {image.get('file_name')}"
-            raise UserError(
-                f"{file}: {both} have one id, {key}: give each picture its own, and its annotations with it."
-            )
+            raise UserError(f"{file}: {both} have one id, {key}: give each its own, and its annotations too.")
         positions[key] = k
     return positions
 
@@ -220,7 +218,7 @@ def _mark(where: str, annotation: dict[str, Any], numbers: dict[Any, int], notes
 
 
 def _four(box: Four, form: str) -> Four:
-    return tuple(corners(np.array([box]), form)[0].tolist())  # type: ignore[return-value]
+    return tuple(corners(np.array([box]), form)[0].tolist())
 
 
 def _truth(value: Any) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from twofold.errors import UserError
 from twofold.images.labels.coco import open_coco
 from twofold.images.labels.findings import Notes, listed
+from twofold.images.labels.lists import FILES as LISTS
 from twofold.images.labels.lists import ClassList, class_list
 from twofold.images.labels.masks import Masked
 from twofold.images.labels.pairing import (
@@ -133,8 +134,8 @@ def open_folder(name: str, folder: Path, wishes: Wishes) -> Survey:
 
 
 def _has_labels(folder: Path) -> bool:
-    return any(not is_image(name) and name.lower().endswith((".xml", ".txt", ".json")) for name in files_below(folder)
-               if name.rpartition("/")[2].lower() not in ("labelmap.txt", "classes.txt", "label_colors.txt"))  # fmt: skip
+    names = [name for name in files_below(folder) if name.lower().endswith((".xml", ".txt", ".json"))]
+    return any(name.rpartition("/")[2].lower() not in LISTS for name in names)
 
 
 def _stored(found: Layout, wishes: Wishes) -> Stored:
@@ -232,5 +233,4 @@ def open_yaml(name: str, file: Path, split: str, wishes: Wishes) -> Survey:
     table = read_table(file)
     found = layout_of(file.absolute().parent)
     pictures = split_pictures(table, split, found.pictures)
-    survey = _yolo(name, Layout(found.root, pictures, [], [], found.texts, []), wishes)
-    return survey
+    return _yolo(name, Layout(found.root, pictures, [], [], found.texts, []), wishes)

@@ -21,8 +21,8 @@ from twofold.randomness import generator
 
 Hashes = NDArray[np.uint64]
 SIDE = 32  # pixels of the grey picture whose lowest 8 x 8 frequencies are hashed
-NEAR = 6  # of 64 bits, for two pictures of any names
-NEAR_FRAMES = 14  # for two frames of one sequence, by their names
+NEAR = 8  # of 64 bits, for two pictures of any names: of 2 million pairs of unlike photographs none comes so near
+NEAR_FRAMES = 12  # for two frames of one sequence, by their names: of frames far apart one in a thousand differs in 14
 CHUNK = 512  # test pictures compared at once
 COPIES = re.compile(r"(_(?:jpe?g|png|webp|bmp|tiff?))?[._]rf[._][0-9a-z]{6,}$", re.IGNORECASE)
 FRAME = re.compile(r"[ _.-]*\d+$")
@@ -30,7 +30,7 @@ FRAME = re.compile(r"[ _.-]*\d+$")
 
 @dataclass(frozen=True)
 class Leak:
-    """How many of so many test pictures have a near copy among the training pictures; such as: (test, training) names."""
+    """How many of the test pictures have a near copy among the training pictures. such_as: (test, training) names."""
 
     copies: int
     test: int
@@ -47,18 +47,19 @@ class Leak:
         if not self.copies or self.such_as is None:
             return f"None of {self.test:,} test images has a near copy among {self.train:,} training images."
         return (
-            f"{self.copies:,} of {self.test:,} test images ({self.share:.0%}) have a near copy among {self.train:,} training "
-            f"images, such as {self.such_as[0]} of {self.such_as[1]}: the numbers measure memory as well."
+            f"{self.copies:,} of {self.test:,} test images ({self.share:.0%}) have a near copy among {self.train:,} "
+            f"training images, such as {self.such_as[0]} of {self.such_as[1]}: the numbers measure memory as well."
         )
 
 
 def near_copies(train: Labelled, test: Labelled) -> Leak:
     """Compare every test picture with all training pictures by a 64-bit perceptual hash and by their names.
 
-    A near copy differs in at most 6 bits, or in at most 14 where both names are of one sequence of frames; copies that
-    an export has augmented (name.rf.HASH) are known by their names. Raises UserError for pictures that cannot be read.
+    A near copy differs in at most 8 bits, as it is or mirrored, or in at most 12 where both names are of one sequence
+    of frames; copies that an export has augmented (name.rf.HASH) are known by their names. Raises UserError for pictures
+    that cannot be read.
     """
-    theirs, ours = hashes(train), hashes(test)
+    theirs, ours, mirrored = hashes(train), hashes(test), hashes(test, mirrored=True)
     by_base: dict[str, int] = {}
     for k, name in enumerate(train.names):
         if (base := _base(name)) is not None:
@@ -67,7 +68,7 @@ def near_copies(train: Labelled, test: Labelled) -> Leak:
     copies, such_as = 0, None
     for start in range(0, len(ours), CHUNK):
         rows = slice(start, start + CHUNK)
-        bits = distances(ours[rows], theirs)
+        bits = np.minimum(distances(ours[rows], theirs), distances(mirrored[rows], theirs))
         limit = np.where(sequences[1][rows, None] == sequences[0][None, :], NEAR_FRAMES, NEAR)
         margin = bits.astype(np.int64) - limit
         for k, row in enumerate(margin):
@@ -88,7 +89,7 @@ def hold_out(data: Labelled, share: float = 0.2, seed: int = 0) -> tuple[Labelle
     order = torch.randperm(len(groups), generator=generator(seed, "groups", len(data))).tolist()
     if len(groups) < 2:
         raise UserError(
-            f"{data.name}: all {len(data):,} pictures are near copies of each other, so none can be held out: give --test."
+            f"{data.name}: all {len(data):,} pictures hang together by near copies: give pictures to test on, by --test."
         )
     wanted = max(1, round(share * len(data)))
     test: list[int] = []
@@ -97,7 +98,7 @@ def hold_out(data: Labelled, share: float = 0.2, seed: int = 0) -> tuple[Labelle
         if left > 0 and len(test) + len(groups[k]) <= max(wanted, 1) + len(groups[k]) // 2 and len(test) < wanted:
             test += groups[k]
     if not test:
-        test = list(min(groups, key=len))
+        test = sorted(groups, key=len)[0]
     held = set(test)
     return data.select([i for i in range(len(data)) if i not in held]), data.select(sorted(held))
 
@@ -112,15 +113,16 @@ def groups_of(data: Labelled) -> list[list[int]]:
             i = parent[i]
         return i
 
-    marks = hashes(data)
+    marks, mirrored = hashes(data), hashes(data, mirrored=True)
     first: dict[str, int] = {}
     for i, name in enumerate(data.names):
         if (base := _base(name)) is not None:
             parent[root(i)] = root(first.setdefault(base, i))
     sequences = _numbered([_sequence(name) for name in data.names])[0]
     for start in range(0, len(marks), CHUNK):
-        bits = distances(marks[start : start + CHUNK], marks)
-        same = sequences[start : start + CHUNK, None] == sequences[None, :]
+        rows = slice(start, start + CHUNK)
+        bits = np.minimum(distances(marks[rows], marks), distances(mirrored[rows], marks))
+        same = sequences[rows, None] == sequences[None, :]
         for i, j in np.argwhere(bits <= np.where(same, NEAR_FRAMES, NEAR)).tolist():
             parent[root(start + i)] = root(j)
     groups: dict[int, list[int]] = defaultdict(list)
@@ -129,9 +131,14 @@ def groups_of(data: Labelled) -> list[list[int]]:
     return list(groups.values())
 
 
-def hashes(data: Labelled) -> Hashes:
-    """uint64 (n,), a perceptual hash of each picture."""
-    return np.array(in_threads(lambda i: hash_of(data.thumbnail(i, SIDE)), range(len(data))), np.uint64)
+def hashes(data: Labelled, mirrored: bool = False) -> Hashes:
+    """uint64 (n,), a perceptual hash of each picture, or of its mirror image."""
+
+    def one(i: int) -> int:
+        picture = data.thumbnail(i, SIDE)
+        return hash_of(picture.flip(-1) if mirrored else picture)
+
+    return np.array(in_threads(one, range(len(data))), np.uint64)
 
 
 def hash_of(picture: Tensor) -> int:

@@ -84,9 +84,8 @@ def of_value(where: str, value: Any) -> ClassList:
     if isinstance(value, list) and all(isinstance(v, str | int | float) for v in value):
         return checked(where, [str(v) for v in value])
     if isinstance(value, dict) and value:
-        if all(_whole(key) is not None for key in value) and all(
-            isinstance(v, str | int | float) for v in value.values()
-        ):
+        plain = all(isinstance(v, str | int | float) for v in value.values())
+        if plain and all(_whole(key) is not None for key in value):
             pairs = sorted((_whole(key) or 0, str(v)) for key, v in value.items())
         elif all(_whole(v) is not None for v in value.values()):
             pairs = sorted((_whole(v) or 0, str(key)) for key, v in value.items())

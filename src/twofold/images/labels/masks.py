@@ -15,8 +15,9 @@ from twofold.images.labels.pictures import Frame, frames_of, in_threads, nearest
 from twofold.images.labels.records import IGNORE, Labelled, Tally
 from twofold.images.labels.sheets import Sheet, Values, read_sheet
 from twofold.images.labels.survey import Survey, Wishes
+from twofold.images.labels.tables import USUAL_IGNORE, Scan, Table, count
 from twofold.images.labels.turning import Fit, fit_all
-from twofold.images.labels.values import USUAL_IGNORE, Meaning, Scan, Table, settle
+from twofold.images.labels.values import Meaning, settle
 from twofold.images.reading.source import DecodeError, Source, digest
 
 DEEP = 4  # pixels from the edge of a region from where on it is more than a border
@@ -80,9 +81,8 @@ class Masked(Survey):
             sheet = read_sheet(self.masks.fetch(row))
         except DecodeError as error:
             return error.reason
-        values, counts = np.unique(sheet.values, return_counts=True)
-        inner = 0 if sheet.colours or USUAL_IGNORE not in values else _inner(sheet.values == USUAL_IGNORE)
-        table = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        table = count(sheet.values)
+        inner = 0 if sheet.colours or USUAL_IGNORE not in table else _inner(sheet.values == USUAL_IGNORE)
         name, lossy = self.masks.names[row], bool(sheet.lossy)
         found = Scan(name, table, sheet.colours, sheet.palette, lossy, sheet.fractional, inner)
         return found, (sheet.values.shape[0], sheet.values.shape[1])
@@ -131,9 +131,7 @@ class Masked(Survey):
         except DecodeError as error:
             raise UserError(f"{name} of {self.name} cannot be read ({error.reason}): mend or remove it.") from error
         except KeyError as error:
-            raise UserError(
-                f"{name} has the value {error}, which it had not when it was opened: start again."
-            ) from error
+            raise UserError(f"{name} has the value {error}, which it had not before: start again.") from error
         return nearest_rows(mask, *pair.fit.size)
 
 

@@ -149,9 +149,7 @@ def _read(path: str, wishes: Wishes, split: str) -> Survey:
     if name.endswith(TABLES):
         return _table(path, wishes)
     if "://" in path:
-        raise UserError(
-            f"{path} is remote: labels other than .parquet are read from the local disk, so fetch them first."
-        )
+        raise UserError(f"{path} is remote: labels other than .parquet are read from the local disk; fetch them first.")
     if where.is_dir():
         table = find_yaml([where])
         if table is not None and table.splits() and wishes.want != "masks":
@@ -177,8 +175,8 @@ def _table(path: str, wishes: Wishes) -> Survey:
         return open_columns(path, columns, column, class_list(wishes.classes, folders), wishes)
     if not beside:
         raise UserError(
-            f"{path} has no column of masks and no COCO file of its name beside it: name a column with --mask-column, or "
-            f"give the .json file and --images {path}."
+            f"{path} has no column of masks and no COCO file of its name beside it: name a column with --mask-column, "
+            f"or give the .json file and --images {path}."
         )
     if len(beside) > 1:
         raise UserError(

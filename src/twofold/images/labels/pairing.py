@@ -23,8 +23,8 @@ MASK_FOLDERS = frozenset({
 IMAGE_ENDS = ("_leftImg8bit", "_image", "_img", "_rgb", "_sat")
 MASK_ENDS = (
     "_gtFine_labelTrainIds", "_gtFine_labelIds", "_gtCoarse_labelIds", "_gtFine_color", "_gtFine_instanceIds", "_mask",
-    "-mask", ".mask", "_masks", "_seg", "_segmentation", "_label", "_labels", "_labelIds", "_labelTrainIds", "_gt", "_L",
-    "_semantic", "_annotation", "_manual1",
+    "-mask", ".mask", "_masks", "_seg", "_segmentation", "_label", "_labels", "_labelIds", "_labelTrainIds", "_gt",
+    "_L", "_semantic", "_annotation", "_manual1",
 )  # fmt: skip
 RANKED = ("_gtFine_labelTrainIds", "_gtFine_labelIds")  # of several masks of one picture the first of these counts
 SKIPPED = ("_gtFine_color", "_gtFine_instanceIds", "_gtCoarse_color", "_gtCoarse_instanceIds")
@@ -120,6 +120,6 @@ def refuse_shared(name: str, pictures: Sequence[str], labels: Sequence[str], fou
         for k in one:
             if owner.setdefault(k, i) != i:
                 raise UserError(
-                    f"{name}: {pictures[owner[k]]} and {pictures[i]} would share {labels[k]}: give each picture a name of "
-                    f"its own."
+                    f"{name}: {pictures[owner[k]]} and {pictures[i]} would share {labels[k]}: give each picture a name "
+                    f"of its own."
                 )

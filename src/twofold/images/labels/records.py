@@ -153,13 +153,11 @@ class Labelled:
 
     def _need_masks(self) -> None:
         if self.read_mask is None:
-            raise UserError(f"{self.name} has boxes but no masks: use a detection protocol, or give data with masks.")
+            raise UserError(f"{self.name} has boxes but no masks: use a detection protocol, or data with masks.")
 
     def _need_boxes(self) -> None:
         if self.read_instances is None:
-            raise UserError(
-                f"{self.name} has masks but no boxes: use a segmentation protocol, or give data with boxes."
-            )
+            raise UserError(f"{self.name} has masks but no boxes: use a segmentation protocol, or data with boxes.")
 
     def select(self, rows: Sequence[int]) -> Labelled:
         """Some of the pictures, in this order; the tallies stay those of all."""

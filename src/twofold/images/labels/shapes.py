@@ -36,7 +36,7 @@ class Polygons:
     def bounds(self) -> tuple[float, float, float, float]:
         """left, top, right, bottom."""
         points = np.concatenate(self.rings)
-        return (*points.min(0).tolist(), *points.max(0).tolist())  # type: ignore[return-value]
+        return (*points.min(0).tolist(), *points.max(0).tolist())
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def bounds_of(shape: Shape) -> tuple[float, float, float, float] | None:
     if not boxes:
         return None
     array = np.array(boxes)
-    return (*array[:, :2].min(0).tolist(), *array[:, 2:].max(0).tolist())  # type: ignore[return-value]
+    return (*array[:, :2].min(0).tolist(), *array[:, 2:].max(0).tolist())
 
 
 def mask_of(shape: Shape, size: tuple[int, int], scale: tuple[float, float] = (1.0, 1.0)) -> NDArray[np.bool_]:

@@ -47,8 +47,8 @@ class Stored:
             if len(rows_found) > 1:
                 fitting = listed(self.source.names[row] for row in rows_found)
                 raise UserError(
-                    f"{self.where}: {name!r:.100} of the labels may be {fitting}: name the folder in file_name, too, or "
-                    f"give one with --images."
+                    f"{self.where}: {name!r:.100} of the labels may be {fitting}: name the folder in file_name, too, "
+                    f"or give one with --images."
                 )
         for name, rows_found in zip(wanted, found, strict=True):
             if not rows_found:

@@ -1,4 +1,4 @@
-"""What every form of labels is read into first, so that data to learn from and data to test on agree on their classes."""
+"""What every form of labels is read into first, so that training and test data agree on their classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files below a root, and how one is found by what a label file calls it. Nothing outside the root is ever named."""
+"""The files below a root, and how one is found by what a label file calls it. Nothing outside the root is named."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ def read_bytes(file: Path, most: int) -> bytes:
     try:
         return Place(str(file)).read(most)
     except DecodeError as error:
-        raise UserError(
-            f"{file} {error.reason.split(',')[0]}, too many for labels: give the file of labels."
-        ) from error
+        raise UserError(f"{file} {error.reason.split(',')[0]}, too many for labels.") from error
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror or clause(error)}): mend or remove it.") from error
 

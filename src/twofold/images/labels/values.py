@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,86 +15,12 @@ from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList, colour_text
 from twofold.images.labels.records import IGNORE
 from twofold.images.labels.sheets import Values
+from twofold.images.labels.tables import SMALL, USUAL_IGNORE, Table, count
 
 VOID = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "void/ignore", "ignore_label", "out of roi"})
-USUAL_IGNORE = 255
 SHIFTED = "\0"  # the name of 0 where it is void beside names that count from 1
 THICK = 0.1  # share of the 255s that lie deep inside 255s, above which they are no border
 MOST_VALUES = 256  # without a list of classes: more are no classes but a photograph, or numbers of objects
-MOST_RED = 63  # as a class number in the red channel
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What stands in one mask. counts: pixels of each number or colour. inner: pixels of 255 deep inside 255s."""
-
-    name: str
-    counts: Mapping[int, int]
-    colours: bool
-    palette: tuple[int, ...] = ()
-    lossy: bool = False
-    fractional: bool = False
-    inner: int = 0
-
-    def through(self, palette: Sequence[int] | None) -> Scan:
-        """The scan with its numbers as colours of a palette, of its own or of greys."""
-        if self.colours or palette is None:
-            return self
-        return replace(self, counts={colour_of(palette, v): n for v, n in self.counts.items()}, colours=True)
-
-
-def colour_of(palette: Sequence[int], value: int) -> int:
-    """The colour of a number; -1 where the palette has none."""
-    return palette[value] if 0 <= value < len(palette) else -1
-
-
-@dataclass
-class Table:
-    """What stands in a set of masks: pixels and masks of each number and each colour, and how 255 lies.
-
-    inner: pixels of 255 deep inside 255s. alone: masks with 255 and without 1. lossy, fractional, palettes: names of such
-    masks; the last of those whose palette gives a number another colour than an earlier one.
-    """
-
-    numbers: Counter[int] = field(default_factory=Counter)
-    colours: Counter[int] = field(default_factory=Counter)
-    masks: Counter[int] = field(default_factory=Counter)  # in how many a value (or colour) occurs
-    first: dict[int, str] = field(default_factory=dict)  # value (or colour) -> the first mask with it
-    inner: int = 0
-    alone: int = 0
-    lossy: list[str] = field(default_factory=list)
-    fractional: list[str] = field(default_factory=list)
-    palettes: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, scans: Sequence[Scan]) -> Table:
-        """The table of some masks."""
-        table = cls()
-        seen: dict[int, int] = {}
-        for scan in scans:
-            (table.colours if scan.colours else table.numbers).update(scan.counts)
-            table.masks.update(scan.counts.keys())
-            for value in scan.counts:
-                table.first.setdefault(value, scan.name)
-            table.inner += scan.inner
-            table.alone += USUAL_IGNORE in scan.counts and 1 not in scan.counts
-            table.lossy += [scan.name] * scan.lossy
-            table.fractional += [scan.name] * scan.fractional
-            shown = {v: colour_of(scan.palette, v) for v in scan.counts} if scan.palette and not scan.colours else {}
-            table.palettes += [scan.name] * any(seen.setdefault(v, colour) != colour for v, colour in shown.items())
-        return table
-
-    @property
-    def grey(self) -> bool:
-        """Whether all colours are grey, so that they may be numbers."""
-        return bool(self.colours) and all(c >> 16 == c & 255 and c >> 8 & 255 == c & 255 for c in self.colours)
-
-    @property
-    def red(self) -> bool:
-        """Whether all colours are small numbers in the red channel."""
-        return bool(self.colours) and all(
-            c & 0xFFFF == 0 and (c >> 16 <= MOST_RED or c >> 16 == USUAL_IGNORE) for c in self.colours
-        )
 
 
 @dataclass(frozen=True)
@@ -116,10 +42,14 @@ class Meaning:
         """int16 (h, w) of the classes. Values that have none raise KeyError, or are snapped."""
         if colours and self.by:
             values = values >> 16
-        found, back = np.unique(values, return_inverse=True)
         known = np.array(sorted(self.number), np.int64)
+        found = np.array(sorted(count(values)), np.int64)
         classes = [self.number[v if v in self.number else self._nearest(v, known)] for v in found.tolist()]
-        return torch.from_numpy(np.array(classes, np.int16)[back.reshape(values.shape)])
+        if found[0] >= 0 and found[-1] < SMALL:
+            table = np.zeros(found[-1] + 1, np.int16)
+            table[found] = classes
+            return torch.from_numpy(table[values])
+        return torch.from_numpy(np.array(classes, np.int16)[np.searchsorted(found, values)])
 
     def _nearest(self, value: int, known: Values) -> int:
         if not self.snap:
@@ -185,8 +115,8 @@ def _colours_unknown(name: str, table: Table) -> UserError:
     first = sorted(table.colours, key=lambda c: -table.colours[c])[:3]
     lines = ", ".join(f"name{k}:{colour_text(c)}" for k, c in enumerate(first))
     return UserError(
-        f"{name} has masks of {len(table.colours):,} colours and no labelmap.txt that names them ({shown}): give --classes a "
-        f"file with a line for each class, such as {lines}."
+        f"{name} has masks of {len(table.colours):,} colours and no labelmap.txt that names them ({shown}): give "
+        f"--classes a file with a line for each class, such as {lines}."
     )
 
 
@@ -198,8 +128,8 @@ def _by_colour(name: str, table: Table, classes: ClassList, snap: bool, notes: N
         share = sum(strange.values()) / sum(table.colours.values())
         raise UserError(
             f"{name} has {len(strange):,} colours that {classes.where} lacks, {share:.2%} of the pixels (such as "
-            f"{colour_text(colour)}, {strange[colour]:,} pixels, in {table.first[colour]}): add them there, or give --snap "
-            f"to take the nearest colour."
+            f"{colour_text(colour)}, {strange[colour]:,} pixels, in {table.first[colour]}): add them there, or give "
+            f"--snap to take the nearest colour."
         )
     if strange:
         notes.add("pixels of colours that no class has, given to the nearest", "see --snap", sum(strange.values()))
@@ -222,8 +152,8 @@ def _by_number(
         void = {value for value, one in known.items() if one.lower() in VOID and len(known) > 1}
         if void:
             notes.say(
-                f"Ignored, by name: {listed(f'{known[v]} ({v})' for v in sorted(void))}; give --ignore-id another value "
-                f"to learn it as a class."
+                f"Ignored, by name: {listed(f'{known[v]} ({v})' for v in sorted(void))}; give --ignore-id another "
+                f"value to learn it as a class."
             )
         ignored |= void
         if USUAL_IGNORE in used and USUAL_IGNORE not in known:
@@ -270,8 +200,8 @@ def _found(name: str, used: set[int], ignore: Sequence[int], notes: Notes) -> di
         values.remove(USUAL_IGNORE)
     if len(values) > MOST_VALUES:
         raise UserError(
-            f"{name}: masks have {len(values):,} different values, which no list of classes names; they may be numbers of "
-            f"objects or photographs: give the folder of class masks, or --classes."
+            f"{name}: masks have {len(values):,} different values, which no list of classes names; they may be numbers "
+            f"of objects or photographs: give the folder of class masks, or --classes."
         )
     notes.say(f"No list names the classes: they are called by their mask values ({listed(values, 12)}).")
     top = max(values, default=0)
@@ -298,8 +228,8 @@ def _known(used: set[int], classes: ClassList, ignore: Sequence[int], notes: Not
             return {0: "background", 1: names[0]}
         if 0 in plain:
             notes.say(
-                f"Mask values go to {len(names)} and there are {len(names)} names: 0 is read as void and ignored, names "
-                f"count from 1; give --classes with a name for 0 to learn it."
+                f"Mask values go to {len(names)} and there are {len(names)} names: 0 is read as void and ignored, "
+                f"names count from 1; give --classes with a name for 0 to learn it."
             )
             return {0: SHIFTED} | {k + 1: one for k, one in enumerate(names)}
         notes.say(f"Mask values go from {min(plain)} to {len(names)}, without 0: the {len(names)} names count from 1.")
@@ -318,9 +248,11 @@ def _values_unknown(
 ) -> UserError:
     worst = max(strange, key=lambda value: numbers[value])
     where = table.first.get(worst) or table.first.get(worst << 16 | worst << 8 | worst) or table.first.get(worst << 16)
+    total = shares(numbers, False)
     lacking = "no class has" if classes is None else f"{classes.where} lacks"
+    ids = ",".join(map(str, (*ignore, worst)))
     return UserError(
-        f"{name}: masks have values that {lacking} ({listed(sorted(strange), 12)}; {worst} in "
-        f"{numbers[worst]:,} pixels, such as of {where}) beside {known} classes; all values are "
-        f"{shares(numbers, False)}: give --ignore-id {','.join(map(str, (*ignore, worst)))} to leave it out, or --classes with a name for each value."
+        f"{name}: masks have values that {lacking} ({listed(sorted(strange), 12)}; {worst} in {numbers[worst]:,} "
+        f"pixels, such as of {where}) beside {known} classes; all values are {total}: give --ignore-id {ids} "
+        f"to leave it out, or --classes with a name for each value."
     )

@@ -47,8 +47,8 @@ def open_voc(
             sheet.marks += _marks(thing, file, names, notes)
     if not sheets:
         raise UserError(
-            f"{name}: no picture was found for any of {len(trees):,} XML files (such as {trees[0][0]}): give the folder "
-            f"that holds them with --images."
+            f"{name}: no picture was found for any of {len(trees):,} XML files (such as {trees[0][0]}): give the "
+            f"folder that holds them with --images."
         )
     stored.note_unlisted(set(sheets), notes)
     marks = [mark for sheet in sheets.values() for mark in sheet.marks]
@@ -79,8 +79,9 @@ def _class_names(name: str, found: list[str], classes: ClassList | None, notes: 
         return found
     strange = [one for one in found if one not in classes.names]
     if strange:
+        known = listed(classes.names, 12)
         raise UserError(
-            f"{name} has objects called {listed(strange, 6)}, which {classes.where} lacks ({listed(classes.names, 12)}): "
+            f"{name} has objects called {listed(strange, 6)}, which {classes.where} lacks ({known}): "
             f"add them there, or give another list with --classes."
         )
     notes.say(f"Classes are those of {classes.where}.")
@@ -156,7 +157,7 @@ def _from_one(marks: Sequence[Mark], wishes: Wishes, notes: Notes) -> None:
     boxes = np.array([mark.box for mark in real], np.float64).reshape(-1, 4)
     if not len(boxes) or are_fractions(boxes):
         return
-    swapped = (boxes[:, :2] > boxes[:, 2:]).any(1)
+    swapped = np.any(boxes[:, :2] > boxes[:, 2:], axis=1)
     if swapped.sum() >= MANY and swapped.mean() > 0.5:
         return  # another form, which is for `settle_form` to say
     for mark, box, turned in zip(real, boxes, swapped.tolist(), strict=True):

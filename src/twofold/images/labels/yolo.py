@@ -44,7 +44,7 @@ def open_yolo(
     name: str, root: Path, files: Sequence[str], stored: Stored, classes: ClassList | None, keypoints: bool,
     wishes: Wishes,
 ) -> Annotated:  # fmt: skip
-    """The labels of text files, relative to the root. keypoints: points follow the box in each line. Raises UserError."""
+    """The labels of text files, relative to the root. keypoints: points follow the box in a line. Raises UserError."""
     notes, pictures = Notes(), stored.source.names
     found = match(pictures, files, IMAGE_FOLDERS | TEXT_FOLDERS)
     labelled = sum(bool(one) for one in found)
@@ -98,9 +98,7 @@ def _line(row: str, where: str, keypoints: bool, notes: Notes) -> Line | None:
     except ValueError:
         numbers = [math.nan]
     if len(numbers) < 4 or not all(map(math.isfinite, numbers)):
-        raise UserError(
-            f"{where} is {row.strip()!r:.80}: a line is a class and four numbers, or a class and a polygon."
-        )
+        raise UserError(f"{where} is {row.strip()!r:.80}: a line is a class and four numbers, or more of a polygon.")
     if len(numbers) == 5 or keypoints:
         kind = "confidences" if len(numbers) == 5 else "keypoints"
         if len(numbers) > 4:
@@ -108,8 +106,8 @@ def _line(row: str, where: str, keypoints: bool, notes: Notes) -> Line | None:
         numbers = numbers[:4]
     elif len(numbers) > 4 and len(numbers) % 2:
         raise UserError(
-            f"{where} has {len(numbers)} numbers behind its class: a box has four, a polygon an even number of at least "
-            f"six."
+            f"{where} has {len(numbers)} numbers behind its class: a box has four, a polygon an even number of at "
+            f"least six."
         )
     return Line(words[0], tuple(numbers), where)
 
@@ -158,7 +156,7 @@ def _mark(line: Line, names: Sequence[str], form: str) -> Mark:
     number = _number(line.name)
     place = names.index(line.name) if number is None else number
     if len(line.numbers) == 4:
-        return Mark(line.numbers, place, line.where)  # type: ignore[arg-type]
+        return Mark(line.numbers, place, line.where)
     x, y = line.numbers[0::2], line.numbers[1::2]
     corners = min(x), min(y), max(x), max(y)
     return Mark(of_corners(corners, form), place, line.where, segmentation=[list(line.numbers)])
@@ -169,6 +167,6 @@ def _refuse_pixels(name: str, sheets: Sequence[Sheet]) -> None:
     large = [mark for mark in marks if mark.box is not None and max(mark.box) > FRACTION]
     if large:
         raise UserError(
-            f"{name}: {len(large):,} of {len(marks):,} boxes have numbers above {FRACTION} (such as {large[0].where}), so "
-            f"they look like pixels where YOLO has fractions: give --boxes xyxy, xywh or cxcywh to read them so."
+            f"{name}: {len(large):,} of {len(marks):,} boxes have numbers above {FRACTION} (such as {large[0].where}), "
+            f"so they look like pixels where YOLO has fractions: give --boxes xyxy, xywh or cxcywh to read them so."
         )
