@@ -12,7 +12,7 @@ from twofold.images.systems import RECIPES
 MODELS = ("random:",)
 FILES = (
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar", ".tgz", ".npz", ".npy",
-    ".txt", ".lst", ".list",
+    ".txt", ".lst", ".list", ".json", ".yaml", ".yml",
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ WING = Wing(
     opens=opens,
     verbs={
         "pretrain": Verb(options.Pretrain, "twofold.images.jobs.pretrain:run"),
-        "check": Verb(options.Pretrain, "twofold.images.jobs.check:run"),
+        "check": Verb(options.Check, "twofold.images.jobs.check:run"),
         "evaluate": Verb(options.Evaluate, "twofold.images.jobs.evaluate:run"),
         "compare": Verb(options.Compare, "twofold.images.jobs.compare:run"),
         "embed": Verb(options.Embed, "twofold.images.jobs.embed:run"),

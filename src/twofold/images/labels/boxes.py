@@ -28,6 +28,8 @@ KEYS = {
 FRACTION = 1.5  # no number of a file above this: its boxes are fractions of the picture
 BEYOND = 1.5  # pixels
 FEW = 0.05  # of the boxes may leave their picture, as labels of borders do
+SEVERAL = 3  # boxes
+MOST, MANY = 0.5, 10  # share of the boxes, and boxes, from which on they cannot be meant for these pictures
 
 Boxes = NDArray[np.float64]  # (n, 4)
 Four = tuple[float, float, float, float]
@@ -121,15 +123,19 @@ def settle_form(name: str, boxes: Boxes, sizes: Boxes, usual: str, given: str | 
             f"{name}: the numbers of all {len(boxes):,} boxes are at most {boxes.max():.3g}, so they look like "
             f"fractions of the picture: give --boxes {likely[0]} ({WORDS[likely[0]]}) or another form to read them so."
         )
-    leaves = {form: outside(boxes, sizes, form).mean() for form in FORMS}
-    fitting = [form for form in ("xyxy", "xywh", "cxcywh") if form != usual and not leaves[form]]
-    if leaves[usual] > FEW:
-        likely_form = (
-            f"but none as {WORDS[fitting[0]]}: give --boxes {fitting[0]}" if fitting
-            else f"and some in every other form: mend the file, or give --boxes {usual} to clip them"
-        )  # fmt: skip
+    leaves = {form: outside(boxes, sizes, form) for form in FORMS}
+    share = leaves[usual].mean()
+    fitting = [form for form in ("xyxy", "xywh", "cxcywh") if form != usual and not leaves[form].any()]
+    if fitting == ["cxcywh"] and leaves[usual].sum() < SEVERAL:
+        fitting = []  # which any box is that lies a little over the edge
+    if share > FEW and fitting:
         raise UserError(
-            f"{name}: {leaves[usual]:.0%} of {len(boxes):,} boxes leave their picture read as {WORDS[usual]}, "
-            f"{likely_form}."
+            f"{name}: {share:.0%} of {len(boxes):,} boxes leave their picture read as {WORDS[usual]}, but none as "
+            f"{WORDS[fitting[0]]}: give --boxes {fitting[0]}, or --boxes {usual} to clip them."
+        )
+    if share > MOST and len(boxes) >= MANY:
+        raise UserError(
+            f"{name}: {share:.0%} of {len(boxes):,} boxes leave their picture read as {WORDS[usual]}, and some in "
+            f"every other form: give the pictures that were labelled, or --boxes {usual} to clip them."
         )
     return usual, False

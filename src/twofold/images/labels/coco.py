@@ -14,6 +14,7 @@ from twofold.errors import UserError, clause
 from twofold.images.labels.annotated import Annotated, Mark, Sheet
 from twofold.images.labels.boxes import BoxError, Four, corners, of_corners, read_box
 from twofold.images.labels.findings import Notes, listed
+from twofold.images.labels.lists import class_list
 from twofold.images.labels.stored import Stored, pictures_for
 from twofold.images.labels.survey import Wishes
 from twofold.images.labels.tree import read_bytes
@@ -145,11 +146,26 @@ def _categories(
             f"{file}: annotations[{k}] has category_id {lacking!r:.40}, which categories lacks ({count:,} such "
             f"annotations; ids are {listed(names, 12)}): add the category or remove them."
         )
-    ordered = sorted(names, key=lambda key: (isinstance(key, str), key))
+    if wishes.classes:
+        names = _in_order(file, names, used, wishes.classes)
+        ordered = list(names)
+    else:
+        ordered = sorted(names, key=lambda key: (isinstance(key, str), key))
     classes = list(dict.fromkeys(names[key] for key in ordered))
     if len(classes) < len(names):
         notes.say(f"{len(names)} categories have {len(classes)} names: those of one name are one class.")
     return classes, {key: classes.index(names[key]) for key in ordered}
+
+
+def _in_order(file: Path, names: dict[Any, str], used: Counter[Any], wanted: str) -> dict[Any, str]:
+    """The categories of a list of the user's, in its order. Raises UserError where it lacks one that occurs."""
+    known = class_list(wanted, [])
+    assert known is not None
+    lacking = [name for key, name in names.items() if used[key] and name not in known.names]
+    if lacking:
+        raise UserError(f"{file} has objects of {listed(lacking)}, which {known.where} lacks: add them there.")
+    place = {name: k for k, name in enumerate(known.names)}
+    return {key: names[key] for key in sorted(names, key=lambda k: place.get(names[k], -1)) if names[key] in place}
 
 
 def _child(category: dict[str, Any], name: str) -> bool:

@@ -56,8 +56,8 @@ def near_copies(train: Labelled, test: Labelled) -> Leak:
     """Compare every test picture with all training pictures by a 64-bit perceptual hash and by their names.
 
     A near copy differs in at most 8 bits, as it is or mirrored, or in at most 12 where both names are of one sequence
-    of frames; copies that an export has augmented (name.rf.HASH) are known by their names. Raises UserError for pictures
-    that cannot be read.
+    of frames; copies that an export has augmented (name.rf.HASH) are known by their names. Raises UserError for
+    pictures that cannot be read.
     """
     theirs, ours, mirrored = hashes(train), hashes(test), hashes(test, mirrored=True)
     by_base: dict[str, int] = {}
@@ -89,7 +89,8 @@ def hold_out(data: Labelled, share: float = 0.2, seed: int = 0) -> tuple[Labelle
     order = torch.randperm(len(groups), generator=generator(seed, "groups", len(data))).tolist()
     if len(groups) < 2:
         raise UserError(
-            f"{data.name}: all {len(data):,} pictures hang together by near copies: give pictures to test on, by --test."
+            f"{data.name}: all {len(data):,} pictures hang together by near copies, so none can be held out: give "
+            f"others to test on, by --test."
         )
     wanted = max(1, round(share * len(data)))
     test: list[int] = []

@@ -47,7 +47,7 @@ def split_masks(names: Sequence[str]) -> tuple[list[str], list[str]]:
     if not masks:
         masks = [name for name in names if _has_mask_end(name)]
     if not masks:
-        masks = _twins(names)
+        masks = _twins([name for name in names if by_folder[name] != "image"])
     rest = set(masks)
     pictures = [name for name in names if name not in rest and by_folder[name] != "other"]
     in_folders = [name for name in pictures if by_folder[name] == "image"]
@@ -75,8 +75,10 @@ def _twins(names: Sequence[str]) -> list[str]:
     for name in names:
         by_stem[posixpath.splitext(name)[0]].append(name)
     pairs = [both for both in by_stem.values() if len(both) == 2]
+    if len(pairs) < len(by_stem):
+        return []
     masks = [name for both in pairs for name in both if re.search(r"\.(png|bmp|tiff?)$", name, re.IGNORECASE)]
-    return masks if pairs and len(masks) == len(pairs) else []
+    return masks if len(masks) == len(pairs) else []
 
 
 def match(

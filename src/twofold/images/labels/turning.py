@@ -125,7 +125,7 @@ def _note_turns(fits: Sequence[Fit], notes: Notes) -> None:
     ]
     if counts["drawn"]:
         parts.append(f"{counts['drawn']:,} with the stored size but boxes of the turned picture, taken as turned")
-    notes.say(f"EXIF turns {sum(counts.values()):,} pictures: {', '.join(parts)}.")
+    notes.say(f"Pictures turned by EXIF: {sum(counts.values()):,} ({', '.join(parts)}).")
 
 
 def _wh(size: Size) -> str:
