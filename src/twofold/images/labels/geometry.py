@@ -38,7 +38,7 @@ def resize(found: Instances, old: tuple[int, int], new: tuple[int, int]) -> Inst
 
 def visible(found: Instances) -> Instances:
     """The instances of which something is left: a box of at least a pixel each way and, where there are masks, a pixel
-    of the mask. With masks the box is drawn around what is left of the mask, where that is less than the box."""
+    of the mask. Sides of a box that lie more than a pixel beyond what is left of the mask are drawn to it."""
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     keep = (sides >= LEAST).all(1)
     if found.masks is None:
@@ -46,10 +46,9 @@ def visible(found: Instances) -> Instances:
     kept = found.select(keep & found.masks.flatten(1).any(1))
     assert kept.masks is not None
     around = boxes_around(kept.masks)
-    low = torch.maximum(kept.boxes[:, :2], around[:, :2])
-    high = torch.minimum(kept.boxes[:, 2:], around[:, 2:])
-    drawn = torch.cat([low, high], 1)
-    fits = (high - low >= LEAST).all(1, keepdim=True)  # a mask outside its box: the mask is believed
+    inwards = torch.cat([around[:, :2] - kept.boxes[:, :2], kept.boxes[:, 2:] - around[:, 2:]], 1)
+    drawn = torch.where(inwards > 1, around, kept.boxes)
+    fits = (drawn[:, 2:] - drawn[:, :2] >= LEAST).all(1, keepdim=True)  # a mask outside its box: the mask is believed
     return _with(kept, torch.where(fits, drawn, around), kept.masks)
 
 

@@ -13,7 +13,7 @@ from twofold.images.labels.annotated import Annotated, Mark, Sheet
 from twofold.images.labels.boxes import FRACTION, of_corners
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList
-from twofold.images.labels.pairing import IMAGE_FOLDERS, TEXT_FOLDERS, match
+from twofold.images.labels.pairing import IMAGE_FOLDERS, TEXT_FOLDERS, match, refuse_shared
 from twofold.images.labels.stored import Stored
 from twofold.images.labels.survey import Wishes
 from twofold.images.labels.tree import read_text
@@ -47,6 +47,7 @@ def open_yolo(
     """The labels of text files, relative to the root. keypoints: points follow the box in a line. Raises UserError."""
     notes, pictures = Notes(), stored.source.names
     found = match(pictures, files, IMAGE_FOLDERS | TEXT_FOLDERS)
+    refuse_shared(name, pictures, files, found)
     labelled = sum(bool(one) for one in found)
     if not labelled:
         raise UserError(
