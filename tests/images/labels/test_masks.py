@@ -284,6 +284,28 @@ def test_lossy_webp_is_refused_and_lossless_read(tmp_path):
     np.testing.assert_array_equal(open_labelled(tmp_path / "lossless").mask(0).numpy(), DISC.astype(int))
 
 
+def blurred(mode: str = "L") -> Image.Image:
+    """A mask of 0 and 255 that was resized smoothly."""
+    small = Image.fromarray(disc(255)).resize((30, 20), Image.Resampling.BILINEAR)
+    return small.resize((60, 40), Image.Resampling.BILINEAR).convert(mode)
+
+
+@pytest.mark.parametrize(("mode", "ending"), [("L", "png"), ("RGB", "png"), ("L", "jpg"), ("RGB", "jpg")])
+@pytest.mark.parametrize("given", [None, "skin,polyp"])
+def test_two_values_with_blurred_edges_are_asked_about_and_snapped(tmp_path, mode, ending, given):
+    photo(tmp_path / "images" / "0.jpg", 600, 400)
+    (tmp_path / "masks").mkdir()
+    blurred(mode).resize((600, 400), Image.Resampling.BILINEAR).save(tmp_path / "masks" / f"0.{ending}", quality=95)
+    with pytest.raises(
+        UserError, match=r"0 and 255 with .* values between .* give --snap|JPEG.*or give --snap to take"
+    ):
+        open_labelled(tmp_path, classes=given)
+    data = open_labelled(tmp_path, classes=given, snap=True)
+    assert data.classes == (("background", "object") if given is None else ("skin", "polyp"))
+    wanted = np.array(Image.fromarray(disc(255)).resize((600, 400), Image.Resampling.BILINEAR)) > 127
+    assert (data.mask(0).numpy() == wanted).mean() > 0.98 and noted(data, "given to the nearest")
+
+
 def test_values_between_whole_numbers_are_refused(tmp_path):
     photo(tmp_path / "images" / "0.jpg")
     (tmp_path / "masks").mkdir()

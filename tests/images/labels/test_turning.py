@@ -72,6 +72,15 @@ def test_every_turn_can_be_taken_back(tmp_path, turn):
     assert frame_of(source, 0) == Frame(40, 60, turn)
 
 
+def test_a_turn_behind_the_pixels_of_a_png_is_known(tmp_path):
+    data = photo(tmp_path / "a.png", turn=6).read_bytes()
+    at = data.index(b"eXIf") - 4
+    end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+    last = data.index(b"IEND") - 4
+    (tmp_path / "a.png").write_bytes(data[:at] + data[end:last] + data[at:end] + data[last:])
+    assert frame_of(open_source(str(tmp_path)), 0) == Frame(40, 60, 6)
+
+
 def test_tiff_gives_its_turned_size_and_its_stored_one_is_known(tmp_path):
     photo(tmp_path / "a.tif", turn=6)
     found = frame_of(open_source(str(tmp_path)), 0)

@@ -218,3 +218,11 @@ def test_a_yaml_from_a_stranger_is_refused_in_a_sentence(tmp_path, content, word
     text(tmp_path / "a.txt")
     with pytest.raises(UserError, match=words):
         open_labelled(yaml(tmp_path / "data.yaml", content))
+
+
+def test_a_yaml_that_lies_elsewhere_is_told_where_the_pictures_are(tmp_path):
+    split(tmp_path / "set", "")
+    file = yaml(tmp_path / "config" / "coco.yaml", "path: ../set\ntrain: train/images\nnames: [bad, good]\n")
+    with pytest.raises(UserError, match=r"holds labels and no pictures|names no pictures below .*--images"):
+        open_labelled(file)
+    assert list(open_labelled(file, images=str(tmp_path / "set")).names) == ["train/images/0.jpg"]

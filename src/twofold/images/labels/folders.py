@@ -28,7 +28,7 @@ from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.tree import files_below
 from twofold.images.labels.voc import open_voc
 from twofold.images.labels.yolo import label_files, open_yolo
-from twofold.images.labels.yolo_yaml import find_yaml, names_in
+from twofold.images.labels.yolo_yaml import Table, find_yaml, listed_pictures, names_in, read_table, split_pictures
 from twofold.images.reading.source import is_image
 
 MOST_JSON = 20  # files; where there are more they are not COCO's
@@ -126,10 +126,9 @@ def open_folder(name: str, folder: Path, wishes: Wishes) -> Survey:
         if len(found.json) > 1:
             raise UserError(f"{name} holds several COCO files ({listed(found.json, 6)}): give one of them.")
         return open_coco(name, found.root / found.json[0], wishes)
-    survey = {"voc": _voc, "masks": _masks, "yolo": _yolo}[form](name, found, wishes)
-    others = [WORDS[other] for other in wanted if other != form]
-    if others and isinstance(getattr(survey, "notes", None), Notes):
-        survey.notes.say(f"Labels are read from {WORDS[form]}; {' and '.join(others)} lie here, too.")  # type: ignore[attr-defined]
+    survey = (_voc if form == "voc" else _masks if form == "masks" else _yolo)(name, found, wishes)
+    if others := " and ".join(WORDS[other] for other in wanted if other != form):
+        survey.notes.say(f"Labels are read from {WORDS[form]}; {others} lie here, too.")
     return survey
 
 
@@ -155,9 +154,9 @@ def _voc(name: str, found: Layout, wishes: Wishes, stems: frozenset[str] | None 
     return open_voc(name, found.root, files, _stored(found, wishes), classes, wishes)
 
 
-def _yolo(name: str, found: Layout, wishes: Wishes) -> Survey:
-    stored = _stored(found, wishes)
-    table = find_yaml([found.root, found.root.parent])
+def _yolo(name: str, found: Layout, wishes: Wishes, table: Table | None = None) -> Survey:
+    stored = of_names(found.root, found.pictures) if table else _stored(found, wishes)
+    table = table or find_yaml([found.root, found.root.parent])
     classes = class_list(wishes.classes, []) or (names_in(table) if table else None)
     classes = classes or class_list(None, [found.root, found.root.parent, *_folders(found.root, found.texts)])
     return open_yolo(name, found.root, found.texts, stored, classes, bool(table and table.keypoints), wishes)
@@ -214,8 +213,6 @@ def _matched(name: str, pictures: Stored, masks: Stored, wishes: Wishes, stems: 
 
 def open_list(name: str, file: Path, wishes: Wishes) -> Survey:
     """The pictures of a text list: of VOC's ImageSets, or of paths with YOLO's text files."""
-    from twofold.images.labels.yolo_yaml import listed_pictures
-
     if file.absolute().parent.parent.name == "ImageSets":
         found = layout_of(file.absolute().parent.parent.parent)
         stems = frozenset(line.split()[0] for line in file.read_text("utf-8", "replace").splitlines() if line.split())
@@ -228,9 +225,8 @@ def open_list(name: str, file: Path, wishes: Wishes) -> Survey:
 
 def open_yaml(name: str, file: Path, split: str, wishes: Wishes) -> Survey:
     """One split of a data.yaml."""
-    from twofold.images.labels.yolo_yaml import read_table, split_pictures
-
     table = read_table(file)
-    found = layout_of(file.absolute().parent)
-    pictures = split_pictures(table, split, found.pictures)
-    return _yolo(name, Layout(found.root, pictures, [], [], found.texts, []), wishes)
+    root = Path(wishes.images) if wishes.images and Path(wishes.images).is_dir() else file.parent
+    found = layout_of(root.absolute())
+    pictures = split_pictures(table, split, found.root, found.pictures)
+    return _yolo(name, Layout(found.root, pictures, [], [], found.texts, []), wishes, table)

@@ -15,7 +15,7 @@ from twofold.images.labels.pictures import Frame, frames_of, in_threads, nearest
 from twofold.images.labels.records import IGNORE, Labelled, Tally
 from twofold.images.labels.sheets import Sheet, Values, read_sheet
 from twofold.images.labels.survey import Survey, Wishes
-from twofold.images.labels.tables import USUAL_IGNORE, Scan, Table, count
+from twofold.images.labels.tables import USUAL_IGNORE, Scan, Table, channel_of, count
 from twofold.images.labels.turning import Fit, fit_all
 from twofold.images.labels.values import Meaning, settle
 from twofold.images.reading.source import DecodeError, Source, digest
@@ -36,11 +36,26 @@ class Pair:
 
 @dataclass(frozen=True)
 class Agreed:
-    """What values mean, and which numbers stand for colours: those of palettes, those of greys."""
+    """What values mean, and how they are brought to one form. by_palette, by_grey: numbers of palettes, or of grey,
+    stand for their colours. channel: colours stand for numbers: "grey" or "red", else "".
+    """
 
     meaning: Meaning
     by_palette: bool
     by_grey: bool
+    channel: str
+
+    def of_scan(self, scan: Scan) -> Scan:
+        """A scan in that form."""
+        return _brought(scan, self.by_palette, self.by_grey, self.channel)
+
+    def of_sheet(self, sheet: Sheet) -> Values:
+        """The values of a mask in that form."""
+        if sheet.colours:
+            return sheet.values >> 16 if self.channel else sheet.values
+        palette = sheet.palette if self.by_palette else ()
+        palette = GREYS if self.by_grey and not sheet.palette else palette
+        return np.array(palette, np.int64)[np.clip(sheet.values, 0, len(palette) - 1)] if palette else sheet.values
 
 
 class Masked(Survey):
@@ -82,7 +97,8 @@ class Masked(Survey):
         except DecodeError as error:
             return error.reason
         table = count(sheet.values)
-        inner = 0 if sheet.colours or USUAL_IGNORE not in table else _inner(sheet.values == USUAL_IGNORE)
+        whole = (sheet.values >> 16 if sheet.colours else sheet.values) == USUAL_IGNORE
+        inner = _inner(whole) if whole.any() else 0
         name, lossy = self.masks.names[row], bool(sheet.lossy)
         found = Scan(name, table, sheet.colours, sheet.palette, lossy, sheet.fractional, inner)
         return found, (sheet.values.shape[0], sheet.values.shape[1])
@@ -92,15 +108,17 @@ class Masked(Survey):
         scans = [*self.scans, *(other.scans if other else [])]
         classes = self.classes or (other.classes if other else None)
         by_palette, by_grey = _numbers_are_colours(scans, classes)
-        scans = [_through(scan, by_palette, by_grey) for scan in scans]
-        wishes = self.wishes
-        meaning = settle(self.name, Table.of(scans), classes, wishes.ignore, wishes.snap, self.notes)
-        return Agreed(meaning, by_palette, by_grey)
+        channel = "" if classes is not None and classes.colours is not None else channel_of(scans)
+        if channel:
+            where = "grey stored in three channels" if channel == "grey" else "the number in the red channel"
+            self.notes.say(f"Masks are RGB, read as class numbers: {where}.")
+        table = Table.of([_brought(scan, by_palette, by_grey, channel) for scan in scans])
+        meaning = settle(self.name, table, classes, self.wishes.ignore, self.wishes.snap, self.notes)
+        return Agreed(meaning, by_palette, by_grey, channel)
 
     def labelled(self, agreed: Agreed) -> Labelled:
         """The pictures with their masks; a class that never occurs is named."""
-        scans = [_through(scan, agreed.by_palette, agreed.by_grey) for scan in self.scans]
-        tallies = _tallies(Table.of(scans), agreed.meaning)
+        tallies = _tallies(Table.of([agreed.of_scan(scan) for scan in self.scans]), agreed.meaning)
         occurring = {tally.name for tally in tallies if tally.count}
         never = [name for name in agreed.meaning.classes if name not in occurring]
         if never:
@@ -126,8 +144,7 @@ class Masked(Survey):
         pair = self.pairs[i]
         name = self.masks.names[pair.mask]
         try:
-            values, colours = _sheet_values(read_sheet(self.masks.fetch(pair.mask)), agreed)
-            mask = agreed.meaning.apply(values, colours)
+            mask = agreed.meaning.apply(agreed.of_sheet(read_sheet(self.masks.fetch(pair.mask))))
         except DecodeError as error:
             raise UserError(f"{name} of {self.name} cannot be read ({error.reason}): mend or remove it.") from error
         except KeyError as error:
@@ -156,33 +173,17 @@ def _numbers_are_colours(scans: Sequence[Scan], classes: ClassList | None) -> tu
     return bool(palette) and set(palette) <= known, beyond and set(grey) <= known
 
 
-def _through(scan: Scan, by_palette: bool, by_grey: bool) -> Scan:
-    if scan.palette:
-        return scan.through(scan.palette if by_palette else None)
-    return scan.through(GREYS if by_grey else None)
-
-
-def _sheet_values(sheet: Sheet, agreed: Agreed) -> tuple[Values, bool]:
-    """The values of a mask as `Meaning.apply` takes them, and whether they are colours."""
-    palette = sheet.palette if agreed.by_palette and sheet.palette else ()
-    palette = GREYS if agreed.by_grey and not sheet.palette else palette
-    if sheet.colours or not palette:
-        return sheet.values, sheet.colours
-    return np.array(palette, np.int64)[np.clip(sheet.values, 0, len(palette) - 1)], True
+def _brought(scan: Scan, by_palette: bool, by_grey: bool, channel: str) -> Scan:
+    palette = scan.palette if scan.palette and by_palette else GREYS if by_grey and not scan.palette else None
+    return scan.in_channel() if channel else scan.through(palette)
 
 
 def _tallies(table: Table, meaning: Meaning) -> tuple[Tally, ...]:
-    """Pixels of each value, in the order of the classes, the ignored ones last; of values that are snapped together."""
-    counts = dict(table.numbers if not table.colours else table.colours)
-    if meaning.by:
-        counts = {}
-        for value, n in (*table.numbers.items(), *((c >> 16, n) for c, n in table.colours.items())):
-            counts[value] = counts.get(value, 0) + n
+    """Pixels of each value, in the order of the classes, the ignored ones last; snapped values are in none of them."""
+    counts = table.colours if meaning.colours else table.numbers
     out = []
     for value, number in sorted(meaning.number.items(), key=lambda kv: (kv[1] == IGNORE, kv[1], kv[0])):
         name = "ignored" if number == IGNORE else meaning.classes[number]
-        masks = table.masks[value] if not meaning.by else max(table.masks[value], table.masks[value << 16 | (
-            (value << 8 | value) if meaning.by == "grey" else 0)])  # fmt: skip
-        if counts.get(value, 0) or number != IGNORE:
-            out.append(Tally(meaning.value_text(value), name, counts.get(value, 0), masks, "pixels"))
+        if counts[value] or number != IGNORE:
+            out.append(Tally(meaning.value_text(value), name, counts[value], table.masks[value], "pixels"))
     return tuple(out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ T = TypeVar("T")
 SWAPS = (5, 6, 7, 8)  # EXIF turns by which height and width change places
 BACK = {6: 8, 8: 6}  # the other turns are their own way back
 TASK = 16  # pictures a task of the pool
+PNG_START = 8  # bytes before the first chunk
+PNG_TEXT = (b"eXIf", b"iTXt", b"zTXt", b"tEXt")
+MOST_CHUNKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,25 @@ def frame_of(source: Source, i: int) -> Frame:
         file.seek(0)
         try:
             image = open_header(file)
-            # Pillow would decode a whole PNG to look for EXIF behind the pixels.
-            turn = 1 if image.format == "PNG" and "exif" not in image.info else orientation(image)
             width, height = image.size
+            turn = orientation(image) if image.format != "PNG" or _may_turn(file) else 1
         except Exception as error:  # Pillow's plugins raise nearly everything on broken files
             raise DecodeError(explain(error, head)) from error
     if image.format == "TIFF" and turn in SWAPS:  # the one format whose header gives the turned size
         height, width = width, height
     return Frame(height, width, turn)
+
+
+def _may_turn(file: BinaryIO) -> bool:
+    """Whether a PNG has a chunk that may hold EXIF, before its pixels or behind; without one it has no turn."""
+    at = PNG_START
+    for _ in range(MOST_CHUNKS):
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] in PNG_TEXT:
+            return len(head) == 8
+        at += 12 + int.from_bytes(head[:4], "big")
+    return True
 
 
 def turned_back(x: Tensor, turn: int) -> Tensor:

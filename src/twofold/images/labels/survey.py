@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from twofold.images.labels.findings import Notes
 from twofold.images.labels.records import Labelled
 
 
@@ -28,6 +29,7 @@ class Survey(ABC):
 
     kind: str  # "boxes" or "masks"
     name: str
+    notes: Notes
 
     @abstractmethod
     def agree(self, other: Any) -> Any:

@@ -15,33 +15,29 @@ from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList, colour_text
 from twofold.images.labels.records import IGNORE
 from twofold.images.labels.sheets import Values
-from twofold.images.labels.tables import SMALL, USUAL_IGNORE, Table, count
+from twofold.images.labels.tables import SMALL, THICK, USUAL_IGNORE, Table, count
 
 VOID = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "void/ignore", "ignore_label", "out of roi"})
 SHIFTED = "\0"  # the name of 0 where it is void beside names that count from 1
-THICK = 0.1  # share of the 255s that lie deep inside 255s, above which they are no border
 MOST_VALUES = 256  # without a list of classes: more are no classes but a photograph, or numbers of objects
 
 
 @dataclass(frozen=True)
 class Meaning:
     """The class of each value: classes, names by number; number: value -> class or IGNORE; colours: whether values are
-    colours; by: how colour masks become numbers, "", "grey" or "red"; snap: other values count as the nearest."""
+    colours; snap: other values count as the nearest."""
 
     classes: tuple[str, ...]
     number: Mapping[int, int]
     colours: bool
-    by: str = ""
     snap: bool = False
 
     def value_text(self, value: int) -> str:
         """A value for a person."""
         return colour_text(value) if self.colours else str(value)
 
-    def apply(self, values: Values, colours: bool) -> Tensor:
+    def apply(self, values: Values) -> Tensor:
         """int16 (h, w) of the classes. Values that have none raise KeyError, or are snapped."""
-        if colours and self.by:
-            values = values >> 16
         known = np.array(sorted(self.number), np.int64)
         found = np.array(sorted(count(values)), np.int64)
         classes = [self.number[v if v in self.number else self._nearest(v, known)] for v in found.tolist()]
@@ -66,14 +62,9 @@ def settle(
     """What the values mean, by the list of classes, by what the user says, or by what they are. Raises UserError where
     that leaves something open, with the values and what to give."""
     _refuse_stray(name, table, classes, snap)
-    by = ""
-    if table.colours and not (classes is not None and classes.colours is not None):
-        by = "grey" if table.grey else "red" if table.red else ""
-        if not by:
-            raise _colours_unknown(name, table)
-        channel = "grey stored in three channels" if by == "grey" else "the number in the red channel"
-        notes.say(f"Masks are RGB, read as class numbers: {channel}.")
-    if classes is not None and classes.colours is not None and (table.colours or not table.numbers):
+    if table.colours and (classes is None or classes.colours is None):
+        raise _colours_unknown(name, table)
+    if classes is not None and classes.colours is not None and table.colours:
         if table.numbers:
             raise UserError(
                 f"{name} has masks of numbers and masks of colours ({table.first[next(iter(table.numbers))]} and "
@@ -86,19 +77,28 @@ def settle(
             table.palettes[0],
             len(table.palettes),
         )
-    numbers = table.numbers + Counter({colour >> 16: n for colour, n in table.colours.items()} if by else {})
-    return _by_number(name, numbers, table, classes, ignore, by, snap, notes)
+    return _by_number(name, table, classes, ignore, snap, notes)
 
 
 def _refuse_stray(name: str, table: Table, classes: ClassList | None, snap: bool) -> None:
+    """Refuse masks whose values are not those that were drawn, but where the user has said which there are."""
+    two = table.two_valued() and (classes is None or len(classes.names) <= 2)
+    if snap and (classes is not None or two):
+        return
     odd = table.lossy or table.fractional
-    if not odd or (snap and classes is not None):
+    shown = shares(table.numbers or table.colours, not table.numbers)
+    if two and not odd:
+        raise UserError(
+            f"{name}: masks are of 0 and 255 with {len(table.numbers) - 2:,} values between ({shown}), as resizing "
+            f"leaves them: give --snap to take the nearer of the two."
+        )
+    if not odd:
         return
     why = "in a format that changes values (JPEG or lossy WebP)" if table.lossy else "with values between whole numbers"
-    values = table.numbers or table.colours
-    shown = shares(values, not table.numbers)
-    what = "give --classes, too, so that the values to snap to are known" if snap else (
-        "save them as PNG, or give --snap and --classes to take the nearest value")  # fmt: skip
+    if snap:
+        what = "give --classes, too, so that the values to snap to are known"
+    else:
+        what = f"save them as PNG, or give --snap{'' if two else ' and --classes'} to take the nearest value"
     raise UserError(f"{name}: {len(odd):,} masks are stored {why}, such as {odd[0]} (values {shown}): {what}.")
 
 
@@ -138,14 +138,14 @@ def _by_colour(name: str, table: Table, classes: ClassList, snap: bool, notes: N
         notes.say(f"Ignored, by name: {listed(n for n in classes.names if n.lower() in VOID)} of {classes.where}.")
     names = list(dict.fromkeys(names))
     number = {colour: names.index(n) if n in names else IGNORE for colour, n in known.items()}
-    return Meaning(tuple(names), number, True, snap=snap)
+    return Meaning(tuple(names), number, True, snap)
 
 
 def _by_number(
-    name: str, numbers: Counter[int], table: Table, classes: ClassList | None, ignore: Sequence[int], by: str,
-    snap: bool, notes: Notes,
-) -> Meaning:  # fmt: skip
-    used = set(numbers)
+    name: str, table: Table, classes: ClassList | None, ignore: Sequence[int], snap: bool, notes: Notes
+) -> Meaning:
+    numbers = table.numbers
+    used = {0, USUAL_IGNORE} if snap and not ignore and table.two_valued() else set(numbers)
     known = _known(used, classes, ignore, notes) if classes is not None else _found(name, used, ignore, notes)
     ignored = set(ignore) | {value for value in (0,) if known.get(value) == SHIFTED}
     if not ignore:
@@ -163,7 +163,7 @@ def _by_number(
         if -1 in used and -1 not in known:
             ignored.add(-1)
             notes.say("Mask value -1 is ignored.")
-    strange = used - set(known) - ignored
+    strange = set(numbers) - set(known) - ignored
     if strange and not snap:
         raise _values_unknown(name, numbers, strange, classes, len(known), ignore, table)
     if strange:
@@ -176,7 +176,7 @@ def _by_number(
         )
     names = list(dict.fromkeys(kept[value] for value in sorted(kept)))
     number = {value: names.index(one) for value, one in kept.items()} | dict.fromkeys(ignored, IGNORE)
-    return Meaning(tuple(names), number, False, by, snap)
+    return Meaning(tuple(names), number, False, snap)
 
 
 def _ask_about_255(name: str, table: Table, numbers: Counter[int]) -> None:
@@ -247,7 +247,7 @@ def _values_unknown(
     table: Table,
 ) -> UserError:
     worst = max(strange, key=lambda value: numbers[value])
-    where = table.first.get(worst) or table.first.get(worst << 16 | worst << 8 | worst) or table.first.get(worst << 16)
+    where = table.first.get(worst)
     total = shares(numbers, False)
     lacking = "no class has" if classes is None else f"{classes.where} lacks"
     ids = ",".join(map(str, (*ignore, worst)))

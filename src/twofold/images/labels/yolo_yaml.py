@@ -61,11 +61,11 @@ def names_in(table: Table) -> ClassList | None:
     return of_value(str(table.file), table.value["names"])
 
 
-def split_pictures(table: Table, split: str, pictures: Sequence[str]) -> list[str]:
-    """The pictures of a split, of those below the file's folder; all where it names no splits.
+def split_pictures(table: Table, split: str, root: Path, pictures: Sequence[str]) -> list[str]:
+    """The pictures of a split, of those below the root; all where the file names no splits.
 
     An entry is a folder, a pattern's beginning, or a list of pictures, or several; of a path of another machine, or one
-    that begins with "..", the longest end that exists below the folder counts.
+    that begins with "..", the longest end that exists below the root counts.
     """
     value = table.value
     if not table.splits():
@@ -78,14 +78,16 @@ def split_pictures(table: Table, split: str, pictures: Sequence[str]) -> list[st
     for one in entries:
         if not isinstance(one, str):
             raise UserError(f"{table.file}: {split} is a {type(one).__name__}: give a folder or a list of pictures.")
-        found += _of_entry(table, one, pictures)
+        found += _of_entry(table, one, root, pictures)
     if not found:
-        raise UserError(f"{table.file}: {split} ({listed(entries)}) names no pictures below {table.file.parent}.")
+        raise UserError(
+            f"{table.file}: {split} ({listed(entries)}) names no pictures below {root}: give their "
+            f"folder with --images."
+        )
     return sorted(set(found))
 
 
-def _of_entry(table: Table, entry: str, pictures: Sequence[str]) -> list[str]:
-    root = table.file.parent
+def _of_entry(table: Table, entry: str, root: Path, pictures: Sequence[str]) -> list[str]:
     parts = [part for part in plain(entry).split("/") if part and "*" not in part]
     base = [part for part in plain(str(table.value.get("path") or "")).split("/") if part]
     for start in range(len(parts)):
