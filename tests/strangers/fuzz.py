@@ -43,6 +43,8 @@ from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.metrics import MetricsFile
 from twofold.runs.results import add_results
 
+from . import labelled
+
 OLD = Path(__file__).parent.parent / "old_runs"
 SECONDS, MEMORY = 5, 2 << 30
 RNG = np.random.default_rng(0)
@@ -315,9 +317,19 @@ def main(seed: int, count: int) -> None:
         limit = int(re.search(r"VmPeak:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024 + MEMORY  # type: ignore[index]
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         sys.stdout, said = open(os.devnull, "w"), sys.stdout  # noqa: SIM115
+        labels = labelled.sets(folder / "labelled")
         for number in range(count):
             draw = random.Random(f"{seed} {number}")
-            if number % 8:
+            if number % 8 == 4:
+                path = folder / "x" / draw.choice(labels).name
+                shutil.rmtree(path.parent, ignore_errors=True)
+                shutil.copytree(folder / "labelled" / path.name, path)
+                try:
+                    kind = labelled.damage(path, draw, mutate, odd)
+                except RecursionError:
+                    continue
+                wrong = attempt(lambda path=path: labelled.read(path))  # type: ignore[misc]
+            elif number % 8:
                 kind = draw.choice(list(whole))
                 path = folder / kind
                 change = draw.choice((mutate_outside, mutate_inside, mutate_inside))

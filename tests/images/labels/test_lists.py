@@ -36,6 +36,8 @@ def test_typed_names(tmp_path):
     found = class_list("cat,dog", [])
     assert found is not None and found.names == ("cat", "dog") and found.where == "--classes"
     assert class_list(None, [tmp_path]) is None
+    many = class_list(",".join(f"class {k}" for k in range(300)), [])
+    assert many is not None and len(many.names) == 300
     with pytest.raises(UserError, match=r"nowhere\.txt does not exist"):
         class_list("nowhere.txt", [])
 

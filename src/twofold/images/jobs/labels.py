@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 from twofold.errors import UserError, clause
@@ -13,7 +13,7 @@ from twofold.images.options import Check
 
 def is_label_file(data: str) -> bool:
     """Whether a path is a file of labels alone, which holds no images to train on."""
-    return data.lower().endswith(FILES) and Path(data).is_file()
+    return data.lower().endswith(FILES) and os.path.isfile(data)
 
 
 def look(data: str, options: Check) -> dict[str, Any] | None:

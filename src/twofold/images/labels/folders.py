@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,7 +227,7 @@ def open_list(name: str, file: Path, wishes: Wishes) -> Survey:
 def open_yaml(name: str, file: Path, split: str, wishes: Wishes) -> Survey:
     """One split of a data.yaml."""
     table = read_table(file)
-    root = Path(wishes.images) if wishes.images and Path(wishes.images).is_dir() else file.parent
+    root = Path(wishes.images) if wishes.images and os.path.isdir(wishes.images) else file.parent
     found = layout_of(root.absolute())
     pictures = split_pictures(table, split, found.root, found.pictures)
     return _yolo(name, Layout(found.root, pictures, [], [], found.texts, []), wishes, table)

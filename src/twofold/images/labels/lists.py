@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class ClassList:
 def class_list(given: str | None, folders: list[Path]) -> ClassList | None:
     """The list that the user gives, as a file or as names with commas, or one that lies in the folders."""
     if given:
-        if Path(given).is_file():
+        if os.path.isfile(given):
             return read_list(Path(given))
         if re.search(r"\.(txt|csv|json|ya?ml|names)$", given) and "," not in given:
             raise UserError(f"{given} does not exist: give --classes a file, or names with commas between.")

@@ -98,12 +98,12 @@ def open_pair(
 def form_of(path: str) -> str | None:
     """What labels of dense tasks a path seems to have, by a quick look: coco, voc, yolo, masks; None for none."""
     where = Path(path)
-    if where.suffix.lower() in FILES and where.is_file():
+    if where.suffix.lower() in FILES and os.path.isfile(where):
         return "yolo" if where.suffix.lower() in YAML else "coco"
-    if where.name.lower().endswith(TABLES) and where.is_file():
+    if where.name.lower().endswith(TABLES) and os.path.isfile(where):
         columns = byte_columns(place(path))
         return "masks" if mask_column(path, columns, Wishes()) else "coco" if _json_of(where) else None
-    if not where.is_dir():
+    if not os.path.isdir(where):
         return None
     found = layout_of(where)
     forms = [form for form in found.forms() if form != "yolo" or len(found.texts) * 2 > len(found.pictures)]
@@ -150,12 +150,12 @@ def _read(path: str, wishes: Wishes, split: str) -> Survey:
         return _table(path, wishes)
     if "://" in path:
         raise UserError(f"{path} is remote: labels other than .parquet are read from the local disk; fetch them first.")
-    if where.is_dir():
+    if os.path.isdir(where):
         table = find_yaml([where])
         if table is not None and table.splits() and wishes.want != "masks":
             return open_yaml(path, table.file, split if split in table.splits() else "train", wishes)
         return open_folder(path, where, wishes)
-    if not where.is_file():
+    if not os.path.isfile(where):
         raise missing(place(path))
     if name.endswith(".json"):
         return open_coco(path, where, wishes)
@@ -193,6 +193,6 @@ def _json_of(table: Path) -> list[Path]:
 
 def _table_of(path: str) -> Table | None:
     where = Path(path)
-    if where.suffix.lower() in YAML and where.is_file():
+    if where.suffix.lower() in YAML and os.path.isfile(where):
         return read_table(where)
-    return find_yaml([where]) if where.is_dir() else None
+    return find_yaml([where]) if os.path.isdir(where) else None

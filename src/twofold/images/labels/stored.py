@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def belongs(label: str, table: str) -> bool:
 
 def opened(path: str, image_column: str | None) -> Stored:
     """The pictures of a folder or a parquet file that the user named."""
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         stored = in_folder(Path(path))
         if stored is not None:
             return stored
