@@ -96,6 +96,20 @@ def test_pictures_beside_the_annotations_folder_or_where_the_user_says(tmp_path)
         open_labelled(away, images=str(tmp_path / "other"))
 
 
+def test_folders_of_tools_are_opened_whole(tmp_path):
+    photo(tmp_path / "cvat" / "images" / "default" / "a.jpg")
+    coco(tmp_path / "cvat" / "annotations" / "instances_default.json", [image(1, "a.jpg")], [thing(1, BOX)])
+    photo(tmp_path / "roboflow" / "a_jpg.rf.0123456789.jpg")
+    coco(tmp_path / "roboflow" / "_annotations.coco.json", [image(0, "a_jpg.rf.0123456789.jpg")], [thing(0, BOX)])
+    photo(tmp_path / "studio" / "images" / "d2f3a4b5-a.jpg")
+    coco(tmp_path / "studio" / "result.json", [image(0, "images\\3\\d2f3a4b5-a.jpg")], [thing(0, BOX)])
+    for tool in ("cvat", "roboflow", "studio"):
+        assert open_labelled(tmp_path / tool).instances(0).boxes.tolist() == CORNERS
+    coco(tmp_path / "studio" / "second.json", [image(0, "d2f3a4b5-a.jpg")], [])
+    with pytest.raises(UserError, match=r"several COCO files \(result\.json, second\.json\): give one of them"):
+        open_labelled(tmp_path / "studio")
+
+
 def test_missing_unreadable_and_repeated_pictures_are_counted(tmp_path):
     photo(tmp_path / "a.jpg")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")

@@ -324,6 +324,11 @@ LAYOUTS = {
     "cityscapes": ("leftImg8bit/val/city/a_leftImg8bit.png", "gtFine/val/city/a_gtFine_labelTrainIds.png"),
     "another suffix in folders": ("images/a.tif", "annotations/a.bmp"),
     "camvid": ("images/a.png", "labels/a_L.png"),
+    "split and kind in one name": ("train_images/a.png", "train_masks/a.png"),
+    "segnet": ("train/a.png", "trainannot/a.png"),
+    "ade20k": ("images/training/a.jpg", "annotations/training/a.png"),
+    "pets": ("images/a.jpg", "annotations/trimaps/a.png"),
+    "carvana": ("train/a.jpg", "train_masks/a_mask.gif"),
 }
 
 

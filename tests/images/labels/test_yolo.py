@@ -38,6 +38,7 @@ def yaml(path, content="names: {0: bad, 1: good}\n"):
         ("images/images/a.jpg", "labels/images/a.txt", "."),
         ("pictures/deep/a.jpg", "txt/a.txt", "."),
         ("a.jpg", "labels/a.txt", "."),
+        ("train_images/a.jpg", "train_labels/a.txt", "."),
         ("images/a.b.c.jpg", "labels/a.b.c.txt", "."),
     ],
 )
@@ -185,6 +186,17 @@ def test_a_yaml_gives_training_and_test(tmp_path, content):
     for path in (file, file.parent):
         train, test = open_pair(path, want="boxes")
         assert list(train.names) == ["train/images/0.jpg"] and list(test.names) == ["test/images/2.jpg"]
+
+
+def test_the_layout_of_darknet(tmp_path):
+    photo(tmp_path / "obj_train_data" / "a.jpg")
+    text(tmp_path / "obj_train_data" / "a.txt")
+    text(tmp_path / "obj.names", "bad\ngood\n")
+    text(tmp_path / "obj.data", "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n")
+    text(tmp_path / "train.txt", "data/obj_train_data/a.jpg\n")
+    for path in (tmp_path, tmp_path / "train.txt"):
+        data = open_labelled(path)
+        assert data.classes == ("bad", "good") and len(data.instances(0)) == 1
 
 
 def test_a_yaml_may_name_text_lists(tmp_path):

@@ -106,7 +106,8 @@ def form_of(path: str) -> str | None:
     if not os.path.isdir(where):
         return None
     found = layout_of(where)
-    forms = [form for form in found.forms() if form != "yolo" or len(found.texts) * 2 > len(found.pictures)]
+    few = {form for form, files in (("yolo", found.texts), ("voc", found.xml)) if 2 * len(files) < len(found.pictures)}
+    forms = [form for form in found.forms() if form not in few]
     return forms[0] if forms else None
 
 
