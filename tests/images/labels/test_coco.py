@@ -59,6 +59,8 @@ def test_two_pictures_with_one_id_are_named(tmp_path):
         ("cafe\u0301.png", "images/caf\u00e9.png"),
         ("40%25.png", "images/40%.png"),
         ("d%20e.png", "images/d%20e.png"),
+        ("https://host/x/b%20c.jpg?token=1&y=/z", "images/b c.jpg"),
+        ("/data/local-files/?d=images/2/a.jpg", "images/2/a.jpg"),
     ],
 )
 def test_pictures_are_found_by_whatever_a_file_calls_them(tmp_path, name, found):
@@ -66,6 +68,13 @@ def test_pictures_are_found_by_whatever_a_file_calls_them(tmp_path, name, found)
         photo(tmp_path / "images" / one_name, seed=k)
     data = open_labelled(coco(tmp_path / "x.json", [image(3, name)], [thing(3, BOX)]))
     assert list(data.names) == [found] and noted(data, "do not name, left out", ": 6 ")
+
+
+def test_a_picture_of_another_folder_or_ending_is_taken_and_counted(tmp_path):
+    photo(tmp_path / "train" / "a.jpg")
+    photo(tmp_path / "train" / "b.png")
+    data = open_labelled(coco(tmp_path / "x.json", [image(1, "val/a.jpg"), image(2, "b.jpg")], []))
+    assert noted(data, "in another folder, or with another ending", ": 2 ", "train/a.jpg for val/a.jpg")
 
 
 def test_a_name_that_fits_two_pictures_is_refused_with_both(tmp_path):

@@ -199,3 +199,24 @@ def test_instances_make_a_semantic_mask_with_background(tmp_path):
     whole = data.for_segmentation()
     assert whole.classes == ("background", "cell") and not whole.has_boxes
     np.testing.assert_array_equal(whole.mask(0).numpy() == 1, DISC)
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))
+@settings(max_examples=50, deadline=None)
+def test_runs_are_those_of_pycocotools(mask):
+    coder = pytest.importorskip("pycocotools.mask")
+    packed_there = coder.encode(np.asfortranarray(mask.astype(np.uint8)))
+    np.testing.assert_array_equal(mask_of(read_shape(packed_there, *mask.shape), mask.shape), mask)
+    assert packed(runs_of(mask)).encode() == packed_there["counts"]
+
+
+@given(st.lists(st.tuples(st.floats(1, 59, width=16), st.floats(1, 39, width=16)), min_size=3, max_size=8))
+@settings(max_examples=50, deadline=None)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_polygons_are_those_of_pycocotools_but_for_their_edges(points):
+    coder = pytest.importorskip("pycocotools.mask")
+    ring = [float(v) for point in points for v in point]
+    theirs = coder.decode(coder.merge(coder.frPyObjects([ring], 40, 60))).astype(bool)
+    ours = mask_of(read_shape([ring], 40, 60), (40, 60))
+    rows = np.argwhere(theirs != ours)
+    assert all(from_edges(np.array(points), x + 0.5, y + 0.5) < 1.5 for y, x in rows)

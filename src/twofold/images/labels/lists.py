@@ -23,6 +23,7 @@ BY_VALUE = re.compile(r"^\s*(-?\d{1,10})\s*[\t=:, ]\s*(\S.*?)\s*$")
 BY_COLOUR = re.compile(r"^\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\S.*?)\s*$")
 COLOUR_BEHIND = re.compile(r"^\s*(.+?)\s*[:,;=\t]\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})\s*(?::.*)?$")
 MOST = 10_000  # classes
+MOST_YAML = 2**20  # bytes, for YAML is read slowly
 
 Colour = int  # 0xRRGGBB
 
@@ -68,7 +69,7 @@ def read_list(file: Path) -> ClassList:
 
 def read_yaml(file: Path) -> dict[str, Any]:
     """A YAML file of names and values; tags, which could make objects, are refused. Raises UserError."""
-    text, _ = read_text(file)
+    text, _ = read_text(file, MOST_YAML)
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,8 @@ def read_sheet(data: bytes | np.ndarray) -> Sheet:
     lossy = kind if kind in ("JPEG", "MPO", "JPEG2000", "AVIF") or (kind == "WEBP" and b"VP8 " in data[:64]) else ""
     found = _of_array(array)
     if turn != 1 and kind != "TIFF":  # of TIFF Pillow has turned the pixels itself
-        found = Sheet(_upright(found.values, turn), found.colours)
-    return Sheet(found.values, found.colours, palette, lossy, found.fractional)
+        found = replace(found, values=_upright(found.values, turn))
+    return replace(found, palette=palette, lossy=lossy)
 
 
 def _upright(values: Values, turn: int) -> Values:
