@@ -87,6 +87,23 @@ def test_training_and_test_decide_together(tmp_path):
     assert theirs.mask(0).unique().tolist() == [0] and noted(theirs, "1 of 2 classes never occur", "object")
 
 
+def test_lists_of_training_and_test_that_differ_are_refused(tmp_path):
+    train, test = masks(tmp_path / "train", QUARTERS), masks(tmp_path / "test", QUARTERS)
+    (train / "classes.txt").write_text("a\nb\nc\nd\n")
+    assert open_pair(train, test)[1].classes == ("a", "b", "c", "d")
+    (test / "classes.txt").write_text("b\na\nc\nd\n")
+    with pytest.raises(UserError, match=r"train/classes\.txt and .*test/classes\.txt list different classes"):
+        open_pair(train, test)
+    assert open_pair(train, test, classes="a,b,c,d")[0].classes == ("a", "b", "c", "d")
+
+
+def test_splits_that_are_read_together_are_named(tmp_path):
+    for side in ("train", "valid"):
+        masks(tmp_path / side, QUARTERS)
+    assert noted(open_labelled(tmp_path), "train and valid are read together")
+    assert not noted(open_labelled(tmp_path / "train"), "read together")
+
+
 def test_a_palette_is_read_by_its_numbers(tmp_path):
     data = open_labelled(masks(tmp_path, QUARTERS, palette=PALETTE))
     np.testing.assert_array_equal(data.mask(0).numpy(), QUARTERS)

@@ -188,6 +188,16 @@ def test_a_yaml_gives_training_and_test(tmp_path, content):
         assert list(train.names) == ["train/images/0.jpg"] and list(test.names) == ["test/images/2.jpg"]
 
 
+def test_polygons_of_a_yaml_are_masks_of_one_split_alone(tmp_path):
+    file = split(tmp_path, "train: train\nval: valid\n")
+    for label in tmp_path.rglob("*.txt"):
+        label.write_text("0 0.25 0 0.75 0 0.75 0.5 0.25 0.5\n")
+    for path in (file, tmp_path):
+        train, test = open_pair(path, want="masks")
+        assert list(train.names) == ["train/images/0.jpg"] and list(test.names) == ["valid/images/1.jpg"]
+        assert train.classes == ("background", "bad", "good") and train.mask(0).unique().tolist() == [0, 1]
+
+
 def test_the_layout_of_darknet(tmp_path):
     photo(tmp_path / "obj_train_data" / "a.jpg")
     text(tmp_path / "obj_train_data" / "a.txt")

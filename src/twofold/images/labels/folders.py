@@ -30,7 +30,7 @@ from twofold.images.labels.tree import files_below
 from twofold.images.labels.voc import open_voc
 from twofold.images.labels.yolo import label_files, open_yolo
 from twofold.images.labels.yolo_yaml import Table, find_yaml, listed_pictures, names_in, read_table, split_pictures
-from twofold.images.reading.source import is_image
+from twofold.images.reading.source import SPLIT_NAMES, is_image
 
 MOST_JSON = 20  # files; where there are more they are not COCO's
 FORMS = {"boxes": ("coco", "voc", "yolo"), "masks": ("masks", "coco", "yolo")}
@@ -56,6 +56,14 @@ class Layout:
         """The forms of labels that may be here, in the order in which they are looked for."""
         found = {"coco": self.json, "voc": self.xml, "masks": self.masks, "yolo": self.texts}
         return [form for form in ANY if found[form]]
+
+    def are_masks_likely(self) -> bool:
+        """Whether most files that may be masks belong to a picture and keep their values: a class of photographs may be
+        called "mask", too."""
+        found = match(self.pictures, self.masks, IMAGE_FOLDERS | MASK_FOLDERS, IMAGE_ENDS, MASK_ENDS)
+        used = {k for one in found for k in one}
+        exact = sum(not name.lower().endswith((".jpg", ".jpeg")) for name in self.masks)
+        return 2 * len(used) >= len(self.masks) and 2 * exact >= len(self.masks)
 
 
 def layout_of(folder: Path) -> Layout:
@@ -127,9 +135,14 @@ def open_folder(name: str, folder: Path, wishes: Wishes) -> Survey:
         if len(found.json) > 1:
             raise UserError(f"{name} holds several COCO files ({listed(found.json, 6)}): give one of them.")
         return open_coco(name, found.root / found.json[0], wishes)
+    sides = sorted({part for name in found.pictures for part in name.lower().split("/")[:-1]} & SPLIT_NAMES)
     survey = (_voc if form == "voc" else _masks if form == "masks" else _yolo)(name, found, wishes)
     if others := " and ".join(WORDS[other] for other in wanted if other != form):
         survey.notes.say(f"Labels are read from {WORDS[form]}; {others} lie here, too.")
+    if len(sides) > 1:
+        survey.notes.say(
+            f"Pictures of {' and '.join(sides)} are read together: give one of these folders for one of them."
+        )
     return survey
 
 
