@@ -12,16 +12,18 @@ from twofold.images.systems import RECIPES
 MODELS = ("random:",)
 FILES = (
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar", ".tgz", ".npz", ".npy",
-    ".txt", ".lst", ".list", ".json", ".yaml", ".yml",
+    ".txt", ".lst", ".list",
 )  # fmt: skip
+LABELS = (".json", ".yaml", ".yml")
 
 
 def recognises(data: str) -> bool:
-    """A file of images, or a folder of such files or of further folders; also a name without an ending."""
+    """A file of images or of their labels, or a folder of images or of further folders; also a name without an
+    ending."""
     if os.path.isdir(data):
         with os.scandir(data) as entries:
             return any(entry.is_dir() or _may_hold_images(entry.name) for entry in entries)
-    return not Path(data).suffix or _may_hold_images(data)
+    return not Path(data).suffix or _may_hold_images(data) or data.lower().endswith(LABELS)
 
 
 def _may_hold_images(name: str) -> bool:

@@ -85,3 +85,11 @@ def test_images_without_such_labels_are_looked_at_as_before(cells, capsys):
 def test_an_option_out_of_bounds_is_refused(cells, capsys):
     assert main(["check", str(cells / "labels.json"), "--boxes", "corners"]) == 2
     assert "--boxes takes one of xywh, xyxy, cxcywh or none" in capsys.readouterr().err
+
+
+def test_files_of_labels_are_of_images_but_do_not_make_a_folder_one(tmp_path):
+    from twofold.images.wing import recognises
+
+    (tmp_path / "config.yaml").write_text("a: 1\n")
+    (tmp_path / "items.json").write_text("[]")
+    assert recognises(str(tmp_path / "items.json")) and recognises("data.yaml") and not recognises(str(tmp_path))

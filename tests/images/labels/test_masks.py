@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -267,6 +270,21 @@ def test_every_mode_is_read_exactly(tmp_path, mode):
 def test_16_bits_are_not_clipped(tmp_path):
     data = open_labelled(masks(tmp_path, np.where(DISC, 300, 0).astype(np.uint16)), classes="0=a,300=b")
     np.testing.assert_array_equal(data.mask(0).numpy(), DISC.astype(int))
+
+
+def test_16_bits_in_several_channels_are_refused(tmp_path):
+    photo(tmp_path / "images" / "0.jpg", 4, 3)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + b"\0\5" * 12) * 3  # class 5 in 16 bits, of which the upper 8 are 0
+    header = struct.pack(">IIBBBBB", 4, 3, 16, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "0.png").write_bytes(data)
+    with pytest.raises(UserError, match="16 bits in each of several channels"):
+        open_labelled(tmp_path)
 
 
 def test_an_alpha_channel_with_a_shape_is_refused(tmp_path):

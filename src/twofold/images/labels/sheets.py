@@ -13,6 +13,8 @@ from twofold.images.labels.pictures import turned_back
 from twofold.images.reading.decode import explain, open_header, orientation
 from twofold.images.reading.source import DecodeError
 
+SEVERAL = (2, 4, 6)  # PNG's colour types of more than one channel
+
 Values = NDArray[np.int64]
 Palette = tuple[int, ...]
 
@@ -35,6 +37,8 @@ def read_sheet(data: bytes | np.ndarray) -> Sheet:
         return _of_array(data)
     try:
         image = open_header(io.BytesIO(data))
+        if image.format == "PNG" and data[24] == 16 and data[25] in SEVERAL:
+            raise DecodeError("16 bits in each of several channels, of which 8 would be lost; save it in one channel")
         image.load()
         turn = orientation(image)
         kind = image.format or ""
