@@ -395,8 +395,12 @@ def test_voc_lists_choose_the_masks(tmp_path):
         mask(tmp_path / "SegmentationClass" / f"{k}.png", QUARTERS)
         mask(tmp_path / "SegmentationObject" / f"{k}.png", QUARTERS)
     (tmp_path / "ImageSets" / "Segmentation").mkdir(parents=True)
-    (tmp_path / "ImageSets" / "Segmentation" / "train.txt").write_text("0\n2\n")
-    assert len(open_labelled(tmp_path / "ImageSets" / "Segmentation" / "train.txt")) == 2
+    (tmp_path / "ImageSets" / "Segmentation" / "train.txt").write_text("0\n2\n7\n")
+    data = open_labelled(tmp_path / "ImageSets" / "Segmentation" / "train.txt")
+    assert len(data) == 2 and noted(data, "names of the list without labels", "7")
+    (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("8\n9\n")
+    with pytest.raises(UserError, match="names 2 pictures, and none of them has masks"):
+        open_labelled(tmp_path / "ImageSets" / "Segmentation" / "val.txt")
 
 
 def test_pictures_elsewhere_are_named_by_the_user(tmp_path):

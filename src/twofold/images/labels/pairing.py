@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from twofold.errors import UserError
 from twofold.images.labels.tree import plain
-from twofold.images.reading.source import is_image
 
 IMAGE_FOLDERS = frozenset({
     "images", "image", "imgs", "img", "jpegimages", "leftimg8bit", "pictures", "photos", "rgb", "input", "inputs",
@@ -120,11 +119,6 @@ def match(
             found = by_stem[stem]
         out.append(list(found))
     return out
-
-
-def image_files(names: Sequence[str]) -> list[str]:
-    """Those that are images by their ending."""
-    return [name for name in names if is_image(name)]
 
 
 def refuse_shared(name: str, pictures: Sequence[str], labels: Sequence[str], found: Sequence[Sequence[int]]) -> None:
