@@ -55,17 +55,19 @@ def check(
 ) -> dict[str, Any]:
     """Look at the data, and at what a method would do with it, in seconds: counts, unreadable files, sizes.
 
-    Takes the options of pretrain.
+    Takes the options of pretrain. Of labelled images it says what a dense task would read: pictures, classes with their
+    objects or pixels, and what is odd in the labels.
 
     Examples:
         twofold check photos/
         twofold check photos/ --method moco --batch-size 256
+        twofold check annotations/instances_train.json --images train/
         twofold check plays.csv --method sgl --split time
 
     Args:
         data: As for pretrain.
         method: Say what this method would do with them; a usual one for such data where not given.
-        options: A record of the options, twofold.images.Pretrain or twofold.interactions.Pretrain;
+        options: A record of the options, twofold.images.Check or twofold.interactions.Pretrain;
             or give them by name.
 
     Returns:

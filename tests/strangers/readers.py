@@ -22,7 +22,8 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.strangers.mutations import mutate_file, mutate_text, odd
+from tests.strangers import labelled
+from tests.strangers.mutations import mutate, mutate_file, mutate_text, odd
 from twofold import wings
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone, load_backbone
@@ -294,6 +295,29 @@ def read_path(path: str, draw: random.Random) -> None:
             check(error)
 
 
+@cache
+def labelled_sets(scratch: Path) -> list[Path]:
+    """Labelled data of each form, whole."""
+    (scratch / "labelled").mkdir()
+    return labelled.sets(scratch / "labelled")
+
+
+def make_labelled(scratch: Path) -> Callable[[Path, random.Random], Path]:
+    """A labelled set in which one file is changed."""
+
+    def make(folder: Path, draw: random.Random) -> Path:
+        whole = draw.choice(labelled_sets(scratch))
+        copied = shutil.copytree(whole, folder / whole.name)
+        labelled.damage(copied, draw, mutate, odd)
+        return copied
+
+    return make
+
+
+def read_labelled(folder: Path, draw: random.Random) -> None:
+    labelled.read(folder)
+
+
 def make_run(folder: Path, draw: random.Random) -> Path:
     """A run folder in which one file is changed."""
     run = shutil.copytree(OLD / draw.choice(RUNS), folder / "run")
@@ -347,4 +371,5 @@ def files(scratch: Path) -> list[Reader]:
         Reader("pairs parquet", 80, a_file(tables(), ("plays.parquet", "old.parquet")), read_interactions),
         Reader("paths", 50, make_path, read_path),
         Reader("runs", 17, make_run, read_run),
+        Reader("labels", 60, make_labelled(scratch), read_labelled),
     ]

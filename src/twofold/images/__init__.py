@@ -1,5 +1,5 @@
 """The images wing: photographs and other still pictures."""
 
-from twofold.images.options import Compare, Embed, Evaluate, Export, Prepare, Pretrain
+from twofold.images.options import Check, Compare, Embed, Evaluate, Export, Prepare, Pretrain
 
-__all__ = ["Compare", "Embed", "Evaluate", "Export", "Prepare", "Pretrain"]
+__all__ = ["Check", "Compare", "Embed", "Evaluate", "Export", "Prepare", "Pretrain"]

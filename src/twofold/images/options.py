@@ -45,6 +45,28 @@ class Columns(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Labels(Options):
+    """Options of reading masks and boxes"""
+
+    classes: str | None = option(None, path=True)
+    """Classes of masks or boxes: a file, or names with commas, which may say values (0=background,255=cell)."""
+    ignore_id: list[int] | None = option(None)
+    """Mask values that count nowhere; by the names of the classes, or 255, where not given."""
+    boxes: Literal["xywh", "xyxy", "cxcywh"] | None = option(None)
+    """What the four numbers of a box are; what is usual in the format, as long as they fit, where not given."""
+    images: str | None = option(None, path=True)
+    """The folder or parquet file of the labelled pictures, where it is not beside the labels."""
+    snap: bool = option(False)
+    """Give mask values and colours that no class has to the nearest that one has."""
+    mask_column: str | None = option(None)
+    """The mask column of a parquet file."""
+
+    def of_labels(self) -> dict[str, Any]:
+        """These options by name, as `labels.open_labelled` and `labels.open_pair` take them."""
+        return {name: getattr(self, name) for name in Labels.own_names()}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trust(Options):
     """Options of opening what somebody wrote"""
 
@@ -78,6 +100,11 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     """Share of unreadable images past which the run ends."""
     knn_every: int | None = option(None, least=0)
     """Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Pretrain, Labels):
+    """Options of looking at images"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,16 @@ from twofold.images.systems import RECIPES
 MODELS = ("random:",)
 IN_FOLDERS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar")
 FILES = (*IN_FOLDERS, ".tgz", ".npz", ".npy", ".txt", ".lst", ".list")
+LABELS = (".json", ".yaml", ".yml")
 
 
 def recognises(data: str) -> bool:
-    """A file of images, or a folder of such files or of further folders; also a name without an ending."""
+    """A file of images or of their labels, or a folder of images or of further folders; also a name without an
+    ending."""
     if os.path.isdir(data):
         with os.scandir(data) as entries:
             return any(entry.is_dir() or entry.name.lower().endswith(IN_FOLDERS) for entry in entries)
-    return not Path(data).suffix or _may_hold_images(data)
+    return not Path(data).suffix or _may_hold_images(data) or data.lower().endswith(LABELS)
 
 
 def _may_hold_images(name: str) -> bool:
@@ -41,7 +43,7 @@ WING = Wing(
     opens=opens,
     verbs={
         "pretrain": Verb(options.Pretrain, "twofold.images.jobs.pretrain:run"),
-        "check": Verb(options.Pretrain, "twofold.images.jobs.check:run"),
+        "check": Verb(options.Check, "twofold.images.jobs.check:run"),
         "evaluate": Verb(options.Evaluate, "twofold.images.jobs.evaluate:run"),
         "compare": Verb(options.Compare, "twofold.images.jobs.compare:run"),
         "embed": Verb(options.Embed, "twofold.images.jobs.embed:run"),

@@ -9,9 +9,10 @@ import torch
 
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError
+from twofold.images.jobs import labels
 from twofold.images.jobs.model import open_data
 from twofold.images.jobs.settle import settle
-from twofold.images.options import Pretrain
+from twofold.images.options import Check
 from twofold.images.reading.examining import examine
 from twofold.printable import say
 from twofold.resources import bytes_in_words
@@ -19,8 +20,18 @@ from twofold.training.distribution import choose_precision
 from twofold.training.settling import plan_of
 
 
-def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
-    """Print what was found and what would happen, and return the numbers; see `api.check`."""
+def run(composition: Composition, data: str, options: Check) -> dict[str, Any]:
+    """Print what was found and what would happen, and return the numbers; see `api.check`.
+
+    Of a file of labels alone only those are looked at.
+    """
+    if labels.is_label_file(data):
+        return labels.look(data, options) or {}
+    numbers = _look_at_images(composition, data, options)
+    return numbers | (labels.look(data, options) or {})
+
+
+def _look_at_images(composition: Composition, data: str, options: Check) -> dict[str, Any]:
     findings = examine(data, white=options.white, fourth_channel=options.fourth_channel, **options.wanted())
     say("\n".join(findings.lines()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -27,7 +27,7 @@ NAME_COLUMNS = ("name", "file_name", "filename", "path", "image_path", "file", "
 
 def image_column(path: str, schema: Any, wanted: str | None) -> tuple[str, bool]:
     """The column of images, and whether it holds paths of files, not bytes."""
-    fitting = [f.name for f in schema if _holds_bytes(f.type)]
+    fitting = [f.name for f in schema if holds_bytes(f.type)]
     paths = [f.name for f in schema if str(f.type) in ("string", "large_string")]
     if wanted:
         if wanted not in schema.names:
@@ -57,13 +57,14 @@ def features_of(schema: Any) -> dict[str, Any]:
         return {}
 
 
-def _holds_bytes(kind: Any) -> bool:
+def holds_bytes(kind: Any) -> bool:
+    """Whether a column of this type may hold encoded images."""
     import pyarrow.types as types
 
     if types.is_struct(kind):
         fields = {kind.field(k).name: kind.field(k).type for k in range(kind.num_fields)}
         bytes_type = fields.get("bytes")
-        return bytes_type is not None and (_holds_bytes(bytes_type) or (types.is_null(bytes_type) and "path" in fields))
+        return bytes_type is not None and (holds_bytes(bytes_type) or (types.is_null(bytes_type) and "path" in fields))
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 

@@ -16,16 +16,15 @@ from twofold.bounded import ArrayError, check_parquet, read_rows
 from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.columns import LABEL_COLUMNS, NAME_COLUMNS, features_of, image_column, listed
 from twofold.images.reading.labels import Labels, labels_from_folders, labels_from_names, labels_from_values
+from twofold.images.reading.parquet_file import open_parquet
 from twofold.images.reading.parts import pick, said, select
 from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
 from twofold.images.reading.row_names import RowNames
 from twofold.images.reading.source import DecodeError, Source, digest
 from twofold.images.reading.wanted import ANYTHING, Wanted
 from twofold.parts import WORDS
-from twofold.printable import is_text
 from twofold.resources import free_memory
 
-POINTER = b"version https://git-lfs"
 METADATA = b"twofold"  # JSON in the schema: {"classes": [...]} where we wrote the file
 PART_COLUMNS = ("split", "part", "subset", "partition")
 LOOKED_AT = 100  # rows of which one must name a file
@@ -183,21 +182,7 @@ class Parquet(Source):
 
     def _file(self, f: int) -> Any:
         """The file, opened for a moment: there may be more of them than a process may hold open."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        where = self.places[f]
-        try:
-            plain = where.fs is None and is_text(where.path)
-            return pq.ParquetFile(where.path if plain else where.open(), metadata=self._metadata[f])
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:  # names of columns, too
-            if where.read_range(0, len(POINTER)) == POINTER:
-                raise UserError(f"{where} is a pointer of Git LFS, not the file: run `git lfs pull` there.") from error
-            raise UserError(
-                f"{where} is not a whole parquet file ({clause(error)}); write or fetch it again."
-            ) from error
-        except OSError as error:
-            raise UserError(f"{where} cannot be read ({clause(error)}).") from error
+        return open_parquet(self.places[f], self._metadata[f])
 
     def _read_names(self, schema: Any) -> Sequence[str]:
         for name in NAME_COLUMNS:

@@ -1,0 +1,212 @@
+"""From a path to labelled pictures: which form of labels lies there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from twofold.errors import UserError
+from twofold.images.labels.coco import open_coco
+from twofold.images.labels.columns import mask_column, open_columns
+from twofold.images.labels.findings import listed
+from twofold.images.labels.folders import layout_of, looks_like_coco, open_folder, open_list, open_yaml
+from twofold.images.labels.leaks import hold_out
+from twofold.images.labels.lists import class_list
+from twofold.images.labels.records import Labelled
+from twofold.images.labels.stored import belongs
+from twofold.images.labels.survey import Survey, Wishes
+from twofold.images.labels.yolo_yaml import Table, find_yaml, read_table
+from twofold.images.reading.opening import TABLES
+from twofold.images.reading.parquet_file import byte_columns
+from twofold.images.reading.places import missing, place
+
+YAML = (".yaml", ".yml")
+FILES = (".json", *YAML)
+TESTS = ("test", "val", "valid")  # splits to test on, the best first
+KINDS = (
+    "a COCO .json file, a folder with VOC's .xml files, YOLO's .txt files or masks, a data.yaml, a text list, or a "
+    ".parquet file with a column of masks or a COCO file beside it"
+)
+
+
+def open_labelled(
+    path: str | os.PathLike[str],
+    *,
+    classes: str | None = None,
+    ignore_id: int | Sequence[int] | None = None,
+    boxes: str | None = None,
+    images: str | None = None,
+    snap: bool = False,
+    image_column: str | None = None,
+    mask_column: str | None = None,
+    want: str | None = None,
+) -> Labelled:
+    """Labelled pictures, of whatever form; all labels are read and checked, the pictures' headers too.
+
+    path: a COCO file, a folder, a data.yaml (its train), a list of pictures, or a parquet file. classes: a file, or
+    names with commas, which may say values (0=background,255=cell). ignore_id: mask values that count nowhere. boxes:
+    the form of the numbers of boxes, xywh, xyxy or cxcywh. images: where the pictures are. snap: mask values or colours
+    that no class has become the nearest. image_column, mask_column: of a parquet file. want: "boxes" or "masks", where
+    both may lie there. Raises UserError, in a sentence, for whatever cannot be used or would have to be guessed.
+    """
+    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want)
+    survey = _survey(_text(path), wishes, "train")
+    return _as_wanted(survey.labelled(survey.agree(None)), want)
+
+
+def open_pair(
+    train: str | os.PathLike[str],
+    test: str | os.PathLike[str] | None = None,
+    *,
+    share: float = 0.2,
+    seed: int = 0,
+    classes: str | None = None,
+    ignore_id: int | Sequence[int] | None = None,
+    boxes: str | None = None,
+    images: str | None = None,
+    test_images: str | None = None,
+    snap: bool = False,
+    image_column: str | None = None,
+    mask_column: str | None = None,
+    want: str | None = None,
+) -> tuple[Labelled, Labelled]:
+    """Labelled pictures to learn from and to test on, with the same classes by the same numbers.
+
+    What mask values mean is settled by both together. Without `test`, what a data.yaml names, else about a `share` held
+    out, near copies on one side (see `leaks.hold_out`). Options: see `open_labelled`; images is for the training
+    pictures, and for those of the test where test_images is not given.
+    """
+    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want)
+    name, other = _text(train), None if test is None else _text(test)
+    ours = _survey(name, wishes, "train")
+    if other is None and (table := _table_of(name, wishes)) is not None:
+        other = name if set(table.splits()) & set(TESTS) else None
+    if other is None:
+        whole = _as_wanted(ours.labelled(ours.agree(None)), want)
+        return hold_out(whole, share, seed)
+    theirs = _survey(other, replace(wishes, images=_expanded(test_images or images)), "test")
+    if ours.kind != theirs.kind:
+        raise UserError(f"{name} has {ours.kind} and {other} has {theirs.kind}: give data of one kind for both.")
+    agreed = ours.agree(theirs)
+    return _as_wanted(ours.labelled(agreed), want), _as_wanted(theirs.labelled(agreed), want)
+
+
+def form_of(path: str) -> str | None:
+    """What labels of dense tasks a path seems to have, by a quick look: coco, voc, yolo, masks; None for none."""
+    where = Path(path)
+    if where.suffix.lower() in FILES and os.path.isfile(where):
+        return "yolo" if where.suffix.lower() in YAML else "coco"
+    if where.name.lower().endswith(TABLES) and os.path.isfile(where):
+        columns = byte_columns(place(path))
+        return "masks" if mask_column(path, columns, Wishes()) else "coco" if _json_of(where) else None
+    if not os.path.isdir(where):
+        return None
+    found = layout_of(where)
+    if found.masks and not found.are_masks_likely():
+        found = replace(found, masks=[])
+    few = {form for form, files in (("yolo", found.texts), ("voc", found.xml)) if 2 * len(files) < len(found.pictures)}
+    forms = [form for form in found.forms() if form not in few]
+    return forms[0] if forms else None
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    return os.path.expanduser(os.fspath(path))
+
+
+def _wishes(
+    classes: str | None, ignore_id: int | Sequence[int] | None, boxes: str | None, images: str | None, snap: bool,
+    image_column: str | None, column: str | None, want: str | None,
+) -> Wishes:  # fmt: skip
+    ignore = () if ignore_id is None else (ignore_id,) if isinstance(ignore_id, int) else tuple(ignore_id)
+    return Wishes(classes, ignore, boxes, _expanded(images), snap, image_column, column, want)
+
+
+def _as_wanted(data: Labelled, want: str | None) -> Labelled:
+    if want not in (None, "boxes", "masks"):
+        raise UserError(f'Labels are wanted as "boxes" or "masks", not as {want!r}.')
+    return data if want is None else data.for_segmentation() if want == "masks" else data.for_detection()
+
+
+def _survey(path: str, wishes: Wishes, split: str) -> Survey:
+    """The labels of a path, read; refused where the user says of boxes what is for masks, or the other way round."""
+    survey = _read(path, wishes, split)
+    for given, option in (
+        (wishes.ignore, "--ignore-id"),
+        (wishes.snap, "--snap"),
+        (wishes.mask_column, "--mask-column"),
+    ):
+        if given and survey.kind == "boxes":
+            raise UserError(f"{path} has boxes, and {option} is about masks: leave it out.")
+    if wishes.boxes and survey.kind == "masks":
+        raise UserError(f"{path} has masks, and --boxes is about boxes: leave it out.")
+    return survey
+
+
+def _read(path: str, wishes: Wishes, split: str) -> Survey:
+    where = Path(path)
+    name = where.name.lower()
+    if name.endswith(TABLES):
+        return _table(path, wishes)
+    if "://" in path:
+        raise UserError(f"{path} is remote: labels other than .parquet are read from the local disk; fetch them first.")
+    if os.path.isdir(where):
+        table = _table_of(path, wishes)
+        return open_yaml(path, table.file, _part(table, split), wishes) if table else open_folder(path, where, wishes)
+    if not os.path.isfile(where):
+        raise missing(place(path))
+    if name.endswith(".json"):
+        return open_coco(path, where, wishes)
+    if name.endswith(YAML):
+        return open_yaml(path, where, _part(read_table(where), split), wishes)
+    if name.endswith((".txt", ".lst", ".list")):
+        return open_list(path, where, wishes)
+    raise UserError(f"{path} is of no known kind; labelled data is {KINDS}.")
+
+
+def _table(path: str, wishes: Wishes) -> Survey:
+    columns = byte_columns(place(path))
+    beside = _json_of(Path(path)) if "://" not in path else []
+    column = mask_column(path, columns, wishes)
+    if column is not None and (wishes.want != "boxes" or not beside):
+        folders = [Path(path).parent] if "://" not in path else []
+        return open_columns(path, columns, column, class_list(wishes.classes, folders), wishes)
+    if not beside:
+        raise UserError(
+            f"{path} has no column of masks and no COCO file of its name beside it: name a column with --mask-column, "
+            f"or give the .json file and --images {path}."
+        )
+    if len(beside) > 1:
+        raise UserError(
+            f"{path} has several COCO files beside it ({listed(p.name for p in beside)}): give one of them."
+        )
+    return open_coco(path, beside[0], Wishes(**{**vars(wishes), "images": path}))
+
+
+def _json_of(table: Path) -> list[Path]:
+    """The COCO files beside a table that bear its name."""
+    files = sorted(table.parent.glob("*.json"))
+    return [file for file in files if belongs(file.stem, table.stem) and looks_like_coco(file)]
+
+
+def _table_of(path: str, wishes: Wishes) -> Table | None:
+    """The data.yaml of a path that is read by one: the file, or a folder that has one with splits (and no masks, where
+    those are wanted)."""
+    where = Path(path)
+    if where.suffix.lower() in YAML and os.path.isfile(where):
+        return read_table(where)
+    table = find_yaml([where]) if os.path.isdir(where) else None
+    if table is None or not table.splits() or (wishes.want == "masks" and layout_of(where).masks):
+        return None
+    return table
+
+
+def _part(table: Table, split: str) -> str:
+    """The split to read: for a test what comes next where there is none of that name."""
+    order = (*TESTS, "train") if split == "test" else ("train", *TESTS)
+    return next((one for one in order if one in table.splits()), split)
+
+
+def _expanded(path: str | None) -> str | None:
+    return None if path is None else os.path.expanduser(path)
