@@ -30,6 +30,34 @@ class Trust(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Labels(Options):
+    """Options of reading masks, boxes and pairs of points"""
+
+    classes: str | None = option(None, path=True)
+    """A file with the names of the classes, one a line in the order of their numbers."""
+    ignore_id: int | None = option(None)
+    """The value in masks that counts nowhere; by the data's own description where not given."""
+    boxes: str | None = option(None)
+    """How boxes are written where the data leaves it open: xywh or xyxy."""
+    images: str | None = option(None, path=True)
+    """The folder of the pictures that a file of labels names; sought beside it where not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(Options):
+    """Options of measuring maps"""
+
+    dense_size: int | None = option(None, least=16)
+    """Short side of the pictures in pixels for protocols on maps; what makes 12 cells where not given."""
+    dense_layers: Literal["last", "3", "3+4"] = option("last")
+    """The map: the last one, or of ResNets that of stage 3, or both."""
+    memory_cells: int = option(100_000, least=1)
+    """Labelled cells that retrieval-segmentation remembers at most."""
+    compat: Literal["none", "open-hummingbird"] = option("none")
+    """Whose reading of ignored pixels and colours retrieval-segmentation follows; none for ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pretrain(options.Pretrain, options.Network, Columns):
     """Options of training on images"""
 
@@ -58,18 +86,19 @@ class Pretrain(options.Pretrain, options.Network, Columns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(options.Evaluate, Columns, Trust):
+class Evaluate(options.Evaluate, Columns, Labels, Dense, Trust):
     """Options of measuring a backbone"""
 
     test: str | None = option(None, path=True)
     """Labelled images to test on; a fifth of the data, class by class, where not given."""
     protocols: str = option("knn,linear")
-    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; commas
-    between."""
+    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; on maps
+    correspondence, correspondence-colour, linear-segmentation, retrieval-segmentation, cluster-segmentation,
+    discovery, keypoints, roi-linear; commas between."""
     labels: float = option(1.0, above=0, most=1)
     """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
     epochs: int | None = option(None, least=1)
-    """Of linear-* and finetune; the published number where not given."""
+    """Of linear-* and finetune; the published number where not given (40 for linear-segmentation)."""
     image_size: int | None = option(None, least=8)
     """Side in pixels; that of pretraining where not given."""
     seed: int = option(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +46,7 @@ def pair_maker(mapper: Mapper, side: int, *, seed: int, colour: bool = False) ->
 
 
 def correspondence(
-    mapper: Mapper, batches: Iterable[ImageBatch], views: ImageViews, *, rounds: int = 1, skip: Sequence[int] = ()
+    mapper: Mapper, batches: Iterable[ImageBatch], views: ImageViews, *, rounds: int = 1, skip: Container[int] = ()
 ) -> CorrespondenceScores:
     """Cells of one view of a picture sought among those of another, over pictures and `rounds` pairs of each.
 

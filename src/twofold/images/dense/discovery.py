@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from twofold.images.dense.grid import Axis, Grid, unit
-from twofold.images.dense.maps import Mapper
+from twofold.images.dense.maps import MapSet
 from twofold.images.labels.records import Labelled
 from twofold.runs.screen import OnProgress
 
@@ -34,16 +34,16 @@ class Discovery:
     without: int
 
 
-def discovery(mapper: Mapper, data: Labelled, *, on_progress: OnProgress | None = None) -> Discovery:
+def discovery(maps: MapSet, *, on_progress: OnProgress | None = None) -> Discovery:
     """CorLoc: the share of pictures whose one found box has an IoU of 0.5 or more with any of its true boxes.
 
     Both methods see unit cells after the mean of the picture's cells was taken away: the cells of networks that end in
     a ReLU would all be alike otherwise. Crowds are no boxes.
     """
-    truths = [_boxes(data, i) for i in range(len(data))]
+    truths = [_boxes(maps.data, i) for i in range(len(maps))]
     asked = [i for i, boxes in enumerate(truths) if len(boxes)]
     hits = torch.zeros(3, dtype=torch.int64)
-    for done, made in enumerate(mapper.stream(data, asked), 1):
+    for done, made in enumerate(maps.stream(asked), 1):
         cells, grid = made.map, made.grid
         while cells.shape[1] * cells.shape[2] > MOST_CELLS:
             cells, grid = grid.pooled(cells)
@@ -55,7 +55,7 @@ def discovery(mapper: Mapper, data: Labelled, *, on_progress: OnProgress | None 
         if on_progress:
             on_progress(done, len(asked))
     by_lost, by_cut, by_whole = (hits.double() / max(len(asked), 1)).tolist()
-    return Discovery(by_lost, by_cut, by_whole, len(asked), len(data) - len(asked))
+    return Discovery(by_lost, by_cut, by_whole, len(asked), len(maps) - len(asked))
 
 
 def lost(cells: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from twofold.images.labels.records import IGNORE
+from twofold.images.labels.records import IGNORE, Labelled
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,17 @@ def pair_counts(truth: Tensor, predicted: Tensor, classes: int, others: int | No
     asked = truth != IGNORE
     pairs = truth[asked] * others + predicted[asked]
     return pairs.bincount(minlength=classes * others).view(classes, others)
+
+
+def majority_scores(train: Labelled, test: Labelled) -> SegmentationScores:
+    """What the most frequent class of the training pixels scores as the answer for every test pixel."""
+    classes = len(train.classes)
+    counts = torch.zeros(classes, dtype=torch.int64)
+    for i in range(len(train)):
+        mask = train.mask(i)
+        counts += mask[mask != IGNORE].long().bincount(minlength=classes)
+    matrix, answer = Confusion(train.classes), int(counts.argmax())
+    for i in range(len(test)):
+        mask = test.mask(i)
+        matrix.add(mask, torch.full_like(mask, answer))
+    return matrix.scores()

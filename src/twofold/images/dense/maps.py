@@ -30,7 +30,7 @@ PIXEL_SIDE = 4  # a block of raw pixels is shrunk to so many a side
 
 
 class Mapped(NamedTuple):
-    """The map of one picture: its place in the data, float32 (C, rows, columns) on the mapper's device, where its cells lie."""
+    """The map of one picture: its number in the data, float32 (C, rows, columns) on the device, where its cells lie."""
 
     number: int
     map: Tensor
@@ -50,6 +50,10 @@ class Mapper(ABC):
     @abstractmethod
     def maps(self, views: Tensor) -> Tensor:
         """Normalised float32 (B, 3, H, W) on the device -> float32 (B, C, rows, columns)."""
+
+    @abstractmethod
+    def with_inputs(self, inputs: InputSettings) -> Mapper:
+        """The same with other inputs."""
 
     def view(self, picture: Tensor) -> Tensor:
         """A uint8 picture (3, H, W), resized and normalised: float32 (3, h, w) on the device."""
@@ -136,6 +140,10 @@ class DenseFeatures(Mapper):
         """Of cell 0, in working pixels."""
         return centre_of(self.backbone, self.stride)
 
+    def with_inputs(self, inputs: InputSettings) -> DenseFeatures:
+        """See `Mapper.with_inputs`."""
+        return replace(self, inputs=inputs)
+
     @cached_property
     def _last(self) -> AnySize:
         return AnySize(self.backbone)
@@ -186,6 +194,10 @@ class RawPixels(Mapper):
     def like(other: Mapper) -> RawPixels:
         """On the same grid."""
         return RawPixels(replace(other.inputs, precision="fp32"), other.stride, other.centre)
+
+    def with_inputs(self, inputs: InputSettings) -> RawPixels:
+        """See `Mapper.with_inputs`."""
+        return replace(self, inputs=inputs)
 
     def maps(self, views: Tensor) -> Tensor:
         """See `Mapper.maps`; C is 3 times at most 16."""

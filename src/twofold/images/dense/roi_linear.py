@@ -11,8 +11,7 @@ from twofold.errors import UserError
 from twofold.evaluation.accuracy import majority_class
 from twofold.evaluation.linear import linear_probe
 from twofold.images.dense.grid import Grid
-from twofold.images.dense.maps import Mapper
-from twofold.images.labels.records import Labelled
+from twofold.images.dense.maps import MapSet
 from twofold.runs.screen import OnProgress
 
 
@@ -26,9 +25,7 @@ class RoiLinear:
     boxes: tuple[int, int]
 
 
-def roi_linear(
-    mapper: Mapper, train: Labelled, test: Labelled, *, seed: int = 0, on_progress: OnProgress | None = None
-) -> RoiLinear:
+def roi_linear(train: MapSet, test: MapSet, *, seed: int = 0, on_progress: OnProgress | None = None) -> RoiLinear:
     """RoIAlign (one bin) of every true box but crowds on the map, standardised by the training boxes, then
     `evaluation.linear_probe`. Raises UserError where a side has no boxes, or the training side one class only."""
     total = len(train) + len(test)
@@ -37,30 +34,30 @@ def roi_linear(
         if on_progress:
             on_progress(done, total)
 
-    learned, labels = box_features(mapper, train, lambda done, _: tell(done))
-    asked, truth = box_features(mapper, test, lambda done, _: tell(len(train) + done))
-    for data, found in ((train, labels), (test, truth)):
+    learned, labels = box_features(train, lambda done, _: tell(done))
+    asked, truth = box_features(test, lambda done, _: tell(len(train) + done))
+    for maps, found in ((train, labels), (test, truth)):
         if not len(found):
-            raise UserError(f"{data.name} has no boxes to classify: roi-linear needs some.")
+            raise UserError(f"{maps.data.name} has no boxes to classify: roi-linear needs some.")
     if len(labels.unique()) < 2:
-        raise UserError(f"The boxes of {train.name} are of one class only: roi-linear needs at least two.")
+        raise UserError(f"The boxes of {train.data.name} are of one class only: roi-linear needs at least two.")
     mean, std = learned.mean(0), learned.std(0, unbiased=False).clamp(min=1e-6)
-    classes = len(train.classes)
+    classes = len(train.data.classes)
     scores = linear_probe((learned - mean) / std, labels, (asked - mean) / std, truth, classes, seed)
     return RoiLinear(scores, majority_class(labels, truth, classes), (len(labels), len(truth)))
 
 
-def box_features(mapper: Mapper, data: Labelled, on_progress: OnProgress | None = None) -> tuple[Tensor, Tensor]:
+def box_features(maps: MapSet, on_progress: OnProgress | None = None) -> tuple[Tensor, Tensor]:
     """(vectors, classes) of all boxes but crowds: float32 (n, C), int64 (n,), on the CPU."""
-    vectors, classes = [torch.zeros(0, 0)][:0], [torch.zeros(0, dtype=torch.int64)]
-    for done, made in enumerate(mapper.stream(data, range(len(data))), 1):
-        instances = data.instances(made.number)
+    vectors, classes = [], [torch.zeros(0, dtype=torch.int64)]
+    for done, made in enumerate(maps.stream(range(len(maps))), 1):
+        instances = maps.data.instances(made.number)
         keep = ~instances.crowd
         if keep.any():
             vectors.append(roi_means(made.map, made.grid, instances.boxes[keep]).cpu())
             classes.append(instances.classes[keep])
         if on_progress:
-            on_progress(done, len(data))
+            on_progress(done, len(maps))
     return torch.cat(vectors) if vectors else torch.zeros(0, 1), torch.cat(classes)
 
 

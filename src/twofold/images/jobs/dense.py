@@ -1,0 +1,169 @@
+"""Dense protocols in `evaluate`: the data that they need, the sides that are compared, and the rows of numbers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from twofold.errors import UserError
+from twofold.images.backbones import Backbone
+from twofold.images.dense.maps import DenseFeatures, Mapper, RawPixels
+from twofold.images.dense.pairs import PointPair, read_pairs, read_picture
+from twofold.images.dense.parts import same_classes, split
+from twofold.images.dense.pictures import some_pictures
+from twofold.images.evaluation.floors import CALIBRATION_BATCHES, calibrated
+from twofold.images.jobs.dense_protocols import PROTOCOLS, Asked, Measured, Side
+from twofold.images.jobs.model import Model, open_images
+from twofold.images.jobs.online import PIXELS, UNTRAINED
+from twofold.images.labels.opening import open_labelled
+from twofold.images.labels.records import Labelled
+from twofold.images.options import Evaluate
+from twofold.images.reading import Images
+from twofold.runs.screen import progress_bar
+
+SHORT_SIDE, VIEW_SIDE = 12, 7  # in cells: of pictures, and of the crops of `correspondence`, where not given
+CALIBRATED_ON = 32  # pictures
+
+
+def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
+    """The results of a model, and of its floors, by dense protocols, as evaluation.json keeps them.
+
+    Each number is printed as soon as it is known, unless quiet. Raises UserError where the backbone has no map, or the
+    data not the labels that a protocol needs.
+    """
+    if not protocols:
+        return []
+    mapper = DenseFeatures(model.backbone, model.inputs, options.dense_layers)
+    size = options.dense_size or max(SHORT_SIDE * mapper.stride, model.inputs.size)
+    mapper = replace(mapper, inputs=replace(model.inputs, size=size))
+    side = options.dense_size or max(VIEW_SIDE * mapper.stride, model.inputs.size)
+    asked = _asked(protocols, data, options, model, side)
+    if not options.quiet:
+        print(
+            f"{model.name}: {', '.join(_described(asked))}; maps of short side {size} px, cells of {mapper.stride} px"
+        )
+    name = model.method or model.name
+    found: dict[str, dict[str, Measured]] = {protocol: {} for protocol in protocols}
+    for label, made in _sides(name, mapper, asked, options):
+        compared = Side(made, asked)
+        for protocol in protocols:
+            with progress_bar(f"{protocol}, {label}", options.quiet) as on_progress:
+                measured = found[protocol][label] = PROTOCOLS[protocol].measure(compared, on_progress)
+            if not options.quiet:
+                numbers = ", ".join(f"{metric} {shown(metric, value)}" for metric, value in measured.numbers.items())
+                print(f"{protocol}, {label}: {numbers}", flush=True)
+    rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
+    return [{**row, "data": options.test or data, "seed": options.seed} for row in rows]
+
+
+def shown(metric: str, value: float) -> str:
+    """A number of a metric in words: a share as percent, an error with its unit."""
+    return f"{value:.1f} px" if metric.endswith(" px") else f"{value:.1%}"
+
+
+def _rows(protocol: str, name: str, sides: Mapping[str, Measured], floors: bool) -> Iterator[dict[str, Any]]:
+    first = sides[name]
+    numbers = {label: measured.numbers for label, measured in sides.items()}
+    for label, found in {**numbers, **(first.floors if floors else {})}.items():
+        more = sides[label].more if label in sides else {}
+        for metric, value in found.items():
+            row = {"protocol": protocol, "metric": metric, "name": label, "value": value, "floor": label != name}
+            about = {"unit": "px", "lower_is_better": True} if metric.endswith(" px") else {}
+            yield {**row, "settings": first.settings, **about, **more}
+
+
+def _sides(name: str, mapper: DenseFeatures, asked: Asked, options: Evaluate) -> Iterator[tuple[str, Mapper]]:
+    yield name, mapper
+    if options.floors:
+        yield PIXELS, RawPixels.like(mapper)
+        views = _calibration_views(mapper, asked, options.seed)
+        yield UNTRAINED, replace(mapper, backbone=_untrained(mapper.backbone, mapper, views, options.seed))
+
+
+def _untrained(backbone: Backbone, mapper: Mapper, views: Iterator[Tensor], seed: int) -> Backbone:
+    return calibrated(backbone, views, mapper.inputs, seed)
+
+
+def _calibration_views(mapper: Mapper, asked: Asked, seed: int) -> Iterator[Tensor]:
+    """A few batches of whole pictures as the protocols see them; of one shape each, more than one picture in each."""
+    pictures = itertools.islice(_some(asked, mapper.inputs.size, seed), CALIBRATED_ON)
+    by_shape: dict[tuple[int, ...], list[Tensor]] = {}
+    for picture in pictures:
+        view = mapper.view(picture)
+        by_shape.setdefault(tuple(view.shape), []).append(view)
+    groups = sorted(by_shape.values(), key=len, reverse=True)[:CALIBRATION_BATCHES]
+    batches = [part for group in groups for part in _parts(group)]
+    yield from (torch.stack(part) for part in batches[:CALIBRATION_BATCHES])
+
+
+def _parts(group: list[Tensor]) -> list[list[Tensor]]:
+    size = max(-(-len(group) // CALIBRATION_BATCHES), 2)
+    parts = [group[start : start + size] for start in range(0, len(group), size)]
+    return [part for part in parts if len(part) > 1] or parts
+
+
+def _some(asked: Asked, size: int, seed: int) -> Iterator[Tensor]:
+    """uint8 pictures (3, H, W) of whatever the protocols are put to."""
+    known = asked.train or asked.test or asked.pictures
+    if known is None:
+        yield from (read_picture(pair.source) for pair in asked.pairs)
+        return
+    for batch in some_pictures(known, 2 * size, seed, most=CALIBRATED_ON):
+        for picture, (height, width) in zip(batch.pixels.cpu(), batch.size.tolist(), strict=True):
+            yield picture[:, :height, :width]
+
+
+def _asked(protocols: Sequence[str], data: str, options: Evaluate, model: Model, side: int) -> Asked:
+    """The data of each kind that a protocol needs, opened and looked at."""
+    needs = {PROTOCOLS[name].needs: name for name in reversed(protocols)}
+    train = test = None
+    if "masks" in needs or "boxes" in needs:
+        train, test = _labelled(data, options)
+        for part in (train, test):
+            if "masks" in needs and not part.has_masks:
+                raise UserError(f"{part.name} has no masks, which {needs['masks']} needs: give data with masks.")
+            if "boxes" in needs and not part.has_boxes:
+                raise UserError(f"{part.name} has no boxes, which {needs['boxes']} needs: give data with boxes.")
+    pictures: Images | Labelled | None = test
+    if "pictures" in needs and test is None:
+        inputs = model.inputs
+        pictures = open_images(options.test or data, options, side, inputs.device, seed=options.seed)
+    pairs: list[PointPair] = []
+    if "pairs" in needs:
+        pairs, empty = read_pairs(options.test or data, options.images)
+        if empty and not options.quiet:
+            print(f"{empty:,} pairs mark no point and are left out.")
+    return Asked(options, train, test, pictures, pairs, side)
+
+
+def _labelled(data: str, options: Evaluate) -> tuple[Labelled, Labelled]:
+    def opened(path: str) -> Labelled:
+        found = open_labelled(
+            path, classes=options.classes, ignore_id=options.ignore_id, boxes=options.boxes, images=options.images
+        )
+        if not options.quiet:
+            for finding in found.findings:
+                print(f"{path}: {finding}")
+        return found
+
+    train = opened(data)
+    if options.test:
+        return train, same_classes(opened(options.test), train)
+    if len(train) < 2:
+        raise UserError(f"{data} holds {len(train)} labelled pictures: give more, or others to test on by --test.")
+    return split(train, options.seed)
+
+
+def _described(asked: Asked) -> Iterator[str]:
+    if asked.train and asked.test:
+        yield f"{len(asked.train):,} pictures to learn from, {len(asked.test):,} to test on"
+        yield f"{len(asked.train.classes)} classes"
+    elif asked.pictures is not None:
+        yield f"{len(asked.pictures):,} pictures"
+    if asked.pairs:
+        yield f"{len(asked.pairs):,} pairs"
