@@ -6,6 +6,7 @@ Self-Supervised Transformers for Unsupervised Object Discovery using Normalized 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,25 +38,36 @@ class Discovery:
 def discovery(maps: MapSet, *, on_progress: OnProgress | None = None) -> Discovery:
     """CorLoc: the share of pictures whose one found box has an IoU of 0.5 or more with any of its true boxes.
 
-    Both methods see unit cells after the mean of the picture's cells was taken away: the cells of networks that end in
-    a ReLU would all be alike otherwise. Crowds are no boxes.
+    Both methods see unit cells after the mean of all pictures' cells was taken away: the cells of networks that end in
+    a ReLU would all be alike otherwise. Crowds are no boxes. on_progress counts the pictures twice: the mean, the boxes.
     """
     truths = [_boxes(maps.data, i) for i in range(len(maps))]
     asked = [i for i, boxes in enumerate(truths) if len(boxes)]
-    hits = torch.zeros(3, dtype=torch.int64)
-    for done, made in enumerate(maps.stream(asked), 1):
+    hits, total = torch.zeros(3, dtype=torch.int64), 2 * len(asked)
+    mean = mean_cell(maps, asked, lambda done: on_progress(done, total) if on_progress else None)
+    for done, made in enumerate(maps.stream(asked), len(asked) + 1):
         cells, grid = made.map, made.grid
         while cells.shape[1] * cells.shape[2] > MOST_CELLS:
             cells, grid = grid.pooled(cells)
         shape = (cells.shape[1], cells.shape[2])
-        flat = unit(cells.flatten(1).T - cells.flatten(1).mean(1)).double().cpu()
+        flat = unit(cells.flatten(1).T - mean).double().cpu()
         whole = torch.tensor([0.0, 0.0, grid.across.source, grid.down.source], dtype=torch.float64)
         boxes = [box_of(method(flat, shape), grid) for method in (lost, token_cut)]
         hits += is_hit(torch.stack([*boxes, whole]), truths[made.number])
         if on_progress:
-            on_progress(done, len(asked))
+            on_progress(done, total)
     by_lost, by_cut, by_whole = (hits.double() / max(len(asked), 1)).tolist()
     return Discovery(by_lost, by_cut, by_whole, len(asked), len(maps) - len(asked))
+
+
+def mean_cell(maps: MapSet, numbers: Sequence[int], tell: Callable[[int], None]) -> Tensor:
+    """float32 (C,): the mean of the cells of these pictures; 0 of none."""
+    sums, count = torch.zeros(1, dtype=torch.float64), 0
+    for done, made in enumerate(maps.stream(numbers), 1):
+        sums = sums.to(made.map.device) + made.map.flatten(1).double().sum(1)
+        count += made.map[0].numel()
+        tell(done)
+    return (sums / max(count, 1)).float()
 
 
 def lost(cells: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -95,7 +107,7 @@ def connected(inside: Tensor, seed: int) -> Tensor:
     waiting = [seed]
     while waiting:
         cell = waiting.pop()
-        if found[cell] or not (allowed[cell] or cell == seed):
+        if found[cell] or not allowed[cell]:
             continue
         found[cell] = True
         row, column = divmod(cell, columns)

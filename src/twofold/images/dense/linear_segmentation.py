@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from twofold.errors import UserError
 from twofold.images.dense.grid import Grid
 from twofold.images.dense.iou import Confusion, SegmentationScores
 from twofold.images.dense.maps import Mapped, MapSet
@@ -114,13 +115,15 @@ def fit(
     seed: int,
     passes: _Passes | None = None,
 ) -> Classifiers:
-    """Classifiers learned by SGD, one for each rate, from the same start (zero) over the same batches and pixels."""
+    """Classifiers learned by SGD, one for each rate, from the same start (zero) over the same batches and pixels.
+
+    Raises UserError where no pixel is labelled."""
     device = norm.mean.device
     group, speed = torch.tensor(rates, device=device), MOMENTUM
     weight = torch.zeros(len(rates), classes, len(norm.mean), device=device, requires_grad=True)
     bias = torch.zeros(len(rates), classes, device=device, requires_grad=True)
     velocity = [torch.zeros_like(weight), torch.zeros_like(bias)]
-    steps, step = epochs * -(-len(indices) // BATCH), 0
+    steps, step, pixels = epochs * -(-len(indices) // BATCH), 0, 0
     for epoch in range(epochs):
         draws = generator(seed, "linear segmentation", epoch)
         order = [indices[i] for i in torch.randperm(len(indices), generator=draws).tolist()]
@@ -129,16 +132,19 @@ def fit(
                 pixel_losses(Classifiers(weight, bias), norm(made.map), made.grid, maps.mask(made.number), draws)
                 for made in batch
             ]
-            loss = torch.stack([total for total, _ in losses]).sum(0) / max(sum(count for _, count in losses), 1)
+            count = sum(count for _, count in losses)
+            loss = torch.stack([total for total, _ in losses]).sum(0) / max(count, 1)
             gradients = torch.autograd.grad(loss.sum(), [weight, bias])
             factor = group * (1 + math.cos(math.pi * step / steps)) / 2
             with torch.no_grad():
                 for value, moved, gradient in zip((weight, bias), velocity, gradients, strict=True):
                     moved.mul_(speed).add_(gradient)
                     value.sub_(moved * factor.view(-1, *[1] * (value.ndim - 1)))
-            step += 1
+            step, pixels = step + 1, pixels + count
         if passes:
             passes.add(1)
+    if not pixels:
+        raise UserError(f"{maps.data.name} has no labelled pixel to learn from: see its masks and --ignore-id.")
     return Classifiers(weight.detach(), bias.detach())
 
 

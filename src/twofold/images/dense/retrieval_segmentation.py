@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from twofold.errors import UserError
 from twofold.images.dense.cell_labels import class_counts
 from twofold.images.dense.grid import unit
 from twofold.images.dense.iou import Confusion, SegmentationScores
@@ -82,7 +83,7 @@ def remember(
     ignored_as_first: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Memory:
-    """The cells of labelled pictures, at most `budget` in all, with their soft labels."""
+    """The cells of labelled pictures, at most `budget` in all, with their soft labels. Raises UserError for none."""
     classes = len(maps.data.classes)
     each = None if budget is None else max(budget // max(len(maps), 1), 1)
     vectors, labels, left_out = [], [], 0
@@ -98,6 +99,8 @@ def remember(
         labels.append(soft_labels(counts[chosen]))
         if on_progress:
             on_progress(done, len(maps))
+    if not sum(len(part) for part in vectors):
+        raise UserError(f"{maps.data.name} has no cell of which half is labelled: nothing can be looked up there.")
     return Memory(torch.cat(vectors), torch.cat(labels).to(vectors[0].device), left_out)
 
 
