@@ -48,9 +48,7 @@ def test_the_centre_is_where_a_cell_looks(name):
     assert sum(places) / len(places) == pytest.approx(expected, abs=0.12 * stride)
 
 
-@pytest.mark.parametrize(
-    "name", ["timm:vit_tiny_patch16_224", "timm:vit_small_patch16_dinov3", "torchvision:vit_b_32"]
-)
+@pytest.mark.parametrize("name", ["timm:vit_tiny_patch16_224", "timm:vit_small_patch16_dinov3", "torchvision:vit_b_32"])
 def test_square_and_wide_pictures_agree_on_their_common_part(name):
     """Without attention and position embeddings a cell sees its own patch only. A class token or registers taken for
     cells would shift them."""

@@ -39,7 +39,7 @@ def discovery(maps: MapSet, *, on_progress: OnProgress | None = None) -> Discove
     """CorLoc: the share of pictures whose one found box has an IoU of 0.5 or more with any of its true boxes.
 
     Both methods see unit cells after the mean of all pictures' cells was taken away: the cells of networks that end in
-    a ReLU would all be alike otherwise. Crowds are no boxes. on_progress counts the pictures twice: the mean, the boxes.
+    a ReLU would all be alike otherwise. Crowds are no boxes. on_progress counts each picture twice.
     """
     truths = [_boxes(maps.data, i) for i in range(len(maps))]
     asked = [i for i, boxes in enumerate(truths) if len(boxes)]

@@ -58,7 +58,8 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
                 numbers = ", ".join(f"{metric} {shown(metric, value)}" for metric, value in measured.numbers.items())
                 print(f"{protocol}, {label}: {numbers}", flush=True)
     rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
-    return [{**row, "data": options.test or data, "seed": options.seed} for row in rows]
+    conditions = {"learned from": data, "size": f"{size} px", "precision": model.inputs.precision}
+    return [{**row, "data": options.test or data, "seed": options.seed, "conditions": conditions} for row in rows]
 
 
 def shown(metric: str, value: float) -> str:
