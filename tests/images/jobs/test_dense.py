@@ -1,0 +1,151 @@
+"""Dense protocols through the verb `evaluate`: from files to rows, beside their floors; what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from PIL import Image
+
+from tests.images.dense.tiny import coloured
+from twofold.cli import main
+from twofold.images.jobs.dense_protocols import PROTOCOLS
+
+NETWORK = ["random:convnet", "--image-size", "32"]
+SMALL = ["--dense-size", "32", "--ignore-id", "9"]
+ON_MASKS = "linear-segmentation,retrieval-segmentation,cluster-segmentation"
+
+
+def encoded(array) -> bytes:
+    held = io.BytesIO()
+    Image.fromarray(array).save(held, "PNG")
+    return held.getvalue()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Parquet files of 14 and 8 pictures with masks, ignored pixels written as 9."""
+    folder = tmp_path_factory.mktemp("masks")
+    for name, count, seed in (("train", 14, 1), ("test", 8, 2)):
+        pictures, masks = coloured(count, seed=seed)
+        table = {
+            "image": [encoded(picture.permute(1, 2, 0).numpy()) for picture in pictures],
+            "mask": [encoded(np.where(mask.numpy() < 0, 9, mask.numpy()).astype(np.uint8)) for mask in masks],
+            "name": [f"{name}_{i:03d}" for i in range(count)],
+        }
+        parquet.write_table(pa.table(table), folder / f"{name}.parquet")
+    return str(folder / "train.parquet"), str(folder / "test.parquet")
+
+
+def rows_of(out):
+    return json.loads(out.read_text())
+
+
+def test_every_protocol_on_masks_beside_its_floors(files, tmp_path, capsys):
+    train, test = files
+    out = tmp_path / "rows.json"
+    protocols = f"correspondence,{ON_MASKS}"
+    arguments = ["--test", test, "--protocols", protocols, "--epochs", "4", "--out", str(out), *SMALL]
+    assert main(["evaluate", NETWORK[0], train, *NETWORK[1:], *arguments]) == 0
+    printed, rows = capsys.readouterr().out, rows_of(out)
+    assert "14 pictures to learn from, 8 to test on, 3 classes; maps of short side 32 px, cells of 8 px" in printed
+    by = {(row["protocol"], row["metric"], row["name"]): row for row in rows}
+    for protocol in protocols.split(","):
+        names = {name for p, _, name in by if p == protocol}
+        beside = "chance" if protocol == "correspondence" else "majority class"
+        assert names == {"untrained", "raw pixels", "untrained network", beside}
+        assert f"\n{protocol}, raw pixels: " in printed
+        assert len({row["settings"] for row in rows if row["protocol"] == protocol}) == 1
+    assert all(row["floor"] == (row["name"] != "untrained") for row in rows)
+    assert all(row["data"] == test and row["seed"] == 0 for row in rows)
+    assert all(row["conditions"]["learned from"] == train for row in rows)
+    error = by["correspondence", "median error px", "raw pixels"]
+    assert error["unit"] == "px" and error["lower_is_better"] and " px" in printed
+    linear = by["linear-segmentation", "mIoU", "raw pixels"]
+    assert set(linear["iou"]) == {"0", "1", "2"} and linear["absent"] == [] and linear["rate"] in (0.01, 0.03, 0.1)
+    assert linear["value"] > by["linear-segmentation", "mIoU", "majority class"]["value"] + 0.2
+    assert by["linear-segmentation", "mIoU", "majority class"]["value"] < 0.2
+    assert "retrieval-segmentation: short side 32 px, cells of 8 px, 3" in printed
+
+
+def test_a_run_keeps_them_and_its_page_shows_them(files, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i, picture in enumerate(coloured(12)[0]):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
+    run = tmp_path / "run"
+    small = ["--backbone", "convnet", "--image-size", "32", "--batch-size", "4", "--steps", "2", "--no-report"]
+    assert main(["pretrain", "simclr", str(folder), "--out", str(run), *small]) == 0
+    arguments = ["--protocols", "correspondence,retrieval-segmentation", *SMALL]
+    assert main(["evaluate", str(run), files[0], "--test", files[1], *arguments]) == 0
+    kept = rows_of(run / "evaluation.json")
+    assert {"simclr", "raw pixels", "untrained network", "chance", "majority class"} <= {row["name"] for row in kept}
+    page = (run / "report.html").read_text()
+    assert "retrieval-segmentation" in page and "acc@1cell" in page and "median error px" in page
+
+
+def test_a_fifth_is_held_out_where_no_test_is_given(files, capsys):
+    arguments = ["--protocols", "retrieval-segmentation", "--no-floors", *SMALL]
+    assert main(["evaluate", NETWORK[0], files[0], *NETWORK[1:], *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "11 pictures to learn from, 3 to test on" in printed and "raw pixels" not in printed
+
+
+def test_correspondence_needs_no_labels(tmp_path, capsys):
+    for i, picture in enumerate(coloured(6)[0]):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / f"{i}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "rows.json"
+    arguments = ["--protocols", "correspondence,correspondence-colour", "--dense-size", "32", "--out", str(out)]
+    assert main(["evaluate", NETWORK[0], str(tmp_path), *NETWORK[1:], *arguments]) == 2
+    assert "of which 1 cannot be read" in capsys.readouterr().err
+    (tmp_path / "broken.png").unlink()
+    assert main(["evaluate", NETWORK[0], str(tmp_path), *NETWORK[1:], *arguments]) == 0
+    assert "6 pictures; maps of short side 32 px" in capsys.readouterr().out
+    assert {row["protocol"] for row in rows_of(out)} == {"correspondence", "correspondence-colour"}
+
+
+def test_keypoints_of_a_file_of_pairs(tmp_path, capsys):
+    for name, picture in zip("ab", coloured(2)[0], strict=True):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / f"{name}.png")
+    pair = {"src_imname": "a.png", "trg_imname": "b.png", "trg_bndbox": [0, 0, 40, 30]}
+    points = {"src_kps": [[3, 4], [20, 20]], "trg_kps": [[5, 5], [30, 20]]}
+    file = tmp_path / "pairs.json"
+    file.write_text(json.dumps([{**pair, **points}, {**pair, "src_kps": [], "trg_kps": []}]))
+    arguments = ["--protocols", "keypoints", "--dense-size", "32"]
+    assert main(["evaluate", NETWORK[0], str(file), *NETWORK[1:], *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "1 pairs mark no point and are left out." in printed and "2 points of 1 pairs" in printed
+    assert "keypoints PCK@0.1 by pair" in printed and "chance" in printed
+
+
+def test_the_reading_of_open_hummingbird_is_named(files, capsys):
+    arguments = ["--protocols", "retrieval-segmentation", "--compat", "open-hummingbird", "--memory-cells", "28"]
+    whole = ["evaluate", NETWORK[0], files[0], "--test", files[1], *NETWORK[1:], *arguments, "--no-floors", *SMALL]
+    assert main(whole) == 0
+    assert "28 cells, k 30, T 0.02, as open-hummingbird-eval" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--protocols", "linear-segmentatio"], 'Did you mean "linear-segmentation"'),
+        (["--protocols", "roi-linear"], "has no boxes, which roi-linear needs"),
+        (["--protocols", "discovery,linear-segmentation"], "has no boxes, which discovery needs"),
+        (["--protocols", ON_MASKS, "--dense-layers", "3"], "has no stages 3 and 4"),
+        (["--protocols", "keypoints"], "no file of pairs"),
+    ],
+)
+def test_what_is_refused(files, arguments, says, capsys):
+    assert main(["evaluate", NETWORK[0], files[0], *NETWORK[1:], *arguments, *SMALL]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_every_protocol_is_in_the_help(capsys):
+    assert main(["evaluate", "--help"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(name in printed for name in PROTOCOLS)
