@@ -83,6 +83,9 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     """Share of unreadable images past which the run ends."""
     knn_every: int | None = option(None, least=0)
     """Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never."""
+    correspondence_every: int | None = option(None, least=0)
+    """Epochs between checks of correspondence, whether cells are found again in another crop of the same image; like
+    the kNN's where not given, 0 for never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +113,7 @@ class Evaluate(options.Evaluate, Columns, Labels, Dense, Trust):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare(options.Compare, Columns):
+class Compare(options.Compare, Columns, Labels, Dense):
     """Options of comparing on images"""
 
     test: str | None = option(None, path=True)

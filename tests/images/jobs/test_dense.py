@@ -149,3 +149,41 @@ def test_every_protocol_is_in_the_help(capsys):
     assert main(["evaluate", "--help"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert all(name in printed for name in PROTOCOLS)
+
+
+def test_a_comparison_by_maps_needs_no_classes(files, tmp_path, capsys):
+    train, test = files
+    out = tmp_path / "out"
+    small = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--steps", "2", "--no-report"]
+    protocols = ["--protocols", "correspondence,retrieval-segmentation", "--dense-size", "32", "--ignore-id", "9"]
+    command = [
+        "compare",
+        "simclr,simsiam",
+        train,
+        "--test",
+        test,
+        "--out",
+        str(out),
+        "--seeds",
+        "2",
+        *small,
+        *protocols,
+    ]
+    assert main(command) == 0
+    assert "answers without any map" in capsys.readouterr().out
+    result = json.loads((out / "compare.json").read_text())
+    assert [row["name"] for row in result["rows"]] == [
+        "simclr", "simsiam", "raw pixels", "untrained network", "chance", "majority class",
+    ]  # fmt: skip
+    columns = {column["key"]: column for column in result["columns"]}
+    assert list(columns)[:3] == [
+        "correspondence acc@1cell", "correspondence median error px", "retrieval-segmentation mIoU",
+    ]  # fmt: skip
+    error = columns["correspondence median error px"]
+    assert (error["unit"], error["main"], error["floored"]) == ("number", False, False)
+    assert columns["retrieval-segmentation mIoU"]["main"]
+    assert all(len(row["numbers"]["retrieval-segmentation mIoU"]["values"]) == 2 for row in result["rows"][:2])
+    assert main(command) == 0
+    assert "4 of 4 runs were finished before" in capsys.readouterr().out
+    assert main([*command, "--dense-layers", "3"]) == 2
+    assert "dense_layers was not set and is now 3" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from twofold.errors import UserError, clause
 from twofold.images.backbones import Backbone
 from twofold.images.backbones.from_timm import as_map
 
-PROBED = (128, 256)  # sides in pixels: the difference of the cells between them gives the stride
+PROBED = (96, 160)  # sides in pixels: the difference of the cells between them gives the stride
 
 
 def patch_of(backbone: Backbone) -> int:

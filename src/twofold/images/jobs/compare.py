@@ -15,16 +15,18 @@ from twofold.comparison.entries import Entry
 from twofold.comparison.folder import default_folder
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone
+from twofold.images.dense.keypoints import ALPHA
 from twofold.images.evaluation.floors import random_network
 from twofold.images.evaluation.splits import Split
 from twofold.images.evaluation.unlabelled import without_labels
 from twofold.images.jobs import pretrain
+from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.evaluate import measure, protocols_named
 from twofold.images.jobs.model import BACKBONE_FILE, Model, open_images, open_model
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
-from twofold.images.options import Compare, Evaluate, Pretrain
+from twofold.images.options import Compare, Dense, Evaluate, Labels, Pretrain
 from twofold.images.reading import Source, open_source
 from twofold.images.report.sections import SECTIONS
 from twofold.page import Sections
@@ -35,6 +37,8 @@ from twofold.training.settling import plan_of
 WITHOUT_LABELS = ("instance retrieval", "effective rank")
 PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
+MAIN = ("top1", "acc@1cell", "mIoU", "mIoU matched", "CorLoc LOST", "CorLoc TokenCut", f"PCK@{ALPHA:g}")
+ON_MAPS_OPTIONS = (*Labels.own_names(), *Dense.own_names())
 ALIKE = ("backbone", "stem", "batch_size", "image_size", "recipe")
 STORED = ("test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column")
 
@@ -109,9 +113,9 @@ class ImageBench:
         return [
             Column(
                 key,
-                "number" if key == "effective rank" else "percent",
-                key.endswith("top1") or key in WITHOUT_LABELS,
-                floored=key != "effective rank",
+                "number" if key == "effective rank" or key.endswith(" px") else "percent",
+                key.endswith(MAIN) or key in WITHOUT_LABELS,
+                floored=key != "effective rank" and not key.endswith(" px"),
             )
             for key in sorted(keys, key=lambda key: order.index(key if key in WITHOUT_LABELS else key.split()[0]))
         ]
@@ -123,11 +127,13 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     Raises UserError where a method cannot be trained so, or the labels do not suffice.
     """
     source, test = _open(data, options), _open(options.test, options) if options.test else None
-    labelled = _has_labels(source, data, options, bool(protocols))
-    protocols = protocols if labelled else []
+    by_class = [name for name in protocols if name not in ON_MAPS]
+    labelled = _has_labels(source, data, options, bool(by_class), measured=bool(protocols))
+    by_class = by_class if labelled else []
+    protocols = [name for name in protocols if name in by_class or name in ON_MAPS]
     prints = [source.fingerprint()]
     if test is not None:
-        if test.class_count() == 0:
+        if by_class and test.class_count() == 0:
             raise UserError(f"{options.test} has no labels; images to test on need some.")
         prints.append(test.fingerprint())
     training, per_epoch = _shared(entries, source, data, options)
@@ -137,20 +143,23 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         workers=options.workers,
         image_column=options.image_column,
         label_column=options.label_column,
+        **{name: getattr(options, name) for name in ON_MAPS_OPTIONS},
         quiet=True,
     )
     stored = {name: getattr(options, name) for name in STORED}
+    usual = Compare.usual()  # a comparison of an earlier version has no options of maps
+    stored |= {name: value for name in ON_MAPS_OPTIONS if (value := getattr(options, name)) != usual[name]}
     alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")}
     settings = {"data": data, **stored, **alike, "fingerprint": " ".join(prints)}
     asked = f", asked about {options.test}" if options.test else ""
     size, batch = training.image_size, cast(int, training.batch_size)
     about = f"{len(source):,} images of {data}{asked}; {training.backbone}, {size} px, batch {batch}"
     ceiling = None
-    if options.supervised and protocols:
+    if options.supervised and by_class:
         statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
         out = Path(options.out) if options.out else default_folder(data)
         ceiling = Supervised(out, data, training, statistics, measuring)
-    notes = _notes(bool(protocols), ceiling is not None)
+    notes = _notes(bool(by_class), ceiling is not None, any(name in ON_MAPS for name in protocols))
     return ImageBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling)
 
 
@@ -197,11 +206,11 @@ def _open(path: str, options: Compare) -> Source:
     return open_source(path, image_column=options.image_column, label_column=options.label_column)
 
 
-def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> bool:
+def _has_labels(source: Source, data: str, options: Compare, by_class: bool, *, measured: bool) -> bool:
     classes = source.class_count()
-    if classes == 0 and options.test:
+    if classes == 0 and options.test and (by_class or not measured):
         raise UserError(f"{data} has no labels to learn from, so --test cannot be used: leave it out.")
-    if classes == 1 and measured:
+    if classes == 1 and by_class:
         raise UserError(
             f"{data} has one class only, and to be told apart images need two: mend the labels, or compare without "
             f"them by --protocols none."
@@ -209,7 +218,9 @@ def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> 
     return classes > 1
 
 
-def _notes(labelled: bool, ceiling: bool) -> list[str]:
+def _notes(labelled: bool, ceiling: bool, on_maps: bool) -> list[str]:
+    if on_maps and not labelled:
+        return ["Floors: what raw pixels, the same network with random weights and answers without any map give."]
     if not labelled:
         return [
             "Floor: what the same network with random weights gives.",

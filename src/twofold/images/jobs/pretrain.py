@@ -14,10 +14,12 @@ from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.backbones.export import save_backbone
 from twofold.images.backbones.names import is_own
+from twofold.images.dense.maps import DenseFeatures
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
+from twofold.images.jobs.online_correspondence import METRIC, PROTOCOL, OnlineCorrespondence
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
@@ -76,6 +78,7 @@ class Work:
     plan: Plan
     situation: Situation
     online: OnlineKNN | None
+    found_again: OnlineCorrespondence | None
     fabric: Fabric
 
 
@@ -109,11 +112,29 @@ def _put_together(
         backbone.try_on(side)
     inputs = InputSettings(size, views.mean, views.std, fabric.device, settings.precision)
     online = None
+    usual = -(-length.epochs // EVALUATIONS)
     if source.class_count() > 1 and settings.knn_every != 0:
-        every = settings.knn_every or -(-length.epochs // EVALUATIONS)
-        online = OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)
+        online = OnlineKNN(images, val, inputs, every_epochs=settings.knn_every or usual, seed=seed)
+    found_again = None
+    if backbone.map_width is not None and settings.correspondence_every != 0:
+        every = settings.correspondence_every or usual
+        found_again = OnlineCorrespondence(images, backbone, inputs, every_epochs=every, seed=seed)
     settings = replace(settings, method_options=chosen)
-    return Work(composition, data, settings, images, backbone, method, views, inputs, plan, situation, online, fabric)
+    return Work(
+        composition,
+        data,
+        settings,
+        images,
+        backbone,
+        method,
+        views,
+        inputs,
+        plan,
+        situation,
+        online,
+        found_again,
+        fabric,
+    )
 
 
 def _train(work: Work, alone: bool) -> Path:
@@ -127,7 +148,7 @@ def _train(work: Work, alone: bool) -> Path:
 
     epochs = work.plan.length(len(source)).epochs
     consistency = TemporalConsistency(images, work.inputs, path, epochs=epochs, seed=settings.seed)
-    monitors: list[Monitor] = [consistency, *([work.online] if work.online else [])]
+    monitors: list[Monitor] = [consistency, *(own for own in (work.online, work.found_again) if own)]
     outcome = session.train(work.method, images, work.views, work.plan, monitors, SHOWN)
     folder.list_unreadable(images.unreadable)
     if images.unreadable:
@@ -136,6 +157,8 @@ def _train(work: Work, alone: bool) -> Path:
         folder.save_arrays("gallery", **gallery(work.backbone, images, work.inputs, settings.seed))
         if work.online:
             _measure(folder, work.online, work, outcome.metrics.get("knn"))
+        if work.found_again:
+            _measure_correspondence(folder, work.found_again, work)
         mean, std = work.views.mean, work.views.std
         save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=work.composition.name)
         trust = " --trust" if is_own(work.backbone.blueprint()["name"]) else ""
@@ -167,6 +190,8 @@ def _header(work: Work) -> Iterator[str]:
     if classes < 2:
         found = "one class only" if classes else "no labels found"
         yield f"{found}: no kNN during the run."
+    if work.backbone.map_width is None:
+        yield f"{work.backbone.name} has no map of cells: no correspondence during the run."
 
 
 def _open(path: str, settings: Pretrain, device: torch.device) -> Images:
@@ -208,6 +233,31 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | Non
     )
     shown = "; ".join(f"{METRICS[metric]}{_percents(numbers, metric)}" for metric in reached)
     folder.say(f"kNN ({settings}) on {len(asked):,} images of {data}{how}: {shown}")
+
+
+def _measure_correspondence(folder: RunFolder, online: OnlineCorrespondence, work: Work) -> None:
+    """Correspondence of the finished backbone beside its floors, printed and kept."""
+    scores = online.found(DenseFeatures(work.backbone, work.inputs))
+    if not scores.cells:
+        folder.say("correspondence: the few images share no cell between their crops, so nothing was measured.")
+        return
+    settings, data = online.settings(scores), work.images.source.path
+    numbers = {work.composition.name: scores.accuracy, **online.floors(work.backbone)}
+    folder.add_evaluation(
+        {
+            "protocol": PROTOCOL,
+            "metric": METRIC,
+            "name": name,
+            "value": value,
+            "floor": i > 0,
+            "settings": settings,
+            "seed": work.settings.seed,
+            "data": data,
+        }
+        for i, (name, value) in enumerate(numbers.items())
+    )
+    shown = ", ".join(f"{name} {value:.1%}" for name, value in numbers.items())
+    folder.say(f"correspondence ({settings}): {shown}")
 
 
 def _percents(numbers: Mapping[str, Mapping[str, float]], metric: str) -> str:

@@ -29,6 +29,13 @@ def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, floa
     return value, floors
 
 
+def floors_of(run: Run, protocol: str) -> dict[str, float]:
+    """The floors of the training's own check by a protocol, whose entries are the first."""
+    entries = [entry for entry in run.evaluation if entry.get("protocol") == protocol and is_value(entry.get("value"))]
+    asked = next((entry for entry in entries if not entry.get("floor")), {})
+    return {str(e.get("name", "floor")): float(e["value"]) for e in entries if is_floor_of(e, asked)}
+
+
 def shared_floors(runs: Iterable[Run]) -> dict[str, float]:
     """The floors of the training's own check on which all runs that measured them agree: one holds for one data set."""
     found: dict[str, set[float]] = {}
