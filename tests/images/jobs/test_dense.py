@@ -69,7 +69,7 @@ def test_every_protocol_on_masks_beside_its_floors(files, tmp_path, capsys):
     assert set(linear["iou"]) == {"0", "1", "2"} and linear["absent"] == [] and linear["rate"] in (0.01, 0.03, 0.1)
     assert linear["value"] > by["linear-segmentation", "mIoU", "majority class"]["value"] + 0.2
     assert by["linear-segmentation", "mIoU", "majority class"]["value"] < 0.2
-    assert "retrieval-segmentation: short side 32 px, cells of 8 px, 3" in printed
+    assert "retrieval-segmentation: short side 32 px, cells of 8 px, scored at the masks' own size, 3" in printed
 
 
 def test_a_run_keeps_them_and_its_page_shows_them(files, tmp_path, capsys):
@@ -86,6 +86,15 @@ def test_a_run_keeps_them_and_its_page_shows_them(files, tmp_path, capsys):
     assert {"simclr", "raw pixels", "untrained network", "chance", "majority class"} <= {row["name"] for row in kept}
     page = (run / "report.html").read_text()
     assert "retrieval-segmentation" in page and "acc@1cell" in page and "median error px" in page
+
+
+def test_classes_without_a_test_pixel_are_named(files, tmp_path, capsys):
+    names = tmp_path / "classes.txt"
+    names.write_text("red\ngreen\nblue\nviolet\n")
+    arguments = ["--protocols", "linear-segmentation", "--epochs", "1", "--classes", str(names), "--no-floors", *SMALL]
+    assert main(["evaluate", NETWORK[0], files[0], "--test", files[1], *NETWORK[1:], *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "leaves out what has no pixel in the test masks: violet; 0 of " in printed and "4 classes" in printed
 
 
 def test_a_fifth_is_held_out_where_no_test_is_given(files, capsys):

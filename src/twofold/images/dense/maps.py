@@ -231,12 +231,12 @@ def reflected(start: int, end: int, side: int) -> Tensor:
 class MapSet:
     """The maps of some pictures, to be gone through more than once: kept while the memory lasts, else made again.
 
-    memory_bytes: for maps; a quarter of what is free by default.
+    memory_bytes: for maps and masks; a quarter of what is free where they lie by default.
     """
 
     def __init__(self, mapper: Mapper, data: Labelled, memory_bytes: int | None = None) -> None:
         self.mapper, self.data = mapper, data
-        self._left = int(KEPT_SHARE * free_memory()) if memory_bytes is None else memory_bytes
+        self._left = _free_bytes(mapper.inputs.device) if memory_bytes is None else memory_bytes
         self._kept: dict[int, Mapped] = {}
         self._masks: dict[int, Tensor] = {}
 
@@ -274,3 +274,8 @@ class MapSet:
         fits = size <= self._left
         self._left -= size if fits else 0
         return fits
+
+
+def _free_bytes(device: torch.device | str) -> int:
+    free = torch.cuda.mem_get_info(device)[0] if torch.device(device).type == "cuda" else free_memory()
+    return int(KEPT_SHARE * free)

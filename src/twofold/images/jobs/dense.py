@@ -57,6 +57,8 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
             if not options.quiet:
                 numbers = ", ".join(f"{metric} {shown(metric, value)}" for metric, value in measured.numbers.items())
                 print(f"{protocol}, {label}: {numbers}", flush=True)
+                if measured.note:
+                    print(f"{protocol}, {label}: {measured.note}", flush=True)
     rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
     conditions = {"learned from": data, "size": f"{size} px", "precision": model.inputs.precision}
     return [{**row, "data": options.test or data, "seed": options.seed, "conditions": conditions} for row in rows]

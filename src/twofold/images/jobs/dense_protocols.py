@@ -28,6 +28,7 @@ from twofold.images.options import Evaluate
 from twofold.images.reading import Images
 from twofold.runs.screen import OnProgress
 
+OWN_SIZE = "scored at the masks' own size"
 Needs = Literal["pictures", "masks", "boxes", "pairs"]
 
 
@@ -72,12 +73,13 @@ class Side:
 @dataclass(frozen=True)
 class Measured:
     """numbers: by metric. floors: of answers without any map, by name and metric. settings: in words. more: further
-    facts for evaluation.json."""
+    facts for evaluation.json. note: a sentence about the data that the numbers need."""
 
     numbers: Mapping[str, float]
     settings: str = ""
     floors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,10 @@ def _linear(side: Side, on_progress: OnProgress) -> Measured:
     found = linear_segmentation(side.train, side.test, seed=options.seed, epochs=epochs, on_progress=on_progress)
     return Measured(
         _segmentation(found.scores),
-        f"{_cells(side)}, {epochs} epochs, rate chosen on held-out training pictures",
+        f"{_cells(side)}, {OWN_SIZE}, {epochs} epochs, rate chosen on held-out training pictures",
         {"majority class": side.asked.majority},
         {**_facts(found.scores), "rate": found.rate},
+        _absent(found.scores),
     )
 
 
@@ -135,12 +138,13 @@ def _retrieval(side: Side, on_progress: OnProgress) -> Measured:
         ignored_as_first=parity,
         on_progress=on_progress,
     )
-    how = f"{_cells(side)}, {found.cells:,} cells, k {NEIGHBOURS}, T {TEMPERATURE:g}"
+    how = f"{_cells(side)}, {OWN_SIZE}, {found.cells:,} cells, k {NEIGHBOURS}, T {TEMPERATURE:g}"
     return Measured(
         _segmentation(found.scores),
         f"{how}, as open-hummingbird-eval" if parity else how,
         {"majority class": side.asked.majority},
         {**_facts(found.scores), "left_out": found.left_out},
+        _absent(found.scores),
     )
 
 
@@ -149,9 +153,10 @@ def _clusters(side: Side, on_progress: OnProgress) -> Measured:
     majority = side.asked.majority["mIoU"]
     return Measured(
         {"mIoU matched": found.matched.miou, "mIoU voted": found.voted.miou},
-        f"{_cells(side)}, one cluster a class matched on the test masks; {OVER} a class voted on the training masks",
+        f"{_cells(side)}, {OWN_SIZE}, one cluster a class matched on the test masks; {OVER} a class voted on the training masks",
         {"majority class": {"mIoU matched": majority, "mIoU voted": majority}},
         _facts(found.matched),
+        _absent(found.matched),
     )
 
 
@@ -199,6 +204,16 @@ PROTOCOLS: dict[str, DenseProtocol] = {
 
 def _cells(side: Side) -> str:
     return f"short side {side.mapper.inputs.size} px, cells of {side.mapper.stride} px"
+
+
+def _absent(scores: SegmentationScores) -> str:
+    """Which classes the mean leaves out, and how many pixels were taken for one of them."""
+    if not scores.absent:
+        return ""
+    return (
+        f"mIoU leaves out what has no pixel in the test masks: {', '.join(scores.absent)}; "
+        f"{scores.predicted_absent:,} of {scores.pixels:,} pixels were taken for such a class"
+    )
 
 
 def _segmentation(scores: SegmentationScores) -> dict[str, float]:
