@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from twofold.catalog import options
 from twofold.catalog.options import Options, option
@@ -22,25 +22,25 @@ class Columns(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trust(Options):
-    """Options of opening what somebody wrote"""
-
-    trust: bool = option(False)
-    """Import the network's own module that the file names."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Labels(Options):
-    """Options of reading masks, boxes and pairs of points"""
+    """Options of reading masks and boxes"""
 
     classes: str | None = option(None, path=True)
-    """A file with the names of the classes, one a line in the order of their numbers."""
-    ignore_id: int | None = option(None)
-    """The value in masks that counts nowhere; by the data's own description where not given."""
-    boxes: str | None = option(None)
-    """How boxes are written where the data leaves it open: xywh or xyxy."""
+    """Classes of masks or boxes: a file, or names with commas, which may say values (0=background,255=cell)."""
+    ignore_id: list[int] | None = option(None)
+    """Mask values that count nowhere; by the names of the classes, or 255, where not given."""
+    boxes: Literal["xywh", "xyxy", "cxcywh"] | None = option(None)
+    """What the four numbers of a box are; what is usual in the format, as long as they fit, where not given."""
     images: str | None = option(None, path=True)
-    """The folder of the pictures that a file of labels names; sought beside it where not given."""
+    """The folder or parquet file of the labelled pictures, where it is not beside the labels."""
+    snap: bool = option(False)
+    """Give mask values and colours that no class has to the nearest that one has."""
+    mask_column: str | None = option(None)
+    """The mask column of a parquet file."""
+
+    def of_labels(self) -> dict[str, Any]:
+        """These options by name, as `labels.open_labelled` and `labels.open_pair` take them."""
+        return {name: getattr(self, name) for name in Labels.own_names()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,14 @@ class Dense(Options):
     """Labelled cells that retrieval-segmentation remembers at most."""
     compat: Literal["none", "open-hummingbird"] = option("none")
     """Whose reading of ignored pixels and colours retrieval-segmentation follows; none for ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust(Options):
+    """Options of opening what somebody wrote"""
+
+    trust: bool = option(False)
+    """Import the network's own module that the file names."""
 
 
 @dataclass(frozen=True, kw_only=True)

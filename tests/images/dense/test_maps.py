@@ -111,7 +111,7 @@ def test_maps_are_kept_while_memory_lasts_and_made_again_beyond(resnet):
     pictures, masks = coloured(20, (32, 32))
     data = labelled(pictures, masks)
     calls = []
-    object.__setattr__(data, "read_picture", lambda i: calls.append(i) or pictures[i])
+    object.__setattr__(data, "read_picture", lambda i, short_side: calls.append(i) or pictures[i])
     mapper = DenseFeatures(resnet, INPUTS)
     first = [made.map for made in MapSet(mapper, data).stream(range(20))]
     size = first[0].numel() * 4

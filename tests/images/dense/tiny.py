@@ -21,7 +21,7 @@ def labelled(pictures, masks=None, instances=None, classes=("red", "green", "blu
         tuple(classes),
         [f"{name}/{chr(97 + i)}" for i in range(len(pictures))],
         [],
-        lambda i: pictures[i],
+        lambda i, short_side: pictures[i],
         (lambda i: masks[i]) if masks else None,
         (lambda i: instances[i]) if instances else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -242,6 +243,12 @@ class MapSet:
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def labelled(self, data: Labelled) -> MapSet:
+        """The same pictures with other labels; their maps are shared."""
+        other = copy.copy(self)
+        other.data, other._masks = data, {}
+        return other
 
     def mask(self, index: int) -> Tensor:
         """The mask of a picture at its own size: see `Labelled.mask`."""

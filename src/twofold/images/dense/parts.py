@@ -1,16 +1,12 @@
-"""Which labelled pictures are held out: whole stretches of names, since neighbours among them look alike."""
+"""Which training pictures a probe holds out for its own choices: stretches of names, since neighbours look alike."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from twofold.errors import UserError
-from twofold.images.labels.records import IGNORE, Instances, Labelled
 from twofold.randomness import generator
 
 SHARE = 5  # one part in so many is held out
@@ -38,39 +34,6 @@ def held_out(names: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
             hold += groups[number]
     chosen = set(hold)
     return [i for i in range(len(names)) if i not in chosen], sorted(hold)
-
-
-def split(data: Labelled, seed: int) -> tuple[Labelled, Labelled]:
-    """(train, test) of one set of labelled pictures, by `held_out`."""
-    learn, hold = held_out(data.names, seed)
-    return data.select(learn), data.select(hold)
-
-
-def same_classes(test: Labelled, train: Labelled) -> Labelled:
-    """The test pictures with the training pictures' numbers of classes, by name. Raises UserError for unknown names."""
-    if test.classes == train.classes:
-        return test
-    strange = [name for name in test.classes if name not in train.classes]
-    if strange:
-        raise UserError(
-            f'{test.name} has the class "{strange[0]}", which {train.name} lacks: name the same classes in both.'
-        )
-    number = torch.tensor([train.classes.index(name) for name in test.classes])
-    masks, instances = test.read_mask, test.read_instances
-
-    def mask(i: int) -> Tensor:
-        assert masks
-        found = masks(i)
-        return torch.where(found == IGNORE, IGNORE, number[found.long().clamp(min=0)]).to(found.dtype)
-
-    def boxes(i: int) -> Instances:
-        assert instances
-        found = instances(i)
-        return replace(found, classes=number[found.classes])
-
-    return replace(
-        test, classes=train.classes, read_mask=mask if masks else None, read_instances=boxes if instances else None
-    )
 
 
 def _groups(names: Sequence[str], order: Sequence[int]) -> list[list[int]]:

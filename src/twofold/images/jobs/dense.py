@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +14,12 @@ from twofold.errors import UserError
 from twofold.images.backbones import Backbone
 from twofold.images.dense.maps import DenseFeatures, Mapper, RawPixels
 from twofold.images.dense.pairs import PointPair, read_pairs, read_picture
-from twofold.images.dense.parts import same_classes, split
 from twofold.images.dense.pictures import some_pictures
 from twofold.images.evaluation.floors import CALIBRATION_BATCHES, calibrated
 from twofold.images.jobs.dense_protocols import PROTOCOLS, Asked, Measured, Side
 from twofold.images.jobs.model import Model, open_images
 from twofold.images.jobs.online import PIXELS, UNTRAINED
-from twofold.images.labels.opening import open_labelled
-from twofold.images.labels.records import Labelled
+from twofold.images.labels import Labelled, near_copies, open_pair
 from twofold.images.options import Evaluate
 from twofold.images.reading import Images
 from twofold.runs.screen import progress_bar
@@ -60,7 +58,8 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
                 if measured.note:
                     print(f"{protocol}, {label}: {measured.note}", flush=True)
     rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
-    conditions = {"learned from": data, "size": f"{size} px", "precision": model.inputs.precision}
+    conditions: dict[str, Any] = {"learned from": data, "size": f"{size} px", "precision": model.inputs.precision}
+    conditions |= {"near copies": asked.copies} if asked.copies else {}
     return [{**row, "data": options.test or data, "seed": options.seed, "conditions": conditions} for row in rows]
 
 
@@ -112,7 +111,8 @@ def _parts(group: list[Tensor]) -> list[list[Tensor]]:
 
 def _some(asked: Asked, size: int, seed: int) -> Iterator[Tensor]:
     """uint8 pictures (3, H, W) of whatever the protocols are put to."""
-    known = asked.train or asked.test or asked.pictures
+    labelled = asked.masks or asked.boxes
+    known = labelled[0] if labelled else asked.pictures
     if known is None:
         yield from (read_picture(pair.source) for pair in asked.pairs)
         return
@@ -124,16 +124,25 @@ def _some(asked: Asked, size: int, seed: int) -> Iterator[Tensor]:
 def _asked(protocols: Sequence[str], data: str, options: Evaluate, model: Model, side: int) -> Asked:
     """The data of each kind that a protocol needs, opened and looked at."""
     needs = {PROTOCOLS[name].needs: name for name in reversed(protocols)}
-    train = test = None
+    masks = boxes = None
+    copies: int | None = None
     if "masks" in needs or "boxes" in needs:
-        train, test = _labelled(data, options)
-        for part in (train, test):
-            if "masks" in needs and not part.has_masks:
-                raise UserError(f"{part.name} has no masks, which {needs['masks']} needs: give data with masks.")
-            if "boxes" in needs and not part.has_boxes:
-                raise UserError(f"{part.name} has no boxes, which {needs['boxes']} needs: give data with boxes.")
-    pictures: Images | Labelled | None = test
-    if "pictures" in needs and test is None:
+        both = _labelled(data, options, needs)
+        for part in both:
+            for kind, has in (("masks", part.has_masks), ("boxes", part.has_boxes)):
+                if kind in needs and not has:
+                    raise UserError(f"{part.name} has no {kind}, which {needs[kind]} needs: give data with {kind}.")
+        if "masks" in needs:
+            masks = both[0].for_segmentation(), both[1].for_segmentation()
+        if "boxes" in needs:
+            boxes = both[0].for_detection(), both[1].for_detection()
+        leak = near_copies(*both)
+        copies = leak.copies
+        if not options.quiet:
+            print(leak.sentence())
+    known = masks or boxes
+    pictures: Images | Labelled | None = known[1] if known else None
+    if "pictures" in needs and pictures is None:
         inputs = model.inputs
         pictures = open_images(options.test or data, options, side, inputs.device, seed=options.seed)
     pairs: list[PointPair] = []
@@ -141,31 +150,31 @@ def _asked(protocols: Sequence[str], data: str, options: Evaluate, model: Model,
         pairs, empty = read_pairs(options.test or data, options.images)
         if empty and not options.quiet:
             print(f"{empty:,} pairs mark no point and are left out.")
-    return Asked(options, train, test, pictures, pairs, side)
+    return Asked(options, masks, boxes, pictures, pairs, side, copies)
 
 
-def _labelled(data: str, options: Evaluate) -> tuple[Labelled, Labelled]:
-    def opened(path: str) -> Labelled:
-        found = open_labelled(
-            path, classes=options.classes, ignore_id=options.ignore_id, boxes=options.boxes, images=options.images
-        )
-        if not options.quiet:
-            for finding in found.findings:
-                print(f"{path}: {finding}")
-        return found
-
-    train = opened(data)
-    if options.test:
-        return train, same_classes(opened(options.test), train)
-    if len(train) < 2:
-        raise UserError(f"{data} holds {len(train)} labelled pictures: give more, or others to test on by --test.")
-    return split(train, options.seed)
+def _labelled(data: str, options: Evaluate, needs: Collection[str]) -> tuple[Labelled, Labelled]:
+    """Pictures to learn from and to test on; what is odd in their labels is printed."""
+    only = [kind for kind in ("masks", "boxes") if kind in needs]
+    train, test = open_pair(
+        data,
+        options.test,
+        seed=options.seed,
+        image_column=options.image_column,
+        want=only[0] if len(only) == 1 else None,
+        **options.of_labels(),
+    )
+    if not options.quiet:
+        for finding in dict.fromkeys([*train.findings, *test.findings]):
+            print(f"note: {finding}")
+    return train, test
 
 
 def _described(asked: Asked) -> Iterator[str]:
-    if asked.train and asked.test:
-        yield f"{len(asked.train):,} pictures to learn from, {len(asked.test):,} to test on"
-        yield f"{len(asked.train.classes)} classes"
+    known = asked.masks or asked.boxes
+    if known:
+        yield f"{len(known[0]):,} pictures to learn from, {len(known[1]):,} to test on"
+        yield f"{len(known[0].classes)} classes"
     elif asked.pictures is not None:
         yield f"{len(asked.pictures):,} pictures"
     if asked.pairs:

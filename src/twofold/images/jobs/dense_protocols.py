@@ -34,21 +34,23 @@ Needs = Literal["pictures", "masks", "boxes", "pairs"]
 
 @dataclass(frozen=True)
 class Asked:
-    """What the dense protocols of one command are put to. train, test: labelled pictures, where a protocol needs them.
-    pictures: where labels are not needed. pairs: of marked pictures. side: of the views of `correspondence`, px."""
+    """What the dense protocols of one command are put to. masks, boxes: pictures to learn from and to test on with such
+    labels, where a protocol needs them. pictures: where labels are not needed. pairs: of marked pictures. side: of the
+    views of `correspondence`, px. copies: test pictures that have a near copy among the training pictures."""
 
     options: Evaluate
-    train: Labelled | None
-    test: Labelled | None
+    masks: tuple[Labelled, Labelled] | None
+    boxes: tuple[Labelled, Labelled] | None
     pictures: Images | Labelled | None
     pairs: Sequence[PointPair]
     side: int
+    copies: int | None
 
     @cached_property
     def majority(self) -> dict[str, float]:
         """What the most frequent class of the training pixels scores as the answer everywhere."""
-        assert self.train and self.test
-        return _segmentation(majority_scores(self.train, self.test))
+        assert self.masks
+        return _segmentation(majority_scores(*self.masks))
 
 
 class Side:
@@ -58,16 +60,22 @@ class Side:
         self.mapper, self.asked = mapper, asked
 
     @cached_property
-    def train(self) -> MapSet:
-        """The maps of the training pictures."""
-        assert self.asked.train
-        return MapSet(self.mapper, self.asked.train)
+    def _maps(self) -> list[MapSet]:
+        known = self.asked.masks or self.asked.boxes
+        assert known
+        return [MapSet(self.mapper, part) for part in known]
 
-    @cached_property
-    def test(self) -> MapSet:
-        """The maps of the test pictures."""
-        assert self.asked.test
-        return MapSet(self.mapper, self.asked.test)
+    @property
+    def masks(self) -> list[MapSet]:
+        """The maps of the pictures with masks, to learn from and to test on."""
+        assert self.asked.masks
+        return [maps.labelled(part) for maps, part in zip(self._maps, self.asked.masks, strict=True)]
+
+    @property
+    def boxes(self) -> list[MapSet]:
+        """The maps of the pictures with boxes."""
+        assert self.asked.boxes
+        return [maps.labelled(part) for maps, part in zip(self._maps, self.asked.boxes, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def _with_colour(side: Side, on_progress: OnProgress) -> Measured:
 def _linear(side: Side, on_progress: OnProgress) -> Measured:
     options = side.asked.options
     epochs = options.epochs or EPOCHS
-    found = linear_segmentation(side.train, side.test, seed=options.seed, epochs=epochs, on_progress=on_progress)
+    found = linear_segmentation(*side.masks, seed=options.seed, epochs=epochs, on_progress=on_progress)
     return Measured(
         _segmentation(found.scores),
         f"{_cells(side)}, {OWN_SIZE}, {epochs} epochs, rate chosen on held-out training pictures",
@@ -126,7 +134,7 @@ def _linear(side: Side, on_progress: OnProgress) -> Measured:
 def _retrieval(side: Side, on_progress: OnProgress) -> Measured:
     options = side.asked.options
     parity = options.compat == "open-hummingbird"
-    train, test = side.train, side.test
+    train, test = side.masks
     if parity:
         other = side.mapper.with_inputs(like_open_hummingbird(side.mapper.inputs))
         train, test = MapSet(other, train.data), MapSet(other, test.data)
@@ -149,11 +157,12 @@ def _retrieval(side: Side, on_progress: OnProgress) -> Measured:
 
 
 def _clusters(side: Side, on_progress: OnProgress) -> Measured:
-    found = cluster_segmentation(side.train, side.test, seed=side.asked.options.seed, on_progress=on_progress)
+    found = cluster_segmentation(*side.masks, seed=side.asked.options.seed, on_progress=on_progress)
     majority = side.asked.majority["mIoU"]
     return Measured(
         {"mIoU matched": found.matched.miou, "mIoU voted": found.voted.miou},
-        f"{_cells(side)}, {OWN_SIZE}, one cluster a class matched on the test masks; {OVER} a class voted on the training masks",
+        f"{_cells(side)}, {OWN_SIZE}, one cluster a class matched on the test masks, "
+        f"{OVER} a class voted on the training masks",
         {"majority class": {"mIoU matched": majority, "mIoU voted": majority}},
         _facts(found.matched),
         _absent(found.matched),
@@ -161,7 +170,7 @@ def _clusters(side: Side, on_progress: OnProgress) -> Measured:
 
 
 def _discovery(side: Side, on_progress: OnProgress) -> Measured:
-    found = discovery(side.test, on_progress=on_progress)
+    found = discovery(side.boxes[1], on_progress=on_progress)
     without = f", {found.without} without a box left out" if found.without else ""
     return Measured(
         {"CorLoc LOST": found.lost, "CorLoc TokenCut": found.token_cut},
@@ -181,7 +190,7 @@ def _keypoints(side: Side, on_progress: OnProgress) -> Measured:
 
 
 def _regions(side: Side, on_progress: OnProgress) -> Measured:
-    found = roi_linear(side.train, side.test, seed=side.asked.options.seed, on_progress=on_progress)
+    found = roi_linear(*side.boxes, seed=side.asked.options.seed, on_progress=on_progress)
     learned, tested = found.boxes
     return Measured(
         found.scores,

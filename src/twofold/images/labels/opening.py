@@ -1,58 +1,198 @@
-"""A path of labelled pictures -> `Labelled`: parquet with an image and a mask column."""
+"""From a path to labelled pictures: which form of labels lies there."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pyarrow.parquet as parquet
-import torch
-from PIL import Image
-from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.images.labels.records import IGNORE, Labelled
-from twofold.images.reading.decode import decode
+from twofold.images.labels.coco import open_coco
+from twofold.images.labels.columns import mask_column, open_columns
+from twofold.images.labels.findings import listed
+from twofold.images.labels.folders import layout_of, looks_like_coco, open_folder, open_list, open_yaml
+from twofold.images.labels.leaks import hold_out
+from twofold.images.labels.lists import class_list
+from twofold.images.labels.records import Labelled
+from twofold.images.labels.stored import belongs
+from twofold.images.labels.survey import Survey, Wishes
+from twofold.images.labels.yolo_yaml import Table, find_yaml, read_table
+from twofold.images.reading.opening import TABLES
+from twofold.images.reading.parquet import byte_columns
+from twofold.images.reading.places import missing, place
+
+YAML = (".yaml", ".yml")
+FILES = (".json", *YAML)
+KINDS = (
+    "a COCO .json file, a folder with VOC's .xml files, YOLO's .txt files or masks, a data.yaml, a text list, or a "
+    ".parquet file with a column of masks or a COCO file beside it"
+)
 
 
 def open_labelled(
-    path: str,
+    path: str | os.PathLike[str],
     *,
     classes: str | None = None,
-    ignore_id: int | None = None,
+    ignore_id: int | Sequence[int] | None = None,
     boxes: str | None = None,
     images: str | None = None,
+    snap: bool = False,
+    image_column: str | None = None,
+    mask_column: str | None = None,
+    want: str | None = None,
 ) -> Labelled:
-    """The labelled pictures of a parquet file. Raises UserError where it has no mask column."""
-    if Path(path).suffix != ".parquet":
-        raise UserError(f"{path} is no parquet file: give one with an image and a mask column.")
-    table = parquet.read_table(path)
-    if not {"image", "mask"} <= set(table.column_names):
-        raise UserError(f"{path} has no image and mask columns: labelled pictures need both.")
-    values = sorted({int(v) for i in range(len(table)) for v in np.unique(_mask(table["mask"][i].as_py()))})
-    kept = [value for value in values if value != ignore_id]
-    names = Path(classes).read_text().split() if classes else [str(value) for value in range(max(kept) + 1)]
+    """Labelled pictures, of whatever form; all labels are read and checked, the pictures' headers too.
 
-    def mask(i: int) -> Tensor:
-        found = torch.from_numpy(_mask(table["mask"][i].as_py())).to(torch.int16)
-        return found if ignore_id is None else torch.where(found == ignore_id, IGNORE, found).to(torch.int16)
-
-    return Labelled(
-        path,
-        tuple(names),
-        [str(i) for i in range(len(table))] if "name" not in table.column_names else table["name"].to_pylist(),
-        [],
-        lambda i: decode(_bytes(table["image"][i].as_py()), None),
-        mask,
-    )
+    path: a COCO file, a folder, a data.yaml (its train), a list of pictures, or a parquet file. classes: a file, or
+    names with commas, which may say values (0=background,255=cell). ignore_id: mask values that count nowhere. boxes:
+    the form of the numbers of boxes, xywh, xyxy or cxcywh. images: where the pictures are. snap: mask values or colours
+    that no class has become the nearest. image_column, mask_column: of a parquet file. want: "boxes" or "masks", where
+    both may lie there. Raises UserError, in a sentence, for whatever cannot be used or would have to be guessed.
+    """
+    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want)
+    survey = _survey(_text(path), wishes, "train")
+    return _as_wanted(survey.labelled(survey.agree(None)), want)
 
 
-def _bytes(value: Any) -> bytes:
-    return value["bytes"] if isinstance(value, dict) else value
+def open_pair(
+    train: str | os.PathLike[str],
+    test: str | os.PathLike[str] | None = None,
+    *,
+    share: float = 0.2,
+    seed: int = 0,
+    classes: str | None = None,
+    ignore_id: int | Sequence[int] | None = None,
+    boxes: str | None = None,
+    images: str | None = None,
+    test_images: str | None = None,
+    snap: bool = False,
+    image_column: str | None = None,
+    mask_column: str | None = None,
+    want: str | None = None,
+) -> tuple[Labelled, Labelled]:
+    """Labelled pictures to learn from and to test on, with the same classes by the same numbers.
+
+    What mask values mean is settled by both together. Without `test`, what a data.yaml names, else about a `share` held
+    out, near copies on one side (see `leaks.hold_out`). Options: see `open_labelled`; images is for the training
+    pictures, and for those of the test where test_images is not given.
+    """
+    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want)
+    name = _text(train)
+    ours, split = _survey(name, wishes, "train"), None
+    if test is None and (table := _table_of(name)) is not None:
+        split = next((one for one in ("test", "val", "valid") if one in table.splits()), None)
+        test = name if split else None
+    if test is None:
+        whole = _as_wanted(ours.labelled(ours.agree(None)), want)
+        return hold_out(whole, share, seed)
+    theirs = _survey(
+        _text(test), _wishes(classes, ignore_id, boxes, test_images or images, snap, image_column, mask_column, want),
+        split or "test",
+    )  # fmt: skip
+    if ours.kind != theirs.kind:
+        raise UserError(f"{name} has {ours.kind} and {_text(test)} has {theirs.kind}: give data of one kind for both.")
+    agreed = ours.agree(theirs)
+    return _as_wanted(ours.labelled(agreed), want), _as_wanted(theirs.labelled(agreed), want)
 
 
-def _mask(value: Any) -> np.ndarray:
-    import io
+def form_of(path: str) -> str | None:
+    """What labels of dense tasks a path seems to have, by a quick look: coco, voc, yolo, masks; None for none."""
+    where = Path(path)
+    if where.suffix.lower() in FILES and where.is_file():
+        return "yolo" if where.suffix.lower() in YAML else "coco"
+    if where.name.lower().endswith(TABLES) and where.is_file():
+        columns = byte_columns(place(path))
+        return "masks" if mask_column(path, columns, Wishes()) else "coco" if _json_of(where) else None
+    if not where.is_dir():
+        return None
+    found = layout_of(where)
+    forms = [form for form in found.forms() if form != "yolo" or len(found.texts) * 2 > len(found.pictures)]
+    return forms[0] if forms else None
 
-    return np.array(Image.open(io.BytesIO(_bytes(value))))
+
+def _text(path: str | os.PathLike[str]) -> str:
+    return os.path.expanduser(os.fspath(path))
+
+
+def _wishes(
+    classes: str | None, ignore_id: int | Sequence[int] | None, boxes: str | None, images: str | None, snap: bool,
+    image_column: str | None, column: str | None, want: str | None,
+) -> Wishes:  # fmt: skip
+    ignore = () if ignore_id is None else (ignore_id,) if isinstance(ignore_id, int) else tuple(ignore_id)
+    return Wishes(classes, ignore, boxes, images and os.path.expanduser(images), snap, image_column, column, want)
+
+
+def _as_wanted(data: Labelled, want: str | None) -> Labelled:
+    if want not in (None, "boxes", "masks"):
+        raise UserError(f'Labels are wanted as "boxes" or "masks", not as {want!r}.')
+    return data if want is None else data.for_segmentation() if want == "masks" else data.for_detection()
+
+
+def _survey(path: str, wishes: Wishes, split: str) -> Survey:
+    """The labels of a path, read; refused where the user says of boxes what is for masks, or the other way round."""
+    survey = _read(path, wishes, split)
+    for given, option in (
+        (wishes.ignore, "--ignore-id"),
+        (wishes.snap, "--snap"),
+        (wishes.mask_column, "--mask-column"),
+    ):
+        if given and survey.kind == "boxes":
+            raise UserError(f"{path} has boxes, and {option} is about masks: leave it out.")
+    if wishes.boxes and survey.kind == "masks":
+        raise UserError(f"{path} has masks, and --boxes is about boxes: leave it out.")
+    return survey
+
+
+def _read(path: str, wishes: Wishes, split: str) -> Survey:
+    where = Path(path)
+    name = where.name.lower()
+    if name.endswith(TABLES):
+        return _table(path, wishes)
+    if "://" in path:
+        raise UserError(f"{path} is remote: labels other than .parquet are read from the local disk; fetch them first.")
+    if where.is_dir():
+        table = find_yaml([where])
+        if table is not None and table.splits() and wishes.want != "masks":
+            return open_yaml(path, table.file, split if split in table.splits() else "train", wishes)
+        return open_folder(path, where, wishes)
+    if not where.is_file():
+        raise missing(place(path))
+    if name.endswith(".json"):
+        return open_coco(path, where, wishes)
+    if name.endswith(YAML):
+        return open_yaml(path, where, split, wishes)
+    if name.endswith((".txt", ".lst", ".list")):
+        return open_list(path, where, wishes)
+    raise UserError(f"{path} is of no known kind; labelled data is {KINDS}.")
+
+
+def _table(path: str, wishes: Wishes) -> Survey:
+    columns = byte_columns(place(path))
+    beside = _json_of(Path(path)) if "://" not in path else []
+    column = mask_column(path, columns, wishes)
+    if column is not None and (wishes.want != "boxes" or not beside):
+        folders = [Path(path).parent] if "://" not in path else []
+        return open_columns(path, columns, column, class_list(wishes.classes, folders), wishes)
+    if not beside:
+        raise UserError(
+            f"{path} has no column of masks and no COCO file of its name beside it: name a column with --mask-column, "
+            f"or give the .json file and --images {path}."
+        )
+    if len(beside) > 1:
+        raise UserError(
+            f"{path} has several COCO files beside it ({listed(p.name for p in beside)}): give one of them."
+        )
+    return open_coco(path, beside[0], Wishes(**{**vars(wishes), "images": path}))
+
+
+def _json_of(table: Path) -> list[Path]:
+    """The COCO files beside a table that bear its name."""
+    files = sorted(table.parent.glob("*.json"))
+    return [file for file in files if belongs(file.stem, table.stem) and looks_like_coco(file)]
+
+
+def _table_of(path: str) -> Table | None:
+    where = Path(path)
+    if where.suffix.lower() in YAML and where.is_file():
+        return read_table(where)
+    return find_yaml([where]) if where.is_dir() else None

@@ -107,18 +107,7 @@ class Parquet(Source):
 
     def _file(self, f: int) -> Any:
         """The file, opened for a moment: there may be more of them than a process may hold open."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        where = self.places[f]
-        try:
-            return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=self._metadata[f])
-        except pa.ArrowInvalid as error:
-            raise UserError(
-                f"{where} is not a whole parquet file ({clause(error)}); write or fetch it again."
-            ) from error
-        except OSError as error:
-            raise UserError(f"{where} cannot be read ({clause(error)}).") from error
+        return _opened(self.places[f], self._metadata[f])
 
     def _read_names(self, schema: Any) -> Sequence[str]:
         for name in NAME_COLUMNS:
@@ -190,6 +179,24 @@ class RowNames(Sequence[str]):
         i = range(len(self))[i]
         file = bisect_right(self.bounds, i) - 1
         return f"{self.files[file]}[{i - self.bounds[file]}]"
+
+
+def byte_columns(where: Place) -> list[str]:
+    """The columns of a parquet file that may hold encoded images. Raises UserError where it is none."""
+    with _opened(where) as file:
+        return [field.name for field in file.schema_arrow if _holds_bytes(field.type)]
+
+
+def _opened(where: Place, metadata: Any = None) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(where.path if where.fs is None else where.open(), metadata=metadata)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{where} is not a whole parquet file ({clause(error)}); write or fetch it again.") from error
+    except OSError as error:
+        raise UserError(f"{where} cannot be read ({clause(error)}).") from error
 
 
 def _image_column(path: str, schema: Any, wanted: str | None) -> str:

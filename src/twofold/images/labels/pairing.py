@@ -1,0 +1,127 @@
+"""Which label belongs to which picture where only folders and names tell: beside it, or in a parallel tree."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from twofold.errors import UserError
+from twofold.images.labels.tree import plain
+from twofold.images.reading.source import is_image
+
+IMAGE_FOLDERS = frozenset({
+    "images", "image", "imgs", "img", "jpegimages", "leftimg8bit", "pictures", "photos", "rgb", "input", "inputs",
+})  # fmt: skip
+TEXT_FOLDERS = frozenset({"labels", "label", "labels_txt", "yolo", "yolo_labels", "annotations", "annotation"})
+MASK_FOLDERS = frozenset({
+    "masks", "mask", "segmentationclass", "segmentationclassraw", "segmentationclassaug", "gtfine", "gtcoarse", "gt",
+    "groundtruth", "ground_truth", "labels", "label", "annotations", "annotation", "annot", "annots", "targets",
+    "segmentation", "segmentations", "semantic", "semantics", "seg",
+})  # fmt: skip
+IMAGE_ENDS = ("_leftImg8bit", "_image", "_img", "_rgb", "_sat")
+MASK_ENDS = (
+    "_gtFine_labelTrainIds", "_gtFine_labelIds", "_gtCoarse_labelIds", "_gtFine_color", "_gtFine_instanceIds", "_mask",
+    "-mask", ".mask", "_masks", "_seg", "_segmentation", "_label", "_labels", "_labelIds", "_labelTrainIds", "_gt",
+    "_L", "_semantic", "_annotation", "_manual1",
+)  # fmt: skip
+RANKED = ("_gtFine_labelTrainIds", "_gtFine_labelIds")  # of several masks of one picture the first of these counts
+SKIPPED = ("_gtFine_color", "_gtFine_instanceIds", "_gtCoarse_color", "_gtCoarse_instanceIds")
+
+
+def key(name: str, folders: frozenset[str], ends: Sequence[str] = ()) -> str:
+    """What a picture and its label have in common: the path without such folders, without ending and suffix."""
+    *parts, base = plain(name).split("/")
+    stem = posixpath.splitext(base)[0]
+    end = max((e for e in ends if stem.endswith(e) and len(stem) > len(e)), key=len, default="")
+    stem = stem[: len(stem) - len(end)] if end else stem
+    return "/".join([*(p for p in parts if p.lower() not in folders), stem]).lower()
+
+
+def split_masks(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Image files -> (pictures, masks), by their folders (the deepest known one counts), else by the ends of their
+    names, else where each picture has a lossless twin of its stem."""
+    by_folder = {name: _side(name) for name in names}
+    masks = [name for name in names if by_folder[name] == "mask"]
+    if not masks:
+        masks = [name for name in names if _has_mask_end(name)]
+    if not masks:
+        masks = _twins([name for name in names if by_folder[name] != "image"])
+    rest = set(masks)
+    pictures = [name for name in names if name not in rest and by_folder[name] != "other"]
+    in_folders = [name for name in pictures if by_folder[name] == "image"]
+    masks = [name for name in masks if not posixpath.splitext(name)[0].endswith(SKIPPED)]
+    return (in_folders if in_folders and masks else pictures), masks
+
+
+def _side(name: str) -> str:
+    for part in reversed(name.lower().split("/")[:-1]):
+        if part in IMAGE_FOLDERS:
+            return "image"
+        if part in MASK_FOLDERS:
+            return "mask"
+        if part == "segmentationobject":
+            return "other"
+    return ""
+
+
+def _has_mask_end(name: str) -> bool:
+    return posixpath.splitext(name)[0].endswith(MASK_ENDS)
+
+
+def _twins(names: Sequence[str]) -> list[str]:
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        by_stem[posixpath.splitext(name)[0]].append(name)
+    pairs = [both for both in by_stem.values() if len(both) == 2]
+    if len(pairs) < len(by_stem):
+        return []
+    masks = [name for both in pairs for name in both if re.search(r"\.(png|bmp|tiff?)$", name, re.IGNORECASE)]
+    return masks if len(masks) == len(pairs) else []
+
+
+def match(
+    pictures: Sequence[str],
+    labels: Sequence[str],
+    folders: frozenset[str],
+    picture_ends: Sequence[str] = (),
+    label_ends: Sequence[str] = (),
+) -> list[list[int]]:
+    """For each picture the positions of its labels: those of the same key, else the only ones of its stem."""
+    by_key: dict[str, list[int]] = defaultdict(list)
+    by_stem: dict[str, list[int]] = defaultdict(list)
+    for i, name in enumerate(labels):
+        own = key(name, folders, label_ends)
+        by_key[own].append(i)
+        by_stem[posixpath.basename(own)].append(i)
+    keys = [key(name, folders, picture_ends) for name in pictures]
+    plain_keys = [key(name, folders) for name in pictures]
+    stems: dict[str, int] = defaultdict(int)
+    for one in keys:
+        stems[posixpath.basename(one)] += 1
+    out = []
+    for one, whole in zip(keys, plain_keys, strict=True):
+        stem = posixpath.basename(one)
+        found = by_key.get(one) or by_key.get(whole) or []
+        if not found and stems[stem] == 1 and len(by_stem[stem]) == 1:
+            found = by_stem[stem]
+        out.append(list(found))
+    return out
+
+
+def image_files(names: Sequence[str]) -> list[str]:
+    """Those that are images by their ending."""
+    return [name for name in names if is_image(name)]
+
+
+def refuse_shared(name: str, pictures: Sequence[str], labels: Sequence[str], found: Sequence[Sequence[int]]) -> None:
+    """Raise a UserError where two pictures would have one label."""
+    owner: dict[int, int] = {}
+    for i, one in enumerate(found):
+        for k in one:
+            if owner.setdefault(k, i) != i:
+                raise UserError(
+                    f"{name}: {pictures[owner[k]]} and {pictures[i]} would share {labels[k]}: give each picture a name "
+                    f"of its own."
+                )
