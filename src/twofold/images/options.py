@@ -107,7 +107,8 @@ class Evaluate(options.Evaluate, Columns, Labels, Dense, Trust):
     correspondence, correspondence-colour, linear-segmentation, retrieval-segmentation, cluster-segmentation,
     discovery, keypoints, roi-linear; commas between."""
     labels: float = option(1.0, above=0, most=1)
-    """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
+    """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class; on maps of the labelled
+    pictures."""
     epochs: int | None = option(None, least=1)
     """Of linear-* and finetune; the published number where not given (40 for linear-segmentation)."""
     image_size: int | None = option(None, least=8)

@@ -125,6 +125,20 @@ def test_maps_are_kept_while_memory_lasts_and_made_again_beyond(resnet):
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, reversed(second), strict=True))
 
 
+def test_other_labels_share_maps_and_memory(resnet):
+    pictures, masks = coloured(4, (32, 32))
+    calls = []
+    data = labelled(pictures, masks)
+    object.__setattr__(data, "read_picture", lambda i, short_side: calls.append(i) or pictures[i])
+    size = 512 * 4
+    one = MapSet(DenseFeatures(resnet, INPUTS), data, memory_bytes=4 * 2 * size * 4)
+    other = one.labelled(labelled(pictures, [mask + 1 for mask in masks]))
+    first = [made.map for made in one.stream(range(4))]
+    assert all(torch.equal(a, made.map) for a, made in zip(first, other.stream(range(4)), strict=True))
+    assert calls == [0, 1, 2, 3] and torch.equal(other.mask(1), one.mask(1) + 1)
+    assert one._room is other._room
+
+
 def test_masks_are_kept_too():
     pictures, masks = coloured(2, (32, 32))
     read = []

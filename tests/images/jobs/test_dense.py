@@ -103,6 +103,14 @@ def test_classes_without_a_test_pixel_are_named(files, tmp_path, capsys):
     assert re.search(named, printed) and "4 classes" in printed
 
 
+def test_a_share_of_the_labelled_pictures(files, tmp_path, capsys):
+    out = tmp_path / "rows.json"
+    arguments = ["--protocols", "retrieval-segmentation", "--labels", "0.3", "--no-floors", "--out", str(out), *SMALL]
+    assert main(["evaluate", NETWORK[0], files[0], "--test", files[1], *NETWORK[1:], *arguments]) == 0
+    assert "4 pictures to learn from, 8 to test on" in capsys.readouterr().out
+    assert {row["conditions"]["labels"] for row in rows_of(out)} == {0.3}
+
+
 def test_a_fifth_is_held_out_where_no_test_is_given(files, capsys):
     arguments = ["--protocols", "retrieval-segmentation", "--no-floors", *SMALL]
     assert main(["evaluate", NETWORK[0], files[0], *NETWORK[1:], *arguments]) == 0

@@ -74,15 +74,22 @@ class Mapper(ABC):
         made = self.maps(view[None])[0]
         return made, self.grid(picture.shape[1:], view.shape[1:], made.shape[1:])
 
-    def stream(self, data: Labelled, indices: Sequence[int]) -> Iterator[Mapped]:
-        """The maps of pictures in the order of `indices`; those of one size that follow each other go as one batch."""
-        for batch in _alike(self._views(data, indices)):
+    def stream(self, data: Labelled, indices: Sequence[int], workers: int | None = None) -> Iterator[Mapped]:
+        """The maps of pictures in the order of `indices`; those of one size that follow each other go as one batch.
+
+        workers: threads that read pictures; the usable cores by default.
+        """
+        for batch in _alike(self._views(data, indices, workers), self.inputs.batch_size):
             maps = self.maps(torch.stack([view for _, view, _ in batch]))
             for (index, view, source), made in zip(batch, maps, strict=True):
                 yield Mapped(index, made, self.grid(source, view.shape[1:], made.shape[1:]))
 
-    def _views(self, data: Labelled, indices: Sequence[int]) -> Iterator[tuple[int, Tensor, Sequence[int]]]:
-        with ThreadPoolExecutor(usable_cores(), thread_name_prefix="pictures") as readers:
+    def _views(
+        self, data: Labelled, indices: Sequence[int], workers: int | None
+    ) -> Iterator[tuple[int, Tensor, Sequence[int]]]:
+        with ThreadPoolExecutor(
+            usable_cores() if workers is None else max(workers, 1), thread_name_prefix="pictures"
+        ) as readers:
             for start in range(0, len(indices), READ_AHEAD):
                 part = indices[start : start + READ_AHEAD]
                 for index, picture in zip(part, readers.map(data.picture, part), strict=True):
@@ -90,12 +97,12 @@ class Mapper(ABC):
 
 
 def _alike(
-    views: Iterator[tuple[int, Tensor, Sequence[int]]],
+    views: Iterator[tuple[int, Tensor, Sequence[int]]], most: int
 ) -> Iterator[list[tuple[int, Tensor, Sequence[int]]]]:
     batch: list[tuple[int, Tensor, Sequence[int]]] = []
     for item in views:
         shape = item[1].shape
-        full = len(batch) * shape[1] * shape[2] >= BATCH_PIXELS
+        full = len(batch) >= most or len(batch) * shape[1] * shape[2] >= BATCH_PIXELS
         if batch and (full or batch[0][1].shape != shape):
             yield batch
             batch = []
@@ -232,12 +239,14 @@ def reflected(start: int, end: int, side: int) -> Tensor:
 class MapSet:
     """The maps of some pictures, to be gone through more than once: kept while the memory lasts, else made again.
 
-    memory_bytes: for maps and masks; a quarter of what is free where they lie by default.
+    memory_bytes: for maps and masks; a quarter of what is free where they lie by default. workers: see `Mapper.stream`.
     """
 
-    def __init__(self, mapper: Mapper, data: Labelled, memory_bytes: int | None = None) -> None:
-        self.mapper, self.data = mapper, data
-        self._left = _free_bytes(mapper.inputs.device) if memory_bytes is None else memory_bytes
+    def __init__(
+        self, mapper: Mapper, data: Labelled, memory_bytes: int | None = None, workers: int | None = None
+    ) -> None:
+        self.mapper, self.data, self.workers = mapper, data, workers
+        self._room = _Room(_free_bytes(mapper.inputs.device) if memory_bytes is None else memory_bytes)
         self._kept: dict[int, Mapped] = {}
         self._masks: dict[int, Tensor] = {}
 
@@ -245,7 +254,7 @@ class MapSet:
         return len(self.data)
 
     def labelled(self, data: Labelled) -> MapSet:
-        """The same pictures with other labels; their maps are shared."""
+        """The same pictures with other labels; maps and memory are shared."""
         other = copy.copy(self)
         other.data, other._masks = data, {}
         return other
@@ -255,31 +264,33 @@ class MapSet:
         if index in self._masks:
             return self._masks[index]
         mask = self.data.mask(index)
-        if self._has_room(mask):
+        if self._room.takes(mask):
             self._masks[index] = mask
         return mask
 
     def stream(self, indices: Sequence[int]) -> Iterator[Mapped]:
         """The maps of these pictures, in this order."""
-        missing = [i for i in dict.fromkeys(indices) if i not in self._kept]
-        if not missing:
-            yield from (self._kept[i] for i in indices)
-            return
         for start in range(0, len(indices), READ_AHEAD):
             part = indices[start : start + READ_AHEAD]
-            fresh = {
-                made.number: made
-                for made in self.mapper.stream(self.data, [i for i in dict.fromkeys(part) if i not in self._kept])
-            }
+            missing = [i for i in dict.fromkeys(part) if i not in self._kept]
+            fresh = {made.number: made for made in self.mapper.stream(self.data, missing, self.workers)}
             for made in fresh.values():
-                if self._has_room(made.map):
+                if self._room.takes(made.map):
                     self._kept[made.number] = made._replace(map=made.map.clone())
             yield from (self._kept[i] if i in self._kept else fresh[i] for i in part)
 
-    def _has_room(self, value: Tensor) -> bool:
+
+@dataclass
+class _Room:
+    """Memory that is left, in bytes."""
+
+    left: int
+
+    def takes(self, value: Tensor) -> bool:
+        """Whether there is room for a tensor, which is then taken."""
         size = value.numel() * value.element_size()
-        fits = size <= self._left
-        self._left -= size if fits else 0
+        fits = size <= self.left
+        self.left -= size if fits else 0
         return fits
 
 

@@ -22,6 +22,7 @@ from twofold.images.jobs.online import PIXELS, UNTRAINED
 from twofold.images.labels import Labelled, near_copies, open_pair
 from twofold.images.options import Evaluate
 from twofold.images.reading import Images
+from twofold.randomness import generator
 from twofold.runs.screen import progress_bar
 
 SHORT_SIDE, VIEW_SIDE = 12, 7  # in cells: of pictures, and of the crops of `correspondence`, where not given
@@ -59,6 +60,7 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
                     print(f"{protocol}, {label}: {measured.note}", flush=True)
     rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
     conditions: dict[str, Any] = {"learned from": data, "size": f"{size} px", "precision": model.inputs.precision}
+    conditions |= {"labels": options.labels} if options.labels < 1 else {}
     conditions |= {"near copies": asked.copies} if asked.copies else {}
     return [{**row, "data": options.test or data, "seed": options.seed, "conditions": conditions} for row in rows]
 
@@ -154,7 +156,7 @@ def _asked(protocols: Sequence[str], data: str, options: Evaluate, model: Model,
 
 
 def _labelled(data: str, options: Evaluate, needs: Collection[str]) -> tuple[Labelled, Labelled]:
-    """Pictures to learn from and to test on; what is odd in their labels is printed."""
+    """Pictures to learn from (with --labels a share of them) and to test on; what is odd in labels is printed."""
     only = [kind for kind in ("masks", "boxes") if kind in needs]
     train, test = open_pair(
         data,
@@ -164,6 +166,9 @@ def _labelled(data: str, options: Evaluate, needs: Collection[str]) -> tuple[Lab
         want=only[0] if len(only) == 1 else None,
         **options.of_labels(),
     )
+    if options.labels < 1:
+        order = torch.randperm(len(train), generator=generator(options.seed, "labelled pictures"))
+        train = train.select(order[: max(round(options.labels * len(train)), 1)].sort().values.tolist())
     if not options.quiet:
         for finding in dict.fromkeys([*train.findings, *test.findings]):
             print(f"note: {finding}")

@@ -63,15 +63,16 @@ class Side:
     def _maps(self) -> list[MapSet]:
         known = self.asked.masks or self.asked.boxes
         assert known
-        return [MapSet(self.mapper, part) for part in known]
+        workers = self.asked.options.workers
+        return [MapSet(self.mapper, part, workers=workers) for part in known]
 
-    @property
+    @cached_property
     def masks(self) -> list[MapSet]:
         """The maps of the pictures with masks, to learn from and to test on."""
         assert self.asked.masks
         return [maps.labelled(part) for maps, part in zip(self._maps, self.asked.masks, strict=True)]
 
-    @property
+    @cached_property
     def boxes(self) -> list[MapSet]:
         """The maps of the pictures with boxes."""
         assert self.asked.boxes
