@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 
 import pytest
 import torch
 from PIL import Image
 
+from tests.strangers.fuzz import mutate, odd
 from twofold.errors import UserError
 from twofold.images.dense.pairs import read_pairs, read_picture
 
@@ -64,14 +67,14 @@ def test_pairs_without_points_are_counted(pictures):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"trg_kps": None}, "trg_kps of pair 0 of .* is no list of 2 finite numbers"),
-        ({"src_kps": [[1, 2, 3], [4, 5, 6]]}, "is no list of 2 finite numbers"),
-        ({"src_kps": [[1, float("nan")], [1, 2]]}, "is no list of 2 finite numbers"),
+        ({"trg_kps": None}, "trg_kps of pair 0 of .* is no list of 2 numbers"),
+        ({"src_kps": [[1, 2, 3], [4, 5, 6]]}, "is no list of 2 numbers"),
+        ({"src_kps": [[1, float("nan")], [1, 2]]}, "is no list of 2 numbers"),
         ({"src_kps": [[1, 2]]}, "src_kps has 1 points and trg_kps 2"),
         ({"trg_bndbox": [5, 5, 5, 5]}, "trg_bndbox is empty"),
         ({"src_imname": "../a.png"}, "leads out of its folder"),
         ({"src_imname": "/etc/passwd"}, "leads out of its folder"),
-        ({"src_imname": "c.png"}, "c.png of pair 0 .* was found neither"),
+        ({"src_imname": "c.png"}, "c.png of pair 0 .* is neither"),
         ({"src_kps": [], "trg_kps": []}, "no pair with a point"),
     ],
 )
@@ -99,3 +102,28 @@ def test_files_that_are_none(pictures, tmp_path):
     (pictures / "a.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="cannot be read"):
         read_picture(str(pictures / "a.png"))
+
+
+def test_damaged_files_end_in_a_sentence(pictures):
+    file = pictures / "pairs.json"
+    whole = json.dumps([PAIR, PAIR])
+    for number in range(1500):
+        draw = random.Random(number)
+        try:
+            changed = json.dumps(odd(json.loads(whole), draw)) if number % 2 else mutate(whole.encode(), draw)
+        except RecursionError:
+            continue
+        file.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
+        with contextlib.suppress(UserError):
+            pairs, _ = read_pairs(str(file))
+            assert all(torch.isfinite(pair.source_points).all() and 0 < pair.target_extent < 1e300 for pair in pairs)
+
+
+def test_numbers_and_names_beyond_all_measure(pictures):
+    for change in (
+        {"src_kps": [[10**400, 1], [1, 2]]},
+        {"trg_bndbox": [-1e308, 0, 1e308, 1]},
+        {"src_imname": "a" * 5000},
+    ):
+        with pytest.raises(UserError):
+            read_pairs(written(pictures, [{**PAIR, **change}]))

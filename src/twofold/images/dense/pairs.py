@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from twofold.images.reading.places import place
 from twofold.images.reading.source import DecodeError
 
 MOST_BYTES = 2**28  # of a file of pairs
+MOST_PIXELS = 10**7  # a place may lie away
 FIELDS = ("src_imname", "trg_imname", "src_kps", "trg_kps", "trg_bndbox")
 
 
@@ -104,16 +104,18 @@ def _numbers(values: Any, width: int, what: str) -> Tensor:
     right = isinstance(values, list) and all(
         isinstance(row, list)
         and len(row) == width
-        and all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in row)
+        and all(isinstance(n, int | float) and not isinstance(n, bool) and abs(n) <= MOST_PIXELS for n in row)
         for row in values
     )
     if not right:
-        raise UserError(f"The {what} is no list of {width} finite numbers a point: write it as SPair-71k does.")
+        raise UserError(f"The {what} is no list of {width} numbers of pixels a point: write it as SPair-71k does.")
     return torch.tensor(values, dtype=torch.float64).reshape(-1, width)
 
 
 def _picture(entry: Mapping[str, Any], field: str, file: Path, where: str, images: str | None) -> str:
-    name, category = str(entry[field]), str(entry.get("category", ""))
+    name, category = entry[field], str(entry.get("category", ""))
+    if not isinstance(name, str):
+        raise UserError(f"In {where} {field} is no name of a picture: write it as SPair-71k does.")
     if os.path.isabs(name) or ".." in Path(name).parts or ".." in Path(category).parts:
         raise UserError(f"In {where} {field} leads out of its folder ({name}): name pictures below one folder.")
     roots = [Path(images).expanduser()] if images else [file.parent]
@@ -121,6 +123,8 @@ def _picture(entry: Mapping[str, Any], field: str, file: Path, where: str, image
         roots += [above / "JPEGImages" for above in file.parents[:4]]
     tried = [root / folder / name for root in roots for folder in dict.fromkeys(("", category))]
     for candidate in tried:
-        if candidate.is_file():
+        if os.path.isfile(candidate):
             return str(candidate)
-    raise UserError(f"{name} of {where} was found neither beside it nor in JPEGImages: say where by --images FOLDER.")
+    raise UserError(
+        f"{name[:200]} of {where} was found neither beside it nor in JPEGImages: say where by --images FOLDER."
+    )
