@@ -74,7 +74,7 @@ def test_pairs_without_points_are_counted(pictures):
         ({"trg_bndbox": [5, 5, 5, 5]}, "trg_bndbox is empty"),
         ({"src_imname": "../a.png"}, "leads out of its folder"),
         ({"src_imname": "/etc/passwd"}, "leads out of its folder"),
-        ({"src_imname": "c.png"}, "c.png of pair 0 .* is neither"),
+        ({"src_imname": "c.png"}, "c.png of pair 0 .* was found neither"),
         ({"src_kps": [], "trg_kps": []}, "no pair with a point"),
     ],
 )
