@@ -141,6 +141,9 @@ def test_protocols_on_boxes_of_a_coco_file(tmp_path, capsys):
         0 <= by["discovery", "CorLoc LOST", "untrained"] <= 1 and by["discovery", "CorLoc LOST", "whole picture"] == 0
     )
     assert "30 boxes to learn from, 30 to test on" in capsys.readouterr().out
+    arguments = ["--protocols", "correspondence", "--dense-size", "32", "--no-floors"]
+    assert main(["evaluate", NETWORK[0], str(files[0]), *NETWORK[1:], *arguments]) == 0
+    assert "10 pictures; maps of short side 32 px" in capsys.readouterr().out
 
 
 def test_correspondence_needs_no_labels(tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from twofold.images.evaluation.floors import CALIBRATION_BATCHES, calibrated
 from twofold.images.jobs.dense_protocols import PROTOCOLS, Asked, Measured, Side
 from twofold.images.jobs.model import Model, open_images
 from twofold.images.jobs.online import PIXELS, UNTRAINED
-from twofold.images.labels import Labelled, near_copies, open_pair
+from twofold.images.labels import Labelled, form_of, near_copies, open_labelled, open_pair
 from twofold.images.options import Evaluate
 from twofold.images.reading import Images
 from twofold.randomness import generator
@@ -145,14 +146,20 @@ def _asked(protocols: Sequence[str], data: str, options: Evaluate, model: Model,
     known = masks or boxes
     pictures: Images | Labelled | None = known[1] if known else None
     if "pictures" in needs and pictures is None:
-        inputs = model.inputs
-        pictures = open_images(options.test or data, options, side, inputs.device, seed=options.seed)
+        pictures = _pictures(options.test or data, options, model, side)
     pairs: list[PointPair] = []
     if "pairs" in needs:
         pairs, empty = read_pairs(options.test or data, options.images)
         if empty and not options.quiet:
             print(f"{empty:,} pairs mark no point and are left out.")
     return Asked(options, masks, boxes, pictures, pairs, side, copies)
+
+
+def _pictures(path: str, options: Evaluate, model: Model, side: int) -> Images | Labelled:
+    """Pictures whose labels nobody asks about; where a folder or file has labels, the pictures without the masks."""
+    if Path(path).suffix != ".parquet" and form_of(path):
+        return open_labelled(path, image_column=options.image_column, **options.of_labels())
+    return open_images(path, options, side, model.inputs.device, seed=options.seed)
 
 
 def _labelled(data: str, options: Evaluate, needs: Collection[str]) -> tuple[Labelled, Labelled]:
