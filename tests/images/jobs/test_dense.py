@@ -65,7 +65,10 @@ def test_every_protocol_on_masks_beside_its_floors(files, tmp_path, capsys):
         assert len({row["settings"] for row in rows if row["protocol"] == protocol}) == 1
     assert all(row["floor"] == (row["name"] != "untrained") for row in rows)
     assert all(row["data"] == test and row["seed"] == 0 for row in rows)
-    assert all(row["conditions"]["learned from"] == train for row in rows)
+    for row in rows:
+        learned = [row[part].get("learned from") for part in ("conditions", "fingerprints")]
+        assert learned == [None, None] if row["protocol"] == "correspondence" else learned[0] == train and learned[1]
+        assert row["fingerprints"]["data"] not in learned and row["conditions"]["size"] == "32 px"
     error = by["correspondence", "median error px", "raw pixels"]
     assert error["unit"] == "px" and error["lower_is_better"] and " px" in printed
     linear = by["linear-segmentation", "mIoU", "raw pixels"]

@@ -60,10 +60,27 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
                 if measured.note:
                     print(f"{protocol}, {label}: {measured.note}", flush=True)
     rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
-    conditions: dict[str, Any] = {"learned from": data, "size": f"{size} px", "precision": model.inputs.precision}
-    conditions |= {"labels": options.labels} if options.labels < 1 else {}
-    conditions |= {"near copies": asked.copies} if asked.copies else {}
-    return [{**row, "data": options.test or data, "seed": options.seed, "conditions": conditions} for row in rows]
+    same = {"data": options.test or data, "seed": options.seed}
+    about = {protocol: _circumstances(protocol, asked, data, mapper) for protocol in protocols}
+    return [{**row, **same, **about[row["protocol"]]} for row in rows]
+
+
+def _circumstances(protocol: str, asked: Asked, data: str, mapper: Mapper) -> dict[str, dict[str, Any]]:
+    """What beside the protocol makes a number another one: {"conditions", "fingerprints"}."""
+    kind, options = PROTOCOLS[protocol], asked.options
+    sides = asked.masks if kind.needs == "masks" else asked.boxes if kind.needs == "boxes" else None
+    conditions: dict[str, Any] = {"size": f"{mapper.inputs.size} px", "precision": mapper.inputs.precision}
+    marks: dict[str, str] = {}
+    if sides:
+        marks["data"] = sides[1].mark
+    elif kind.needs == "pictures" and asked.pictures is not None:
+        pictures = asked.pictures
+        marks["data"] = pictures.source.fingerprint() if isinstance(pictures, Images) else pictures.mark
+    if sides and kind.learns:
+        conditions["learned from"], marks["learned from"] = data, sides[0].mark
+        conditions |= {"labels": options.labels} if options.labels < 1 else {}
+        conditions |= {"near copies": asked.copies} if asked.copies else {}
+    return {"conditions": conditions, "fingerprints": marks}
 
 
 def shown(metric: str, value: float) -> str:

@@ -93,10 +93,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class DenseProtocol:
-    """needs: which labels. measure: one side's numbers."""
+    """needs: which labels. measure: one side's numbers. learns: whether from the training pictures."""
 
     needs: Needs
     measure: Callable[[Side, OnProgress], Measured]
+    learns: bool = False
 
 
 def _correspondence(side: Side, on_progress: OnProgress, colour: bool = False) -> Measured:
@@ -203,12 +204,12 @@ def _regions(side: Side, on_progress: OnProgress) -> Measured:
 PROTOCOLS: dict[str, DenseProtocol] = {
     "correspondence": DenseProtocol("pictures", _correspondence),
     "correspondence-colour": DenseProtocol("pictures", _with_colour),
-    "linear-segmentation": DenseProtocol("masks", _linear),
-    "retrieval-segmentation": DenseProtocol("masks", _retrieval),
-    "cluster-segmentation": DenseProtocol("masks", _clusters),
+    "linear-segmentation": DenseProtocol("masks", _linear, learns=True),
+    "retrieval-segmentation": DenseProtocol("masks", _retrieval, learns=True),
+    "cluster-segmentation": DenseProtocol("masks", _clusters, learns=True),
     "discovery": DenseProtocol("boxes", _discovery),
     "keypoints": DenseProtocol("pairs", _keypoints),
-    "roi-linear": DenseProtocol("boxes", _regions),
+    "roi-linear": DenseProtocol("boxes", _regions, learns=True),
 }
 
 
