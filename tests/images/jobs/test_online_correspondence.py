@@ -80,3 +80,14 @@ def test_it_can_be_left_out(photos, tmp_path, capsys):
     assert main(["pretrain", "simsiam", str(photos), *arguments]) == 0
     assert "correspondence" not in capsys.readouterr().out
     assert "correspondence" not in (run / "metrics.csv").read_text() and not (run / "evaluation.json").exists()
+
+
+def test_crops_that_share_nothing_are_said_and_not_measured(photos, monkeypatch):
+    images = Images(open_source(str(photos)), short_side=64)
+    backbone = build_backbone("convnet", image_size=32)
+    online = OnlineCorrespondence(images, backbone, INPUTS, every_epochs=1, seed=0)
+    monkeypatch.setattr("twofold.images.jobs.online_correspondence.MOST", 0)
+    said = []
+    online.keep(SimpleNamespace(say=said.append), "moco", backbone, 1)
+    assert said == ["correspondence: the crops of these images share no cell, so nothing was measured."]
+    assert online(SimpleNamespace(backbone=backbone), Progress(1, 2, 1, 2)) == {}

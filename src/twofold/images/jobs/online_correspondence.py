@@ -13,6 +13,7 @@ from twofold.images.evaluation.floors import random_network
 from twofold.images.evaluation.splits import Split
 from twofold.images.jobs.online import PIXELS, UNTRAINED
 from twofold.images.reading import Images
+from twofold.runs.folder import RunFolder
 from twofold.seam import Method, Monitor, Progress
 
 MOST = 32  # images
@@ -56,6 +57,25 @@ class OnlineCorrespondence(Monitor):
             CHANCE: pixels.chance,
         }
 
-    def settings(self, scores: CorrespondenceScores) -> str:
-        """How results and messages name what was measured."""
-        return f"crops of {self.side} px, cells of {self.stride} px, {scores.pairs} pairs"
+    def keep(self, folder: RunFolder, name: str, backbone: Backbone, epochs: int) -> None:
+        """Measure the finished backbone beside its floors, print that and keep it. name: of the method. epochs: that
+        it was trained for."""
+        scores, source = self.found(DenseFeatures(backbone, self.inputs)), self.images.source
+        if not scores.cells:
+            folder.say("correspondence: the crops of these images share no cell, so nothing was measured.")
+            return
+        settings = f"crops of {self.side} px, cells of {self.stride} px, {scores.pairs} pairs"
+        conditions = {
+            "size": f"{self.inputs.size} px",
+            "precision": self.inputs.precision,
+            "epochs trained": epochs,
+            "measured": "at the end of the run",
+        }
+        entry = {"protocol": PROTOCOL, "metric": METRIC, "settings": settings, "seed": self.seed, "data": source.path}
+        entry |= {"conditions": conditions, "fingerprints": {"data": source.fingerprint()}}
+        numbers = {name: scores.accuracy, **self.floors(backbone)}
+        folder.add_evaluation(
+            {**entry, "name": whose, "value": value, "floor": i > 0} for i, (whose, value) in enumerate(numbers.items())
+        )
+        shown = ", ".join(f"{whose} {value:.1%}" for whose, value in numbers.items())
+        folder.say(f"correspondence ({settings}): {shown}")

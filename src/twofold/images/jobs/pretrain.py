@@ -14,12 +14,11 @@ from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.backbones.export import save_backbone
 from twofold.images.backbones.names import is_own
-from twofold.images.dense.maps import DenseFeatures
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, open_images
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
-from twofold.images.jobs.online_correspondence import METRIC, PROTOCOL, OnlineCorrespondence
+from twofold.images.jobs.online_correspondence import OnlineCorrespondence
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
@@ -158,7 +157,7 @@ def _train(work: Work, alone: bool) -> Path:
         if work.online:
             _measure(folder, work.online, work, outcome.metrics.get("knn"))
         if work.found_again:
-            _measure_correspondence(folder, work.found_again, work)
+            work.found_again.keep(folder, work.composition.name, work.backbone, epochs)
         mean, std = work.views.mean, work.views.std
         save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=work.composition.name)
         trust = " --trust" if is_own(work.backbone.blueprint()["name"]) else ""
@@ -233,31 +232,6 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work, last: float | Non
     )
     shown = "; ".join(f"{METRICS[metric]}{_percents(numbers, metric)}" for metric in reached)
     folder.say(f"kNN ({settings}) on {len(asked):,} images of {data}{how}: {shown}")
-
-
-def _measure_correspondence(folder: RunFolder, online: OnlineCorrespondence, work: Work) -> None:
-    """Correspondence of the finished backbone beside its floors, printed and kept."""
-    scores = online.found(DenseFeatures(work.backbone, work.inputs))
-    if not scores.cells:
-        folder.say("correspondence: the few images share no cell between their crops, so nothing was measured.")
-        return
-    settings, data = online.settings(scores), work.images.source.path
-    numbers = {work.composition.name: scores.accuracy, **online.floors(work.backbone)}
-    folder.add_evaluation(
-        {
-            "protocol": PROTOCOL,
-            "metric": METRIC,
-            "name": name,
-            "value": value,
-            "floor": i > 0,
-            "settings": settings,
-            "seed": work.settings.seed,
-            "data": data,
-        }
-        for i, (name, value) in enumerate(numbers.items())
-    )
-    shown = ", ".join(f"{name} {value:.1%}" for name, value in numbers.items())
-    folder.say(f"correspondence ({settings}): {shown}")
 
 
 def _percents(numbers: Mapping[str, Mapping[str, float]], metric: str) -> str:
