@@ -86,7 +86,8 @@ def test_crops_that_share_nothing_are_said_and_not_measured(photos, monkeypatch)
     images = Images(open_source(str(photos)), short_side=64)
     backbone = build_backbone("convnet", image_size=32)
     online = OnlineCorrespondence(images, backbone, INPUTS, every_epochs=1, seed=0)
-    monkeypatch.setattr("twofold.images.jobs.online_correspondence.MOST", 0)
+    monkeypatch.setattr("twofold.images.jobs.online_correspondence.MOST", 2)
+    monkeypatch.setattr("twofold.images.dense.correspondence.CROP", (0.003, 0.004))
     said = []
     online.keep(SimpleNamespace(say=said.append), "moco", backbone, 1)
     assert said == ["correspondence: the crops of these images share no cell, so nothing was measured."]
