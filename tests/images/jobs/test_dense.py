@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -199,7 +200,9 @@ def test_what_is_refused(files, arguments, says, capsys):
     assert says in capsys.readouterr().err
 
 
-def test_every_protocol_is_in_the_help(capsys):
+def test_every_protocol_is_in_the_help_and_the_docs(capsys):
+    page = (Path(__file__).parents[3] / "docs" / "dense.md").read_text()
+    assert all(f"| `{name}` |" in page for name in PROTOCOLS)
     assert main(["evaluate", "--help"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert all(name in printed for name in PROTOCOLS)
