@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twofold.errors import UserError
 from twofold.images.labels import boxes as forms
@@ -17,7 +16,7 @@ from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.objects import Objects
 from twofold.images.labels.pictures import Frame, frames_of
 from twofold.images.labels.records import Labelled
-from twofold.images.labels.shapes import Polygons, Runs, Shape, ShapeError, bounds_of, mask_of, read_shape
+from twofold.images.labels.shapes import Polygons, Runs, Shape, ShapeError, bounds_of, fill, mask_of, read_shape
 from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.turning import Fit, Size, fit_all
 from twofold.images.reading.source import Source
@@ -79,7 +78,7 @@ class Annotated(Survey):
         reaches = [_reach(sheet) for sheet in sheets]
         names = [source.names[sheet.row] for sheet in sheets]
         fits = fit_all(name, names, frames, [sheet.size for sheet in sheets], reaches, notes)
-        self.laid = [_lay(*about, notes) for about in zip(sheets, frames, fits, names, strict=True)]
+        self.laid = [_lay(*about, notes) for about in zip(sheets, frames, fits, strict=True)]
         self.masks = _have_masks(self.laid, notes)
         empty = sum(not laid.marks for laid in self.laid)
         if empty:
@@ -178,25 +177,26 @@ def _reach(sheet: Sheet) -> tuple[float, float] | None:
     return (max(box[3] for box in boxes), max(box[2] for box in boxes)) if boxes else None
 
 
-def _lay(sheet: Sheet, frame: Frame, fit: Fit, name: str, notes: Notes) -> Laid:
+def _lay(sheet: Sheet, frame: Frame, fit: Fit, notes: Notes) -> Laid:
     """A picture's objects in its own pixels; what cannot be used is left out and counted."""
     height, width = fit.size
     kept, boxes = [], []
     for mark in sheet.marks:
-        outline = _outline(mark, sheet.size or frame.upright, fit, notes)
-        box = None if mark.box is None else np.array(mark.box) * np.array([*fit.scale, *fit.scale])
-        if outline is not None and (box is None or (box[2:] - box[:2] < 1).any()):
+        outline = _outline(mark, fit)
+        box = None if mark.box is None else _scaled(mark.box, *fit.scale)
+        if outline is not None and (box is None or _is_flat(box)):
             notes.add("boxes taken from the segmentation, for they have none or no size", mark.where)
             box = outline
         if box is None:
             notes.add("objects without box and without segmentation, left out", mark.where)
             continue
-        inside = np.clip(box, 0, [width, height, width, height])
-        if (inside[2:] - inside[:2] < 1).any():
-            lies = "outside their picture" if (box[2:] - box[:2] >= 1).all() else "less than a pixel wide or high"
+        left, top, right, bottom = box
+        inside = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
+        if _is_flat(inside):
+            lies = "less than a pixel wide or high" if _is_flat(box) else "outside their picture"
             notes.add(f"boxes {lies}, left out", mark.where)
             continue
-        if np.abs(inside - box).max() > 0.01:
+        if any(abs(one - other) > 0.01 for one, other in zip(inside, box, strict=True)):
             notes.add("boxes that leave their picture, clipped", mark.where)
         if outline is not None and not _matches(outline, box):
             notes.add("segmentations that do not match their box, both kept", mark.where)
@@ -205,25 +205,42 @@ def _lay(sheet: Sheet, frame: Frame, fit: Fit, name: str, notes: Notes) -> Laid:
     return Laid(sheet.row, frame, fit, np.array(boxes, np.float64).reshape(-1, 4), kept)
 
 
-def _outline(mark: Mark, size: Size, fit: Fit, notes: Notes) -> NDArray[np.float64] | None:
+def _scaled(box: Four, x: float, y: float) -> Four:
+    return box[0] * x, box[1] * y, box[2] * x, box[3] * y
+
+
+def _is_flat(box: Four) -> bool:
+    return box[2] - box[0] < 1 or box[3] - box[1] < 1
+
+
+def _outline(mark: Mark, fit: Fit) -> Four | None:
     """The bounds of a mark's shape in the picture's pixels; a shape without a pixel is taken from the mark."""
     if mark.shape is None:
         return None
     found = bounds_of(mark.shape)
-    thin = found is not None and min(found[2] - found[0], found[3] - found[1]) < THIN
-    if found is None or (thin and not mask_of(mark.shape, fit.size, fit.scale).any()):
+    if found is None or not _has_pixel(mark.shape, found, fit):
         mark.shape, mark.segmentation = None, "segmentation without a pixel"
         return None
     part = mark.shape[0] if isinstance(mark.shape, tuple) else mark.shape
-    x, y = fit.scale
     if isinstance(part, Runs):
-        x, y = fit.size[1] / part.width, fit.size[0] / part.height
-    return np.array(found) * np.array([x, y, x, y])
+        return _scaled(found, fit.size[1] / part.width, fit.size[0] / part.height)
+    return _scaled(found, *fit.scale)
 
 
-def _matches(outline: NDArray[np.float64], box: NDArray[np.float64]) -> bool:
-    near = np.maximum(NEAR, NEAR_SHARE * (box[2:] - box[:2]))
-    return bool((np.abs(outline - box) <= np.tile(near, 2)).all())
+def _has_pixel(shape: Shape, bounds: Four, fit: Fit) -> bool:
+    """Whether something is left of a shape on the picture; of thick polygons that is taken for granted."""
+    if not isinstance(shape, Polygons):
+        return fit.scale == (1.0, 1.0) or bool(mask_of(shape, fit.size).any())
+    left, top, right, bottom = _scaled(bounds, *fit.scale)
+    if min(right - left, bottom - top) >= THIN:
+        return True
+    corner, size = np.floor([left, top]), (int(bottom - top) + 2, int(right - left) + 2)
+    return bool(fill([ring * fit.scale - corner for ring in shape.rings], *size).any())
+
+
+def _matches(outline: Four, box: Four) -> bool:
+    near = [max(NEAR, NEAR_SHARE * (box[k + 2] - box[k])) for k in (0, 1)] * 2
+    return all(abs(one - other) <= most for one, other, most in zip(outline, box, near, strict=True))
 
 
 def _have_masks(laid: list[Laid], notes: Notes) -> bool:

@@ -40,11 +40,6 @@ def load(file: Path) -> Any:
         raise UserError(f"{file} is no JSON ({clause(error)[:120]}): write it again.") from error
 
 
-def is_coco(value: Any) -> bool:
-    """Whether it has COCO's lists."""
-    return isinstance(value, dict) and isinstance(value.get("images"), list)
-
-
 def open_coco(name: str, file: Path, wishes: Wishes) -> Annotated:
     """The labels of a COCO file. name: as the user gave it. Raises UserError naming what is of a wrong type."""
     value, notes = load(file), Notes()
@@ -123,15 +118,7 @@ def _categories(
     if found is None:
         notes.say(f"{file.name} has no categories: classes are called by their ids.")
         found = [{"id": key} for key in used if key is not None]
-    names: dict[Any, str] = {}
-    for k, category in enumerate(found):
-        key = _key(category.get("id"))
-        if key is None:
-            raise UserError(f"{file}: categories[{k}] has no id that is a number or text: give it one.")
-        name = category.get("name")
-        name = str(name) if isinstance(name, str | int | float) and str(name).strip() else str(key)
-        if names.setdefault(key, name) != name:
-            raise UserError(f"{file}: {names[key]} and {name} have one category id, {key}: give each its own.")
+    names = _names(file, found)
     parents = {str(category.get("supercategory")) for category in found}
     groups = [key for key, name in names.items() if name in parents and not used[key] and len(names) > 1]
     groups = [key for key in groups if any(_child(c, names[key]) for c in found)]
@@ -155,6 +142,20 @@ def _categories(
     if len(classes) < len(names):
         notes.say(f"{len(names)} categories have {len(classes)} names: those of one name are one class.")
     return classes, {key: classes.index(names[key]) for key in ordered}
+
+
+def _names(file: Path, found: Sequence[dict[str, Any]]) -> dict[Any, str]:
+    """The name of each category id; the id where it has none."""
+    names: dict[Any, str] = {}
+    for k, category in enumerate(found):
+        key = _key(category.get("id"))
+        if key is None:
+            raise UserError(f"{file}: categories[{k}] has no id that is a number or text: give it one.")
+        name = category.get("name")
+        name = str(name) if isinstance(name, str | int | float) and str(name).strip() else str(key)
+        if names.setdefault(key, name) != name:
+            raise UserError(f"{file}: {names[key]} and {name} have one category id, {key}: give each its own.")
+    return names
 
 
 def _in_order(file: Path, names: dict[Any, str], used: Counter[Any], wanted: str) -> dict[Any, str]:

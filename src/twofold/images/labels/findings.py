@@ -32,7 +32,7 @@ class Notes:
     def sentences(self) -> tuple[str, ...]:
         """All of it: what was said, then the kinds in the order in which they were first met."""
         counted = [f"{kind}: {n:,} (such as {self._examples[kind]})." for kind, n in self._counts.items()]
-        return (*self._said, *counted)
+        return tuple(" ".join(sentence.split()) for sentence in (*self._said, *counted))
 
 
 def listed(names: Iterable[object], most: int = 3) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twofold.errors import UserError
 from twofold.images.labels.coco import open_coco
 from twofold.images.labels.findings import Notes, listed
-from twofold.images.labels.lists import FILES as LISTS
 from twofold.images.labels.lists import ClassList, class_list
 from twofold.images.labels.masks import Masked
 from twofold.images.labels.pairing import (
@@ -25,11 +25,11 @@ from twofold.images.labels.pairing import (
 )
 from twofold.images.labels.stored import Stored, in_folder, of_names, opened
 from twofold.images.labels.survey import Survey, Wishes
-from twofold.images.labels.tree import files_below
+from twofold.images.labels.tree import files_below, read_text
 from twofold.images.labels.voc import open_voc
 from twofold.images.labels.yolo import label_files, open_yolo
 from twofold.images.labels.yolo_yaml import Table, find_yaml, listed_pictures, names_in, read_table, split_pictures
-from twofold.images.reading.source import is_image
+from twofold.images.reading.source import SPLIT_NAMES, is_image
 
 MOST_JSON = 20  # files; where there are more they are not COCO's
 FORMS = {"boxes": ("coco", "voc", "yolo"), "masks": ("masks", "coco", "yolo")}
@@ -55,6 +55,14 @@ class Layout:
         """The forms of labels that may be here, in the order in which they are looked for."""
         found = {"coco": self.json, "voc": self.xml, "masks": self.masks, "yolo": self.texts}
         return [form for form in ANY if found[form]]
+
+    def are_masks_likely(self) -> bool:
+        """Whether most files that may be masks belong to a picture and keep their values: a class of photographs may be
+        called "mask", too."""
+        found = match(self.pictures, self.masks, IMAGE_FOLDERS | MASK_FOLDERS, IMAGE_ENDS, MASK_ENDS)
+        used = {k for one in found for k in one}
+        exact = sum(not name.lower().endswith((".jpg", ".jpeg")) for name in self.masks)
+        return 2 * len(used) >= len(self.masks) and 2 * exact >= len(self.masks)
 
 
 def layout_of(folder: Path) -> Layout:
@@ -126,15 +134,20 @@ def open_folder(name: str, folder: Path, wishes: Wishes) -> Survey:
         if len(found.json) > 1:
             raise UserError(f"{name} holds several COCO files ({listed(found.json, 6)}): give one of them.")
         return open_coco(name, found.root / found.json[0], wishes)
+    sides = sorted({part for name in found.pictures for part in name.lower().split("/")[:-1]} & SPLIT_NAMES)
     survey = (_voc if form == "voc" else _masks if form == "masks" else _yolo)(name, found, wishes)
     if others := " and ".join(WORDS[other] for other in wanted if other != form):
         survey.notes.say(f"Labels are read from {WORDS[form]}; {others} lie here, too.")
+    if len(sides) > 1:
+        survey.notes.say(
+            f"Pictures of {' and '.join(sides)} are read together: give one of these folders for one of them."
+        )
     return survey
 
 
 def _has_labels(folder: Path) -> bool:
-    names = [name for name in files_below(folder) if name.lower().endswith((".xml", ".txt", ".json"))]
-    return any(name.rpartition("/")[2].lower() not in LISTS for name in names)
+    names = files_below(folder)
+    return bool(label_files(names)) or any(name.lower().endswith((".xml", ".json")) for name in names)
 
 
 def _stored(found: Layout, wishes: Wishes) -> Stored:
@@ -197,9 +210,9 @@ def _matched(name: str, pictures: Stored, masks: Stored, wishes: Wishes, stems: 
             rows.append((row, one[0]))
         elif stems is None:
             notes.add("pictures without a mask, left out", pictures.source.names[row])
-    used = {mask for _, mask in rows}
+    matched = {k for one in found for k in one}
     for k in range(len(theirs)):
-        if k not in used and not any(k in one for one in found):
+        if k not in matched:
             notes.add("masks without a picture, left out", theirs[k])
     if not rows:
         raise UserError(
@@ -214,19 +227,31 @@ def _matched(name: str, pictures: Stored, masks: Stored, wishes: Wishes, stems: 
 def open_list(name: str, file: Path, wishes: Wishes) -> Survey:
     """The pictures of a text list: of VOC's ImageSets, or of paths with YOLO's text files."""
     if file.absolute().parent.parent.name == "ImageSets":
-        found = layout_of(file.absolute().parent.parent.parent)
-        stems = frozenset(line.split()[0] for line in file.read_text("utf-8", "replace").splitlines() if line.split())
-        masks = wishes.want == "masks" or (wishes.want is None and file.parent.name == "Segmentation")
-        return (_masks if masks else _voc)(name, found, wishes, stems)
+        return _imageset(name, file.absolute(), wishes)
     found = layout_of(file.absolute().parent)
     pictures = listed_pictures(file, found.pictures)
-    return _yolo(name, Layout(found.root, pictures, [], [], found.texts, []), wishes)
+    return _yolo(name, replace(found, pictures=pictures), wishes)
+
+
+def _imageset(name: str, file: Path, wishes: Wishes) -> Survey:
+    """The pictures that a list of VOC's ImageSets names."""
+    found = layout_of(file.parent.parent.parent)
+    stems = frozenset(line.split()[0] for line in read_text(file)[0].splitlines() if line.split())
+    masks = wishes.want == "masks" or (wishes.want is None and file.parent.name == "Segmentation")
+    there = {Path(label).stem for label in (found.masks if masks else found.xml)}
+    if not stems & there:
+        kind = WORDS["masks" if masks else "voc"]
+        raise UserError(f"{name} names {len(stems):,} pictures, and none of them has {kind} below {found.root}.")
+    survey = (_masks if masks else _voc)(name, found, wishes, stems)
+    for stem in sorted(stems - there):
+        survey.notes.add("names of the list without labels, left out", stem)
+    return survey
 
 
 def open_yaml(name: str, file: Path, split: str, wishes: Wishes) -> Survey:
     """One split of a data.yaml."""
     table = read_table(file)
-    root = Path(wishes.images) if wishes.images and Path(wishes.images).is_dir() else file.parent
+    root = Path(wishes.images) if wishes.images and os.path.isdir(wishes.images) else file.parent
     found = layout_of(root.absolute())
     pictures = split_pictures(table, split, found.root, found.pictures)
-    return _yolo(name, Layout(found.root, pictures, [], [], found.texts, []), wishes, table)
+    return _yolo(name, replace(found, pictures=pictures), wishes, table)

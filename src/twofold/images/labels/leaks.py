@@ -21,7 +21,7 @@ from twofold.randomness import generator
 
 Hashes = NDArray[np.uint64]
 SIDE = 32  # pixels of the grey picture whose lowest 8 x 8 frequencies are hashed
-NEAR = 8  # of 64 bits, for two pictures of any names: of 2 million pairs of unlike photographs none comes so near
+NEAR = 8  # of 64 bits, for two pictures of any names: one of 2 million pairs of unlike photographs comes so near
 NEAR_FRAMES = 12  # for two frames of one sequence, by their names: of frames far apart one in a thousand differs in 14
 CHUNK = 512  # test pictures compared at once
 COPIES = re.compile(r"(_(?:jpe?g|png|webp|bmp|tiff?))?[._]rf[._][0-9a-z]{6,}$", re.IGNORECASE)
@@ -59,7 +59,7 @@ def near_copies(train: Labelled, test: Labelled) -> Leak:
     of frames; copies that an export has augmented (name.rf.HASH) are known by their names. Raises UserError for
     pictures that cannot be read.
     """
-    theirs, ours, mirrored = hashes(train), hashes(test), hashes(test, mirrored=True)
+    theirs, (ours, mirrored) = hashes(train)[0], hashes(test)
     by_base: dict[str, int] = {}
     for k, name in enumerate(train.names):
         if (base := _base(name)) is not None:
@@ -114,7 +114,7 @@ def groups_of(data: Labelled) -> list[list[int]]:
             i = parent[i]
         return i
 
-    marks, mirrored = hashes(data), hashes(data, mirrored=True)
+    marks, mirrored = hashes(data)
     first: dict[str, int] = {}
     for i, name in enumerate(data.names):
         if (base := _base(name)) is not None:
@@ -132,14 +132,15 @@ def groups_of(data: Labelled) -> list[list[int]]:
     return list(groups.values())
 
 
-def hashes(data: Labelled, mirrored: bool = False) -> Hashes:
-    """uint64 (n,), a perceptual hash of each picture, or of its mirror image."""
+def hashes(data: Labelled) -> tuple[Hashes, Hashes]:
+    """uint64 (n,), a perceptual hash of each picture, and that of its mirror image."""
 
-    def one(i: int) -> int:
+    def both(i: int) -> tuple[int, int]:
         picture = data.thumbnail(i, SIDE)
-        return hash_of(picture.flip(-1) if mirrored else picture)
+        return hash_of(picture), hash_of(picture.flip(-1))
 
-    return np.array(in_threads(one, range(len(data))), np.uint64)
+    found = np.array(in_threads(both, range(len(data))), np.uint64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
 
 
 def hash_of(picture: Tensor) -> int:

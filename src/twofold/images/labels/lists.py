@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ BY_VALUE = re.compile(r"^\s*(-?\d{1,10})\s*[\t=:, ]\s*(\S.*?)\s*$")
 BY_COLOUR = re.compile(r"^\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\S.*?)\s*$")
 COLOUR_BEHIND = re.compile(r"^\s*(.+?)\s*[:,;=\t]\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})\s*(?::.*)?$")
 MOST = 10_000  # classes
+MOST_YAML = 2**20  # bytes, for YAML is read slowly
 
 Colour = int  # 0xRRGGBB
 
@@ -39,7 +41,7 @@ class ClassList:
 def class_list(given: str | None, folders: list[Path]) -> ClassList | None:
     """The list that the user gives, as a file or as names with commas, or one that lies in the folders."""
     if given:
-        if Path(given).is_file():
+        if os.path.isfile(given):
             return read_list(Path(given))
         if re.search(r"\.(txt|csv|json|ya?ml|names)$", given) and "," not in given:
             raise UserError(f"{given} does not exist: give --classes a file, or names with commas between.")
@@ -67,7 +69,7 @@ def read_list(file: Path) -> ClassList:
 
 def read_yaml(file: Path) -> dict[str, Any]:
     """A YAML file of names and values; tags, which could make objects, are refused. Raises UserError."""
-    text, _ = read_text(file)
+    text, _ = read_text(file, MOST_YAML)
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -106,14 +106,19 @@ class Masked(Survey):
     def agree(self, other: Masked | None) -> Agreed:
         """What the values of both mean together."""
         scans = [*self.scans, *(other.scans if other else [])]
-        classes = self.classes or (other.classes if other else None)
+        classes, name = self.classes or (other.classes if other else None), self.name
+        if other is not None:
+            name = self.name if other.name == self.name else f"{self.name} with {other.name}"
+            if self.classes and other.classes and _meant(self.classes) != _meant(other.classes):
+                both = f"{self.classes.where} and {other.classes.where}"
+                raise UserError(f"{both} list different classes: give one list for both with --classes.")
         by_palette, by_grey = _numbers_are_colours(scans, classes)
         channel = "" if classes is not None and classes.colours is not None else channel_of(scans)
         if channel:
             where = "grey stored in three channels" if channel == "grey" else "the number in the red channel"
             self.notes.say(f"Masks are RGB, read as class numbers: {where}.")
         table = Table.of([_brought(scan, by_palette, by_grey, channel) for scan in scans])
-        meaning = settle(self.name, table, classes, self.wishes.ignore, self.wishes.snap, self.notes)
+        meaning = settle(name, table, classes, self.wishes.ignore, self.wishes.snap, self.notes)
         return Agreed(meaning, by_palette, by_grey, channel)
 
     def labelled(self, agreed: Agreed) -> Labelled:
@@ -150,6 +155,10 @@ class Masked(Survey):
         except KeyError as error:
             raise UserError(f"{name} has the value {error}, which it had not before: start again.") from error
         return nearest_rows(mask, *pair.fit.size)
+
+
+def _meant(classes: ClassList) -> tuple[object, ...]:
+    return classes.names, classes.values, classes.colours
 
 
 def _inner(where: np.ndarray) -> int:

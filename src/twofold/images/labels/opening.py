@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from twofold.errors import UserError
@@ -23,6 +24,7 @@ from twofold.images.reading.places import missing, place
 
 YAML = (".yaml", ".yml")
 FILES = (".json", *YAML)
+TESTS = ("test", "val", "valid")  # splits to test on, the best first
 KINDS = (
     "a COCO .json file, a folder with VOC's .xml files, YOLO's .txt files or masks, a data.yaml, a text list, or a "
     ".parquet file with a column of masks or a COCO file beside it"
@@ -77,20 +79,16 @@ def open_pair(
     pictures, and for those of the test where test_images is not given.
     """
     wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want)
-    name = _text(train)
-    ours, split = _survey(name, wishes, "train"), None
-    if test is None and (table := _table_of(name)) is not None:
-        split = next((one for one in ("test", "val", "valid") if one in table.splits()), None)
-        test = name if split else None
-    if test is None:
+    name, other = _text(train), None if test is None else _text(test)
+    ours = _survey(name, wishes, "train")
+    if other is None and (table := _table_of(name, wishes)) is not None:
+        other = name if set(table.splits()) & set(TESTS) else None
+    if other is None:
         whole = _as_wanted(ours.labelled(ours.agree(None)), want)
         return hold_out(whole, share, seed)
-    theirs = _survey(
-        _text(test), _wishes(classes, ignore_id, boxes, test_images or images, snap, image_column, mask_column, want),
-        split or "test",
-    )  # fmt: skip
+    theirs = _survey(other, replace(wishes, images=_expanded(test_images or images)), "test")
     if ours.kind != theirs.kind:
-        raise UserError(f"{name} has {ours.kind} and {_text(test)} has {theirs.kind}: give data of one kind for both.")
+        raise UserError(f"{name} has {ours.kind} and {other} has {theirs.kind}: give data of one kind for both.")
     agreed = ours.agree(theirs)
     return _as_wanted(ours.labelled(agreed), want), _as_wanted(theirs.labelled(agreed), want)
 
@@ -98,15 +96,18 @@ def open_pair(
 def form_of(path: str) -> str | None:
     """What labels of dense tasks a path seems to have, by a quick look: coco, voc, yolo, masks; None for none."""
     where = Path(path)
-    if where.suffix.lower() in FILES and where.is_file():
+    if where.suffix.lower() in FILES and os.path.isfile(where):
         return "yolo" if where.suffix.lower() in YAML else "coco"
-    if where.name.lower().endswith(TABLES) and where.is_file():
+    if where.name.lower().endswith(TABLES) and os.path.isfile(where):
         columns = byte_columns(place(path))
         return "masks" if mask_column(path, columns, Wishes()) else "coco" if _json_of(where) else None
-    if not where.is_dir():
+    if not os.path.isdir(where):
         return None
     found = layout_of(where)
-    forms = [form for form in found.forms() if form != "yolo" or len(found.texts) * 2 > len(found.pictures)]
+    if found.masks and not found.are_masks_likely():
+        found = replace(found, masks=[])
+    few = {form for form, files in (("yolo", found.texts), ("voc", found.xml)) if 2 * len(files) < len(found.pictures)}
+    forms = [form for form in found.forms() if form not in few]
     return forms[0] if forms else None
 
 
@@ -119,7 +120,7 @@ def _wishes(
     image_column: str | None, column: str | None, want: str | None,
 ) -> Wishes:  # fmt: skip
     ignore = () if ignore_id is None else (ignore_id,) if isinstance(ignore_id, int) else tuple(ignore_id)
-    return Wishes(classes, ignore, boxes, images and os.path.expanduser(images), snap, image_column, column, want)
+    return Wishes(classes, ignore, boxes, _expanded(images), snap, image_column, column, want)
 
 
 def _as_wanted(data: Labelled, want: str | None) -> Labelled:
@@ -150,17 +151,15 @@ def _read(path: str, wishes: Wishes, split: str) -> Survey:
         return _table(path, wishes)
     if "://" in path:
         raise UserError(f"{path} is remote: labels other than .parquet are read from the local disk; fetch them first.")
-    if where.is_dir():
-        table = find_yaml([where])
-        if table is not None and table.splits() and wishes.want != "masks":
-            return open_yaml(path, table.file, split if split in table.splits() else "train", wishes)
-        return open_folder(path, where, wishes)
-    if not where.is_file():
+    if os.path.isdir(where):
+        table = _table_of(path, wishes)
+        return open_yaml(path, table.file, _part(table, split), wishes) if table else open_folder(path, where, wishes)
+    if not os.path.isfile(where):
         raise missing(place(path))
     if name.endswith(".json"):
         return open_coco(path, where, wishes)
     if name.endswith(YAML):
-        return open_yaml(path, where, split, wishes)
+        return open_yaml(path, where, _part(read_table(where), split), wishes)
     if name.endswith((".txt", ".lst", ".list")):
         return open_list(path, where, wishes)
     raise UserError(f"{path} is of no known kind; labelled data is {KINDS}.")
@@ -191,8 +190,23 @@ def _json_of(table: Path) -> list[Path]:
     return [file for file in files if belongs(file.stem, table.stem) and looks_like_coco(file)]
 
 
-def _table_of(path: str) -> Table | None:
+def _table_of(path: str, wishes: Wishes) -> Table | None:
+    """The data.yaml of a path that is read by one: the file, or a folder that has one with splits (and no masks, where
+    those are wanted)."""
     where = Path(path)
-    if where.suffix.lower() in YAML and where.is_file():
+    if where.suffix.lower() in YAML and os.path.isfile(where):
         return read_table(where)
-    return find_yaml([where]) if where.is_dir() else None
+    table = find_yaml([where]) if os.path.isdir(where) else None
+    if table is None or not table.splits() or (wishes.want == "masks" and layout_of(where).masks):
+        return None
+    return table
+
+
+def _part(table: Table, split: str) -> str:
+    """The split to read: for a test what comes next where there is none of that name."""
+    order = (*TESTS, "train") if split == "test" else ("train", *TESTS)
+    return next((one for one in order if one in table.splits()), split)
+
+
+def _expanded(path: str | None) -> str | None:
+    return None if path is None else os.path.expanduser(path)

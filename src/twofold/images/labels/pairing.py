@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from twofold.errors import UserError
 from twofold.images.labels.tree import plain
-from twofold.images.reading.source import is_image
 
 IMAGE_FOLDERS = frozenset({
     "images", "image", "imgs", "img", "jpegimages", "leftimg8bit", "pictures", "photos", "rgb", "input", "inputs",
@@ -26,8 +25,19 @@ MASK_ENDS = (
     "-mask", ".mask", "_masks", "_seg", "_segmentation", "_label", "_labels", "_labelIds", "_labelTrainIds", "_gt",
     "_L", "_semantic", "_annotation", "_manual1",
 )  # fmt: skip
+SUFFIXED = re.compile(r"(?:(.+)[_ -]|(train|training|val|valid|validation|test))([a-z]+)")
 RANKED = ("_gtFine_labelTrainIds", "_gtFine_labelIds")  # of several masks of one picture the first of these counts
 SKIPPED = ("_gtFine_color", "_gtFine_instanceIds", "_gtCoarse_color", "_gtCoarse_instanceIds")
+
+
+def kind_of(part: str, folders: frozenset[str]) -> str | None:
+    """What is left of a folder's name beside its kind: "" of "masks", "train" of "train_masks" and "trainannot"; None
+    where it is of no such kind."""
+    part = part.lower()
+    if part in folders:
+        return ""
+    found = SUFFIXED.fullmatch(part)
+    return (found[1] or found[2]) if found and found[3] in folders else None
 
 
 def key(name: str, folders: frozenset[str], ends: Sequence[str] = ()) -> str:
@@ -36,7 +46,8 @@ def key(name: str, folders: frozenset[str], ends: Sequence[str] = ()) -> str:
     stem = posixpath.splitext(base)[0]
     end = max((e for e in ends if stem.endswith(e) and len(stem) > len(e)), key=len, default="")
     stem = stem[: len(stem) - len(end)] if end else stem
-    return "/".join([*(p for p in parts if p.lower() not in folders), stem]).lower()
+    kept = (part if (rest := kind_of(part, folders)) is None else rest for part in parts)
+    return "/".join([*(part for part in kept if part), stem]).lower()
 
 
 def split_masks(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -57,9 +68,9 @@ def split_masks(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _side(name: str) -> str:
     for part in reversed(name.lower().split("/")[:-1]):
-        if part in IMAGE_FOLDERS:
+        if kind_of(part, IMAGE_FOLDERS) is not None:
             return "image"
-        if part in MASK_FOLDERS:
+        if kind_of(part, MASK_FOLDERS) is not None:
             return "mask"
         if part == "segmentationobject":
             return "other"
@@ -108,11 +119,6 @@ def match(
             found = by_stem[stem]
         out.append(list(found))
     return out
-
-
-def image_files(names: Sequence[str]) -> list[str]:
-    """Those that are images by their ending."""
-    return [name for name in names if is_image(name)]
 
 
 def refuse_shared(name: str, pictures: Sequence[str], labels: Sequence[str], found: Sequence[Sequence[int]]) -> None:

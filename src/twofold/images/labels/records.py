@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
+from twofold.images.reading.source import digest
 
 IGNORE = -1  # in masks
 BACKGROUND = "background"
@@ -166,6 +167,7 @@ class Labelled:
         return replace(
             self,
             names=[self.names[i] for i in rows],
+            mark=digest([self.mark, *rows]),
             read_picture=lambda i, side: picture(rows[i], side),
             read_mask=None if mask is None else lambda i: mask(rows[i]),
             read_instances=None if instances is None else lambda i: instances(rows[i]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from twofold.images.labels.pictures import turned_back
 from twofold.images.reading.decode import explain, open_header, orientation
 from twofold.images.reading.source import DecodeError
+
+SEVERAL = (2, 4, 6)  # PNG's colour types of more than one channel
 
 Values = NDArray[np.int64]
 Palette = tuple[int, ...]
@@ -35,6 +37,8 @@ def read_sheet(data: bytes | np.ndarray) -> Sheet:
         return _of_array(data)
     try:
         image = open_header(io.BytesIO(data))
+        if image.format == "PNG" and data[24] == 16 and data[25] in SEVERAL:
+            raise DecodeError("16 bits in each of several channels, of which 8 would be lost; save it in one channel")
         image.load()
         turn = orientation(image)
         kind = image.format or ""
@@ -50,8 +54,8 @@ def read_sheet(data: bytes | np.ndarray) -> Sheet:
     lossy = kind if kind in ("JPEG", "MPO", "JPEG2000", "AVIF") or (kind == "WEBP" and b"VP8 " in data[:64]) else ""
     found = _of_array(array)
     if turn != 1 and kind != "TIFF":  # of TIFF Pillow has turned the pixels itself
-        found = Sheet(_upright(found.values, turn), found.colours)
-    return Sheet(found.values, found.colours, palette, lossy, found.fractional)
+        found = replace(found, values=_upright(found.values, turn))
+    return replace(found, palette=palette, lossy=lossy)
 
 
 def _upright(values: Values, turn: int) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from twofold.errors import UserError
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.survey import Wishes
-from twofold.images.labels.tree import Shelf, files_below
+from twofold.images.labels.tree import Shelf, files_below, is_end_of_other
 from twofold.images.reading.files import Files
 from twofold.images.reading.opening import TABLES, open_source
 from twofold.images.reading.parquet import Parquet
@@ -53,6 +54,9 @@ class Stored:
         for name, rows_found in zip(wanted, found, strict=True):
             if not rows_found:
                 notes.add("pictures of the labels that were not found, left out", f"{name:.100}")
+            elif not is_end_of_other(name, self.source.names[rows_found[0]]):
+                kind = "pictures found in another folder, or with another ending, than the labels say"
+                notes.add(kind, f"{self.source.names[rows_found[0]]} for {name:.100}")
         return [rows_found[0] if rows_found else None for rows_found in found]
 
     def note_unlisted(self, rows: set[int], notes: Notes) -> None:
@@ -87,7 +91,7 @@ def belongs(label: str, table: str) -> bool:
 
 def opened(path: str, image_column: str | None) -> Stored:
     """The pictures of a folder or a parquet file that the user named."""
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         stored = in_folder(Path(path))
         if stored is not None:
             return stored

@@ -35,6 +35,12 @@ def files_below(root: Path) -> list[str]:
     return sorted(found)
 
 
+def is_end_of_other(one: str, other: str) -> bool:
+    """Whether two names of a file differ only in how much of the path they tell."""
+    one, other = (f"/{plain(unquote(name).partition('?')[0])}".lower() for name in (one, other))
+    return one.endswith(other) or other.endswith(one)
+
+
 def read_text(file: Path, most: int = MOST_LABELS) -> tuple[str, bool]:
     """The text of a small file, and whether it is UTF-8; what is not is read as Latin-1. Raises UserError."""
     data = read_bytes(file, most)
@@ -79,9 +85,9 @@ class Shelf:
         """Its position; none where nothing fits, several where several fit equally well.
 
         The whole path counts first, then the longest end of it, down to the name alone, with or without its suffix; all
-        of it as it stands, then with %20 and the like decoded.
+        of it as it stands, then with %20 and the like decoded, then without the query of a URL.
         """
-        spellings = dict.fromkeys((plain(wanted), plain(unquote(wanted))))
+        spellings = dict.fromkeys(map(plain, (wanted, unquote(wanted), unquote(wanted).partition("?")[0])))
         for path in spellings:
             if path in self._full:
                 return self._full[path]

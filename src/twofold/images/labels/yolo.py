@@ -20,7 +20,8 @@ from twofold.images.labels.tree import read_text
 
 NO_LABELS = frozenset({
     "classes.txt", "labels.txt", "obj.names", "predefined_classes.txt", "labelmap.txt", "label_map.txt", "train.txt",
-    "val.txt", "test.txt", "valid.txt", "notes.txt", "label_colors.txt", "requirements.txt", "license.txt",
+    "val.txt", "trainval.txt", "test.txt", "valid.txt", "notes.txt", "label_colors.txt",
+    "requirements.txt", "license.txt",
 })  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,9 @@ def _of_entry(table: Table, entry: str, root: Path, pictures: Sequence[str]) -> 
     for start in range(len(parts)):
         for front in [base[k:] for k in range(len(base) + 1)] if start == 0 else [[]]:
             end = "/".join([*front, *parts[start:]])
-            if (root / end).is_dir():
+            if os.path.isdir(root / end):
                 return [name for name in pictures if name.startswith(end + "/")]
-            if (root / end).is_file():
+            if os.path.isfile(root / end):
                 return listed_pictures(root / end, pictures)
     return list(pictures) if not parts else []
 

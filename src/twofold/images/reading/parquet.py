@@ -89,7 +89,9 @@ class Parquet(Source):
                 with self._file(file) as opened:
                     column = opened.read_row_group(row_group, columns=[self.column]).column(0).combine_chunks()
             except Exception as error:  # whatever is broken in this row group
-                raise DecodeError(f"row group {row_group} of {self.places[file]} cannot be read ({error})") from error
+                raise DecodeError(
+                    f"row group {row_group} of {self.places[file]} cannot be read ({clause(error)})"
+                ) from error
             column = column.field("bytes") if column.type.num_fields else column
             with self._lock:
                 self._kept[group] = column
