@@ -64,6 +64,13 @@ def test_vectors_at_points_are_those_of_the_enlarged_map():
         torch.testing.assert_close(vector, whole[:, y, x])
 
 
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_largest_is_that_of_the_enlarged_map(grid):
+    scores = torch.randn(7, grid.down.cells, grid.across.cells, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(grid.largest(scores), grid.enlarge(scores).argmax(0))
+    assert not grid.largest(scores[:1]).any()
+
+
 def test_pooled_cells_lie_between_those_they_are_made_of():
     grid, maps = GRIDS[0], torch.arange(24.0).view(1, 4, 6)
     small, pooled = grid.pooled(maps)

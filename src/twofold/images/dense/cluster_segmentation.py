@@ -77,4 +77,4 @@ def _clusters(made: Mapped, centres: Tensor) -> Tensor:
     """int64 (H, W), on the CPU: the cluster of each pixel of a picture."""
     cells = unit(made.map.flatten(1).T)
     by_cluster = scores(cells, centres).T.unflatten(1, made.map.shape[1:])
-    return made.grid.enlarge(by_cluster).argmax(0).cpu()
+    return made.grid.largest(by_cluster).cpu()

@@ -170,7 +170,7 @@ def tested(
         for made in maps.stream(indices):
             truth = maps.mask(made.number)
             for matrix, logits in zip(matrices, classifiers.logits(norm(made.map)), strict=True):
-                matrix.add(truth, made.grid.enlarge(logits).argmax(0))
+                matrix.add(truth, made.grid.largest(logits))
     return [matrix.scores() for matrix in matrices]
 
 

@@ -69,7 +69,7 @@ def retrieval_segmentation(
         cells = unit(made.map.flatten(1).T)
         soft = looked_up(cells, memory, neighbours, temperature)
         labels = soft.T.unflatten(1, made.map.shape[1:])
-        matrix.add(test.mask(made.number), made.grid.enlarge(labels).argmax(0))
+        matrix.add(test.mask(made.number), made.grid.largest(labels))
         if tell:
             tell(done, total)
     return RetrievalSegmentation(matrix.scores(), len(memory.vectors), memory.left_out)
