@@ -73,7 +73,12 @@ class ImageBench:
     def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
         """See `bench.Bench`."""
         options = replace(
-            self.training, method_options=dict(entry.options), out=str(folder), log_every=log_every, knn_every=0
+            self.training,
+            method_options=dict(entry.options),
+            out=str(folder),
+            log_every=log_every,
+            knn_every=0,
+            correspondence_every=0,
         )
         pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
 
