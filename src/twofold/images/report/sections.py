@@ -32,7 +32,7 @@ def one(numbered: Numbered, room: float) -> Parts:
     floors = knn.knn(run, online=True)[1]
     gain = knn.gain(run)
     return Parts(
-        columns=_columns(floors, _unmeasured(gallery), cells_found=knn.floors_of(run, "correspondence")),
+        columns=_columns(floors, _unmeasured(gallery), cells_found=knn.floors_at_the_end(run, "correspondence")),
         sections=[*shown.sections, views_section(views, room)],
         tiles=[*knn.tiles(run), *_tiles(run)],
         verdicts=[collapse(run, IMAGE), *([gain] if gain else [])],
