@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.images.backbones import Backbone
 from twofold.images.dense.maps import DenseFeatures, Mapper, RawPixels
 from twofold.images.dense.pairs import PointPair, read_pairs, read_picture
 from twofold.images.dense.pictures import some_pictures
@@ -104,11 +103,7 @@ def _sides(name: str, mapper: DenseFeatures, asked: Asked, options: Evaluate) ->
     if options.floors:
         yield PIXELS, RawPixels.like(mapper)
         views = _calibration_views(mapper, asked, options.seed)
-        yield UNTRAINED, replace(mapper, backbone=_untrained(mapper.backbone, mapper, views, options.seed))
-
-
-def _untrained(backbone: Backbone, mapper: Mapper, views: Iterator[Tensor], seed: int) -> Backbone:
-    return calibrated(backbone, views, mapper.inputs, seed)
+        yield UNTRAINED, replace(mapper, backbone=calibrated(mapper.backbone, views, mapper.inputs, options.seed))
 
 
 def _calibration_views(mapper: Mapper, asked: Asked, seed: int) -> Iterator[Tensor]:
