@@ -34,7 +34,7 @@ def twofold(method: str, steps: int, *more: str) -> list[str]:
     return command + (["--method.queue", str(QUEUE)] if method == "moco" else [])
 
 
-ALONE = ("--knn-every", "0", "--no-report")
+ALONE = ("--knn-every", "0", "--correspondence-every", "0", "--no-report")
 SIDES = {
     "lightly": lightly,
     "twofold": lambda method, steps: twofold(method, steps, *ALONE),

@@ -78,7 +78,7 @@ def one(method: str, seed: int, train: Path, test: Path, options: argparse.Names
             name, chosen = read(method, options.epochs)
             run = twofold.pretrain(
                 name, str(train), out=f"{folder}/run", epochs=options.epochs, batch_size=options.batch_size,
-                seed=seed, knn_every=0, report=False, quiet=True, **shape, **chosen,
+                seed=seed, knn_every=0, correspondence_every=0, report=False, quiet=True, **shape, **chosen,
             )  # fmt: skip
             with (run / "metrics.csv").open(newline="") as handle:
                 rows = list(csv.DictReader(handle))

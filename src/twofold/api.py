@@ -99,6 +99,7 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
         twofold evaluate runs/photos train/ --test test/
         twofold evaluate runs/photos train.parquet --test test.parquet --protocols knn,5nn,linear,linear-simclr
         twofold evaluate backbone.safetensors train/ --test test/ --protocols finetune --labels 0.1
+        twofold evaluate runs/streets train.parquet --test test.parquet --protocols linear-segmentation
         twofold evaluate runs/plays later-plays.csv --at 1,10,100
 
     Args:

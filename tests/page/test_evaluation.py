@@ -29,6 +29,21 @@ def test_two_results_of_one_protocol_say_whose_they_are(bare):
     assert [row.settings for row in evaluation_rows(run)] == ["moco, seed 0", "byol"]
 
 
+def test_errors_have_their_unit_and_are_better_where_they_are_lower(bare):
+    run = bare(["step"])
+    error = {"protocol": "correspondence", "metric": "median error px", "unit": "px", "lower_is_better": True}
+    run.evaluation.extend(
+        error | {"name": name, "value": value, "floor": name != "moco"}
+        for name, value in (("moco", 0.75), ("raw pixels", 0.5), ("untrained network", 40.25))
+    )
+    (row,) = evaluation_rows(run)
+    assert (row.value, row.bar) == ("0.75 px", None)
+    assert [(floor.value, floor.gain, floor.good, floor.bar) for floor in row.floors] == [
+        ("0.5 px", "+0.25", False, None),
+        ("40.2 px", "-39.5", True, None),
+    ]
+
+
 def test_odd_entries(tmp_path):
     folder = make_run(tmp_path / "run")
     odd = [

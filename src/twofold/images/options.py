@@ -67,6 +67,20 @@ class Labels(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dense(Options):
+    """Options of measuring maps"""
+
+    dense_size: int | None = option(None, least=16)
+    """Short side of the pictures in pixels for protocols on maps; what makes 12 cells where not given."""
+    dense_layers: Literal["last", "3", "3+4"] = option("last")
+    """The map: the last one, or of ResNets that of stage 3, or both."""
+    memory_cells: int = option(100_000, least=1)
+    """Labelled cells that retrieval-segmentation remembers at most."""
+    compat: Literal["none", "open-hummingbird"] = option("none")
+    """Whose reading of ignored pixels and colours retrieval-segmentation follows; none for ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trust(Options):
     """Options of opening what somebody wrote"""
 
@@ -100,6 +114,9 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     """Share of unreadable images past which the run ends."""
     knn_every: int | None = option(None, least=0)
     """Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never."""
+    correspondence_every: int | None = option(None, least=0)
+    """Epochs between checks of correspondence, whether cells are found again in another crop of the same image; like
+    the kNN's where not given, 0 for never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,18 +125,20 @@ class Check(Pretrain, Labels):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(options.Evaluate, Columns, Trust):
+class Evaluate(options.Evaluate, Columns, Labels, Dense, Trust):
     """Options of measuring a backbone"""
 
     test: str | None = option(None, path=True)
     """Labelled images to test on; a fifth of the data, class by class, where not given."""
     protocols: str = option("knn,linear")
-    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; commas
-    between."""
+    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; on maps
+    correspondence, correspondence-colour, linear-segmentation, retrieval-segmentation, cluster-segmentation,
+    discovery, keypoints, roi-linear; commas between."""
     labels: float = option(1.0, above=0, most=1)
-    """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
+    """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class; on maps of the labelled
+    pictures."""
     epochs: int | None = option(None, least=1, seconds=1e-3)
-    """Of linear-* and finetune; the published number where not given."""
+    """Of linear-* and finetune; the published number where not given (40 for linear-segmentation)."""
     image_size: int | None = option(None, least=8)
     """Side in pixels; that of pretraining where not given."""
     seed: int = option(0)
@@ -131,7 +150,7 @@ class Evaluate(options.Evaluate, Columns, Trust):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare(options.Compare, Columns):
+class Compare(options.Compare, Columns, Labels, Dense):
     """Options of comparing on images"""
 
     test: str | None = option(None, path=True)

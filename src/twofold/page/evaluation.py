@@ -47,7 +47,7 @@ def evaluation_rows(run: Run) -> list[Row]:
 
 def _row(entry: Mapping[str, Any], results: list[dict[str, Any]], floors: list[dict[str, Any]]) -> Row:
     value = float(entry["value"]) if is_value(entry.get("value")) else math.nan
-    is_part = 0 <= value <= 1
+    is_part = 0 <= value <= 1 and not _unit(entry)
     rivals = {str(other.get("name")) for other in results if same_question(other, entry)}
     whose = [str(entry.get("name"))] if len(rivals) > 1 else []
     alike = [other for other in results if all(other.get(key) == entry.get(key) for key in ("protocol", "metric"))]
@@ -57,7 +57,7 @@ def _row(entry: Mapping[str, Any], results: list[dict[str, Any]], floors: list[d
         metric=_readable(entry.get("metric", "")),
         data=str(entry.get("data", "")),
         settings=", ".join(whose + _settings(entry.get("settings")) + differing(entry, alike)),
-        value=words if math.isfinite(value) else "not measured",
+        value=words + _unit(entry) if math.isfinite(value) else "not measured",
         bar=100 * value if is_part else None,
         floors=[_floor(floor, value, is_part) for floor in floors],
     )
@@ -97,11 +97,18 @@ def _settings(settings: Any) -> list[str]:
 
 def _floor(floor: Mapping[str, Any], value: float, is_part: bool) -> Floor:
     height = float(floor["value"])
+    share = 0 <= height <= 1 and not _unit(floor)
     gain = (points(value - height) if is_part else f"{value - height:+.3g}") if math.isfinite(value) else ""
     return Floor(
         name=str(floor.get("name", "floor")),
-        value=percent(height) if 0 <= height <= 1 else number(height),
+        value=percent(height) if share else number(height) + _unit(floor),
         gain=gain,
-        good=value > height,
-        bar=100 * height if 0 <= height <= 1 else None,
+        good=value < height if floor.get("lower_is_better") else value > height,
+        bar=100 * height if share else None,
     )
+
+
+def _unit(entry: Mapping[str, Any]) -> str:
+    """What a number that is no share is counted in, with the space before it, or nothing."""
+    unit = entry.get("unit")
+    return f" {unit}" if isinstance(unit, str) else ""

@@ -55,18 +55,23 @@ def test_a_run_folder_holds_what_it_should(run):
     assert config["method_options"]["moco.queue"] == 16 and config["method_options"]["moco.key_bn"] == "plain"
     rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
     assert len(set(rows[0])) == len(rows[0])
-    assert {"step", "loss", "loss/base", "loss/co2", "lr", "spread", "effective_rank", "knn", "pretext_top1"} <= set(
-        rows[0]
-    )
+    columns = {"step", "loss", "loss/base", "loss/co2", "lr", "spread", "effective_rank", "knn", "pretext_top1"}
+    assert {*columns, "correspondence"} <= set(rows[0])
     assert rows[-1][rows[0].index("step")] == "6"
     with np.load(run / "views.npz", allow_pickle=False) as views:
         assert views["views"].shape == (8, 2, 32, 32, 3) and views["views"].std() > 0
     with np.load(run / "gallery.npz", allow_pickle=False) as gallery:
         assert len(gallery["features"]) == len(gallery["thumbnails"]) == 48
         assert sorted(gallery["classes"]) == ["blue", "red"]
-    names = {row["name"]: row["floor"] for row in json.loads((run / "evaluation.json").read_text())}
-    assert names == {"moco+co2": False, "raw pixels": True, "untrained network": True, "majority class": True}
-    assert {row["settings"] for row in json.loads((run / "evaluation.json").read_text())} == {"k 10, T 0.1"}
+    entries = json.loads((run / "evaluation.json").read_text())
+    shared = {"moco+co2": False, "raw pixels": True, "untrained network": True}
+    for protocol, names, settings in (
+        ("knn", {**shared, "majority class": True}, "k 10, T 0.1"),
+        ("correspondence", {**shared, "chance": True}, "crops of 32 px, cells of 8 px, 32 pairs"),
+    ):
+        own = [row for row in entries if row["protocol"] == protocol]
+        assert {row["name"]: row["floor"] for row in own} == names
+        assert {row["settings"] for row in own} == {settings}
 
 
 def test_the_same_command_again_says_that_it_is_finished(run, photos, capsys):
@@ -103,7 +108,7 @@ def test_evaluate_prints_every_number_beside_its_floors(run, photos, capsys):
     printed = capsys.readouterr().out
     assert all(word in printed for word in (*protocols.split(","), "raw pixels", "untrained network"))
     kept = json.loads((run / "evaluation.json").read_text())
-    assert {row["protocol"] for row in kept} == set(protocols.split(","))
+    assert {row["protocol"] for row in kept} == {*protocols.split(","), "correspondence"}
     assert all(0 <= row["value"] <= 1 for row in kept)
     assert main(["evaluate", str(run), str(photos), "--protocols", "kn"]) == 2
     assert 'no protocol "kn". Did you mean "knn"' in capsys.readouterr().err

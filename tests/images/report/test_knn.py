@@ -1,6 +1,6 @@
 """The kNN accuracy beside its floors, in words."""
 
-from twofold.images.report.knn import gain, knn, shared_floors
+from twofold.images.report.knn import floors_at_the_end, gain, knn, shared_floors
 from twofold.page import read_run
 
 from .runs import make_run
@@ -26,6 +26,18 @@ def test_knn_keeps_to_one_data_set(bare):
     )
     assert knn(run, online=True) == (0.6, {"pixels": 0.3})
     assert knn(run) == (0.7, {"x": 0.4})
+
+
+def test_the_runs_own_floors_are_told_from_later_ones(bare):
+    run = bare(["step,correspondence", "1,0.3"])
+    end = {"protocol": "correspondence", "metric": "acc@1cell", "data": "a", "conditions": {"measured": "at the end"}}
+    later = {"protocol": "correspondence", "metric": "acc@1cell", "data": "a"}
+    rows = (("moco", 0.3, False), ("raw pixels", 0.2, True), ("chance", 0.1, True))
+    entry = [{"name": name, "floor": floor, "value": value} for name, value, floor in rows]
+    run.evaluation.extend([*(later | one | {"value": 0.9} for one in entry), *(end | one for one in entry)])
+    run.evaluation.append({"protocol": "correspondence", "conditions": 3, "value": 0.5})
+    assert floors_at_the_end(run, "correspondence") == {"raw pixels": 0.2, "chance": 0.1}
+    assert floors_at_the_end(run, "knn") == {}
 
 
 def test_gain_over_the_floors(bare):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -36,10 +38,19 @@ def centred(bank: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
 
 
 def random_network(backbone: Backbone, split: Split, inputs: InputSettings, seed: int = 0) -> Backbone:
-    """The same network with new random weights, its batch norms set to the statistics of a few batches.
+    """The same network with new random weights, calibrated (`calibrated`) on images of a split drawn by the seed."""
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(derive(seed, "calibration")))
+    parts = split.indices[order].split(inputs.batch_size)[:CALIBRATION_BATCHES]
+    batches = split.images.centres(inputs.size).stream([p for p in parts if len(p) > 1])
+    views = (evaluation_view(batch.to(inputs.device), inputs.mean, inputs.std) for batch in batches)
+    return calibrated(backbone, views, inputs, seed)
+
+
+def calibrated(backbone: Backbone, views: Iterable[Tensor], inputs: InputSettings, seed: int = 0) -> Backbone:
+    """The same network with new random weights, its batch norms set to the statistics of a few batches (B, 3, H, W).
 
     With the statistics of an untrained network (0, 1) evaluation mode would not normalise at all, and the floor would
-    be too low; so up to 4 batches pass in training mode first and their plain average is kept.
+    be too low; so a few batches pass in training mode first and their plain average is kept.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "random network"))
@@ -50,9 +61,7 @@ def random_network(backbone: Backbone, split: Split, inputs: InputSettings, seed
         return network
     for norm in norms:
         norm.train().momentum = None  # a plain average over the batches
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(derive(seed, "calibration")))
-    parts = split.indices[order].split(inputs.batch_size)[:CALIBRATION_BATCHES]
-    for batch in split.images.centres(inputs.size).stream([p for p in parts if len(p) > 1]):
+    for view in views:
         with torch.no_grad():
-            network(evaluation_view(batch.to(inputs.device), inputs.mean, inputs.std))
+            network(view)
     return network.eval()

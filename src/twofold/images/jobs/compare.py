@@ -15,16 +15,18 @@ from twofold.comparison.entries import Entry
 from twofold.comparison.folder import default_folder
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone
+from twofold.images.dense.keypoints import ALPHA
 from twofold.images.evaluation.floors import random_network
 from twofold.images.evaluation.splits import Split, remarks
 from twofold.images.evaluation.unlabelled import without_labels
 from twofold.images.jobs import pretrain
+from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.evaluate import measure, protocols_named
 from twofold.images.jobs.model import BACKBONE_FILE, Model, open_data, open_images, open_model
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
-from twofold.images.options import Compare, Evaluate, Pretrain
+from twofold.images.options import Compare, Dense, Evaluate, Labels, Pretrain
 from twofold.images.reading import Source
 from twofold.images.report.sections import SECTIONS
 from twofold.page import Sections
@@ -35,6 +37,8 @@ from twofold.training.settling import plan_of
 WITHOUT_LABELS = ("instance retrieval", "effective rank")
 PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
+MAIN = ("top1", "acc@1cell", "mIoU", "mIoU matched", "CorLoc LOST", "CorLoc TokenCut", f"PCK@{ALPHA:g}")
+ON_MAPS_OPTIONS = (*Labels.own_names(), *Dense.own_names())
 ALIKE = ("backbone", "stem", "batch_size", "image_size", "recipe")
 STORED = (
     "test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column", "part", "class_level", "white",
@@ -72,7 +76,12 @@ class ImageBench:
     def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
         """See `bench.Bench`."""
         options = replace(
-            self.training, method_options=dict(entry.options), out=str(folder), log_every=log_every, knn_every=0
+            self.training,
+            method_options=dict(entry.options),
+            out=str(folder),
+            log_every=log_every,
+            knn_every=0,
+            correspondence_every=0,
         )
         pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
 
@@ -112,9 +121,9 @@ class ImageBench:
         return [
             Column(
                 key,
-                "number" if key == "effective rank" else "percent",
-                key.endswith("top1") or key in WITHOUT_LABELS,
-                floored=key != "effective rank",
+                "number" if key == "effective rank" or key.endswith(" px") else "percent",
+                key.endswith(MAIN) or key in WITHOUT_LABELS,
+                floored=key != "effective rank" and not key.endswith(" px"),
             )
             for key in sorted(keys, key=lambda key: order.index(key if key in WITHOUT_LABELS else key.split()[0]))
         ]
@@ -126,10 +135,12 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     Raises UserError where a method cannot be trained so, or the labels do not suffice.
     """
     source, test = _open(data, options), _open(options.test, options, "test") if options.test else None
-    labelled = _has_labels(source, data, options, bool(protocols))
-    protocols = protocols if labelled else []
+    by_class = [name for name in protocols if name not in ON_MAPS]
+    labelled = _has_labels(source, data, options, bool(by_class), measured=bool(protocols))
+    by_class = by_class if labelled else []
+    protocols = [name for name in protocols if name in by_class or name in ON_MAPS]
     sources = [source, *([test] if test is not None else [])]
-    if test is not None and test.labels_among(source.classes or [])[0] is None:
+    if by_class and test is not None and test.labels_among(source.classes or [])[0] is None:
         raise UserError(f"{options.test} has no labels; images to test on need some.")
     training, per_epoch = _shared(entries, source, data, options)
     measuring = Evaluate(
@@ -142,11 +153,14 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         class_level=options.class_level,
         white=source.pixels.white,
         fourth_channel=source.pixels.fourth or "auto",
+        **{name: getattr(options, name) for name in ON_MAPS_OPTIONS},
         quiet=True,
     )
     # None where an option is as usual, like one that an earlier version did not have.
+    usual = options.usual()
     given = {name: getattr(options, name) for name in STORED}
-    stored = {name: None if value == options.usual()[name] else value for name, value in given.items()}
+    stored = {name: None if value == usual[name] else value for name, value in given.items()}
+    stored |= {name: value for name in ON_MAPS_OPTIONS if (value := getattr(options, name)) != usual[name]}
     alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")}
     identity = {
         "fingerprint": " ".join(one.fingerprint() for one in sources),
@@ -157,11 +171,12 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     size, batch = training.image_size, cast(int, training.batch_size)
     about = f"{len(source):,} images of {data}{asked}; {training.backbone}, {size} px, batch {batch}"
     ceiling = None
-    if options.supervised and protocols:
+    if options.supervised and by_class:
         statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
         out = Path(options.out) if options.out else default_folder(data)
         ceiling = Supervised(out, data, training, statistics, measuring)
-    notes = [*source.pixel_notes, *_notes(bool(protocols), ceiling is not None), *_guesses(source, test)]
+    on_maps = any(name in ON_MAPS for name in protocols)
+    notes = [*source.pixel_notes, *_notes(bool(by_class), ceiling is not None, on_maps), *_guesses(source, test)]
     return ImageBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling)
 
 
@@ -212,11 +227,11 @@ def _open(path: str, options: Compare, role: str = "train") -> Source:
     return open_data(path, options, role)
 
 
-def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> bool:
+def _has_labels(source: Source, data: str, options: Compare, by_class: bool, *, measured: bool) -> bool:
     classes = source.class_count()
-    if classes == 0 and options.test:
+    if classes == 0 and options.test and (by_class or not measured):
         raise UserError(f"{data} has no labels to learn from, so --test cannot be used: leave it out.")
-    if classes == 1 and measured:
+    if classes == 1 and by_class:
         raise UserError(
             f"{data} has one class only, and to be told apart images need two: mend the labels, or compare without "
             f"them by --protocols none."
@@ -224,7 +239,9 @@ def _has_labels(source: Source, data: str, options: Compare, measured: bool) -> 
     return classes > 1
 
 
-def _notes(labelled: bool, ceiling: bool) -> list[str]:
+def _notes(labelled: bool, ceiling: bool, on_maps: bool) -> list[str]:
+    if on_maps and not labelled:
+        return ["Floors: what raw pixels, the same network with random weights and answers without any map give."]
     if not labelled:
         return [
             "Floor: what the same network with random weights gives.",

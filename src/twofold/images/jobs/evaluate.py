@@ -19,6 +19,8 @@ from twofold.images.evaluation.floors import centred, pixel_features, random_net
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, remarks
+from twofold.images.jobs.dense import measure_dense, shown
+from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.model import Model, as_trained, open_images, open_model, print_notes
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
@@ -99,7 +101,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
 def protocols_named(text: str) -> list[str]:
     """The protocols of a list with commas. Raises UserError for an unknown one."""
     protocols = [name.strip() for name in text.split(",") if name.strip()]
-    known = (*ON_FEATURES, *ON_NETWORK)
+    known = (*ON_FEATURES, *ON_NETWORK, *ON_MAPS)
     for name in protocols:
         if name not in known:
             raise UserError(f'There is no protocol "{name}".{nearest(name, known)} Known: {", ".join(known)}.')
@@ -108,6 +110,13 @@ def protocols_named(text: str) -> list[str]:
 
 def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     """The results of a model, and of its floors, as evaluation.json keeps them."""
+    on_maps = [name for name in protocols if name in ON_MAPS]
+    with_labels = [name for name in protocols if name not in ON_MAPS]
+    rows = _measure_with_labels(model, with_labels, data, options) if with_labels else []
+    return rows + measure_dense(model, on_maps, data, options)
+
+
+def _measure_with_labels(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
         for part in dict.fromkeys((train.images.source, test.images.source)):
@@ -239,7 +248,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = [["", *names]]
     for protocol, metric in dict.fromkeys((row["protocol"], row["metric"]) for row in rows):
         cells = [values.get((protocol, metric, name)) for name in names]
-        lines.append([f"{protocol} {metric}", *("-" if cell is None else f"{cell:.1%}" for cell in cells)])
+        lines.append([f"{protocol} {metric}", *("-" if cell is None else shown(metric, cell) for cell in cells)])
     widths = [max(len(line[i]) for line in lines) for i in range(len(names) + 1)]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     settings = {row["protocol"]: row["settings"] for row in rows if row["settings"]}

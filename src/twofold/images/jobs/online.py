@@ -27,6 +27,7 @@ SHOWN = {
     "epoch": "epoch {:.4g}",
     "loss": "loss {:.4g}",
     "knn": "kNN {:.1%}",
+    "correspondence": "correspondence {:.1%}",
     "images_per_second": "{:,.0f} images/s",
     "wait_share": "{:.0%} waiting for data",
 }  # while a run goes on

@@ -21,6 +21,7 @@ from twofold.images.evaluation.transform import facts
 from twofold.images.jobs.consistency import TemporalConsistency
 from twofold.images.jobs.model import BACKBONE_FILE, images_of, open_data
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
+from twofold.images.jobs.online_correspondence import OnlineCorrespondence
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
@@ -85,6 +86,7 @@ class Work:
     plan: Plan
     situation: Situation
     online: OnlineKNN | None
+    found_again: OnlineCorrespondence | None
     fabric: Fabric
 
 
@@ -123,12 +125,29 @@ def _put_together(
         backbone.try_on(side)
     inputs = InputSettings(size, views.mean, views.std, fabric.device, settings.precision)
     online = None
+    usual = -(-length.epochs // EVALUATIONS)
     if source.class_count() > 1 and settings.knn_every != 0:
-        every = settings.knn_every or -(-length.epochs // EVALUATIONS)
-        online = OnlineKNN(images, val, inputs, every_epochs=every, seed=seed)
+        online = OnlineKNN(images, val, inputs, every_epochs=settings.knn_every or usual, seed=seed)
+    found_again = None
+    if backbone.map_width is not None and settings.correspondence_every != 0:
+        every = settings.correspondence_every or usual
+        found_again = OnlineCorrespondence(images, backbone, inputs, every_epochs=every, seed=seed)
     settings = replace(settings, method_options=chosen)
     return Work(
-        composition, data, settings, images, val, backbone, method, views, inputs, plan, situation, online, fabric
+        composition,
+        data,
+        settings,
+        images,
+        val,
+        backbone,
+        method,
+        views,
+        inputs,
+        plan,
+        situation,
+        online,
+        found_again,
+        fabric,
     )
 
 
@@ -147,7 +166,7 @@ def _train(work: Work, alone: bool) -> Path:
 
     epochs = work.plan.length(len(source)).epochs
     consistency = TemporalConsistency(images, work.inputs, path, epochs=epochs, seed=settings.seed)
-    monitors: list[Monitor] = [consistency, *([work.online] if work.online else [])]
+    monitors: list[Monitor] = [consistency, *(own for own in (work.online, work.found_again) if own)]
     outcome = session.train(work.method, images, work.views, work.plan, monitors, SHOWN)
     folder.list_unreadable(images.unreadable)
     if images.unreadable:
@@ -156,6 +175,8 @@ def _train(work: Work, alone: bool) -> Path:
         folder.save_arrays("gallery", **gallery(work.backbone, images, work.inputs, settings.seed))
         if work.online:
             _measure(folder, work.online, work, outcome.metrics.get("knn"))
+        if work.found_again:
+            work.found_again.keep(folder, work.composition.name, work.backbone, epochs)
         mean, std = work.views.mean, work.views.std
         about = facts(work.inputs, source.pixels)
         save_backbone(
@@ -209,6 +230,8 @@ def _header(work: Work) -> Iterator[str]:
     if classes < 2:
         found = "one class only" if classes else "no labels found"
         yield f"{found}: no kNN during the run."
+    if work.backbone.map_width is None:
+        yield f"{work.backbone.name} has no map of cells: no correspondence during the run."
 
 
 def _images(source: Source, settings: Pretrain, device: torch.device) -> Images:

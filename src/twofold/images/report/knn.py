@@ -34,6 +34,14 @@ def knn(run: Run, *, online: bool = False) -> tuple[float | None, dict[str, floa
     return value, floors
 
 
+def floors_at_the_end(run: Run, protocol: str) -> dict[str, float]:
+    """The floors of what the run itself measured by a protocol at its end, by name."""
+    entries = [e for e in run.evaluation if e.get("protocol") == protocol and is_value(e.get("value"))]
+    own = [e for e in entries if isinstance(e.get("conditions"), dict) and "measured" in e["conditions"]]
+    asked = next((e for e in own if not e.get("floor")), {})
+    return {str(e.get("name", "floor")): float(e["value"]) for e in own if is_floor_of(e, asked)}
+
+
 def shared_floors(runs: Iterable[Run]) -> dict[str, float]:
     """The floors of the training's own check on which all runs that measured them agree: one holds for one data set."""
     found: dict[str, set[float]] = {}

@@ -32,7 +32,7 @@ def one(numbered: Numbered, room: float) -> Parts:
     floors = knn.knn(run, online=True)[1]
     gain = knn.gain(run)
     return Parts(
-        columns=_columns(floors, _unmeasured(gallery)),
+        columns=_columns(floors, _unmeasured(gallery), cells_found=knn.floors_at_the_end(run, "correspondence")),
         sections=[*shown.sections, views_section(views, room)],
         tiles=[*knn.tiles(run), *_tiles(run)],
         verdicts=[collapse(run, IMAGE), *([gain] if gain else [])],
@@ -72,7 +72,11 @@ def scale(run: Run) -> list[str]:
 
 
 def _columns(
-    floors: Mapping[str, float], unmeasured: str = "", *, others: Literal["shown", "undrawn"] = "shown"
+    floors: Mapping[str, float],
+    unmeasured: str = "",
+    *,
+    others: Literal["shown", "undrawn"] = "shown",
+    cells_found: Mapping[str, float] | None = None,
 ) -> Columns:
     accuracy = Column(
         "knn",
@@ -82,13 +86,21 @@ def _columns(
         missing=unmeasured,
         lines=floors,
     )
+    found_again = Column(
+        "correspondence",
+        "Correspondence",
+        "Share of the map's cells found again in another crop of the same image, at most a cell away.",
+        "percent",
+        lines=cells_found or {},
+    )
     consistency = Column(
         "temporal_consistency",
         "Temporal consistency",
         "Cosine of the same images' features to those of a tenth of the run before.",
     )
     shown = [
-        LOSS, accuracy, spread(IMAGE), EFFECTIVE_RANK, consistency, LEARNING_RATE, speed(IMAGE), wait_share(IMAGE),
+        LOSS, accuracy, found_again, spread(IMAGE), EFFECTIVE_RANK, consistency, LEARNING_RATE, speed(IMAGE),
+        wait_share(IMAGE),
     ]  # fmt: skip
     return Columns(shown, others=others, coloured=False)
 
