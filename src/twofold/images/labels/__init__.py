@@ -1,0 +1,1 @@
+"""A path of labelled pictures -> pictures with masks or boxes, whatever form the labels have."""
