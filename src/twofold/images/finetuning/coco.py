@@ -116,7 +116,8 @@ class CocoScore:
 
     def _set(self, by_name: Mapping[str, list[dict[str, Any]]]) -> Any:
         """The truth or what was found, with every key that the tools may ask for."""
-        images, entries = [], []
+        images: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         for i, name in enumerate(sorted(by_name), 1):
             height, width = self.sizes[name]
             images.append({"id": i, "file_name": name, "height": height, "width": width})
