@@ -47,7 +47,7 @@ def test_a_picture_of_480_x_360_reaches_the_backbone_at_320_px_normalised_once()
 
 def test_the_backbone_sees_exactly_what_embed_sees():
     pixels = torch.randint(0, 256, (3, 64, 96), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    batch = ImageBatch(pixels[None], torch.tensor([[64, 96]]), torch.tensor([0]))
+    batch = ImageBatch(torch.tensor([0]), pixels[None], torch.tensor([[64, 96]]))
     known = evaluation_view(batch, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
     model = made(given=replace(GIVEN, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3)))
     seen = seen_by(model, model.backbone.body.inner.conv1, [pixels.float() / 255])
@@ -107,7 +107,7 @@ def test_any_backbone_has_five_levels_from_four_pixels_on(name, stem, maps):
     model = made(name, stem=stem)
     with torch.no_grad():
         levels = model.backbone(torch.zeros(1, 3, 64, 96))
-    assert [tuple(m.shape[2:]) for m in levels.values()][0] == ((8, 12) if name == "convnet" else (16, 24))
+    assert tuple(levels["0"].shape[2:]) == ((8, 12) if name == "convnet" else (16, 24))
     assert len(levels) == 5
     assert len(model.backbone.names) == maps
 

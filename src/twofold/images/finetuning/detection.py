@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -32,26 +33,30 @@ TOGETHER = 16  # pictures that batch norm sees at once where its statistics are 
 
 @dataclass(frozen=True)
 class Counts:
-    """Of a labelled set: objects of each picture (crowds left out), crowds, difficult objects, and the classes seen."""
+    """Of a labelled set: objects of each picture (crowds left out), crowds, difficult objects, the classes seen, and
+    whether every object has a mask."""
 
     objects: list[int]
     crowds: int
     difficult: int
     classes: set[int]
+    masks: bool
 
 
 def count(data: Labelled, masks: bool) -> Counts:
     """Look at every label once. Raises UserError where masks are needed and missing."""
-    objects, crowds, difficult, classes = [], 0, 0, set()
+    objects, crowds, difficult, all_masks = [], 0, 0, True
+    classes: set[int] = set()
     for i in range(len(data)):
         found = data.instances(i)
         if masks and found.masks is None:
             raise UserError(f"{data.name} has boxes without masks ({data.names[i]}): use faster-rcnn, or give masks.")
+        all_masks = all_masks and found.masks is not None
         objects.append(int((~found.crowd).sum()))
         crowds += int(found.crowd.sum())
         difficult += int(found.difficult.sum())
         classes |= set(found.classes[~found.crowd].tolist())
-    return Counts(objects, crowds, difficult, classes)
+    return Counts(objects, crowds, difficult, classes, all_masks)
 
 
 class DetectionTask:
@@ -67,6 +72,7 @@ class DetectionTask:
         self.rows = list(range(len(situation.train))) if keep_empty else full
         self.cap = cap_for([*self.learned.objects, *self.asked.objects])
         self.fixed = self.preset.batch < TRAINABLE_FROM
+        self.tally = {"lost": 0}
         for data, known in ((situation.train, self.learned), (situation.test, self.asked)):
             if not any(known.objects):
                 raise UserError(f"{data.name} has no object on any picture: give data with some.")
@@ -143,13 +149,11 @@ class DetectionTask:
         sides = f"short side {preset.short_sides[-1]} px (at most {preset.long_side})"
         out = [f"{head} on {start.backbone.name}", sides, self._norm_rule(start)]
         out.append(f"at most {self.cap} detections an image")
-        out.append("sizes by the areas of masks" if self.masks else "sizes by the labels' areas")
+        out.append(f"sizes by the areas of {'masks' if self.asked.masks else 'boxes'}")
         if empty := len(train) - len(self.rows):
             out.append(f"{empty} of {len(train)} training images without objects left out")
         if learned.crowds or self.asked.crowds:
-            out.append(
-                f"crowds: {learned.crowds} not learned from, {self.asked.crowds} in the test neither right nor wrong"
-            )
+            out.append(f"{learned.crowds} crowds not learned from, {self.asked.crowds} in the test as COCO counts them")
         if self.asked.difficult:
             out.append(f"{self.asked.difficult} difficult objects: left out by voc07-11pt, counted by coco")
         return [*out, f"torchvision {torchvision.__version__}, {coco.tools().name}"]
@@ -206,7 +210,7 @@ class DetectionTask:
             parts = [self.batch(step) for step in range(k * each, (k + 1) * each)]
             pictures, targets = [p for part in parts for p in part[0]], [t for part in parts for t in part[1]]
             with drawing(self.situation.device, self.situation.seed, "fine-tuning statistics", k):
-                yield lambda given=(pictures, targets, 0): self._losses(model, given)
+                yield partial(self._losses, model, (pictures, targets, 0))
 
     def _answers(self, model: nn.Module) -> Iterator[tuple[Detections, tuple[int, int]]]:
         """What is found on each picture of the test, and the picture's (height, width)."""
