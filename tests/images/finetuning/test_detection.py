@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.images.finetuning.situations import situation, tiny_detection
 from tests.images.finetuning.starts import start
-from tests.images.finetuning.truths import filled, instances, scenes
+from tests.images.finetuning.truths import filled, instances, scenes, stored
 from twofold.errors import UserError
 from twofold.images.finetuning import coco
 from twofold.images.finetuning.detection import DetectionTask
@@ -42,7 +42,7 @@ class Perfect(nn.Module):
 def data_of(objects, size=64, classes=("square", "bar"), name="odd"):
     pictures = [torch.full((3, size, size), 50 * i % 255, dtype=torch.uint8) for i in range(len(objects))]
     names = tuple(f"{i}.png" for i in range(len(objects)))
-    return Labelled(name, classes, names, (), pictures.__getitem__, None, objects.__getitem__)
+    return Labelled(name, classes, names, (), stored(pictures), None, objects.__getitem__)
 
 
 ODD = [
@@ -161,7 +161,7 @@ def test_labels_that_do_not_do_are_refused_in_words(monkeypatch):
         DetectionTask(situation("mask-rcnn", train=boxes_only))
     with pytest.raises(UserError, match="has no object on any picture"):
         DetectionTask(situation("faster-rcnn", test=data_of([instances([])])))
-    with pytest.raises(UserError, match="has no boxes, only masks"):
+    with pytest.raises(UserError, match="has masks but no boxes"):
         DetectionTask(situation("faster-rcnn", train=scenes(3)[1]))
     monkeypatch.setattr(coco, "_PLACES", {})
     with pytest.raises(UserError, match=r"twofold\[dense\]"):

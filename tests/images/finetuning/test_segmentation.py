@@ -68,7 +68,7 @@ def test_perfect_answers_are_1_over_the_set_and_absent_classes_are_named():
 
 
 def test_data_without_masks_is_refused_in_words():
-    with pytest.raises(UserError, match="has no masks, only boxes"):
+    with pytest.raises(UserError, match="has boxes but no masks"):
         SegmentationTask(situation("fcn", train=scenes(3)[0]))
 
 

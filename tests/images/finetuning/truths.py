@@ -37,6 +37,11 @@ def filled(boxes, height, width):
     return masks
 
 
+def stored(pictures):
+    """A reader of pictures that are there; nothing shrinks them."""
+    return lambda i, short_side: pictures[i]
+
+
 def scenes(count, *, size=64, classes=2, masks=True, seed=0, name="scenes", empty=()):
     """Pictures of squares (class 0, red) and bars (class 1, green) on noise: boxes, instance masks, semantic masks.
 
@@ -66,6 +71,6 @@ def scenes(count, *, size=64, classes=2, masks=True, seed=0, name="scenes", empt
         labels.append(instances(boxes, kinds, masks=shapes if masks else None))
         maps.append(semantic)
     names = tuple(f"{i:03d}.png" for i in range(count))
-    boxed = Labelled(name, ("square", "bar"), names, (), pictures.__getitem__, None, labels.__getitem__)
-    masked = Labelled(name, ("ground", "square", "bar"), names, (), pictures.__getitem__, maps.__getitem__, None)
+    boxed = Labelled(name, ("square", "bar"), names, (), stored(pictures), None, labels.__getitem__)
+    masked = Labelled(name, ("ground", "square", "bar"), names, (), stored(pictures), maps.__getitem__, None)
     return boxed, masked

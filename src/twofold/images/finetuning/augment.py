@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import masks_to_boxes
 
 from twofold.images.finetuning.presets import Detection, Segmentation
+from twofold.images.labels.geometry import crop, mirror
 from twofold.images.labels.records import IGNORE, Instances
 from twofold.randomness import uniforms
 
-LEAST_SIDE = 1.0  # pixels that are left of an object's box
 FULL = 0.75  # share of a window of which one class is taken for too much, as in mmsegmentation
 TRIES = 10
 
@@ -40,42 +39,27 @@ class Example:
 def flipped(example: Example) -> Example:
     """Mirrored left to right."""
     objects, mask = example.objects, example.mask
-    if objects is not None:
-        left, top, right, bottom = objects.boxes.unbind(1)
-        width = example.size[1]
-        masks = None if objects.masks is None else objects.masks.flip(2)
-        objects = replace(objects, boxes=torch.stack([width - right, top, width - left, bottom], 1), masks=masks)
-    mask = None if mask is None else mask.flip(1)
-    return replace(example, picture=example.picture.flip(2), objects=objects, mask=mask)
+    return replace(
+        example,
+        picture=example.picture.flip(2),
+        objects=None if objects is None else mirror(objects, example.size[1]),
+        mask=None if mask is None else mask.flip(1),
+    )
 
 
 def cropped(example: Example, top: int, left: int, height: int, width: int) -> Example:
-    """A window inside the picture. What is left of an object by less than a pixel goes, in all fields at once.
-
-    Where objects have masks, the box of one that the window cuts is that of what is left of its mask.
-    """
+    """A window inside the picture; objects of which less than a pixel is left in it go (`geometry.crop`)."""
     rows, columns = slice(top, top + height), slice(left, left + width)
-    window = replace(
+    objects, mask = example.objects, example.mask
+    kept = None if objects is None else crop(objects, top, left, height, width)
+    lost = 0 if objects is None or kept is None else len(objects) - len(kept)
+    return replace(
         example,
         picture=example.picture[:, rows, columns],
-        mask=None if example.mask is None else example.mask[rows, columns],
+        objects=kept,
+        mask=None if mask is None else mask[rows, columns],
+        lost=example.lost + lost,
     )
-    if example.objects is None:
-        return window
-    objects = example.objects
-    moved = objects.boxes - torch.tensor([left, top, left, top], dtype=objects.boxes.dtype)
-    edges = torch.tensor([width, height, width, height], dtype=objects.boxes.dtype)
-    boxes = torch.minimum(moved.clamp(min=0), edges)
-    masks = None if objects.masks is None else objects.masks[:, rows, columns]
-    if masks is not None:
-        cut, there = (boxes != moved).any(1), masks.flatten(1).any(1)
-        boxes[~there] = 0
-        if bool((cut & there).any()):
-            tight = masks_to_boxes(masks[cut & there]).to(boxes.dtype)
-            boxes[cut & there] = tight + torch.tensor([0, 0, 1, 1], dtype=boxes.dtype)
-    keep = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1)
-    kept = replace(objects, boxes=boxes, masks=masks).select(keep)
-    return replace(window, objects=kept, lost=example.lost + int((~keep).sum()))
 
 
 def scaled(example: Example, size: tuple[int, int]) -> Example:

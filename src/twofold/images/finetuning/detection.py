@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError
 from twofold.images.finetuning import coco
-from twofold.images.finetuning.augment import LEAST_SIDE, Example, draw_numbers, vary_objects
+from twofold.images.finetuning.augment import Example, draw_numbers, vary_objects
 from twofold.images.finetuning.bodies import Start
 from twofold.images.finetuning.coco import CocoScore, cap_for, run_lengths
 from twofold.images.finetuning.data import place
@@ -23,6 +23,7 @@ from twofold.images.finetuning.precision import Detections, VocScore
 from twofold.images.finetuning.presets import TRAINABLE_FROM, Detection
 from twofold.images.finetuning.protocol import Measured, Situation
 from twofold.images.finetuning.training import Work, drawing
+from twofold.images.labels.geometry import visible
 from twofold.images.labels.records import Instances, Labelled
 from twofold.runs.screen import OnProgress
 
@@ -180,12 +181,11 @@ class DetectionTask:
         return notes
 
     def _target(self, objects: Instances) -> tuple[Targets, int]:
-        keep = ((objects.boxes[:, 2:] - objects.boxes[:, :2]) >= LEAST_SIDE).all(1)
-        kept = objects.select(keep)
+        kept = visible(objects)
         target = {"boxes": kept.boxes, "labels": kept.classes + 1}
         if self.masks and kept.masks is not None:
             target["masks"] = kept.masks.to(torch.uint8)
-        return target, int((~keep).sum())
+        return target, len(objects) - len(kept)
 
     def _losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         device = self.situation.device

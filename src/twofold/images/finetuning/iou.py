@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from twofold.images.labels.records import IGNORE
+
+
+@dataclass(frozen=True)
+class SegmentationScores:
+    """miou: mean of the IoU over the classes with true pixels anywhere in the set, 0 to 1. per_class: by name, None
+    where a class has no true pixel, and is in no mean. pixel_accuracy: share of the pixels, 0 to 1. absent: the classes
+    without a true pixel. predicted_absent: pixels that were taken for one of those."""
+
+    miou: float
+    per_class: dict[str, float | None]
+    pixel_accuracy: float
+    absent: tuple[str, ...]
+    predicted_absent: int
+
 
 class Confusion:
-    """Pixels of each true class (row) answered by each class (column): int64 (C, C), over a whole test set."""
+    """counts: int64 (C, C), pixels by true class (rows) and answered class (columns), ignored ones left out."""
 
-    def __init__(self, classes: int) -> None:
-        self.counts = np.zeros((classes, classes), dtype=np.int64)
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+        self.counts = torch.zeros(len(classes), len(classes), dtype=torch.int64)
 
-    def add(self, answers: Tensor, truth: Tensor) -> None:
-        """Pictures or parts of them, of one shape; pixels whose truth is negative (to be ignored) do not count."""
-        classes = len(self.counts)
-        known = truth >= 0
-        cells = truth[known].to(torch.int64) * classes + answers[known].to(torch.int64)
-        self.counts += torch.bincount(cells, minlength=classes * classes).reshape(classes, classes).numpy()
+    def add(self, truth: Tensor, predicted: Tensor) -> None:
+        """Two masks of one shape; `truth` may have IGNORE."""
+        known, count = truth != IGNORE, len(self.classes)
+        cells = truth[known].long() * count + predicted[known].long()
+        self.counts += cells.bincount(minlength=count * count).view(count, count)
 
-    def by_class(self) -> np.ndarray:
-        """Intersection over union, float64 (C,); nan for a class without a true pixel, which is in no mean."""
-        right, true, answered = np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
-        union = np.maximum(true + answered - right, 1)
-        return np.where(true > 0, right / union, np.nan)
-
-    def mean(self) -> float:
-        """mIoU: over the classes with true pixels anywhere in the test set; nan where there is none."""
-        found = self.by_class()
-        return float(np.nanmean(found)) if not np.isnan(found).all() else float("nan")
-
-    def accuracy(self) -> float:
-        """Share of the pixels answered rightly; nan where none counts."""
-        total = self.counts.sum()
-        return float(np.trace(self.counts) / total) if total else float("nan")
-
-    def absent(self) -> dict[int, int]:
-        """The classes without a true pixel, and how many pixels were answered as each of them all the same."""
-        return {int(c): int(self.counts[:, c].sum()) for c in np.flatnonzero(self.counts.sum(1) == 0)}
+    def scores(self) -> SegmentationScores:
+        """All that is said of the matrix. A set without a true pixel scores 0."""
+        counts = self.counts.double()
+        right, true, answered = counts.diagonal(), counts.sum(1), counts.sum(0)
+        iou, present = right / (true + answered - right).clamp(min=1), true > 0
+        named = list(zip(self.classes, iou.tolist(), present.tolist(), strict=True))
+        return SegmentationScores(
+            miou=iou[present].mean().item() if bool(present.any()) else 0.0,
+            per_class={name: value if here else None for name, value, here in named},
+            pixel_accuracy=(right.sum() / true.sum().clamp(min=1)).item(),
+            absent=tuple(name for name, _, here in named if not here),
+            predicted_absent=int(answered[~present].sum()),
+        )

@@ -61,26 +61,20 @@ class SegmentationTask:
 
     def test(self, model: Segmenter, on_progress: OnProgress | None) -> Measured:
         """See `protocol.Task`."""
-        test, names = self.situation.test, self.situation.train.classes
-        found = Confusion(len(names))
+        test = self.situation.test
+        counted = Confusion(self.situation.train.classes)
         for i in range(len(test)):
             picture, truth = test.picture(i), test.mask(i)
             shown = scaled(Example(picture), fitted((picture.shape[1], picture.shape[2]), self.preset.scale)).picture
             size = (truth.shape[0], truth.shape[1])
-            found.add(answer(model, self._normalised(shown[None]), size).cpu(), truth)
+            counted.add(truth, answer(model, self._normalised(shown[None]), size).cpu())
             if on_progress:
                 on_progress(i + 1, len(test))
-        by_class = {
-            name: None if value != value else float(value)
-            for name, value in zip(names, found.by_class().tolist(), strict=True)
-        }
-        metrics = {"mIoU": found.mean(), "pixel-accuracy": found.accuracy()}
-        absent = [
-            f"{names[c]} ({pixels:,} pixels answered so)" if pixels else names[c]
-            for c, pixels in found.absent().items()
-        ]
-        notes = [f"none in test set: {', '.join(absent)}"] if absent else []
-        return Measured({m: v for m, v in metrics.items() if v == v}, by_class, notes)
+        found = counted.scores()
+        notes = [f"none in test set: {', '.join(found.absent)}"] if found.absent else []
+        if found.predicted_absent:
+            notes[0] += f" ({found.predicted_absent:,} pixels answered so)"
+        return Measured({"mIoU": found.miou, "pixel-accuracy": found.pixel_accuracy}, found.per_class, notes)
 
     def words(self, start: Start) -> list[str]:
         """See `protocol.Task`."""
