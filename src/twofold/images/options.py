@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from twofold.catalog import options
 from twofold.catalog.options import Options, option
@@ -19,6 +19,44 @@ class Columns(Options):
     """The label column of a parquet file."""
     workers: int | None = option(None, least=0, harmless=True)
     """Processes or threads that decode; by the usable cores where not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels(Options):
+    """Options of reading masks and boxes"""
+
+    classes: str | None = option(None, path=True)
+    """Classes of masks or boxes: a file, or names with commas, which may say values (0=background,255=cell)."""
+    ignore_id: list[int] | None = option(None)
+    """Mask values that count nowhere; by the names of the classes, or 255, where not given."""
+    boxes: Literal["xywh", "xyxy", "cxcywh"] | None = option(None)
+    """What the four numbers of a box are; what is usual in the format, as long as they fit, where not given."""
+    images: str | None = option(None, path=True)
+    """The folder or parquet file of the labelled pictures, where it is not beside the labels."""
+    snap: bool = option(False)
+    """Give mask values and colours that no class has to the nearest that one has."""
+    mask_column: str | None = option(None)
+    """The mask column of a parquet file."""
+
+    def of_labels(self) -> dict[str, Any]:
+        """These options by name, as `labels.open_labelled` and `labels.open_pair` take them."""
+        return {name: getattr(self, name) for name in Labels.own_names()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuning(Options):
+    """Options of detection and segmentation by training (faster-rcnn, mask-rcnn, fcn, deeplabv3)"""
+
+    preset: Literal["quick", "voc-c4-24k", "coco-fpn-1x", "densecl-voc-20k", "cityscapes"] = option("quick")
+    """The published settings of a protocol, or quick ones for a laptop; --image-size sets their short side."""
+    iterations: int | None = option(None, least=1)
+    """Steps of training; the preset's where not given, whose schedule shrinks or grows with them."""
+    train_batch: int | None = option(None, least=1)
+    """Images a step; the preset's where not given, whose learning rate shrinks or grows with them."""
+    keep_empty: bool = option(False)
+    """Train detectors on images without objects, too; in the test they always are."""
+    supervised: str | None = option(None, path=True)
+    """A checkpoint of the same network trained with labels, to be measured beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +96,14 @@ class Pretrain(options.Pretrain, options.Network, Columns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(options.Evaluate, Columns, Trust):
+class Evaluate(options.Evaluate, Columns, Labels, Finetuning, Trust):
     """Options of measuring a backbone"""
 
     test: str | None = option(None, path=True)
     """Labelled images to test on; a fifth of the data, class by class, where not given."""
     protocols: str = option("knn,linear")
-    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; commas
-    between."""
+    """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; detection by
+    faster-rcnn, mask-rcnn; segmentation by fcn, deeplabv3; commas between."""
     labels: float = option(1.0, above=0, most=1)
     """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class."""
     epochs: int | None = option(None, least=1)

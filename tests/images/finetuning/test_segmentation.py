@@ -12,7 +12,7 @@ from tests.images.finetuning.starts import start
 from tests.images.finetuning.truths import scenes
 from twofold.errors import UserError
 from twofold.images.finetuning.protocol import measure
-from twofold.images.finetuning.segmentation import SegmentationTask
+from twofold.images.finetuning.segmentation import ABSENT, SegmentationTask
 
 
 @pytest.mark.parametrize("protocol", ["fcn", "deeplabv3"])
@@ -58,13 +58,15 @@ def test_perfect_answers_are_1_over_the_set_and_absent_classes_are_named():
     train = replace(scenes(3)[1], classes=test.classes)
     task = SegmentationTask(situation("fcn", train=train, test=test))
     found = task.test(Told(task), None)
-    assert found.metrics == {"mIoU": 1.0, "pixel-accuracy": 1.0}
+    assert found.metrics == {"mIoU": 1.0, "pixel-accuracy": 1.0, ABSENT: 0.0}
     assert found.by_class["disc"] is None
     assert found.notes == ["none in test set: disc"]
     wrong = task.test(Told(task, wrong=3), None)
     assert wrong.by_class["square"] == 0.0
     pixels = sum(int((test.mask(i) == 1).sum()) for i in range(3))
-    assert wrong.notes == [f"none in test set: disc ({pixels:,} pixels answered so)"]
+    counted = sum(int((test.mask(i) >= 0).sum()) for i in range(3))
+    assert wrong.metrics[ABSENT] == pytest.approx(pixels / counted)
+    assert wrong.notes == found.notes
 
 
 def test_data_without_masks_is_refused_in_words():

@@ -42,7 +42,7 @@ class Situation:
 @dataclass(frozen=True)
 class Measured:
     """metrics: numbers by name, 0 to 1; what has nothing in the test set is not there. by_class: the main one's, by
-    class, None where a class has nothing in the test set. notes: about this test set, in words."""
+    class, None where a class has nothing in the test set. notes: about the data, in words, alike for all starts."""
 
     metrics: dict[str, float]
     by_class: dict[str, float | None]
@@ -113,7 +113,7 @@ def _key(task: Task, start: Start) -> str:
         "preset": asdict(situation.preset),
         "seed": situation.seed,
         "input": asdict(situation.given),
-        "data": [[one.name, list(one.classes), list(one.names)] for one in (situation.train, situation.test)],
+        "data": [[one.name, one.mark, list(one.classes), list(one.names)] for one in (situation.train, situation.test)],
         "versions": [torch.__version__, torchvision.__version__],
         "network": start.backbone.blueprint(),
         "weights": digest(start.state),

@@ -19,6 +19,7 @@ from twofold.images.finetuning.segmenters import Segmenter, answer, build_segmen
 from twofold.images.finetuning.training import Work
 from twofold.runs.screen import OnProgress
 
+ABSENT = "pixels-of-absent-classes"  # the share that is answered as a class without a true pixel: better low
 Batch = tuple[Tensor, Tensor]  # uint8 (B, 3, S, S), int64 (B, S, S)
 
 
@@ -71,10 +72,11 @@ class SegmentationTask:
             if on_progress:
                 on_progress(i + 1, len(test))
         found = counted.scores()
-        notes = [f"none in test set: {', '.join(found.absent)}"] if found.absent else []
-        if found.predicted_absent:
-            notes[0] += f" ({found.predicted_absent:,} pixels answered so)"
-        return Measured({"mIoU": found.miou, "pixel-accuracy": found.pixel_accuracy}, found.per_class, notes)
+        metrics, notes = {"mIoU": found.miou, "pixel-accuracy": found.pixel_accuracy}, []
+        if found.absent:
+            notes.append(f"none in test set: {', '.join(found.absent)}")
+            metrics[ABSENT] = found.predicted_absent / max(int(counted.counts.sum()), 1)
+        return Measured(metrics, found.per_class, notes)
 
     def words(self, start: Start) -> list[str]:
         """See `protocol.Task`."""

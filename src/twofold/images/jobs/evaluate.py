@@ -19,6 +19,8 @@ from twofold.images.evaluation.finetune import finetune
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered
+from twofold.images.jobs.finetuning import PROTOCOLS as TRAINED
+from twofold.images.jobs.finetuning import measure_trained
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
@@ -96,7 +98,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
 def protocols_named(text: str) -> list[str]:
     """The protocols of a list with commas. Raises UserError for an unknown one."""
     protocols = [name.strip() for name in text.split(",") if name.strip()]
-    known = (*ON_FEATURES, *ON_NETWORK)
+    known = (*ON_FEATURES, *ON_NETWORK, *TRAINED)
     for name in protocols:
         if name not in known:
             raise UserError(f'There is no protocol "{name}".{nearest(name, known)} Known: {", ".join(known)}.')
@@ -105,6 +107,13 @@ def protocols_named(text: str) -> list[str]:
 
 def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     """The results of a model, and of its floors, as evaluation.json keeps them."""
+    by_training = [name for name in protocols if name in TRAINED]
+    with_classes = [name for name in protocols if name not in TRAINED]
+    rows = _measure_with_classes(model, with_classes, data, options) if with_classes else []
+    return rows + measure_trained(model, by_training, data, options)
+
+
+def _measure_with_classes(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
