@@ -64,7 +64,7 @@ def test_the_rate_rises_and_drops_as_published():
 def test_a_shorter_run_keeps_the_shape_of_the_schedule_and_says_so():
     voc = DETECTION["voc-c4-24k"]
     short = changed(voc, iterations=240, batch=4)
-    assert (short.drops, short.warmup, short.lr) == ((180, 220), 1, 0.005)
+    assert (short.drops, short.warmup, short.lr) == ((180, 220), 48, 0.005)
     assert deviations(short, voc) == [
         "iterations 240 instead of 24000", "batch 4 instead of 16", "rate 0.005 instead of 0.02"
     ]  # fmt: skip

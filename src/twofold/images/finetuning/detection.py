@@ -192,6 +192,10 @@ class DetectionTask:
         pictures = [picture.to(device).float() / 255 for picture in batch[0]]
         return model(pictures, [{name: value.to(device) for name, value in target.items()} for target in batch[1]])
 
+    def _body(self, model: Any, batch: Batch) -> Any:
+        pictures = [picture.to(self.situation.device).float() / 255 for picture in batch[0]]
+        return model.backbone(model.transform(pictures)[0].tensors)
+
     def _together(self) -> int:
         """Pictures of one pass where statistics are counted: whole batches, about 16."""
         return self.preset.batch * max(TOGETHER // self.preset.batch, 1)
@@ -206,11 +210,14 @@ class DetectionTask:
 
     def _shows(self, model: nn.Module) -> Iterator[Callable[[], Any]]:
         each = self._together() // self.preset.batch
+        # Heads without a batch norm need not be run.
+        body_alone = len(batch_norms(model)) == len(batch_norms(model.get_submodule("backbone")))
+        show = self._body if body_alone else self._losses
         for k in range(self._passes()):
             parts = [self.batch(step) for step in range(k * each, (k + 1) * each)]
             pictures, targets = [p for part in parts for p in part[0]], [t for part in parts for t in part[1]]
             with drawing(self.situation.device, self.situation.seed, "fine-tuning statistics", k):
-                yield partial(self._losses, model, (pictures, targets, 0))
+                yield partial(show, model, (pictures, targets, 0))
 
     def _answers(self, model: nn.Module) -> Iterator[tuple[Detections, tuple[int, int]]]:
         """What is found on each picture of the test, and the picture's (height, width)."""

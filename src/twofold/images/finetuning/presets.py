@@ -92,12 +92,12 @@ DETECTION = {
         Detection(
             name="quick",
             head="fpn",
-            iterations=300,
-            batch=4,
+            iterations=200,
+            batch=8,
             lr=0.01,
             weight_decay=1e-4,
-            drops=(240,),
-            warmup=30,
+            drops=(160,),
+            warmup=40,
             short_sides=(320,),
             long_side=533,
             anchors=(16, 32, 64, 128, 256),
@@ -106,7 +106,7 @@ DETECTION = {
             roi_batch=128,
             before=(500, 500),
             after=(300, 300),
-            calibration=64,
+            calibration=160,
             crop=0.6,
         ),
         Detection(
@@ -196,14 +196,16 @@ def preset_named(name: str, protocol: str) -> Detection | Segmentation:
 
 
 def changed(preset: P, *, iterations: int | None = None, batch: int | None = None) -> P:
-    """The preset for another length or batch: steps of its schedule move in proportion to the iterations, and the rate
-    grows in proportion to the batch."""
+    """The preset for another length or batch: steps of its schedule move in proportion to the iterations (the warm-up
+    takes up to a fifth of them), and the rate grows in proportion to the batch."""
     share = (iterations or preset.iterations) / preset.iterations
     size = batch or preset.batch
     preset = replace(preset, iterations=iterations or preset.iterations, batch=size, lr=preset.lr * size / preset.batch)
     if isinstance(preset, Detection):
         drops = tuple(round(drop * share) for drop in preset.drops)
-        preset = replace(preset, drops=drops, warmup=round(preset.warmup * share))
+        # A short run does not begin at full rate: it needs some steps to rise, whatever its share of the schedule.
+        warmup = min(preset.warmup, max(round(preset.warmup * share), preset.iterations // 5))
+        preset = replace(preset, drops=drops, warmup=warmup)
     return preset
 
 
