@@ -9,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.images.finetuning.situations import tiny_detection
 from tests.images.finetuning.truths import scenes
 from twofold.cli import main
 from twofold.images.backbones import build_backbone
 from twofold.images.backbones.export import save_backbone
+from twofold.images.finetuning import presets
 from twofold.images.finetuning import protocol as protocols
 from twofold.images.jobs import finetuning
 from twofold.images.jobs.online import UNTRAINED
@@ -22,13 +24,14 @@ TINY = ["--iterations", "2", "--train-batch", "2", "--image-size", "64"]
 
 @pytest.fixture
 def pictures(monkeypatch):
-    """Labelled pictures in memory in the place of files."""
+    """Labelled pictures in memory in the place of files, and presets with narrow heads."""
 
     def opened(protocol, data, options):
         which = 0 if protocol in ("faster-rcnn", "mask-rcnn") else 1
         return scenes(6, name="train", empty=(2,))[which], scenes(3, seed=1, name="test")[which]
 
     monkeypatch.setattr(finetuning, "_opened", opened)
+    monkeypatch.setitem(presets.DETECTION, "quick", tiny_detection(iterations=3))
 
 
 @pytest.fixture(scope="module")
