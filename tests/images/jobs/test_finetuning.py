@@ -28,7 +28,8 @@ def pictures(monkeypatch):
 
     def opened(protocol, data, options):
         which = 0 if protocol in ("faster-rcnn", "mask-rcnn") else 1
-        return scenes(6, name="train", empty=(2,))[which], scenes(3, seed=1, name="test")[which]
+        said = ["1 of 3 test images have a near copy in training"]
+        return scenes(6, name="train", empty=(2,))[which], scenes(3, seed=1, name="test")[which], said
 
     monkeypatch.setattr(finetuning, "_opened", opened)
     monkeypatch.setitem(presets.DETECTION, "quick", tiny_detection(iterations=3))
@@ -67,6 +68,7 @@ def test_all_four_protocols_stand_in_one_table_with_their_floor(model, pictures,
         assert settings in printed
         assert "preset quick, deviating from it: iterations 2 instead of" in settings
         assert "2 steps of 2 images" in settings and "seed 0" in settings
+        assert "near copy in training" in settings
     assert "1 of 6 training images without objects left out" in printed
     assert "at most 100 detections an image" in printed
     first = next(row for row in rows if row["metric"] == "mIoU")

@@ -24,8 +24,8 @@ _COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class Start:
-    """Weights to start from. name: how results call it. blueprint: the network (`Backbone.blueprint`). state: by the
-    network's own names. origin: where they come from, for sentences."""
+    """Weights to start from, on the CPU. name: how results call it. state: of the backbone's network, by its own names.
+    origin: where they come from, for sentences."""
 
     name: str
     backbone: Backbone
@@ -35,7 +35,8 @@ class Start:
 
 def start_of(backbone: Backbone, name: str) -> Start:
     """A backbone's own weights."""
-    return Start(name, backbone, backbone.network.state_dict(), name)
+    plain = copy.deepcopy(backbone).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return Start(name, plain, plain.network.state_dict(), name)
 
 
 def random_start(backbone: Backbone, name: str, seed: int) -> Start:

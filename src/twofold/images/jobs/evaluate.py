@@ -19,8 +19,7 @@ from twofold.images.evaluation.finetune import finetune
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered
-from twofold.images.jobs.finetuning import PROTOCOLS as TRAINED
-from twofold.images.jobs.finetuning import measure_trained
+from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs.model import Model, open_images, open_model
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
@@ -110,7 +109,11 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     by_training = [name for name in protocols if name in TRAINED]
     with_classes = [name for name in protocols if name not in TRAINED]
     rows = _measure_with_classes(model, with_classes, data, options) if with_classes else []
-    return rows + measure_trained(model, by_training, data, options)
+    if by_training:
+        from twofold.images.jobs.finetuning import measure_trained  # takes a second to import
+
+        rows += measure_trained(model, by_training, data, options)
+    return rows
 
 
 def _measure_with_classes(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:

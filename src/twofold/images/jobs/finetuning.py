@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,17 +15,17 @@ from twofold.images.finetuning.bodies import Start, random_start, start_of, supe
 from twofold.images.finetuning.data import few
 from twofold.images.finetuning.detection import DetectionTask
 from twofold.images.finetuning.detectors import Input
-from twofold.images.finetuning.presets import DETECTORS, PROTOCOLS, changed, deviations, preset_named, resized
+from twofold.images.finetuning.presets import DETECTORS, changed, deviations, preset_named, resized
 from twofold.images.finetuning.protocol import Measured, Situation, Task, measure
 from twofold.images.finetuning.segmentation import ABSENT, SegmentationTask
 from twofold.images.jobs.model import Model
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.labels.records import Labelled
 from twofold.images.options import Evaluate
-from twofold.runs.screen import progress_bar
+from twofold.runs.screen import OnProgress, progress_bar
 
-__all__ = ["PROTOCOLS", "measure_trained"]
 FOLDER = "finetuning"
+SECONDS = 30.0
 SUPERVISED = "supervised"
 
 
@@ -33,17 +36,18 @@ def measure_trained(model: Model, protocols: Sequence[str], data: str, options: 
     in the run folder, or beside --out: the same command goes on from there. Raises UserError where backbone, preset and
     labels do not go together, before anything is trained.
     """
-    tasks = [_task(model, protocol, data, options) for protocol in protocols]
-    for task in tasks:
+    made = [_task(model, protocol, data, options) for protocol in protocols]
+    for task, _ in made:
         for start in _starts(model, options):
             task.build(start)  # a backbone that does not do is refused now
-    return [row for task in tasks for row in _rows(task, model, data, options)]
+    return [row for task, words in made for row in _rows(task, words, model, data, options)]
 
 
-def _task(model: Model, protocol: str, data: str, options: Evaluate) -> Task:
+def _task(model: Model, protocol: str, data: str, options: Evaluate) -> tuple[Task, list[str]]:
+    """A protocol on its data, and what is said of the two sets."""
     usual = preset_named(options.preset, protocol)
     preset = resized(changed(usual, iterations=options.iterations, batch=options.train_batch), options.image_size)
-    train, test = _opened(protocol, data, options)
+    train, test, words = _opened(protocol, data, options)
     if not options.quiet:
         for one in (train, test):
             print("\n".join([f"{one.name}: {len(one):,} labelled images for {protocol}", *one.findings]))
@@ -51,12 +55,13 @@ def _task(model: Model, protocol: str, data: str, options: Evaluate) -> Task:
     device = torch.device(model.inputs.device)
     situation = Situation(protocol, preset, usual, train, test, given, device, options.seed)
     if protocol in DETECTORS:
-        return DetectionTask(situation, options.keep_empty)
-    return SegmentationTask(situation)
+        return DetectionTask(situation, options.keep_empty), words
+    return SegmentationTask(situation), words
 
 
-def _opened(protocol: str, data: str, options: Evaluate) -> tuple[Labelled, Labelled]:
-    """(to learn from, to test on), with the labels that the protocol takes."""
+def _opened(protocol: str, data: str, options: Evaluate) -> tuple[Labelled, Labelled, list[str]]:
+    """(to learn from, to test on), with the labels that the protocol takes, and what is said of the two."""
+    from twofold.images.labels.leaks import near_copies
     from twofold.images.labels.opening import open_pair
 
     want = "boxes" if protocol in DETECTORS else "masks"
@@ -64,7 +69,12 @@ def _opened(protocol: str, data: str, options: Evaluate) -> tuple[Labelled, Labe
     train, test = open_pair(data, options.test, want=want, **settings)
     if protocol == "mask-rcnn":
         train, test = train.for_detection(masks=True), test.for_detection(masks=True)
-    return few(train, options.labels, options.seed), test
+    train = few(train, options.labels, options.seed)
+    leak = near_copies(train, test)
+    if not options.quiet:
+        print(leak.sentence())
+    said = f"{leak.copies:,} of {leak.test:,} test images have a near copy in training"
+    return train, test, [said] if leak.copies else []
 
 
 def _starts(model: Model, options: Evaluate) -> Iterator[Start]:
@@ -75,15 +85,15 @@ def _starts(model: Model, options: Evaluate) -> Iterator[Start]:
         yield random_start(model.backbone, UNTRAINED, options.seed)
 
 
-def _rows(task: Task, model: Model, data: str, options: Evaluate) -> Iterator[dict[str, Any]]:
+def _rows(task: Task, words: Sequence[str], model: Model, data: str, options: Evaluate) -> Iterator[dict[str, Any]]:
     protocol, folder = task.situation.protocol, _folder(model, options)
     for start in _starts(model, options):
-        with progress_bar(f"{protocol}, {start.name}", options.quiet) as on_progress:
+        with _progress(f"{protocol}, {start.name}", options.quiet) as on_progress:
             found = measure(task, start, folder, on_progress)
         if not options.quiet:
             numbers = ", ".join(f"{metric} {value:.1%}" for metric, value in found.metrics.items())
             print(f"{protocol}, {start.name}: {numbers}", flush=True)
-        settings = ", ".join([*_words(task, options), *task.words(start), *found.notes])
+        settings = ", ".join([*_words(task, options), *task.words(start), *found.notes, *words])
         yield from _rows_of(task, start, found, settings, data, options)
 
 
@@ -125,6 +135,23 @@ def _words(task: Task, options: Evaluate) -> list[str]:
     if situation.given.precision != "fp32":
         out.append(f"backbone in {situation.given.precision}")
     return out
+
+
+@contextlib.contextmanager
+def _progress(what: str, quiet: bool) -> Iterator[OnProgress]:
+    """A bar on a terminal; elsewhere a line every half a minute."""
+    spoke = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal spoke
+        bar(done, total)
+        if plain and time.monotonic() - spoke >= SECONDS:
+            spoke = time.monotonic()
+            print(f"{what}: {done:,} of {total:,}", flush=True)
+
+    plain = not (quiet or sys.stdout.isatty())
+    with progress_bar(what, quiet) as bar:
+        yield tell
 
 
 def _folder(model: Model, options: Evaluate) -> Path | None:
