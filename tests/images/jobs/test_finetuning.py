@@ -75,6 +75,21 @@ def test_all_four_protocols_stand_in_one_table_with_their_floor(model, pictures,
     assert set(first["by_class"]) == {"ground", "square", "bar"}
 
 
+def test_what_deviates_from_a_published_preset_is_said(model, pictures, tmp_path, monkeypatch):
+    monkeypatch.setitem(presets.DETECTION, "voc-c4-24k", tiny_detection("voc-c4-24k"))
+    out = tmp_path / "rows.json"
+    command = ["evaluate", str(model), "data", "--protocols", "faster-rcnn", "--preset", "voc-c4-24k", "--no-floors"]
+    assert main([*command, "--train-batch", "1", "--labels", "0.5", "--out", str(out)]) == 0
+    (settings,) = {row["settings"] for row in rows_of(out)}
+    assert (
+        "preset voc-c4-24k, deviating from it: batch 1 instead of 2; rate 0.01 instead of 0.02; resnet10 inst"
+        in settings
+    )
+    assert "C4 with an extra batch norm on resnet10" in settings
+    assert "4 steps of 1 images, SGD 0.01, seed 0, 0.5 of the labels" in settings
+    assert next(row["metric"] for row in rows_of(out)) == "voc07-11pt-AP"
+
+
 def test_supervised_weights_stand_beside(model, pictures, tmp_path, capsys):
     torch.save(build_backbone("resnet10", image_size=64, stem="imagenet").network.state_dict(), tmp_path / "labels.pt")
     out = tmp_path / "rows.json"

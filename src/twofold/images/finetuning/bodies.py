@@ -143,10 +143,9 @@ def _take_any_size(network: Any) -> None:
     """Let a ViT of timm interpolate its positions to any grid; others are as they are."""
     patches: Any = getattr(network, "patch_embed", None)
     if hasattr(network, "dynamic_img_size") and hasattr(patches, "strict_img_size"):
-        from timm.layers.format import Format
-
         network.dynamic_img_size = True
-        patches.strict_img_size, patches.flatten, patches.output_fmt = False, False, Format.NHWC
+        patches.strict_img_size, patches.flatten = False, False
+        patches.output_fmt = type(patches.output_fmt)("NHWC")
 
 
 class Body(nn.Module):

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from twofold.images.backbones import Backbone
 from twofold.images.finetuning.bodies import Start, random_start, start_of, supervised_start
 from twofold.images.finetuning.data import few
 from twofold.images.finetuning.detection import DetectionTask
@@ -26,6 +27,7 @@ from twofold.runs.screen import OnProgress, progress_bar
 
 FOLDER = "finetuning"
 SECONDS = 30.0
+QUICK, PAPERS = "quick", "resnet50"  # the preset that is nobody's, and the backbone of all others
 SUPERVISED = "supervised"
 
 
@@ -93,7 +95,7 @@ def _rows(task: Task, words: Sequence[str], model: Model, data: str, options: Ev
         if not options.quiet:
             numbers = ", ".join(f"{metric} {value:.1%}" for metric, value in found.metrics.items())
             print(f"{protocol}, {start.name}: {numbers}", flush=True)
-        settings = ", ".join([*_words(task, options), *task.words(start), *found.notes, *words])
+        settings = ", ".join([*_words(task, start.backbone, options), *task.words(start), *found.notes, *words])
         yield from _rows_of(task, start, found, settings, data, options)
 
 
@@ -123,11 +125,15 @@ def _rows_of(
         yield {**shared, "metric": metric, "value": value, **low, **by_class}
 
 
-def _words(task: Task, options: Evaluate) -> list[str]:
+def _words(task: Task, backbone: Backbone, options: Evaluate) -> list[str]:
     """The preset and what is not as in it, the training's length, few labels."""
     situation, preset = task.situation, task.situation.preset
     out = [f"preset {situation.usual.name}"]
-    if changes := deviations(preset, situation.usual):
+    changes = deviations(preset, situation.usual)
+    if situation.usual.name != QUICK:
+        changes += [f"{backbone.name} instead of {PAPERS}"] if backbone.name != PAPERS else []
+        changes += [f"stem {backbone.stem} instead of imagenet"] if backbone.stem in ("stl", "cifar") else []
+    if changes:
         out.append(f"deviating from it: {'; '.join(changes)}")
     out.append(f"{preset.iterations:,} steps of {preset.batch} images, SGD {preset.lr:g}, seed {situation.seed}")
     if options.labels < 1:
