@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +16,6 @@ from twofold.images.finetuning.bodies import random_start
 from twofold.images.finetuning.detection import DetectionTask
 from twofold.images.finetuning.protocol import measure
 from twofold.images.finetuning.segmentation import SegmentationTask
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def task(name="faster-rcnn", **changes):
@@ -67,47 +63,45 @@ def test_two_trainings_are_the_same_and_new_layers_do_not_depend_on_the_start(na
     assert torch.equal(*heads)
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.images.finetuning.test_protocol import task
-from tests.images.finetuning.starts import start
-from twofold.images.finetuning import protocol, training
+def measured_aside(folder, told, waits):
+    """What a process does: measure with a checkpoint after every step, and tell how far it is. waits: to be killed."""
+    torch.set_num_threads(1)
+    told = Path(told)
 
-def seen(done, total):
-    print("step", done, flush=True)
+    def seen(done, total):
+        with told.open("a") as file:
+            file.write(f"{done} of {total}\n")
+        if waits and done == 3:
+            time.sleep(60)
 
-keeper = protocol.Keeper
-protocol.Keeper = lambda file, key: keeper(file, key, every=0)
-found = protocol.measure(task(iterations=6), start(), Path(sys.argv[1]), seen)
-print("found", sorted(found.metrics.items()), found.notes, flush=True)
-"""
+    keeper = protocol.Keeper
+    protocol.Keeper = lambda file, key: keeper(file, key, every=0)
+    found = measure(task(iterations=6), start(), Path(folder), seen)
+    with told.open("a") as file:
+        file.write(f"found {sorted(found.metrics.items())} {found.notes}\n")
 
 
-def run(folder, until=None):
-    """The output of a real process, killed after a step."""
-    surroundings = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings)
-    lines = []
-    for line in process.stdout:
-        lines.append(line.strip())
-        if line.strip() == until:
+def run(processes, folder, told, killed=False):
+    """What a real process told; killed in its third step, or left to end."""
+    process = processes.Process(target=measured_aside, args=(str(folder), str(told), killed))
+    process.start()
+    while process.is_alive():
+        if killed and told.exists() and "3 of 6" in told.read_text():
             process.kill()
-    process.wait()
-    return lines
+        time.sleep(0.01)
+    process.join()
+    return told.read_text().splitlines()
 
 
-def test_a_process_killed_in_the_middle_goes_on_to_the_same_numbers(tmp_path):
+def test_a_process_killed_in_the_middle_goes_on_to_the_same_numbers(tmp_path, processes):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         whole = measure(task(iterations=6), start(), None)
     finally:
         torch.set_num_threads(threads)
-    killed = run(tmp_path, until="step 3")
-    assert killed[0] == "step 1"
-    assert not any(line.startswith("found") for line in killed)
-    again = run(tmp_path)
+    killed = run(processes, tmp_path / "kept", tmp_path / "killed", killed=True)
+    assert killed == ["1 of 6", "2 of 6", "3 of 6"]
+    again = run(processes, tmp_path / "kept", tmp_path / "again")
     assert again[-1] == f"found {sorted(whole.metrics.items())} {whole.notes}"
-    assert again[0] in ("step 3", "step 4", "step 5")  # and the test's own three pictures come after these
+    assert again[0] == "3 of 6"  # which had not been written when the process was killed

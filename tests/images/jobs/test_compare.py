@@ -256,6 +256,7 @@ def test_one_method_fails_and_the_others_go_on(photos, tmp_path, monkeypatch, ca
         ("moco", ["--epochs", "2"], "Give --epochs or --steps, not both"),
         ("moco", ["--minutes", "2"], "Give --steps or --minutes, not both"),
         ("moco", ["--protocols", "kn"], 'Did you mean "knn"'),
+        ("moco", ["--protocols", "knn,fcn"], "fcn needs boxes or masks: leave it out, and give it to evaluate"),
         ("moco", ["--batch-size", "64"], "at most 32"),
         ("moco", ["--backbone", "convnot"], 'Did you mean "convnet"'),
         ("moco", ["--method.temperature", "3"], "belongs to pretrain and check, not to compare"),

@@ -18,6 +18,7 @@ from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.floors import random_network
 from twofold.images.evaluation.splits import Split
 from twofold.images.evaluation.unlabelled import without_labels
+from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.evaluate import measure, protocols_named
 from twofold.images.jobs.model import BACKBONE_FILE, Model, open_images, open_model
@@ -42,6 +43,11 @@ STORED = ("test", "epochs", "steps", "minutes", "recipe_of", "image_column", "la
 def run(entries: list[Entry], data: str, options: Compare) -> dict[str, Any]:
     """Train and measure what is missing; see `api.compare` and `comparison.compare`."""
     protocols = [] if options.protocols.strip() == "none" else protocols_named(options.protocols)
+    if by_training := [name for name in protocols if name in TRAINED]:
+        raise UserError(
+            f"compare measures by classes of whole images, and {by_training[0]} needs boxes or masks: leave it out, "
+            f"and give it to evaluate for each run."
+        )
     return compare(entries, _bench(entries, data, options, protocols), data, options)
 
 
