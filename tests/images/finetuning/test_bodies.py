@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from twofold.images.finetuning.bodies import (
     Stages,
     body_of,
     dilate,
+    is_residual,
     pad_to_cells,
     random_start,
     start_of,
@@ -125,6 +127,18 @@ def test_a_backbone_of_one_size_is_refused_in_words():
     fixed = build_backbone("torchvision:vit_b_16", image_size=32)
     with pytest.raises(UserError, match="does not take pictures of any size and shape"):
         body_of(start_of(fixed, "vit"))
+
+
+def test_a_network_that_only_looks_like_a_resnet_is_run_as_its_owner_does():
+    strange = copy.deepcopy(backbone())
+    assert is_residual(strange)
+    run = strange._features
+    strange._features = lambda network, x: run(network, x.flip(3))
+    assert not is_residual(strange)
+    body = body_of(start_of(strange, "strange"))
+    assert list(body.strides) == ["map"]
+    with torch.no_grad():
+        assert torch.allclose(last(body), strange(X).map, atol=1e-6)
 
 
 def test_padding_continues_the_picture():

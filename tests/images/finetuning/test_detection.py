@@ -14,6 +14,7 @@ from tests.images.finetuning.truths import filled, instances, scenes, stored
 from twofold.errors import UserError
 from twofold.images.finetuning import coco
 from twofold.images.finetuning.detection import DetectionTask
+from twofold.images.finetuning.training import Keeper, drawing, train
 from twofold.images.labels.records import Labelled
 
 
@@ -197,6 +198,22 @@ def test_batches_are_the_same_in_any_process_and_never_alike():
         assert all(torch.equal(a, b) for a, b in zip(one.batch(step)[0], other.batch(step)[0], strict=True))
     assert not torch.equal(one.batch(0)[0][0], one.batch(1)[0][0])
     assert len(one.batch(2)[0]) == 2  # five pictures in batches of two: the third batch runs into the next epoch
+
+
+def test_it_learns():
+    preset = tiny_detection(batch=8, iterations=12, lr=0.02, warmup=3, drops=(11,), calibration=16, crop=1.0)
+    task = DetectionTask(situation("faster-rcnn", preset, count=16))
+    torch.manual_seed(0)
+    model = task.build(start())
+    work, batch = task.work(model), task.batch(100)
+
+    def loss():
+        with drawing(torch.device("cpu"), 0, "a test"), torch.no_grad():
+            return float(work.loss_of(batch))
+
+    before = loss()
+    train(work, Keeper(None, "k"))
+    assert loss() < 0.7 * before
 
 
 def test_a_class_that_is_never_learned_is_named():

@@ -161,7 +161,7 @@ class Averaged(nn.Module):
 def _last_stage(
     start: Start, preset: Detection, outputs: int, masks: bool, given: Input
 ) -> tuple[OneMap, dict[str, Any]]:
-    if not is_residual(start.backbone.network):
+    if not is_residual(start.backbone):
         raise UserError(
             f"{preset.name} needs a ResNet, whose last stage becomes the head, and the backbone is "
             f"{start.backbone.name}: use --preset quick or coco-fpn-1x."
