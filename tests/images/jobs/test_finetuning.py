@@ -151,15 +151,16 @@ def test_real_files_go_through(model, tmp_path, capsys):
     pytest.importorskip("twofold.images.labels.opening")
     boxed, masked = scenes(6)
     images, annotations = [], []
-    for folder in ("photos", "seg/images", "seg/masks"):
-        (tmp_path / folder).mkdir(parents=True)
+    photos, street = tmp_path / "objects" / "photos", tmp_path / "street" / "seg"
+    for folder in (photos, street / "images", street / "masks"):
+        folder.mkdir(parents=True)
     for i in range(6):
         pixels = Image.fromarray(boxed.picture(i).permute(1, 2, 0).numpy())
-        pixels.save(tmp_path / "photos" / f"{i}.png")
-        pixels.save(tmp_path / "seg" / "images" / f"{i}.png")
+        pixels.save(photos / f"{i}.png")
+        pixels.save(street / "images" / f"{i}.png")
         mask = masked.mask(i).clone()
         mask[mask < 0] = 255
-        Image.fromarray(mask.numpy().astype(np.uint8)).save(tmp_path / "seg" / "masks" / f"{i}.png")
+        Image.fromarray(mask.numpy().astype(np.uint8)).save(street / "masks" / f"{i}.png")
         images.append({"id": i, "file_name": f"{i}.png", "width": 64, "height": 64})
         found = boxed.instances(i)
         for (left, top, right, bottom), c in zip(found.boxes.tolist(), found.classes.tolist(), strict=True):
@@ -167,20 +168,12 @@ def test_real_files_go_through(model, tmp_path, capsys):
             annotations.append({"id": 0, "image_id": i, "category_id": c, "bbox": box})
     categories = [{"id": 0, "name": "square"}, {"id": 1, "name": "bar"}]
     coco = {"images": images, "annotations": annotations, "categories": categories}
-    (tmp_path / "photos" / "labels.json").write_text(json.dumps(coco))
+    (photos / "labels.json").write_text(json.dumps(coco))
     out = tmp_path / "rows.json"
-    command = [
-        "evaluate",
-        str(model),
-        str(tmp_path / "photos" / "labels.json"),
-        "--out",
-        str(out),
-        "--no-floors",
-        *TINY,
-    ]
-    assert main([*command, "--protocols", "faster-rcnn"]) == 0
+    boxes = ["evaluate", str(model), str(photos / "labels.json"), "--out", str(out), "--no-floors", *TINY]
+    assert main([*boxes, "--protocols", "faster-rcnn"]) == 0
     assert "coco-AP" in {row["metric"] for row in rows_of(out)}
-    assert main([*command, "--protocols", "mask-rcnn"]) == 2
+    assert main([*boxes, "--protocols", "mask-rcnn"]) == 2
     assert "masks" in capsys.readouterr().err
-    assert main(["evaluate", str(model), str(tmp_path / "seg"), *command[3:], "--protocols", "fcn"]) == 0
+    assert main(["evaluate", str(model), str(street), "--out", str(out), *TINY, "--protocols", "fcn"]) == 0
     assert "mIoU" in {row["metric"] for row in rows_of(out)}
