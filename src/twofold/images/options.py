@@ -55,7 +55,7 @@ class Finetuning(Options):
     """Images a step; the preset's where not given, whose learning rate shrinks or grows with them."""
     keep_empty: bool = option(False)
     """Train detectors on images without objects, too; in the test they always are."""
-    supervised: str | None = option(None, path=True)
+    supervised_weights: str | None = option(None, path=True)
     """A checkpoint of the same network trained with labels, to be measured beside."""
 
 

@@ -67,7 +67,7 @@ def test_all_four_protocols_stand_in_one_table_with_their_floor(model, pictures,
         (settings,) = own
         assert settings in printed
         assert "preset quick, deviating from it: iterations 2 instead of" in settings
-        assert "2 steps of 2 images" in settings and "seed 0" in settings
+        assert "2 steps of 2 images, every batch full" in settings and "seed 0" in settings
         assert "near copy in training" in settings
     assert "1 of 6 training images without objects left out" in printed
     assert "at most 100 detections an image" in printed
@@ -86,7 +86,7 @@ def test_what_deviates_from_a_published_preset_is_said(model, pictures, tmp_path
         in settings
     )
     assert "C4 with an extra batch norm on resnet10" in settings
-    assert "4 steps of 1 images, SGD 0.01, seed 0, 0.5 of the labels" in settings
+    assert "4 steps of 1 images, every batch full, SGD 0.01, seed 0, 0.5 of the labels" in settings
     assert next(row["metric"] for row in rows_of(out)) == "voc07-11pt-AP"
 
 
@@ -94,13 +94,13 @@ def test_supervised_weights_stand_beside(model, pictures, tmp_path, capsys):
     torch.save(build_backbone("resnet10", image_size=64, stem="imagenet").network.state_dict(), tmp_path / "labels.pt")
     out = tmp_path / "rows.json"
     command = ["evaluate", str(model), "data", "--protocols", "fcn", "--out", str(out), *TINY]
-    assert main([*command, "--supervised", str(tmp_path / "labels.pt")]) == 0
+    assert main([*command, "--supervised-weights", str(tmp_path / "labels.pt")]) == 0
     assert [row["name"] for row in rows_of(out) if row["metric"] == "mIoU"] == ["moco", "supervised", UNTRAINED]
     assert not any(row["floor"] for row in rows_of(out) if row["name"] == "supervised")
     state = dict(build_backbone("resnet10", image_size=64, stem="imagenet").network.state_dict())
     del state["layer1.0.conv1.weight"]
     torch.save(state, tmp_path / "less.pt")
-    assert main([*command, "--supervised", str(tmp_path / "less.pt")]) == 2
+    assert main([*command, "--supervised-weights", str(tmp_path / "less.pt")]) == 2
     assert "lacks 1 of the backbone's weights (layer1.0.conv1.weight)" in capsys.readouterr().err
 
 
@@ -125,7 +125,7 @@ def test_the_same_command_finds_what_it_had_finished(model, pictures, tmp_path, 
         (["--protocols", "faster-rcn"], 'Did you mean "faster-rcnn"'),
         (["--protocols", "deeplabv3", "--train-batch", "1"], "cannot learn from batches of 1"),
         (["--protocols", "fcn", "--preset", "papers"], "--preset"),
-        (["--protocols", "fcn", "--supervised", "no.pt"], "no.pt does not exist"),
+        (["--protocols", "fcn", "--supervised-weights", "no.pt"], "no.pt does not exist"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence_before_anything_is_trained(

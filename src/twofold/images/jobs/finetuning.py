@@ -81,8 +81,8 @@ def _opened(protocol: str, data: str, options: Evaluate) -> tuple[Labelled, Labe
 
 def _starts(model: Model, options: Evaluate) -> Iterator[Start]:
     yield start_of(model.backbone, model.method or model.name)
-    if options.supervised:
-        yield supervised_start(model.backbone, SUPERVISED, options.supervised)
+    if options.supervised_weights:
+        yield supervised_start(model.backbone, SUPERVISED, options.supervised_weights)
     if options.floors:
         yield random_start(model.backbone, UNTRAINED, options.seed)
 
@@ -135,7 +135,9 @@ def _words(task: Task, backbone: Backbone, options: Evaluate) -> list[str]:
         changes += [f"stem {backbone.stem} instead of imagenet"] if backbone.stem in ("stl", "cifar") else []
     if changes:
         out.append(f"deviating from it: {'; '.join(changes)}")
-    out.append(f"{preset.iterations:,} steps of {preset.batch} images, SGD {preset.lr:g}, seed {situation.seed}")
+    out.append(
+        f"{preset.iterations:,} steps of {preset.batch} images, every batch full, SGD {preset.lr:g}, seed {situation.seed}"
+    )
     if options.labels < 1:
         out.append(f"{options.labels:.3g} of the labels")
     if situation.given.precision != "fp32":
