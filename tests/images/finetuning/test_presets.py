@@ -74,6 +74,9 @@ def test_a_shorter_run_keeps_the_shape_of_the_schedule_and_says_so():
     assert deviations(voc, voc) == []
     city = resized(SEGMENTATION["cityscapes"], 512)
     assert (city.scale, city.crop, city.window) == ((1024, 512), 384, (384, 256))
+    assert deviations(city, SEGMENTATION["cityscapes"]) == [
+        "crop 384 instead of 769", "short side 512 instead of 1025"
+    ]  # fmt: skip
     assert resized(voc, None) is voc
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeVar
 
@@ -225,17 +224,18 @@ def resized(preset: P, side: int | None) -> P:
 
 def deviations(preset: Preset, usual: Preset) -> list[str]:
     """What of a preset is not as published, in words."""
-    names = {"short_sides": "short sides", "long_side": "long side", "lr": "rate"}
+    names = {"short_sides": "short sides", "scale": "short side", "lr": "rate"}
     derived = ("drops", "warmup", "window", "long_side")
     return [
-        f"{names.get(field.name, field.name)} {_said(getattr(preset, field.name))} instead of "
-        f"{_said(getattr(usual, field.name))}"
+        f"{names.get(field.name, field.name)} {_said(field.name, preset)} instead of {_said(field.name, usual)}"
         for field in fields(preset)
         if field.name not in derived and getattr(preset, field.name) != getattr(usual, field.name)
     ]
 
 
-def _said(value: object) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
+def _said(name: str, preset: Preset) -> str:
+    value = getattr(preset, name)
+    if isinstance(value, tuple):
+        value = value[1:] if name == "scale" else value
         return "-".join(f"{part:g}" for part in dict.fromkeys((value[0], value[-1])))
     return f"{value:g}" if isinstance(value, float | int) else str(value)

@@ -135,9 +135,8 @@ def _words(task: Task, backbone: Backbone, options: Evaluate) -> list[str]:
         changes += [f"stem {backbone.stem} instead of imagenet"] if backbone.stem in ("stl", "cifar") else []
     if changes:
         out.append(f"deviating from it: {'; '.join(changes)}")
-    out.append(
-        f"{preset.iterations:,} steps of {preset.batch} images, every batch full, SGD {preset.lr:g}, seed {situation.seed}"
-    )
+    out.append(f"{preset.iterations:,} steps of {preset.batch} images, every batch full")
+    out.append(f"SGD {preset.lr:g}, seed {situation.seed}")
     if options.labels < 1:
         out.append(f"{options.labels:.3g} of the labels")
     if situation.given.precision != "fp32":
