@@ -107,8 +107,8 @@ def protocols_named(text: str) -> list[str]:
 def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     """The results of a model, and of its floors, as evaluation.json keeps them."""
     by_training = [name for name in protocols if name in TRAINED]
-    with_classes = [name for name in protocols if name not in TRAINED]
-    rows = _measure_with_classes(model, with_classes, data, options) if with_classes else []
+    with_labels = [name for name in protocols if name not in TRAINED]
+    rows = _measure_with_labels(model, with_labels, data, options) if with_labels else []
     if by_training:
         from twofold.images.jobs.finetuning import measure_trained  # takes a second to import
 
@@ -116,7 +116,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     return rows
 
 
-def _measure_with_classes(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
+def _measure_with_labels(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
         print(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
