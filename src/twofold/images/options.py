@@ -81,6 +81,22 @@ class Dense(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finetuning(Options):
+    """Options of detection and segmentation by training (faster-rcnn, mask-rcnn, fcn, deeplabv3)"""
+
+    preset: Literal["quick", "voc-c4-24k", "coco-fpn-1x", "densecl-voc-20k", "cityscapes"] = option("quick")
+    """The published settings of a protocol, or quick ones for a laptop; --image-size sets their short side."""
+    iterations: int | None = option(None, least=1)
+    """Steps of training; the preset's where not given, whose schedule shrinks or grows with them."""
+    train_batch: int | None = option(None, least=1)
+    """Images a step; the preset's where not given, whose learning rate shrinks or grows with them."""
+    keep_empty: bool = option(False)
+    """Train detectors on images without objects, too; in the test they always are."""
+    supervised_weights: str | None = option(None, path=True)
+    """A checkpoint of the same network trained with labels, to be measured beside."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trust(Options):
     """Options of opening what somebody wrote"""
 
@@ -125,7 +141,7 @@ class Check(Pretrain, Labels):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(options.Evaluate, Columns, Labels, Dense, Trust):
+class Evaluate(options.Evaluate, Columns, Labels, Dense, Finetuning, Trust):
     """Options of measuring a backbone"""
 
     test: str | None = option(None, path=True)
@@ -133,7 +149,7 @@ class Evaluate(options.Evaluate, Columns, Labels, Dense, Trust):
     protocols: str = option("knn,linear")
     """Of knn, 5nn, linear, linear-moco, linear-simsiam, linear-simclr, linear-simclr-cifar, finetune; on maps
     correspondence, correspondence-colour, linear-segmentation, retrieval-segmentation, cluster-segmentation,
-    discovery, keypoints, roi-linear; commas between."""
+    discovery, keypoints, roi-linear; by training faster-rcnn, mask-rcnn, fcn, deeplabv3; commas between."""
     labels: float = option(1.0, above=0, most=1)
     """Share of the training labels to use (0.01 and 0.1 are customary), at least one a class; on maps of the labelled
     pictures."""
@@ -150,7 +166,7 @@ class Evaluate(options.Evaluate, Columns, Labels, Dense, Trust):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare(options.Compare, Columns, Labels, Dense):
+class Compare(options.Compare, Columns, Labels, Dense, Finetuning):
     """Options of comparing on images"""
 
     test: str | None = option(None, path=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from twofold.images.dense.clusters import best_matching, kmeans, scores
 from twofold.images.dense.grid import unit
-from twofold.images.dense.iou import Confusion, SegmentationScores, pair_counts
 from twofold.images.dense.maps import Mapped, MapSet
+from twofold.images.evaluation.iou import Confusion, SegmentationScores, pair_counts
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.images.dense.grid import Grid
-from twofold.images.dense.iou import Confusion, SegmentationScores
 from twofold.images.dense.maps import Mapped, MapSet
 from twofold.images.dense.parts import held_out
+from twofold.images.evaluation.iou import Confusion, SegmentationScores
 from twofold.images.labels.records import IGNORE
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress

@@ -14,9 +14,9 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.images.dense.cell_labels import class_counts
 from twofold.images.dense.grid import unit
-from twofold.images.dense.iou import Confusion, SegmentationScores
 from twofold.images.dense.maps import MapSet
 from twofold.images.evaluation.features import InputSettings
+from twofold.images.evaluation.iou import Confusion, SegmentationScores
 from twofold.images.labels.records import IGNORE
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress

@@ -19,6 +19,7 @@ from twofold.images.dense.keypoints import ALPHA
 from twofold.images.evaluation.floors import random_network
 from twofold.images.evaluation.splits import Split, remarks
 from twofold.images.evaluation.unlabelled import without_labels
+from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.evaluate import measure, protocols_named
@@ -26,7 +27,7 @@ from twofold.images.jobs.model import BACKBONE_FILE, Model, open_data, open_imag
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
-from twofold.images.options import Compare, Dense, Evaluate, Labels, Pretrain
+from twofold.images.options import Compare, Dense, Evaluate, Finetuning, Labels, Pretrain
 from twofold.images.reading import Source
 from twofold.images.report.sections import SECTIONS
 from twofold.page import Sections
@@ -37,8 +38,19 @@ from twofold.training.settling import plan_of
 WITHOUT_LABELS = ("instance retrieval", "effective rank")
 PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
-MAIN = ("top1", "acc@1cell", "mIoU", "mIoU matched", "CorLoc LOST", "CorLoc TokenCut", f"PCK@{ALPHA:g}")
-ON_MAPS_OPTIONS = (*Labels.own_names(), *Dense.own_names())
+MAIN = (
+    "top1",
+    "acc@1cell",
+    "mIoU",
+    "coco-AP",
+    "coco-mask-AP",
+    "mIoU matched",
+    "CorLoc LOST",
+    "CorLoc TokenCut",
+    f"PCK@{ALPHA:g}",
+)
+DENSE = (*ON_MAPS, *TRAINED)  # protocols that need no classes of whole images
+DENSE_OPTIONS = (*Labels.own_names(), *Dense.own_names(), *Finetuning.own_names())
 ALIKE = ("backbone", "stem", "batch_size", "image_size", "recipe")
 STORED = (
     "test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column", "part", "class_level", "white",
@@ -135,10 +147,10 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     Raises UserError where a method cannot be trained so, or the labels do not suffice.
     """
     source, test = _open(data, options), _open(options.test, options, "test") if options.test else None
-    by_class = [name for name in protocols if name not in ON_MAPS]
+    by_class = [name for name in protocols if name not in DENSE]
     labelled = _has_labels(source, data, options, bool(by_class), measured=bool(protocols))
     by_class = by_class if labelled else []
-    protocols = [name for name in protocols if name in by_class or name in ON_MAPS]
+    protocols = [name for name in protocols if name in by_class or name in DENSE]
     sources = [source, *([test] if test is not None else [])]
     if by_class and test is not None and test.labels_among(source.classes or [])[0] is None:
         raise UserError(f"{options.test} has no labels; images to test on need some.")
@@ -153,14 +165,14 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         class_level=options.class_level,
         white=source.pixels.white,
         fourth_channel=source.pixels.fourth or "auto",
-        **{name: getattr(options, name) for name in ON_MAPS_OPTIONS},
+        **{name: getattr(options, name) for name in DENSE_OPTIONS},
         quiet=True,
     )
     # None where an option is as usual, like one that an earlier version did not have.
     usual = options.usual()
     given = {name: getattr(options, name) for name in STORED}
     stored = {name: None if value == usual[name] else value for name, value in given.items()}
-    stored |= {name: value for name in ON_MAPS_OPTIONS if (value := getattr(options, name)) != usual[name]}
+    stored |= {name: value for name in DENSE_OPTIONS if (value := getattr(options, name)) != usual[name]}
     alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")}
     identity = {
         "fingerprint": " ".join(one.fingerprint() for one in sources),
@@ -175,7 +187,7 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
         statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
         out = Path(options.out) if options.out else default_folder(data)
         ceiling = Supervised(out, data, training, statistics, measuring)
-    on_maps = any(name in ON_MAPS for name in protocols)
+    on_maps = any(name in DENSE for name in protocols)
     notes = [*source.pixel_notes, *_notes(bool(by_class), ceiling is not None, on_maps), *_guesses(source, test)]
     return ImageBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling)
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from twofold.images.dense.cluster_segmentation import OVER, cluster_segmentation
 from twofold.images.dense.correspondence import correspondence, pair_maker
 from twofold.images.dense.discovery import discovery
-from twofold.images.dense.iou import SegmentationScores, majority_scores
 from twofold.images.dense.keypoints import ALPHA, keypoints
 from twofold.images.dense.linear_segmentation import EPOCHS, linear_segmentation
 from twofold.images.dense.maps import Mapper, MapSet
@@ -23,6 +22,7 @@ from twofold.images.dense.retrieval_segmentation import (
     retrieval_segmentation,
 )
 from twofold.images.dense.roi_linear import roi_linear
+from twofold.images.evaluation.iou import SegmentationScores, majority_scores
 from twofold.images.labels.records import Labelled
 from twofold.images.options import Evaluate
 from twofold.images.reading import Images

@@ -19,6 +19,7 @@ from twofold.images.evaluation.floors import centred, pixel_features, random_net
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, remarks
+from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs.dense import measure_dense, shown
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.model import Model, as_trained, open_images, open_model, print_notes
@@ -101,7 +102,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
 def protocols_named(text: str) -> list[str]:
     """The protocols of a list with commas. Raises UserError for an unknown one."""
     protocols = [name.strip() for name in text.split(",") if name.strip()]
-    known = (*ON_FEATURES, *ON_NETWORK, *ON_MAPS)
+    known = (*ON_FEATURES, *ON_NETWORK, *ON_MAPS, *TRAINED)
     for name in protocols:
         if name not in known:
             raise UserError(f'There is no protocol "{name}".{nearest(name, known)} Known: {", ".join(known)}.')
@@ -111,9 +112,15 @@ def protocols_named(text: str) -> list[str]:
 def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     """The results of a model, and of its floors, as evaluation.json keeps them."""
     on_maps = [name for name in protocols if name in ON_MAPS]
-    with_labels = [name for name in protocols if name not in ON_MAPS]
+    by_training = [name for name in protocols if name in TRAINED]
+    with_labels = [name for name in protocols if name not in (*ON_MAPS, *TRAINED)]
     rows = _measure_with_labels(model, with_labels, data, options) if with_labels else []
-    return rows + measure_dense(model, on_maps, data, options)
+    rows += measure_dense(model, on_maps, data, options)
+    if by_training:
+        from twofold.images.jobs.finetuning import measure_trained  # takes a second to import
+
+        rows += measure_trained(model, by_training, data, options)
+    return rows
 
 
 def _measure_with_labels(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
