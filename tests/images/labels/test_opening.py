@@ -89,3 +89,10 @@ def test_paths_that_lead_nowhere(tmp_path, monkeypatch, path, words):
 def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(filled(tmp_path / "set", "coco").parent))
     assert len(open_labelled("~/set/x.json", images="~/set/images")) == 1
+
+
+def test_a_relative_path_is_as_good_as_a_whole_one(tmp_path, monkeypatch):
+    masks(tmp_path / "set", np.zeros((40, 60), np.uint8), np.ones((40, 60), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    for path in ("set", "./set", str(tmp_path / "set")):
+        assert form_of(path) == "masks" and len(open_labelled(path)) == 2

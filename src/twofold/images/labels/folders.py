@@ -72,8 +72,9 @@ def layout_of(folder: Path) -> Layout:
     names = files_below(root)
     images = [name for name in names if is_image(name)]
     pictures, masks = split_masks(images)
-    if root != folder:
-        prefix = folder.relative_to(root).as_posix() + "/"
+    inner = os.path.relpath(folder, root)
+    if inner != os.curdir:
+        prefix = Path(inner).as_posix() + "/"
         if prefix.split("/", 1)[0].lower() in IMAGE_FOLDERS:
             pictures = [name for name in pictures if name.startswith(prefix)]
         else:
