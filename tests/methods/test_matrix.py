@@ -88,7 +88,8 @@ def test_every_base_with_every_addition_is_as_the_page_says():
 @pytest.mark.parametrize("base", BASES)
 def test_two_additions_go_where_each_goes_alone(base):
     works = {addition: two_steps(f"{base}+{addition}") == "" for addition in ADDITIONS}
-    for first, second in itertools.permutations(ADDITIONS, 2):
+    for number, pair in enumerate(itertools.combinations(ADDITIONS, 2)):
+        first, second = pair if number % 2 else pair[::-1]
         assert (two_steps(f"{base}+{first}+{second}") == "") == (works[first] and works[second]), (base, first, second)
 
 

@@ -1,10 +1,14 @@
-"""A run that was killed goes on to exactly the numbers of one that was not."""
+"""A run that was killed goes on to exactly the numbers of one that was not.
+
+Every entry of the catalog goes on from what lay on the disk at some moment; some are really killed, at any moment.
+"""
 
 from __future__ import annotations
 
 import csv
 import os
 import random
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,8 @@ from typing import Any
 import pytest
 import torch
 
+from twofold.runs.checkpoint import Checkpoint
+from twofold.runs.folder import RunFolder
 from twofold.runs.metrics import is_time
 
 from ..tiny import BASES, together, variants
@@ -27,6 +33,7 @@ PLANS: list[dict[str, Any]] = [
 NAMES = [together(base) for base in BASES]
 CASES = {name: PLANS[i % len(PLANS)] for i, name in enumerate(NAMES)}
 CASES |= {name: PLANS[i % len(PLANS)] | {"accumulate": 2} for i, name in enumerate(variants(BASES))}
+KILLED = [*NAMES[1:3], *variants(BASES)[:2]]
 
 
 def child(folder: Path, case: str) -> None:
@@ -57,7 +64,33 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if not is_time(k)} for row in csv.DictReader(handle)]
 
 
+def same_end(broken: Path, straight: Path) -> None:
+    ours, theirs = state(broken), state(straight)
+    assert ours.keys() == theirs.keys()
+    assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+    assert rows(broken) == rows(straight)
+    assert "Going on from step" in (broken / "log.txt").read_text()
+    assert list(broken.rglob("*.part*")) == []
+
+
 @pytest.mark.parametrize("case", CASES)
+def test_what_lies_on_the_disk_after_a_step_goes_on_to_the_same_numbers(tmp_path, monkeypatch, case):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    save, moment = RunFolder.save, random.Random(case).randrange(2, 18)
+
+    def copied(run: RunFolder, checkpoint: Checkpoint) -> None:
+        save(run, checkpoint)
+        if checkpoint.step >= moment and not broken.exists():
+            shutil.copytree(straight, broken)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "save", copied)
+        child(straight, case)
+    child(broken, case)
+    same_end(broken, straight)
+
+
+@pytest.mark.parametrize("case", KILLED)
 def test_killed_and_resumed_equals_unbroken(tmp_path, processes, case):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     unbroken = processes.Process(target=child, args=(straight, case))
@@ -77,9 +110,4 @@ def test_killed_and_resumed_equals_unbroken(tmp_path, processes, case):
     for process in (last, unbroken):
         process.join(timeout=60)
         assert process.exitcode == 0
-    ours, theirs = state(broken), state(straight)
-    assert ours.keys() == theirs.keys()
-    assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
-    assert rows(broken) == rows(straight)
-    assert "Going on from step" in (broken / "log.txt").read_text()
-    assert list(broken.rglob("*.part*")) == []
+    same_end(broken, straight)
