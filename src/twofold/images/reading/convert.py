@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
-from twofold.images.reading.deep import deep_strips, has_fourth, is_deep_colour, says_white, strips
+from twofold.images.reading.deep import cut, deep_strips, has_fourth, is_deep_colour, says_white, strips
 from twofold.images.reading.pixels import WHOLE, PixelRule
 from twofold.images.reading.source import DecodeError
 
@@ -18,16 +19,16 @@ def of_image(image: Image.Image, data: bytes, rule: PixelRule) -> np.ndarray:
     """An image that was opened from `data`, as uint8 (H, W) or (H, W, 3). Loads it. Raises whatever Pillow raises."""
     if is_deep_colour(image) and rule.white is not None and rule.white < WHOLE:
         low = Image.open(io.BytesIO(data), formats=[image.format or ""])
-        return _without_fourth(_joined(rule.to_bytes(strip) for strip in deep_strips(image, low)), rule)
+        return _without_fourth(_joined((rule.to_bytes(strip) for strip in deep_strips(image, low)), image.height), rule)
     fourth, rule = has_fourth(image), replace(rule, white=WHOLE) if says_white(image) else rule
     image.load()
     if image.mode in ("RGB", "L") and "transparency" not in image.info:
         return np.asarray(image)
     if image.mode.startswith("I") or image.mode == "F":
-        return _joined(rule.to_bytes(strip) for strip in strips(image))
+        return _joined((rule.to_bytes(strip) for strip in strips(image)), image.height)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = np.asarray(image.convert("RGBA"))
-        return _without_fourth(rgba, rule) if fourth else _over_white(rgba)
+        pieces = (np.asarray(piece.convert("RGBA")) for piece in cut(image))
+        return _joined((_without_fourth(p, rule) if fourth else _over_white(p) for p in pieces), image.height)
     return np.asarray(image.convert("RGB"))
 
 
@@ -43,8 +44,15 @@ def of_array(pixels: np.ndarray, rule: PixelRule) -> np.ndarray:
     return _without_fourth(pixels, rule) if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
 
 
-def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
-    return np.concatenate(list(parts))
+def _joined(parts: Iterable[np.ndarray], height: int) -> np.ndarray:
+    """Parts of some rows as one array of `height` rows, none of them being held twice."""
+    parts, top = iter(parts), 0
+    first = next(parts)
+    whole = np.empty((height, *first.shape[1:]), first.dtype)
+    for part in itertools.chain([first], parts):
+        whole[top : top + len(part)] = part
+        top += len(part)
+    return whole
 
 
 def _without_fourth(pixels: np.ndarray, rule: PixelRule) -> np.ndarray:

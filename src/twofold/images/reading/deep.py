@@ -53,9 +53,14 @@ def bands(image: Image.Image) -> int:
 
 def strips(image: Image.Image) -> Iterator[np.ndarray]:
     """A loaded image row by row, some rows at a time: as one array Pillow would hold it several times over."""
+    yield from map(np.asarray, cut(image))
+
+
+def cut(image: Image.Image) -> Iterator[Image.Image]:
+    """A loaded image in pieces of some rows."""
     rows = max(1, STRIP // image.width)
     for top in range(0, image.height, rows):
-        yield np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def deep_strips(high: Image.Image, low: Image.Image) -> Iterator[np.ndarray]:
