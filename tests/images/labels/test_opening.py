@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from twofold.errors import UserError
 from twofold.images.labels import form_of, open_labelled, open_pair
@@ -96,3 +97,13 @@ def test_a_relative_path_is_as_good_as_a_whole_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("set", "./set", str(tmp_path / "set")):
         assert form_of(path) == "masks" and len(open_labelled(path)) == 2
+
+
+def test_pictures_of_more_than_8_bits_are_read_by_one_rule_which_is_noted(tmp_path):
+    masks(tmp_path / "set", np.zeros((40, 60), np.uint8))
+    (tmp_path / "set" / "images" / "0.jpg").unlink()
+    levels = np.linspace(0, 4000, 40 * 60).reshape(40, 60).astype(np.uint16)
+    Image.fromarray(levels).save(tmp_path / "set" / "images" / "0.png")
+    data = open_labelled(tmp_path / "set")
+    assert data.picture(0).max() > 240
+    assert any("4,095 counts as white" in finding for finding in data.findings)

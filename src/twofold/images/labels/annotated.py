@@ -14,7 +14,7 @@ from twofold.images.labels import boxes as forms
 from twofold.images.labels.boxes import Boxes, Four
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.objects import Objects
-from twofold.images.labels.pictures import Frame, frames_of
+from twofold.images.labels.pictures import Frame, frames_of, settle_rule
 from twofold.images.labels.records import Labelled
 from twofold.images.labels.shapes import Polygons, Runs, Shape, ShapeError, bounds_of, fill, mask_of, read_shape
 from twofold.images.labels.survey import Survey, Wishes
@@ -71,6 +71,7 @@ class Annotated(Survey):
     ) -> None:  # fmt: skip
         self.name, self.source, self.classes, self.notes = name, source, tuple(classes), notes
         self.stamp = (*stamp, *sorted(vars(wishes).items(), key=str))
+        settle_rule(source, notes)
         sheets, frames = _readable(name, source, sheets, notes)
         for sheet, frame in zip(sheets, frames, strict=True):
             _read_shapes(sheet, sheet.size or frame.upright, notes)

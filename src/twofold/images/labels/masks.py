@@ -11,7 +11,7 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList
-from twofold.images.labels.pictures import Frame, frames_of, in_threads, nearest_rows, read_picture
+from twofold.images.labels.pictures import Frame, frames_of, in_threads, nearest_rows, read_picture, settle_rule
 from twofold.images.labels.records import IGNORE, Labelled, Tally
 from twofold.images.labels.sheets import Sheet, Values, read_sheet
 from twofold.images.labels.survey import Survey, Wishes
@@ -69,6 +69,7 @@ class Masked(Survey):
     ) -> None:  # fmt: skip
         self.name, self.pictures, self.masks, self.classes = name, pictures, masks, classes
         self.notes, self.wishes = notes, wishes
+        settle_rule(pictures, notes)
         frames = frames_of(pictures, [row for row, _ in rows])
         scans = in_threads(lambda k: self._scan(rows[k][1]), range(len(rows)))
         kept: list[tuple[tuple[int, int], Frame, Scan, tuple[int, int]]] = []

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
+from twofold.images.labels.findings import Notes
 from twofold.images.reading.decode import decode, explain, open_header, orientation
+from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.source import DecodeError, Source
 from twofold.resources import usable_cores
 
@@ -90,10 +92,16 @@ def turned_back(x: Tensor, turn: int) -> Tensor:
     return x
 
 
+def settle_rule(source: Source, notes: Notes) -> None:
+    """Find the rule by which the pixels of the pictures are read, and note what is to be said of it."""
+    for line in settle_pixels(source):
+        notes.say(f"{source.path}: {line}.")
+
+
 def read_picture(source: Source, i: int, turn: int, short_side: int | None = None) -> Tensor:
     """uint8 (3, H, W) RGB; `turn`: the EXIF turn to take back, 1 for none. Raises UserError."""
     try:
-        return turned_back(decode(source.fetch(i), short_side), turn).contiguous()
+        return turned_back(decode(source.fetch(i), short_side, source.pixels), turn).contiguous()
     except DecodeError as error:
         raise UserError(
             f"{source.names[i]} of {source.path} cannot be read ({error.reason}): mend or remove it."
