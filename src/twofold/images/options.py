@@ -203,10 +203,23 @@ class Embed(options.Embed, Columns, Trust):
 class Export(Trust):
     """Options of exporting a backbone"""
 
-    format: Literal["safetensors", "torchvision", "timm", "onnx"] = option("torchvision")
-    """Whose names the weights get; torchvision and timm for backbones that come from there."""
+    format: Literal[
+        "safetensors",
+        "torchvision",
+        "timm",
+        "onnx",
+        "detectron2",
+        "mmdet",
+        "mmseg",
+        "smp",
+        "transformers",
+        "ultralytics",
+    ] = option("torchvision")
+    """Which library is to load it: torchvision and timm take backbones that come from there, the others ResNets, and
+    transformers vision transformers too; see docs/export.md."""
     out: str | None = option(None, path=True)
-    """The file; backbone-FORMAT in the run folder, or NAME-FORMAT beside a file NAME, where not given."""
+    """The file, for transformers a folder; backbone-FORMAT in the run folder, or NAME-FORMAT beside a file NAME, where
+    not given."""
 
 
 @dataclass(frozen=True, kw_only=True)

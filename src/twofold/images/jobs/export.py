@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from twofold.errors import UserError
-from twofold.images.backbones.export import export
+from twofold.images.backbones.export import SUFFIXES, export
 from twofold.images.evaluation.transform import can_be_checked, check_lines, facts, turned_photograph
 from twofold.images.jobs.model import Model, open_model
 from twofold.images.options import Export
@@ -23,8 +23,7 @@ def run(model: str, options: Export) -> Path:
     opened = open_model(model, precision="fp32", trust=options.trust)
     # A file's own name, so that two files beside one another do not end in one.
     place, name = (opened.run, "backbone") if opened.run else (Path(model).parent, Path(model).stem.replace(":", "-"))
-    suffix = ".onnx" if options.format == "onnx" else ".safetensors"
-    out = Path(options.out or place / f"{name}-{options.format}{suffix}")
+    out = Path(options.out or place / f"{name}-{options.format}{SUFFIXES[options.format]}")
     mean, std = opened.inputs.mean, opened.inputs.std
     about = {**facts(opened.inputs, opened.pixels), "precision": opened.precision}
     checked_on, apart = _check(opened, about["transform"])
@@ -33,9 +32,8 @@ def run(model: str, options: Export) -> Path:
     )
     say(f"An image becomes x with (checked on {checked_on}, whose vectors differ by at most {apart:.1e}):\n")
     say("\n".join(about["transform"]))
-    say(
-        f"\n{exported.path}: checked, features differ by at most {exported.difference:.1e} (relative). It loads with:\n"
-    )
+    apart_by = "" if exported.difference is None else f", by at most {exported.difference:.1e} (relative)"
+    say(f"\n{exported.path}: {exported.checked}{apart_by}. It loads with:\n")
     say("\n".join(exported.lines))
     return exported.path
 
