@@ -53,10 +53,11 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
     for label, made in _sides(name, mapper, asked, options):
         compared = Side(made, asked, shown=label == name and model.run is not None)
         for protocol in protocols:
-            measured = found[protocol][label] = _measured(protocol, label, compared, kept)
+            measured, before = _measured(protocol, label, compared, kept)
+            found[protocol][label] = measured
             if not options.quiet:
                 numbers = ", ".join(f"{metric} {shown(metric, value)}" for metric, value in measured.numbers.items())
-                say(f"{protocol}, {label}: {numbers}")
+                say(f"{protocol}, {label}: {numbers}{' (known from before)' if before else ''}")
                 if measured.note:
                     say(f"{protocol}, {label}: {measured.note}")
     rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
@@ -65,15 +66,15 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
     return [{**row, **same, **about[row["protocol"]]} for row in rows]
 
 
-def _measured(protocol: str, label: str, compared: Side, kept: Kept) -> Measured:
-    """A side's result by a protocol: as an earlier command knew it, or measured and kept."""
+def _measured(protocol: str, label: str, compared: Side, kept: Kept) -> tuple[Measured, bool]:
+    """A side's result by a protocol, measured and kept, and whether an earlier command knew it already."""
     known = kept.known(protocol, label, compared.mapper)
     if known is not None:
-        return known
+        return known, True
     with progress_bar(f"{protocol}, {label}", compared.asked.options.quiet) as on_progress:
         found = PROTOCOLS[protocol].measure(compared, on_progress)
     kept.keep(protocol, label, compared.mapper, found)
-    return found
+    return found, False
 
 
 def _circumstances(

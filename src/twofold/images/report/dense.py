@@ -93,14 +93,15 @@ def dense_section(run: Run, room: float, notes: list[str]) -> Section | None:
 
 
 def class_bars(run: Run) -> list[Bars]:
-    """For each protocol with numbers by class those of its last result, beside its floors'."""
-    found: dict[str, Bars] = {}
+    """For each protocol with numbers by class those of its last result by its first metric, beside its floors'."""
+    found: dict[str, tuple[Any, Bars]] = {}
     for entry in run.evaluation:
-        numbers = by_class(entry)
-        if numbers and not entry.get("floor"):
-            floors = [floor for floor in run.evaluation if floor.get("floor") and is_floor_of(floor, entry)]
-            found[str(entry.get("protocol"))] = _bars(entry, numbers, floors)
-    return list(found.values())
+        numbers, protocol = by_class(entry), str(entry.get("protocol"))
+        if not numbers or entry.get("floor") or (protocol in found and found[protocol][0] != entry.get("metric")):
+            continue
+        floors = [floor for floor in run.evaluation if floor.get("floor") and is_floor_of(floor, entry)]
+        found[protocol] = entry.get("metric"), _bars(entry, numbers, floors)
+    return [bars for _, bars in found.values()]
 
 
 def by_class(entry: Mapping[str, Any]) -> dict[str, float | None]:
@@ -123,7 +124,7 @@ def _bars(entry: Mapping[str, Any], numbers: Mapping[str, float | None], floors:
         rows.append(Bar(name, percent(known[name]), 100 * known[name], [100 * tick for tick in ticks]))
     absent = [name for name, value in numbers.items() if value is None]
     metric, seed = str(entry.get("metric")), entry.get("seed")
-    title = f"{entry.get('protocol')}: {'IoU' if 'iou' in entry or metric == 'mIoU' else metric}"
+    title = f"{entry.get('protocol')}: {'IoU' if metric.startswith('mIoU') else metric}"
     about = f"{entry.get('data') or ''}{'' if seed is None else f', seed {seed}'}"
     return Bars(title, about, rows, list(beside), absent, left_out)
 
