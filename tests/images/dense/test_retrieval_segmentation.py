@@ -25,6 +25,7 @@ from twofold.images.dense.retrieval_segmentation import (
 from twofold.images.labels.records import IGNORE
 
 RAW = RawPixels(PLAIN, 8, 3.5)
+NOWHERE = torch.zeros(0, 3)
 
 
 def sets(mapper, count=8):
@@ -51,11 +52,11 @@ def test_looking_up_against_loops_in_float64(monkeypatch):
         weights = [math.exp(cosine / 0.02) for cosine, _ in cosines]
         for weight, (_, m) in zip(weights, cosines, strict=True):
             expected[n] += weight / sum(weights) * labels[m]
-    found = looked_up(asked, Memory(vectors, labels, 0), 5, 0.02)
+    found = looked_up(asked, Memory(vectors, labels, 0, NOWHERE), 5, 0.02)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
     monkeypatch.setattr("twofold.images.dense.retrieval_segmentation.CHUNK", 60)
-    torch.testing.assert_close(looked_up(asked, Memory(vectors, labels, 0), 5, 0.02), found)
-    few = looked_up(asked, Memory(vectors[:2], labels[:2], 0), 5, 0.02)
+    torch.testing.assert_close(looked_up(asked, Memory(vectors, labels, 0, NOWHERE), 5, 0.02), found)
+    few = looked_up(asked, Memory(vectors[:2], labels[:2], 0, NOWHERE), 5, 0.02)
     assert few.shape == (7, 3)
 
 

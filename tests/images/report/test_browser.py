@@ -27,6 +27,8 @@ const pixels = () => canvas.getContext("2d").getImageData(0, 0, canvas.width, ca
 const painted = () => pixels().filter((v) => v).length;
 const key = (name) => stage.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
 const shown = () => (card.hidden ? null : card.querySelector(":scope > div > span").textContent);
+"""
+TELL = """
 const tell = (result) => { document.documentElement.dataset.result = JSON.stringify(result); };
 """
 
@@ -38,8 +40,13 @@ def page(tmp_path_factory):
 
 
 def ask(page, script, folder, *options):
-    """The document after `script` ran on the page, what it told, and the errors that the page met."""
-    document = opened(with_script(page, HAND + script, folder / "copy.html"), folder / "profile", *options)
+    """The document after `script` ran on a page with a map, what it told, and the errors that the page met."""
+    return look(page, HAND + script, folder, *options)
+
+
+def look(page, script, folder, *options):
+    """The same of any page; the script has `tell` alone."""
+    document = opened(with_script(page, TELL + script, folder / "copy.html"), folder / "profile", *options)
     root = html.unescape(re.search(r"<html[^>]*>", document)[0])
     result = re.search(r"data-result='?\"?(\{.*\})", root, re.S)
     errors = re.search(r'data-errors="(.*?)"', root, re.S)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from twofold.images.dense.clusters import best_matching, kmeans, scores
 from twofold.images.dense.grid import unit
+from twofold.images.dense.linear_segmentation import OnMask
 from twofold.images.dense.maps import Mapped, MapSet
 from twofold.images.evaluation.iou import Confusion, SegmentationScores, pair_counts
 from twofold.randomness import generator
@@ -29,12 +30,18 @@ class ClusterSegmentation:
 
 
 def cluster_segmentation(
-    train: MapSet, test: MapSet, *, seed: int = 0, on_progress: OnProgress | None = None
+    train: MapSet,
+    test: MapSet,
+    *,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+    on_mask: OnMask | None = None,
 ) -> ClusterSegmentation:
     """k-means over unit cells of the training pictures (at most 50,000, an equal share of each), assigned to the test
     pictures' pixels by enlarging the (linear) scores of the clusters.
 
     The one-to-one matching is the best possible on the test masks, as is customary: it uses them to name clusters.
+    on_mask: sees the voted answer for each test picture.
     """
     classes = train.data.classes
     cells = some_cells(train, seed)
@@ -55,7 +62,10 @@ def cluster_segmentation(
     for done, made in enumerate(test.stream(range(len(test))), 1):
         truth = test.mask(made.number)
         square += pair_counts(truth, _clusters(made, few), len(classes))
-        voted.add(truth, vote[_clusters(made, many)])
+        answer = vote[_clusters(made, many)]
+        voted.add(truth, answer)
+        if on_mask:
+            on_mask(made.number, answer)
         tell(len(train) + 2 * done)
     matched = Confusion(classes)
     matched.counts = square[:, best_matching(square)]

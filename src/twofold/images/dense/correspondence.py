@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,6 +34,19 @@ class CorrespondenceScores:
     pairs: int
 
 
+class Matches(NamedTuple):
+    """The n asked cells of one pair, float64 on the CPU. asked: (n, 2), x and y in pixels of the first view. found,
+    true: the nearest cell's centre and where they truly lie, (n, 2) in pixels of the second. chance: (n,)."""
+
+    asked: Tensor
+    found: Tensor
+    true: Tensor
+    chance: Tensor
+
+
+OnPair = Callable[[Views, int, Matches], None]  # a batch of pairs, and which of them
+
+
 def crops_and_flips(colour: bool = False) -> Augmentation:
     """Two random crops (0.3 to 1 of the area), each mirrored or not; with `colour` also MoCo v2's jitter and grey."""
     operations: tuple[Operation, ...] = (Crop(CROP), *(COLOUR if colour else ()), Flip(0.5), Normalise())
@@ -46,12 +60,18 @@ def pair_maker(mapper: Mapper, side: int, *, seed: int, colour: bool = False) ->
 
 
 def correspondence(
-    mapper: Mapper, batches: Iterable[ImageBatch], views: ImageViews, *, rounds: int = 1, skip: Container[int] = ()
+    mapper: Mapper,
+    batches: Iterable[ImageBatch],
+    views: ImageViews,
+    *,
+    rounds: int = 1,
+    skip: Container[int] = (),
+    on_pair: OnPair | None = None,
 ) -> CorrespondenceScores:
     """Cells of one view of a picture sought among those of another, over pictures and `rounds` pairs of each.
 
     Asked are the cells of the first view whose centre lies inside the second. skip: indices of pictures to leave out,
-    looked at after each batch. Without any cell to ask everything is 0.
+    looked at after each batch. Without any cell to ask everything is 0. on_pair: sees each pair.
     """
     errors: list[Tensor] = []
     by_chance: list[Tensor] = []
@@ -62,9 +82,11 @@ def correspondence(
         for number in range(rounds):
             made = views(moved, number)
             maps = [mapper.maps(view) for view in made.tensors]
-            error, chance = pair_errors(maps, made, mapper, keep)
-            errors.append(error)
-            by_chance.append(chance)
+            for row, found in pair_matches(maps, made, mapper, keep):
+                errors.append((found.found - found.true).norm(dim=1))
+                by_chance.append(found.chance)
+                if on_pair:
+                    on_pair(made, row, found)
             pairs += int(keep.sum())
     error, chance = (torch.cat(found) if found else torch.zeros(0) for found in (errors, by_chance))
     if not len(error):
@@ -73,8 +95,8 @@ def correspondence(
     return CorrespondenceScores(right, error.median().item(), chance.mean().item(), len(error), pairs)
 
 
-def pair_errors(maps: Sequence[Tensor], made: Views, mapper: Mapper, keep: Tensor) -> tuple[Tensor, Tensor]:
-    """(errors in pixels, chance of each) of the asked cells of a batch of pairs: float64 (n,) each, on the CPU.
+def pair_matches(maps: Sequence[Tensor], made: Views, mapper: Mapper, keep: Tensor) -> Iterator[tuple[int, Matches]]:
+    """The asked cells of each pair of a batch that counts, with its number.
 
     maps: of the first and of the second views, (B, C, rows, columns). keep: bool (B,), the pictures that count.
     """
@@ -82,17 +104,14 @@ def pair_errors(maps: Sequence[Tensor], made: Views, mapper: Mapper, keep: Tenso
     centres = [mapper.grid(side, side, found.shape[2:]).centres() for found in maps]
     true = carried(centres[0], made.geometry[0], made.geometry[1], side)
     inside = ((true >= -0.5) & (true <= torch.tensor([side[1], side[0]]) - 0.5)).all(2)
-    errors, chances = [], []
     for number in keep.nonzero()[:, 0].tolist():
         asked = inside[number]
         first, second = (unit(found[number].flatten(1), dim=0) for found in maps)
         best = (first.T[asked.to(first.device)] @ second).argmax(1).cpu()
         place = true[number][asked]
-        errors.append((centres[1][best] - place).norm(dim=1))
         away = (centres[1] - place[:, None]).norm(dim=2)
-        chances.append(_within(away, mapper.stride).mean(1))
-    none = torch.zeros(0, dtype=torch.float64)
-    return torch.cat([none, *errors]), torch.cat([none, *chances])
+        chance = _within(away, mapper.stride).mean(1)
+        yield number, Matches(centres[0][asked], centres[1][best], place, chance)
 
 
 def _within(errors: Tensor, stride: float) -> Tensor:

@@ -21,6 +21,8 @@ MOST_CELLS = 1600  # of a map; larger ones are pooled 2 x 2
 PATCHES = 100, 1200  # LOST looks at 100 seeds of the 1,200 patches of a usual picture, and at that share of fewer
 EDGE, NO_EDGE = 0.2, 1e-5  # TokenCut's weights: 1 from a cosine of 0.2 on
 HIT = 0.5  # IoU
+# the number of a picture, the boxes found by LOST and by TokenCut (2, 4), and the true ones (n, 4), float64
+OnBoxes = Callable[[int, Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,12 @@ class Discovery:
     without: int
 
 
-def discovery(maps: MapSet, *, on_progress: OnProgress | None = None) -> Discovery:
+def discovery(maps: MapSet, *, on_progress: OnProgress | None = None, on_boxes: OnBoxes | None = None) -> Discovery:
     """CorLoc: the share of pictures whose one found box has an IoU of 0.5 or more with any of its true boxes.
 
     Both methods see unit cells after the mean of all pictures' cells was taken away: the cells of networks that end in
-    a ReLU would all be alike otherwise. Crowds are no boxes. on_progress counts each picture twice.
+    a ReLU would all be alike otherwise. Crowds are no boxes. on_progress counts each picture twice. on_boxes:
+    sees each picture.
     """
     truths = [_boxes(maps.data, i) for i in range(len(maps))]
     asked = [i for i, boxes in enumerate(truths) if len(boxes)]
@@ -54,6 +57,8 @@ def discovery(maps: MapSet, *, on_progress: OnProgress | None = None) -> Discove
         whole = torch.tensor([0.0, 0.0, grid.across.source, grid.down.source], dtype=torch.float64)
         boxes = [box_of(method(flat, shape), grid) for method in (lost, token_cut)]
         hits += is_hit(torch.stack([*boxes, whole]), truths[made.number])
+        if on_boxes:
+            on_boxes(made.number, torch.stack(boxes), truths[made.number])
         if on_progress:
             on_progress(done, total)
     by_lost, by_cut, by_whole = (hits.double() / max(len(asked), 1)).tolist()

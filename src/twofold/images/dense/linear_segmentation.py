@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ RATES = (0.01, 0.03, 0.1)
 EPOCHS, MOMENTUM, BATCH = 40, 0.9, 8
 LATTICE = 48  # random rows, and random columns, of pixels that a picture gives to a step
 EPSILON = 1e-5  # as in batch norm
+OnMask = Callable[[int, Tensor], None]  # the number of a test picture, and its answer: int64 (H, W)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def linear_segmentation(
     epochs: int = EPOCHS,
     rates: Sequence[float] = RATES,
     on_progress: OnProgress | None = None,
+    on_mask: OnMask | None = None,
 ) -> LinearSegmentation:
     """Batch norm without affine, a 1x1 convolution, logits enlarged bilinearly, cross entropy over labelled pixels.
 
@@ -72,7 +74,7 @@ def linear_segmentation(
     four fifths of the training pictures; the best by mIoU on the other fifth (`parts.held_out`) learns once more on
     all of them and is tested. The norm has the statistics of all cells it learns from; a step looks at a lattice of 48
     random rows by 48 random columns of each picture's mask, at its own size, which in the mean is the loss over every
-    pixel. on_progress(done, total): passes over pictures.
+    pixel. on_progress(done, total): passes over pictures. on_mask: sees the answer for each test picture.
     """
     classes = train.data.classes
     learn, hold = held_out(train.data.names, seed)
@@ -87,7 +89,7 @@ def linear_segmentation(
     norm = standard(train, everything)
     passes.add(1)
     final = fit(train, everything, len(classes), norm, rates[best : best + 1], epochs=epochs, seed=seed, passes=passes)
-    (scores,) = tested(test, list(range(len(test))), final, norm, classes)
+    (scores,) = tested(test, list(range(len(test))), final, norm, classes, on_mask)
     passes.add(1)
     return LinearSegmentation(scores, rates[best], dict(zip(rates, tried, strict=True)))
 
@@ -162,7 +164,12 @@ def pixel_losses(
 
 
 def tested(
-    maps: MapSet, indices: Sequence[int], classifiers: Classifiers, norm: Standard, classes: Sequence[str]
+    maps: MapSet,
+    indices: Sequence[int],
+    classifiers: Classifiers,
+    norm: Standard,
+    classes: Sequence[str],
+    on_mask: OnMask | None = None,
 ) -> list[SegmentationScores]:
     """The scores of each classifier on pictures: logits enlarged to each mask's own size, one matrix over all."""
     matrices = [Confusion(classes) for _ in classifiers.weight]
@@ -170,7 +177,10 @@ def tested(
         for made in maps.stream(indices):
             truth = maps.mask(made.number)
             for matrix, logits in zip(matrices, classifiers.logits(norm(made.map)), strict=True):
-                matrix.add(truth, made.grid.largest(logits))
+                answer = made.grid.largest(logits)
+                matrix.add(truth, answer)
+                if on_mask:
+                    on_mask(made.number, answer)
     return [matrix.scores() for matrix in matrices]
 
 

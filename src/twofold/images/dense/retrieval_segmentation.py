@@ -5,6 +5,7 @@ Balazevic et al., Towards In-Context Scene Understanding, NeurIPS 2023.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.images.dense.cell_labels import class_counts
 from twofold.images.dense.grid import unit
-from twofold.images.dense.maps import MapSet
+from twofold.images.dense.maps import Mapped, MapSet
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.iou import Confusion, SegmentationScores
 from twofold.images.labels.records import IGNORE
@@ -37,11 +38,16 @@ class RetrievalSegmentation:
 
 
 class Memory(NamedTuple):
-    """Remembered cells: unit vectors (M, C) with soft labels (M, K), rows that sum to 1. left_out: see above."""
+    """Remembered cells: unit vectors (M, C) with soft labels (M, K), rows that sum to 1. left_out: see above.
+    places: float64 (M, 3), the number of each cell's training picture, and x and y of its centre there in pixels."""
 
     vectors: Tensor
     labels: Tensor
     left_out: int
+    places: Tensor
+
+
+OnAnswer = Callable[[Mapped, Tensor, Memory], None]  # a test picture, its answer int64 (H, W), what was looked up
 
 
 def retrieval_segmentation(
@@ -54,12 +60,14 @@ def retrieval_segmentation(
     temperature: float = TEMPERATURE,
     ignored_as_first: bool = False,
     on_progress: OnProgress | None = None,
+    on_answer: OnAnswer | None = None,
 ) -> RetrievalSegmentation:
     """Each cell of a test picture takes the mean of the soft labels of its `neighbours` nearest remembered cells by
     cosine, weighted by softmax(cosine / temperature); the labels are enlarged bilinearly to the mask's size.
 
     budget: cells to remember, an equal number of each picture (`sampled`); None for all. ignored_as_first: count
     ignored pixels of the memory as class 0, as open-hummingbird-eval does (see also `like_open_hummingbird`).
+    on_answer: sees each test picture.
     """
     total = len(train) + len(test)
     memory = remember(train, budget, seed, ignored_as_first=ignored_as_first, on_progress=_from(0, total, on_progress))
@@ -69,7 +77,10 @@ def retrieval_segmentation(
         cells = unit(made.map.flatten(1).T)
         soft = looked_up(cells, memory, neighbours, temperature)
         labels = soft.T.unflatten(1, made.map.shape[1:])
-        matrix.add(test.mask(made.number), made.grid.largest(labels))
+        answer = made.grid.largest(labels)
+        matrix.add(test.mask(made.number), answer)
+        if on_answer:
+            on_answer(made, answer, memory)
         if tell:
             tell(done, total)
     return RetrievalSegmentation(matrix.scores(), len(memory.vectors), memory.left_out)
@@ -86,7 +97,7 @@ def remember(
     """The cells of labelled pictures, at most `budget` in all, with their soft labels. Raises UserError for none."""
     classes = len(maps.data.classes)
     each = None if budget is None else max(budget // max(len(maps), 1), 1)
-    vectors, labels, left_out = [], [], 0
+    vectors, labels, places, left_out = [], [], [], 0
     for done, made in enumerate(maps.stream(range(len(maps))), 1):
         mask = maps.mask(made.number)
         if ignored_as_first:
@@ -97,11 +108,13 @@ def remember(
         chosen = sampled(counts, usable, each, generator(seed, "remembered cells", made.number))
         vectors.append(unit(made.map.flatten(1).T[chosen.to(made.map.device)]))
         labels.append(soft_labels(counts[chosen]))
+        number = torch.full((len(chosen), 1), made.number, dtype=torch.float64)
+        places.append(torch.cat([number, made.grid.centres()[chosen]], 1))
         if on_progress:
             on_progress(done, len(maps))
     if not sum(len(part) for part in vectors):
         raise UserError(f"{maps.data.name} has no cell of which half is labelled: nothing can be looked up there.")
-    return Memory(torch.cat(vectors), torch.cat(labels).to(vectors[0].device), left_out)
+    return Memory(torch.cat(vectors), torch.cat(labels).to(vectors[0].device), left_out, torch.cat(places))
 
 
 def usable_cells(counts: Tensor) -> Tensor:

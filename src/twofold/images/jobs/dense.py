@@ -17,6 +17,7 @@ from twofold.images.dense.pairs import PointPair, read_pairs, read_picture
 from twofold.images.dense.pictures import some_pictures
 from twofold.images.evaluation.floors import CALIBRATION_BATCHES, calibrated
 from twofold.images.jobs.dense_protocols import PROTOCOLS, Asked, Measured, Side
+from twofold.images.jobs.kept import Kept, folder_of
 from twofold.images.jobs.model import Model, open_images
 from twofold.images.jobs.online import PIXELS, UNTRAINED
 from twofold.images.labels import Labelled, form_of, near_copies, open_labelled, open_pair
@@ -34,8 +35,8 @@ CALIBRATED_ON = 32  # pictures
 def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     """The results of a model, and of its floors, by dense protocols, as evaluation.json keeps them.
 
-    Each number is printed as soon as it is known, unless quiet. Raises UserError where the backbone has no map, or the
-    data not the labels that a protocol needs.
+    Each number is printed as soon as it is known, unless quiet, and kept: the same command goes on where one was
+    killed. Raises UserError where the backbone has no map, or the data not the labels that a protocol needs.
     """
     if not protocols:
         return []
@@ -48,20 +49,32 @@ def measure_dense(model: Model, protocols: Sequence[str], data: str, options: Ev
         say(f"{model.name}: {', '.join(_described(asked))}; maps of short side {size} px, cells of {mapper.stride} px")
     name = model.method or model.name
     found: dict[str, dict[str, Measured]] = {protocol: {} for protocol in protocols}
+    kept = Kept(folder_of(model, options), asked)
     for label, made in _sides(name, mapper, asked, options):
-        compared = Side(made, asked)
+        compared = Side(made, asked, shown=label == name and model.run is not None)
         for protocol in protocols:
-            with progress_bar(f"{protocol}, {label}", options.quiet) as on_progress:
-                measured = found[protocol][label] = PROTOCOLS[protocol].measure(compared, on_progress)
+            measured, before = _measured(protocol, label, compared, kept)
+            found[protocol][label] = measured
             if not options.quiet:
                 numbers = ", ".join(f"{metric} {shown(metric, value)}" for metric, value in measured.numbers.items())
-                say(f"{protocol}, {label}: {numbers}")
+                say(f"{protocol}, {label}: {numbers}{' (known from before)' if before else ''}")
                 if measured.note:
                     say(f"{protocol}, {label}: {measured.note}")
     rows = [row for protocol, sides in found.items() for row in _rows(protocol, name, sides, options.floors)]
     same = {"data": options.test or data, "seed": options.seed}
     about = {protocol: _circumstances(protocol, asked, data, mapper, model.run) for protocol in protocols}
     return [{**row, **same, **about[row["protocol"]]} for row in rows]
+
+
+def _measured(protocol: str, label: str, compared: Side, kept: Kept) -> tuple[Measured, bool]:
+    """A side's result by a protocol, measured and kept, and whether an earlier command knew it already."""
+    known = kept.known(protocol, label, compared.mapper)
+    if known is not None:
+        return known, True
+    with progress_bar(f"{protocol}, {label}", compared.asked.options.quiet) as on_progress:
+        found = PROTOCOLS[protocol].measure(compared, on_progress)
+    kept.keep(protocol, label, compared.mapper, found)
+    return found, False
 
 
 def _circumstances(

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
 
 from twofold.images.dense.cluster_segmentation import OVER, cluster_segmentation
 from twofold.images.dense.correspondence import correspondence, pair_maker
-from twofold.images.dense.discovery import discovery
+from twofold.images.dense.discovery import discovery, is_hit
 from twofold.images.dense.keypoints import ALPHA, keypoints
 from twofold.images.dense.linear_segmentation import EPOCHS, linear_segmentation
-from twofold.images.dense.maps import Mapper, MapSet
+from twofold.images.dense.maps import Mapped, Mapper, MapSet
 from twofold.images.dense.pairs import PointPair
 from twofold.images.dense.pictures import some_pictures
 from twofold.images.dense.retrieval_segmentation import (
     NEIGHBOURS,
     TEMPERATURE,
+    Memory,
     like_open_hummingbird,
     retrieval_segmentation,
 )
 from twofold.images.dense.roi_linear import roi_linear
 from twofold.images.evaluation.iou import SegmentationScores, majority_scores
+from twofold.images.jobs.dense_samples import PICTURES, Samples
 from twofold.images.labels.records import Labelled
 from twofold.images.options import Evaluate
 from twofold.images.reading import Images
@@ -54,10 +59,14 @@ class Asked:
 
 
 class Side:
-    """One of those that are compared, by the maps it makes; they are made once for all protocols."""
+    """One of those that are compared, by the maps it makes; made once for all protocols. shown: on the page."""
 
-    def __init__(self, mapper: Mapper, asked: Asked) -> None:
-        self.mapper, self.asked = mapper, asked
+    def __init__(self, mapper: Mapper, asked: Asked, shown: bool = False) -> None:
+        self.mapper, self.asked, self.shown = mapper, asked, shown
+
+    def samples(self, count: int, classes: Sequence[str] = ()) -> Samples:
+        """Where the answers for a few of so many pictures go; none are kept where nothing is shown."""
+        return Samples(count if self.shown else 0, self.asked.options.seed, classes)
 
     @cached_property
     def _maps(self) -> list[MapSet]:
@@ -82,13 +91,14 @@ class Side:
 @dataclass(frozen=True)
 class Measured:
     """numbers: by metric. floors: of answers without any map, by name and metric. settings: in words. more: further
-    facts for evaluation.json. note: a sentence about the data that the numbers need."""
+    facts for evaluation.json. note: a sentence about the data that the numbers need. samples: what the page shows."""
 
     numbers: Mapping[str, float]
     settings: str = ""
     floors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    samples: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,12 +117,15 @@ def _correspondence(side: Side, on_progress: OnProgress, colour: bool = False) -
     views = pair_maker(mapper, asked.side, seed=seed, colour=colour)
     skip = asked.pictures.replaced if isinstance(asked.pictures, Images) else ()
     batches = some_pictures(asked.pictures, 2 * asked.side, seed, on_progress=on_progress)
-    found = correspondence(mapper, batches, views, skip=skip)
+    kept = side.samples(PICTURES)
+    show = partial(kept.pair, mapper) if side.shown else None
+    found = correspondence(mapper, batches, views, skip=skip, on_pair=show)
     return Measured(
         {"acc@1cell": found.accuracy, "median error px": found.median_error},
         f"crops of {asked.side} px, cells of {mapper.stride} px, {found.pairs} pairs",
         {"chance": {"acc@1cell": found.chance}},
         {"cells": found.cells},
+        samples=kept.finished(_about(side)),
     )
 
 
@@ -123,13 +136,23 @@ def _with_colour(side: Side, on_progress: OnProgress) -> Measured:
 def _linear(side: Side, on_progress: OnProgress) -> Measured:
     options = side.asked.options
     epochs = options.epochs or EPOCHS
-    found = linear_segmentation(*side.masks, seed=options.seed, epochs=epochs, on_progress=on_progress)
+    train, test = side.masks
+    kept = side.samples(len(test), train.data.classes)
+    found = linear_segmentation(
+        train,
+        test,
+        seed=options.seed,
+        epochs=epochs,
+        on_progress=on_progress,
+        on_mask=partial(kept.mask, test.data),
+    )
     return Measured(
         _segmentation(found.scores),
         f"{_cells(side)}, {OWN_SIZE}, {epochs} epochs, rate chosen on held-out training pictures",
         {"majority class": side.asked.majority},
         {**_facts(found.scores), "rate": found.rate},
         _absent(found.scores),
+        kept.finished(_about(side)),
     )
 
 
@@ -140,6 +163,12 @@ def _retrieval(side: Side, on_progress: OnProgress) -> Measured:
     if parity:
         other = side.mapper.with_inputs(like_open_hummingbird(side.mapper.inputs))
         train, test = MapSet(other, train.data), MapSet(other, test.data)
+    kept = side.samples(len(test), train.data.classes)
+
+    def show(made: Mapped, answer: Tensor, memory: Memory) -> None:
+        kept.mask(test.data, made.number, answer)
+        kept.looked_up(side.mapper, train.data, test.data, made, memory)
+
     found = retrieval_segmentation(
         train,
         test,
@@ -147,6 +176,7 @@ def _retrieval(side: Side, on_progress: OnProgress) -> Measured:
         budget=options.memory_cells,
         ignored_as_first=parity,
         on_progress=on_progress,
+        on_answer=show,
     )
     how = f"{_cells(side)}, {OWN_SIZE}, {found.cells:,} cells, k {NEIGHBOURS}, T {TEMPERATURE:g}"
     return Measured(
@@ -155,11 +185,15 @@ def _retrieval(side: Side, on_progress: OnProgress) -> Measured:
         {"majority class": side.asked.majority},
         {**_facts(found.scores), "left_out": found.left_out},
         _absent(found.scores),
+        kept.finished(_about(side)),
     )
 
 
 def _clusters(side: Side, on_progress: OnProgress) -> Measured:
-    found = cluster_segmentation(*side.masks, seed=side.asked.options.seed, on_progress=on_progress)
+    train, test = side.masks
+    kept = side.samples(len(test), train.data.classes)
+    show = partial(kept.mask, test.data)
+    found = cluster_segmentation(train, test, seed=side.asked.options.seed, on_progress=on_progress, on_mask=show)
     majority = side.asked.majority["mIoU"]
     return Measured(
         {"mIoU matched": found.matched.miou, "mIoU voted": found.voted.miou},
@@ -168,16 +202,24 @@ def _clusters(side: Side, on_progress: OnProgress) -> Measured:
         {"majority class": {"mIoU matched": majority, "mIoU voted": majority}},
         _facts(found.matched),
         _absent(found.matched),
+        kept.finished(_about(side)),
     )
 
 
 def _discovery(side: Side, on_progress: OnProgress) -> Measured:
-    found = discovery(side.boxes[1], on_progress=on_progress)
+    data = side.boxes[1].data
+    kept = side.samples(len(data))
+
+    def show(number: int, boxes: Tensor, true: Tensor) -> None:
+        kept.boxes(data, number, boxes, true, is_hit(boxes, true))
+
+    found = discovery(side.boxes[1], on_progress=on_progress, on_boxes=show)
     without = f", {found.without} without a box left out" if found.without else ""
     return Measured(
         {"CorLoc LOST": found.lost, "CorLoc TokenCut": found.token_cut},
         f"{_cells(side)}, {found.pictures} pictures{without}",
         {"whole picture": {"CorLoc LOST": found.whole, "CorLoc TokenCut": found.whole}},
+        samples=kept.finished(_about(side)),
     )
 
 
@@ -215,6 +257,16 @@ PROTOCOLS: dict[str, DenseProtocol] = {
 
 def _cells(side: Side) -> str:
     return f"short side {side.mapper.inputs.size} px, cells of {side.mapper.stride} px"
+
+
+def _about(side: Side) -> str:
+    """On what and by which seed the answers that are shown were given."""
+    asked = side.asked
+    known = asked.masks or asked.boxes
+    data = known[1].name if known else ""
+    if not known and asked.pictures is not None:
+        data = asked.pictures.source.path if isinstance(asked.pictures, Images) else asked.pictures.name
+    return f"{data}, seed {asked.options.seed}, {_cells(side)}"
 
 
 def _absent(scores: SegmentationScores) -> str:

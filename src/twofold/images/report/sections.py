@@ -8,6 +8,7 @@ from typing import Literal
 
 from twofold.catalog.composition import is_reconstruction
 from twofold.images.report import knn
+from twofold.images.report.dense import dense_section
 from twofold.images.report.views import read_views, views_section
 from twofold.methods.systems import SYSTEMS
 from twofold.page.columns import EFFECTIVE_RANK, LEARNING_RATE, LOSS, Column, Columns, speed, spread, wait_share
@@ -31,9 +32,10 @@ def one(numbered: Numbered, room: float) -> Parts:
     shown = gallery_parts(gallery, numbered.index, room, IMAGE)
     floors = knn.knn(run, online=True)[1]
     gain = knn.gain(run)
+    dense = dense_section(run, room, notes)
     return Parts(
         columns=_columns(floors, _unmeasured(gallery), cells_found=knn.floors_at_the_end(run, "correspondence")),
-        sections=[*shown.sections, views_section(views, room)],
+        sections=[*([dense] if dense else []), *shown.sections, views_section(views, room)],
         tiles=[*knn.tiles(run), *_tiles(run)],
         verdicts=[collapse(run, IMAGE), *([gain] if gain else [])],
         remarks=[] if floors or last(run.metrics, "knn") is None else [_NO_FLOORS],
