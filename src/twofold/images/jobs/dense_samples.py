@@ -137,16 +137,17 @@ def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _patch(mapper: Mapper, picture: Tensor, centre: Tensor) -> Tensor:
-    """The pixels around a cell's centre, three cells wide, cut off at the picture's edges: uint8 (3, PATCH, PATCH)."""
+    """The pixels around a cell's centre, three cells wide, the picture's edges drawn out: uint8 (3, PATCH, PATCH)."""
     height, width = picture.shape[1:]
     scale = min(height, width) / min(working_size(height, width, mapper.inputs.size))
     half = AROUND * mapper.stride * scale / 2
     x, y = centre.tolist()
-    (left, right), (top, bottom) = _ends(x, half, width), _ends(y, half, height)
-    return _resized(picture[:, top:bottom, left:right], (PATCH, PATCH))
+    rows, columns = _around(y, half, height), _around(x, half, width)
+    return _resized(picture[:, rows][:, :, columns], (PATCH, PATCH))
 
 
-def _ends(at: float, half: float, side: int) -> tuple[int, int]:
-    length = min(max(round(2 * half), 1), side)
-    start = min(max(round(at + 0.5 - length / 2), 0), side - length)
-    return start, start + length
+def _around(at: float, half: float, side: int) -> Tensor:
+    """The pixels of a side from `half` before a place to `half` behind it; the last one again beyond an edge."""
+    length = max(round(2 * half), 1)
+    start = round(at + 0.5 - length / 2)
+    return torch.arange(start, start + length).clamp(0, side - 1)
