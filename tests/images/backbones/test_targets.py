@@ -76,7 +76,7 @@ def test_smp_gets_the_encoders_names(backbone, tmp_path):
 @pytest.mark.parametrize("format", ["detectron2", "mmdet", "mmseg", "smp", "transformers", "ultralytics"])
 def test_what_a_target_cannot_build_is_refused_with_the_remedy(tmp_path, format):
     small = build_backbone("resnet18", image_size=32, stem="cifar").eval()
-    with pytest.raises(UserError, match="has the cifar stem .* pretrain with --stem imagenet"):
+    with pytest.raises(UserError, match=r"has the cifar stem .* pretrain with --stem imagenet"):
         export(small, tmp_path / "a", format=format, method="moco", **STATISTICS)
     own = build_backbone("convnet", image_size=32).eval()
     with pytest.raises(UserError, match=r"and convnet is none: export it"):
