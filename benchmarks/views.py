@@ -13,10 +13,10 @@ import time
 import measure
 import torch
 
-from twofold.images.batch import ImageBatch
-from twofold.images.views import AUGMENTATIONS, Augmentation, ImageViews
-from twofold.images.views.augmentations import Crop
-from twofold.images.views.reference import reference_views
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views import AUGMENTATIONS, Augmentation, ImageViews
+from twofold.pixels.views.augmentations import Crop
+from twofold.pixels.views.reference import reference_views
 
 
 def batch(source: int, images: int) -> ImageBatch:

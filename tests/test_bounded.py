@@ -17,11 +17,11 @@ from twofold import bounded
 from twofold.bounded import ArrayError, ArrayFile, Bomb, Bounded, check_parquet
 from twofold.errors import UserError
 from twofold.images.reading import open_source
-from twofold.images.reading.source import DecodeError
 from twofold.interactions.jobs.store import read_model
 from twofold.interactions.reading import read_table
 from twofold.interactions.reading.id_list import read_ids
 from twofold.interactions.reading.titles import read_titles
+from twofold.pixels.reading.failure import DecodeError
 
 ROWS = b"".join(b"%d,%d\n" % (i % 50, i % 9) for i in range(450))
 

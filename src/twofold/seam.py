@@ -204,8 +204,9 @@ class Stream(Protocol[AnyBatch]):
 
     def __len__(self) -> int: ...
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[AnyBatch]:
-        """A batch for each batch of positions in the data."""
+    def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[AnyBatch]:
+        """A batch for each batch of positions in the data; epochs: that of each batch, for data that draws what it
+        reads of each thing."""
         ...
 
 

@@ -8,15 +8,15 @@ import torch
 from small import fill, tensors
 from torch.testing import assert_close
 
-from twofold.images.views.apply import render
-from twofold.images.views.augmentations import Crop, Flip, Normalise
-from twofold.images.views.draw import Drawn
 from twofold.methods.byol import teacher_momentum
 from twofold.methods.regions import Rules, iou, region_pairs
 from twofold.methods.scrl import pool
 from twofold.nets.features import Grid
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error
+from twofold.pixels.views.apply import render
+from twofold.pixels.views.augmentations import Crop, Flip, Normalise
+from twofold.pixels.views.draw import Drawn
 from twofold.seam import Geometry
 
 

@@ -32,7 +32,6 @@ from twofold.images.backbones.weights import read_state
 from twofold.images.reading import open_source
 from twofold.images.reading.decode import decode, decode_centre, image_size
 from twofold.images.reading.examining import examine
-from twofold.images.reading.source import DecodeError
 from twofold.interactions.jobs.monitor import BestEpoch
 from twofold.interactions.jobs.store import read_model
 from twofold.interactions.reading import open_interactions
@@ -41,6 +40,7 @@ from twofold.interactions.reading.raw import Named
 from twofold.interactions.reading.table import column_names
 from twofold.interactions.reading.titles import read_titles
 from twofold.page import build
+from twofold.pixels.reading.failure import DecodeError
 from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.metrics import MetricsFile
 from twofold.runs.results import add_results

@@ -18,7 +18,7 @@ import twofold
 from twofold import bounded
 from twofold.errors import UserError
 from twofold.images.reading import open_source
-from twofold.images.reading.source import DecodeError
+from twofold.pixels.reading.failure import DecodeError
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 6, 7), np.uint8)
 

@@ -40,7 +40,7 @@ class Numbers:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Rows]:
+    def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[Rows]:
         for index in index_batches:
             yield Rows(index, self.rows[index])
 

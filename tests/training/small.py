@@ -11,8 +11,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from twofold.images.batch import ImageBatch
 from twofold.methods.joint_embedding import JointEmbedding
+from twofold.pixels.batch import ImageBatch
 from twofold.randomness import generator, uniforms
 from twofold.runs.folder import RunFolder
 from twofold.seam import Views
@@ -37,7 +37,7 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[ImageBatch]:
+    def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[ImageBatch]:
         for index in index_batches:
             yield ImageBatch(index, self.pixels[index], torch.full((len(index), 2), SIZE))
 

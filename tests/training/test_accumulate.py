@@ -11,9 +11,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from twofold.errors import UserError
-from twofold.images.batch import ImageBatch
 from twofold.methods.addition import Addition
 from twofold.methods.simclr import SimCLR
+from twofold.pixels.batch import ImageBatch
 from twofold.seam import Progress, Term
 from twofold.training.accumulate import accumulate, check_accumulation
 

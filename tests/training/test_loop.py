@@ -164,7 +164,7 @@ class Slow(Pictures):
         super().__init__()
         self.full = full
 
-    def stream(self, index_batches):
+    def stream(self, index_batches, epochs=()):
         for count, batch in enumerate(super().stream(index_batches), start=1):
             time.sleep(0.01)
             if self.full and count == 7:
@@ -260,7 +260,7 @@ def test_the_stream_is_closed_where_the_run_ends_early(tmp_path):
     class Watched(Pictures):
         closed = False
 
-        def stream(self, index_batches):
+        def stream(self, index_batches, epochs=()):
             try:
                 yield from super().stream(index_batches)
             finally:

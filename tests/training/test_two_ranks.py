@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from twofold.images.batch import ImageBatch
 from twofold.launcher import first_process
 from twofold.methods.build import load
+from twofold.pixels.batch import ImageBatch
 from twofold.seam import Progress
 from twofold.training.distribution import make_fabric, make_ready
 from twofold.training.optimizer import build_optimizer
@@ -61,7 +61,7 @@ class Stopping(Pictures):
         super().__init__()
         self.rank = rank
 
-    def stream(self, index_batches):
+    def stream(self, index_batches, epochs=()):
         for count, batch in enumerate(super().stream(index_batches), start=1):
             if count == 7 and self.rank == 0:
                 os.kill(os.getpid(), signal.SIGTERM)

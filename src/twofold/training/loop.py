@@ -91,7 +91,8 @@ def _batches(
 ) -> Iterator[Iterator[AnyBatch]]:
     """The batches of this process from step `first` on; what reads them ahead ends with the block."""
     rank, world = fabric.global_rank, fabric.world_size
-    stream = data.stream(batches(len(data), plan.batch_size, plan.seed, first, length.steps, rank, world))
+    epochs = map(length.epoch, range(first, length.steps))
+    stream = data.stream(batches(len(data), plan.batch_size, plan.seed, first, length.steps, rank, world), epochs)
     try:
         yield stream
     finally:

@@ -12,10 +12,10 @@ from tests.images.finetuning.situations import GIVEN, MEAN, STD, tiny_detection
 from tests.images.finetuning.starts import start
 from tests.images.finetuning.truths import instances
 from twofold.errors import UserError
-from twofold.images.batch import ImageBatch
 from twofold.images.finetuning.detectors import build_detector
 from twofold.images.finetuning.presets import DETECTION
-from twofold.images.views import evaluation_view
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views import evaluation_view
 
 
 def made(name="resnet10", preset=None, *, masks=False, stem="auto", cap=100, given=GIVEN):

@@ -7,12 +7,12 @@ import torch
 
 from tests.images.dense.tiny import PLAIN, boxes, coloured, labelled
 from twofold.files import write_arrays
-from twofold.images.batch import ImageBatch
 from twofold.images.dense.correspondence import correspondence, pair_maker
 from twofold.images.dense.maps import MapSet, RawPixels
 from twofold.images.dense.retrieval_segmentation import retrieval_segmentation
 from twofold.images.jobs.dense_samples import PICTURES, Samples, encoded
 from twofold.images.report.dense_samples import read_samples
+from twofold.pixels.batch import ImageBatch
 
 RAW = RawPixels(PLAIN, 8, 3.5)
 CLASSES = ("red", "green", "blue")

@@ -7,7 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from twofold.images.reading.pixels import STRIP, DecodeError, PixelRule
+from twofold.images.reading.pixels import STRIP, PixelRule
+from twofold.pixels.reading.failure import DecodeError
 
 
 @pytest.mark.parametrize("dtype", ["uint16", ">u2", "int16", "int32", "int64", "float16", "float32", "float64"])

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from twofold.images.batch import ImageBatch
 from twofold.images.labels.records import Labelled
 from twofold.images.reading import Images
 from twofold.images.reading.decode import shrunk_size
 from twofold.images.reading.memory import pad
+from twofold.pixels.batch import ImageBatch
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from twofold.errors import UserError, clause
 from twofold.images.backbones import Backbone
-from twofold.images.batch import ImageBatch
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.reading.decode import LONGEST, decode_centre, open_header, resized_side
 from twofold.images.reading.deep import is_deep
 from twofold.images.reading.pixels import PixelRule
-from twofold.images.views import evaluation_view
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views import evaluation_view
 
 FILE = "image.jpg"  # the name that the lines open
 TOLERANCE = 1e-3

@@ -16,7 +16,7 @@ from twofold.images.options import Columns
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.pixels import PixelRule
-from twofold.images.views.augmentations import statistics_named
+from twofold.pixels.views.augmentations import statistics_named
 from twofold.printable import say
 from twofold.randomness import derive
 from twofold.training.distribution import choose_precision

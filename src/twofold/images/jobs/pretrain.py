@@ -29,9 +29,9 @@ from twofold.images.reading import Images, Source
 from twofold.images.reading.identity import file_digest
 from twofold.images.reading.source import by_reason
 from twofold.images.report.sections import SECTIONS
-from twofold.images.views import ImageViews
 from twofold.launcher import by_the_first
 from twofold.methods.build import build
+from twofold.pixels.views import ImageViews
 from twofold.randomness import derive
 from twofold.resources import require, usable_cores
 from twofold.runs.folder import RunFolder

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.images.batch import ImageBatch
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
-from twofold.images.views import ImageViews
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views import ImageViews
 from twofold.printable import printable
 from twofold.randomness import generator
 

@@ -16,7 +16,7 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
 from twofold.images.jobs.evaluate import open_splits
 from twofold.images.options import Evaluate, Pretrain
-from twofold.images.views.augmentations import statistics_named
+from twofold.pixels.views.augmentations import statistics_named
 from twofold.randomness import derive
 from twofold.runs.schema import fits, read_json
 from twofold.runs.screen import progress_bar

@@ -15,7 +15,8 @@ from twofold.errors import UserError
 from twofold.images.labels.findings import Notes
 from twofold.images.reading.decode import decode, explain, open_header, orientation
 from twofold.images.reading.looking import settle_pixels
-from twofold.images.reading.source import DecodeError, Source
+from twofold.images.reading.source import Source
+from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import usable_cores
 
 T = TypeVar("T")

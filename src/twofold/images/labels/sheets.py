@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twofold.images.labels.pictures import turned_back
 from twofold.images.reading.decode import explain, open_header, orientation
-from twofold.images.reading.source import DecodeError
+from twofold.pixels.reading.failure import DecodeError
 
 SEVERAL = (2, 4, 6)  # PNG's colour types of more than one channel
 

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from twofold.errors import UserError, clause
 from twofold.images.reading.places import Place
-from twofold.images.reading.source import DecodeError, is_image
+from twofold.images.reading.source import is_image
+from twofold.pixels.reading.failure import DecodeError
 
 MOST_LABELS = 2**24  # bytes of a text or XML file of labels
 

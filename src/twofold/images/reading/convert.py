@@ -12,7 +12,7 @@ from PIL import Image
 
 from twofold.images.reading.deep import cut, deep_strips, has_fourth, is_deep_colour, says_white, strips
 from twofold.images.reading.pixels import WHOLE, PixelRule
-from twofold.images.reading.source import DecodeError
+from twofold.pixels.reading.failure import DecodeError
 
 
 def of_image(image: Image.Image, data: bytes, rule: PixelRule) -> np.ndarray:

@@ -22,7 +22,7 @@ from torch import Tensor
 from twofold.images.reading.convert import of_array, of_image
 from twofold.images.reading.deep import tiff_of_bands
 from twofold.images.reading.pixels import PixelRule
-from twofold.images.reading.source import DecodeError
+from twofold.pixels.reading.failure import DecodeError
 
 # EPS, PDF and WMF are left out: their plugins run other programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "MPO", "AVIF", "JPEG2000", "TGA", "ICO")

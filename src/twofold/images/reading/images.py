@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twofold.images.batch import ImageBatch
 from twofold.images.reading.decode import decode, decode_centre, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
-from twofold.images.reading.source import DecodeError, Source
+from twofold.images.reading.source import Source
 from twofold.images.reading.unreadable import Unreadable, stand_ins
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 
 AHEAD = 3  # batches under way at once: one in use, two being read
@@ -114,7 +115,7 @@ class Images:
         """The images at int64 indices (B,), on the device; an index may come more than once."""
         return self._finish(self._start(indices))
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[ImageBatch]:
+    def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[ImageBatch]:
         """A batch for each tensor of indices, in order, with the next ones read while the consumer works."""
         coming = iter(index_batches)
         under_way: deque[_Ahead] = deque()

@@ -27,7 +27,8 @@ from twofold.images.reading.deep import (
     tiff_of_bands,
 )
 from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
-from twofold.images.reading.source import DecodeError, Source
+from twofold.images.reading.source import Source
+from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import usable_cores
 
 LOOKED_AT = 64

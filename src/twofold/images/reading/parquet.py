@@ -20,9 +20,10 @@ from twofold.images.reading.parquet_file import open_parquet
 from twofold.images.reading.parts import pick, said, select
 from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
 from twofold.images.reading.row_names import RowNames
-from twofold.images.reading.source import DecodeError, Source, digest
+from twofold.images.reading.source import Source, digest
 from twofold.images.reading.wanted import ANYTHING, Wanted
 from twofold.parts import WORDS
+from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import free_memory
 
 METADATA = b"twofold"  # JSON in the schema: {"classes": [...]} where we wrote the file

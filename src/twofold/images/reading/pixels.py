@@ -8,16 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from twofold.pixels.reading.failure import DecodeError
+
 WHOLE, UNIT = 65535, 1.0  # white of integers and of floats where nothing else is known
 STRIP = 1 << 16  # values that are worked at a time, so that what they take meanwhile does not count
-
-
-class DecodeError(Exception):
-    """An image that cannot be read; `reason` is a short clause, without the file's name."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from twofold.images.reading.opening import open_source
 from twofold.images.reading.outfolder import claimed, full_disk, is_done, write_manifest
 from twofold.images.reading.parquet import METADATA
 from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
-from twofold.images.reading.source import DecodeError, Source, digest
+from twofold.images.reading.source import Source, digest
 from twofold.images.reading.unreadable import Unreadable
+from twofold.pixels.reading.failure import DecodeError
 from twofold.printable import spelled_out, storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress

@@ -12,7 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from twofold.images.reading.labels import Labels, labels_by_classes
-from twofold.images.reading.pixels import DecodeError, PixelRule
+from twofold.images.reading.pixels import PixelRule
+from twofold.pixels.reading.failure import DecodeError
 from twofold.printable import printable
 
 EXTENSIONS = frozenset(

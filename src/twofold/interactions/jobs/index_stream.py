@@ -20,6 +20,6 @@ class IndexStream(Stream[Batch]):
     def __len__(self) -> int:
         return self.count
 
-    def stream(self, index_batches: Iterable[Tensor]) -> Iterator[Batch]:
+    def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[Batch]:
         """A batch for each batch of indices."""
         return map(Batch, index_batches)

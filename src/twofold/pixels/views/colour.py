@@ -12,8 +12,8 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from twofold.images.views.augmentations import Statistics
-from twofold.images.views.draw import ORDERS
+from twofold.pixels.views.augmentations import Statistics
+from twofold.pixels.views.draw import ORDERS
 
 LUMA = (0.2989, 0.587, 0.114)
 # The factors of brightness, contrast and saturation and the hue shift that leave an image as it is.

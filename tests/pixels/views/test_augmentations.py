@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twofold.errors import UserError
-from twofold.images.views.augmentations import (
+from twofold.pixels.views.augmentations import (
     AUGMENTATIONS,
     STATISTICS,
     Augmentation,

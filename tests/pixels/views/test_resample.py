@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from twofold.images.batch import ImageBatch
-from twofold.images.views.apply import floats
-from twofold.images.views.augmentations import Augmentation, Crop
-from twofold.images.views.draw import draw
-from twofold.images.views.resample import crop_bytes, crop_floats, resize_weights
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views.apply import floats
+from twofold.pixels.views.augmentations import Augmentation, Crop
+from twofold.pixels.views.draw import draw
+from twofold.pixels.views.resample import crop_bytes, crop_floats, resize_weights
 
 from .pictures import image, mixed, square
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.images.batch import ImageBatch
-from twofold.images.views.apply import floats, render
-from twofold.images.views.augmentations import (
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views.apply import floats, render
+from twofold.pixels.views.augmentations import (
     Augmentation,
     Channels,
     Crop,
@@ -21,8 +21,8 @@ from twofold.images.views.augmentations import (
     augmentation_named,
     statistics_named,
 )
-from twofold.images.views.colour import normalise_
-from twofold.images.views.draw import Drawn, Draws, draw, geometry, side_of
+from twofold.pixels.views.colour import normalise_
+from twofold.pixels.views.draw import Drawn, Draws, draw, geometry, side_of
 from twofold.seam import Views
 
 

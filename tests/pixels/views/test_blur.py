@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as F
 
-from twofold.images.views.blur import blur, kernel_size
+from twofold.pixels.views.blur import blur, kernel_size
 
 
 def test_the_kernel_is_a_tenth_of_the_view_made_odd() -> None:

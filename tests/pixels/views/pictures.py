@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from twofold.images.batch import ImageBatch
+from twofold.pixels.batch import ImageBatch
 
 CELLS = Path(__file__).resolve().parents[3] / "examples" / "cells" / "val.parquet"
 # Ordinary, thin both ways, odd, one pixel, two pixels.

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from twofold.images.views.augmentations import Blur, Clip, Crop, Grey, Jitter, Normalise, Solarise, Statistics
-from twofold.images.views.blur import blur, kernel_size
-from twofold.images.views.colour import (
+from twofold.pixels.views.augmentations import Blur, Clip, Crop, Grey, Jitter, Normalise, Solarise, Statistics
+from twofold.pixels.views.blur import blur, kernel_size
+from twofold.pixels.views.colour import (
     grey_,
     jitter_by_order_,
     jitter_by_slot_,
@@ -18,8 +18,8 @@ from twofold.images.views.colour import (
     normalise_,
     solarise_,
 )
-from twofold.images.views.draw import ORDERS, Drawn, Draws, flips
-from twofold.images.views.resample import crop_bytes, crop_floats
+from twofold.pixels.views.draw import ORDERS, Drawn, Draws, flips
+from twofold.pixels.views.resample import crop_bytes, crop_floats
 
 # Images are worked in chunks whose pixels (float32) take about this much: on a CPU they stay in the second-level cache.
 _CHUNK_BYTES_CPU = 800_000

@@ -11,8 +11,8 @@ from scipy.stats import chisquare, ks_2samp, kstest
 from torch import Tensor
 from torchvision.transforms import v2
 
-from twofold.images.views.augmentations import AUGMENTATIONS, Augmentation, Blur, Crop, Flip, Grey, Jitter, Solarise
-from twofold.images.views.draw import ORDERS, Drawn, draw, flips, geometry
+from twofold.pixels.views.augmentations import AUGMENTATIONS, Augmentation, Blur, Crop, Flip, Grey, Jitter, Solarise
+from twofold.pixels.views.draw import ORDERS, Drawn, draw, flips, geometry
 
 MANY = torch.arange(3000)
 

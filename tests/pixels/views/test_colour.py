@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from twofold.images.views import colour
-from twofold.images.views.apply import floats
-from twofold.images.views.augmentations import Augmentation, Crop, Jitter
-from twofold.images.views.draw import ORDERS, draw
+from twofold.pixels.views import colour
+from twofold.pixels.views.apply import floats
+from twofold.pixels.views.augmentations import Augmentation, Crop, Jitter
+from twofold.pixels.views.draw import ORDERS, draw
 
 from .pictures import square
 

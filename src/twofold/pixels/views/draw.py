@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from twofold.images.views.augmentations import (
+from twofold.pixels.views.augmentations import (
     Augmentation,
     Blur,
     Clip,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from twofold.images.batch import ImageBatch
-from twofold.images.views.augmentations import (
+from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views.augmentations import (
     Augmentation,
     Blur,
     Clip,
@@ -23,8 +23,8 @@ from twofold.images.views.augmentations import (
     Solarise,
     Statistics,
 )
-from twofold.images.views.blur import kernel_size
-from twofold.images.views.draw import ORDERS, Drawn, Draws, draw, side_of
+from twofold.pixels.views.blur import kernel_size
+from twofold.pixels.views.draw import ORDERS, Drawn, Draws, draw, side_of
 
 
 def reference_views(

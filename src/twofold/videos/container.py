@@ -1,0 +1,60 @@
+"""One file opened by PyAV, and the video stream in it that is meant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from twofold.errors import UserError, clause
+from twofold.pixels.reading.failure import DecodeError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+
+def av() -> Any:
+    """The module PyAV. Raises UserError, with how to install it, where it is missing or too old.
+
+    Of PyAV 14 (FFmpeg 7.1.0) the HEVC decoder can lock up for ever.
+    """
+    try:
+        import av as found
+    except ImportError as error:
+        raise UserError("Videos need the extra: pip install 'twofold[video]'.") from error
+    if int(found.__version__.partition(".")[0]) < 15:
+        raise UserError(f"PyAV {found.__version__} can hang on HEVC: pip install 'av>=15'.")
+    found.logging.set_level(None)
+    return found
+
+
+@contextmanager
+def opened(file: str | BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A file and the stream in it that is the video, with one decoding thread; closed at the end of the block.
+
+    Several threads of libavcodec give wrong motion vectors, and with one process a core there is nothing to gain.
+    Raises DecodeError where it cannot be opened or holds no video.
+    """
+    module = av()
+    try:
+        container = module.open(file, metadata_errors="ignore")
+    except (module.FFmpegError, OSError, ValueError, EOFError) as error:
+        raise DecodeError(f"no video that can be opened ({clause(error)})") from error
+    try:
+        stream = _meant(container)
+        stream.codec_context.thread_count = 1
+        stream.codec_context.thread_type = "NONE"
+        yield container, stream
+    finally:
+        container.close()
+
+
+def _meant(container: InputContainer) -> VideoStream:
+    """The default one of the streams that are films and not cover pictures, else the first."""
+    module = sys.modules["av"]
+    films = [s for s in container.streams.video if not s.disposition & module.stream.Disposition.attached_pic]
+    if not films:
+        raise DecodeError("a cover picture and no video" if container.streams.video else "no video in it")
+    return next((s for s in films if s.disposition & module.stream.Disposition.default), films[0])

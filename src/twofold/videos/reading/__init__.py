@@ -1,0 +1,1 @@
+"""From files of videos to clips."""
