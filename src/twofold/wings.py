@@ -20,7 +20,7 @@ def catalog() -> Catalog:
     """Everything that has a name, of all wings."""
     systems: dict[str, System] = dict(SYSTEMS)
     recipes = {name: {w.kind: w.recipes[name] for w in WINGS if name in w.recipes} for name in SYSTEMS}
-    additions = {name: Addition(path) for name, path in ADDITIONS.items()}
+    additions = dict(ADDITIONS)
     for wing in WINGS:
         systems |= wing.systems
         recipes |= {name: {wing.kind: system.recipes} for name, system in wing.systems.items()}

@@ -9,7 +9,7 @@ from small import Flat, tensors
 from torch.testing import assert_close
 
 from twofold.methods.moco import MoCo
-from twofold.nets.batch_norm import SplitBatchNorm2d, deinterleave, interleave
+from twofold.nets.batch_norm import SplitBatchNorm, deinterleave, interleave
 from twofold.objectives.contrastive import info_nce
 from twofold.seam import Progress, Views
 
@@ -96,7 +96,7 @@ def test_split_batch_norm(golden):
     file = golden("images_moco")
     x = torch.as_tensor(file["sbn_x"])
     settings = {"eps": float(file["sbn_eps"]), "momentum": float(file["sbn_momentum"])}
-    layer = SplitBatchNorm2d(x.shape[1], int(file["sbn_splits"]), **settings).double()
+    layer = SplitBatchNorm(x.shape[1], int(file["sbn_splits"]), **settings).double()
     with torch.no_grad():
         layer.weight.copy_(torch.as_tensor(file["sbn_w"]))
         layer.bias.copy_(torch.as_tensor(file["sbn_b"]))

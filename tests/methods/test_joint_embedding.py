@@ -31,7 +31,7 @@ class Everything(Addition):
         self.twin = method.twin(self.head)
         self.calls.append("join")
 
-    def show(self, shown, progress):
+    def show(self, shown, views, progress):
         return [x + 1 for x in shown]
 
     def negatives(self, record, student_rows, teacher_rows):

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from twofold.nets.batch_norm import GlobalBatchNorm, SplitBatchNorm2d, deinterleave, interleave, split, synchronise
+from twofold.nets.batch_norm import GlobalBatchNorm, SplitBatchNorm, deinterleave, interleave, split, synchronise
 
 
 def test_split_batch_norm_is_one_batch_norm_a_group():
     torch.manual_seed(0)
     x = torch.randn(8, 3, 2, 2, dtype=torch.float64, requires_grad=True)
-    layer = SplitBatchNorm2d(3, 4).double()
+    layer = SplitBatchNorm(3, 4).double()
     y = layer(x)
     for part, made in zip(x.chunk(4), y.chunk(4), strict=True):
         mean, var = part.mean((0, 2, 3), keepdim=True), part.var((0, 2, 3), unbiased=False, keepdim=True)
@@ -36,7 +36,7 @@ def test_interleaving_puts_row_n_into_part_n_mod_groups():
 
 def test_a_batch_that_the_groups_do_not_divide_is_taken_whole():
     x = torch.randn(7, 3, 2, 2)
-    assert_close(SplitBatchNorm2d(3, 4)(x), nn.BatchNorm2d(3)(x))
+    assert_close(SplitBatchNorm(3, 4)(x), nn.BatchNorm2d(3)(x))
 
 
 def test_replaced_layers_keep_their_very_parameters():
@@ -45,7 +45,7 @@ def test_replaced_layers_keep_their_very_parameters():
     wanted = list(network.parameters())
     state = copy.deepcopy(network.state_dict())
     cut = split(network, 2)
-    assert isinstance(cut[1], SplitBatchNorm2d) and isinstance(cut[2][0], SplitBatchNorm2d)
+    assert isinstance(cut[1], SplitBatchNorm) and isinstance(cut[2][0], SplitBatchNorm)
     assert all(a is b for a, b in zip(cut.parameters(), wanted, strict=True))
     assert not cut[1].weight.requires_grad
     assert all(torch.equal(value, state[key]) for key, value in cut.state_dict().items())

@@ -44,7 +44,8 @@ class System:
     system that needs no particular kind of data stand in each wing. summary: what it does, in one line. suits: when to
     use it. verified: by what, and measured: on what, in a few words. reconstruction: no code was released, and what the
     paper leaves open is decided here. zero_init_residual: the last batch norm of each residual block starts at scale 0,
-    like in the authors' code. page: of docs/methods/, where it is not that of the first system of the same class.
+    like in the authors' code. kinds: the data that its addition needs, any where None. page: of docs/methods/, where it
+    is not that of the first system of the same class.
     """
 
     title: str
@@ -58,6 +59,7 @@ class System:
     measured: str = ""
     reconstruction: bool = False
     zero_init_residual: bool = False
+    kinds: tuple[str, ...] | None = None
     page: str = ""
 
 

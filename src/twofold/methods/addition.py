@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from twofold.methods.record import Pass
-from twofold.seam import Part, Progress, Situation, Term
+from twofold.seam import Part, Progress, Situation, Term, Views
 
 if TYPE_CHECKING:
     from twofold.methods.joint_embedding import JointEmbedding
@@ -19,10 +19,12 @@ class Addition(nn.Module, Part):
 
     extra_views: how many views it asks for beyond those that are compared; they start at `first_extra_view`.
     runs_network: whether its terms call `record.look` or `record.teach` (a batch cannot be accumulated in parts then).
-    weight: of its term, where it has one; too high a weight is named among the causes of a collapse.
+    over_pretext: whether it makes sense over a task that compares no views. weight: of its term, where it has one; too
+    high a weight is named among the causes of a collapse.
     """
 
     runs_network = False
+    over_pretext = False
     extra_views = 0
     first_extra_view = 0
     weight = 0.0
@@ -30,8 +32,8 @@ class Addition(nn.Module, Part):
     def join(self, method: JointEmbedding) -> None:
         """See the method once, at construction; refuse a base that makes no sense with a UserError that says why."""
 
-    def show(self, shown: list[Tensor], progress: Progress) -> list[Tensor]:
-        """Change what the student sees: V tensors in, V tensors out."""
+    def show(self, shown: list[Tensor], views: Views, progress: Progress) -> list[Tensor]:
+        """Change what the student sees: V tensors in, V tensors out. views: as they were made."""
         return shown
 
     def negatives(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor) -> Tensor | None:

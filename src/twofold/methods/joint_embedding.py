@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from twofold.errors import UserError
 from twofold.methods.addition import Addition
 from twofold.methods.record import Branch, Look, Pass
 from twofold.nets.twin import follow, twin_of
@@ -26,14 +27,16 @@ class JointEmbedding(Method):
     teacher_kind: the teacher is the "student" itself, the student "detached" (its gradient stopped), or a "twin" that
     follows the student as an exponential moving average. contrast: where the negatives come from: none, the student's
     views of the batch, the teacher's keys of the batch, or a queue. directions: pairs (student view, teacher view) that
-    are compared. dim: width of the rows that are compared. temperature: of the softmax over cosines, where the base has
-    one; additions take it over.
+    are compared; none in a pretext task, which only additions that say so (`Addition.over_pretext`) are laid over. dim:
+    width of the rows that are compared. temperature: of the softmax over cosines, where the base has one; additions
+    take it over. takes_negatives: whether `compare` takes further negatives of each row.
     """
 
     teacher_kind: Literal["student", "detached", "twin"] = "student"
     contrast: Literal["none", "batch", "keys", "queue"] = "none"
     directions: Sequence[tuple[int, int]] = ((0, 1), (1, 0))
     temperature: float = 0.2
+    takes_negatives = False
     teacher: nn.Module
     dim: int
 
@@ -48,9 +51,12 @@ class JointEmbedding(Method):
         """Let each addition see the finished method; the last line of a base's constructor."""
         count = self.compared_views
         for addition in self.additions:
+            if not self.directions and not addition.over_pretext:
+                own, base = type(addition).__name__, type(self).__name__
+                raise UserError(f"{own} changes how views are compared, and {base} compares none: lay it over moco.")
+            addition.join(self)
             addition.first_extra_view = count
             count += addition.extra_views
-            addition.join(self)
         self.view_count = count
 
     @property
@@ -67,6 +73,11 @@ class JointEmbedding(Method):
     def compared_views(self) -> int:
         """Views that the base compares."""
         return 1 + max(max(pair) for pair in self.directions)
+
+    def seen_by_student(self) -> list[int]:
+        """The views that the student looks at: its own, and the teacher's too where that is the student."""
+        ends = 1 if self.momentum_teacher else 2
+        return sorted({view for pair in self.directions for view in pair[:ends]})
 
     def twin(self, module: nn.Module) -> nn.Module:
         """The teacher's counterpart of a student module: an EMA copy that moves with the teacher, or itself."""
@@ -123,8 +134,8 @@ class JointEmbedding(Method):
         """Run student and teacher: everything of a step that needs the networks."""
         shown, networks = views.tensors, _networks(views.tensors[0].device.type)
         for addition in self.additions:
-            shown = addition.show(shown, progress)
-        student = self.look_at(shown, self._seen_by_student())
+            shown = addition.show(shown, views, progress)
+        student = self.look_at(shown, self.seen_by_student())
         return Pass(
             views,
             shown,
@@ -195,11 +206,6 @@ class JointEmbedding(Method):
             own = "the temperature is too high or there are too few negatives"
         weighted = [addition for addition in self.additions if addition.weight]
         return [own, *(f"the weight of {type(a).__name__} ({a.weight:g}) is too high" for a in weighted)]
-
-    def _seen_by_student(self) -> list[int]:
-        """The views that the student looks at: its own, and the teacher's too where that is the student."""
-        ends = 1 if self.momentum_teacher else 2
-        return sorted({view for pair in self.directions for view in pair[:ends]})
 
     def _taught(self, tensors: Sequence[Tensor], student: dict[int, Look], progress: Progress) -> dict[int, Look]:
         wanted = sorted({j for _, j in self.directions})

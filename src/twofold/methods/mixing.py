@@ -1,4 +1,4 @@
-"""Mixtures of images: blending (mixup, Zhang et al. 2018) and pasting a region (CutMix, Yun et al. 2019)."""
+"""Mixtures of images or clips: blending (mixup, Zhang et al. 2018) and pasting a region (CutMix, Yun et al. 2019)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch import Tensor
 
 
 def blend(images: Tensor, others: Tensor, ratio: Tensor) -> Tensor:
-    """ratio * images + (1 - ratio) * others. images, others: (B, C, H, W); ratio: (B,), or (1,) for all."""
-    return torch.lerp(others, images, ratio.to(images)[:, None, None, None])
+    """ratio * images + (1 - ratio) * others. images, others: (B, C, H, W), or clips (B, C, T, H, W); ratio: (B,), or
+    (1,) for all."""
+    return torch.lerp(others, images, ratio.to(images).view(-1, *[1] * (images.ndim - 1)))
 
 
 def region(sides: Sequence[int], ratio: Tensor, centre: Tensor) -> Tensor:
@@ -27,11 +28,13 @@ def region(sides: Sequence[int], ratio: Tensor, centre: Tensor) -> Tensor:
 
 
 def paste(images: Tensor, others: Tensor, boxes: Tensor) -> Tensor:
-    """The images (B, C, H, W) with their boxes taken from the others. boxes: int64 (B, 4), or (1, 4) for all."""
+    """The images (B, C, H, W), or clips (B, C, T, H, W) in all frames, with their boxes taken from the others. boxes:
+    int64 (B, 4), or (1, 4) for all."""
     top, left, bottom, right = boxes.to(images.device)[:, :, None].unbind(1)
-    rows, columns = (torch.arange(side, device=images.device) for side in images.shape[2:])
+    rows, columns = (torch.arange(side, device=images.device) for side in images.shape[-2:])
     down, across = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
-    return torch.where(down[:, None, :, None] & across[:, None, None, :], others, images)
+    inside = down[:, :, None] & across[:, None, :]
+    return torch.where(inside.view(len(boxes), *[1] * (images.ndim - 3), *images.shape[-2:]), others, images)
 
 
 def own_share(boxes: Tensor, sides: Sequence[int]) -> Tensor:

@@ -87,8 +87,8 @@ class MixSiam(Addition):
         ratio = beta(drawn[:, 0], self.alpha) if self.ratio is None else torch.full_like(drawn[:, 0], self.ratio)
         if self.mixture == "mixup":
             return blend(first, second, ratio)
-        sides = torch.tensor(first.shape[2:], device=drawn.device)
-        return paste(first, second, region(first.shape[2:], ratio, (drawn[:, 1:] * sides).long()))
+        sides = torch.tensor(first.shape[-2:], device=drawn.device)
+        return paste(first, second, region(first.shape[-2:], ratio, (drawn[:, 1:] * sides).long()))
 
     def maximum(self, record: Pass) -> Tensor:
         """The target rows (B, D): the larger of both views' values, channel by channel."""

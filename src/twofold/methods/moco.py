@@ -42,6 +42,7 @@ class MoCo(JointEmbedding):
     batch_norm = "local"
     contrast = "queue"
     teacher_kind = "twin"
+    takes_negatives = True
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class MoCoV3(JointEmbedding):
 
     contrast = "keys"
     teacher_kind = "twin"
+    takes_negatives = True
 
     def __init__(
         self,

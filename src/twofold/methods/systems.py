@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twofold.catalog.composition import Addition
 from twofold.catalog.wing import System
 
 _MOCO, _WMSE = "twofold.methods.moco:MoCo", "twofold.methods.wmse:WMSE"
@@ -189,6 +190,7 @@ SYSTEMS = {
         "Dense Contrastive Learning for Self-Supervised Visual Pre-Training, CVPR 2021, arXiv 2011.09157",
         _MOCO,
         additions=("twofold.methods.densecl:DenseCL",),
+        kinds=("images",),
         summary="each cell of the map picks the other view's most similar cell against a second queue",
         suits="backbones for detection and segmentation, from images of any kind",
         verified="official steps with matches, queues and gradients (golden), naive loop, two ranks, exact resume",
@@ -199,6 +201,7 @@ SYSTEMS = {
         "Spatially Consistent Representation Learning, CVPR 2021, arXiv 2103.06122",
         "twofold.methods.byol:BYOL",
         additions=("twofold.methods.scrl:SCRL",),
+        kinds=("images",),
         summary="boxes that cover the same part of an image in both views predict each other",
         suits="backbones for detection; views of 96 px and more",
         verified="official boxes by replayed draws, RoIAlign, heads, loss, schedule (golden), two ranks, exact resume",
@@ -209,6 +212,7 @@ SYSTEMS = {
         "Dense Semantic Contrast for Self-Supervised Visual Representation Learning, ACM MM 2021, arXiv 2109.07756",
         _MOCO,
         additions=("twofold.methods.dsc:DSC",),
+        kinds=("images",),
         summary="DenseCL with several neighbours a cell, and classes of cells across the batch (a reconstruction)",
         suits="trials beside DenseCL",
         verified="reconstruction: DenseCL's golden steps as its special case, naive loops, two ranks, exact resume; "
@@ -219,4 +223,4 @@ SYSTEMS = {
 }
 
 # What may be laid over another base is entered as a system: over the base that it has where it is named alone.
-ADDITIONS = {name: system.additions[-1] for name, system in SYSTEMS.items() if system.additions}
+ADDITIONS = {name: Addition(system.additions[-1], system.kinds) for name, system in SYSTEMS.items() if system.additions}

@@ -83,7 +83,7 @@ class UnMix(Addition):
         share_of_own = torch.tensor([ratio], dtype=torch.float64)
         if blended:
             return blend(images, mirror(images), share_of_own), ratio
-        sides = images.shape[2:]
+        sides = images.shape[-2:]
         centre = [draw.randrange(side) for side in sides]
         box = region(sides, share_of_own, torch.tensor([centre]))
         return paste(images, mirror(images), box), own_share(box, sides).item()

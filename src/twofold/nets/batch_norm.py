@@ -21,7 +21,7 @@ def deinterleave(rows: Tensor, groups: int) -> Tensor:
     return rows.unflatten(0, (groups, -1)).transpose(0, 1).flatten(0, 1)
 
 
-class SplitBatchNorm2d(nn.BatchNorm2d):
+class SplitBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm whose batch is cut into groups with statistics of their own (what MoCo does on one device).
 
     The groups are contiguous parts of the batch, which costs nothing; `interleave` before the network makes them the
@@ -36,6 +36,10 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
     def __init__(self, features: int, groups: int, *, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
         super().__init__(features, eps=eps, momentum=momentum)
         self.groups = groups
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        if x.dim() < 4:
+            raise ValueError(f"expected maps, of 4 dimensions or more, got {x.dim()}")
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or len(x) % self.groups or len(x) == self.groups:
@@ -105,12 +109,12 @@ def replace_batch_norm(module: nn.Module, make: Callable[[nn.Module], nn.Module 
 
 
 def split(module: nn.Module, groups: int) -> nn.Module:
-    """Every 2-D batch norm of the module with its batch cut into `groups`."""
+    """Every batch norm of maps in the module with its batch cut into `groups`."""
 
     def make(layer: nn.Module) -> nn.Module | None:
-        if not isinstance(layer, nn.BatchNorm2d):
+        if not isinstance(layer, (nn.BatchNorm2d, nn.BatchNorm3d)):
             return None
-        return SplitBatchNorm2d(layer.num_features, groups, eps=layer.eps, momentum=layer.momentum)
+        return SplitBatchNorm(layer.num_features, groups, eps=layer.eps, momentum=layer.momentum)
 
     return replace_batch_norm(module, make)
 
@@ -119,7 +123,7 @@ def synchronise(module: nn.Module) -> nn.Module:
     """Every plain batch norm of the module over the batches of all processes."""
 
     def make(layer: nn.Module) -> nn.Module | None:
-        if not isinstance(layer, _PLAIN) or isinstance(layer, SplitBatchNorm2d):
+        if not isinstance(layer, _PLAIN) or isinstance(layer, SplitBatchNorm):
             return None
         kind = nn.SyncBatchNorm if next(layer.buffers()).is_cuda else GlobalBatchNorm
         return kind(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=layer.affine)

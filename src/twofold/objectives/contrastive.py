@@ -121,6 +121,11 @@ def mix_rows(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     return F.normalize(weight * first + (1 - weight) * second, dim=2)
 
 
+def triplet(queries: Tensor, keys: Tensor, negatives: Tensor, margin: float) -> Tensor:
+    """max(0, |q - k| - |q - n| + margin) of each row, Euclidean distances: (B, D) three times -> (B,)."""
+    return F.triplet_margin_loss(queries, keys, negatives, margin=margin, reduction="none")
+
+
 def uniformity(rows: Tensor) -> Tensor:
     """log of the mean over pairs of exp(-2 ||z - z'||^2) of unit rows (B, D): lower is more uniform.
 

@@ -1,0 +1,1 @@
+"""Systems that learn from clips alone."""
