@@ -85,7 +85,10 @@ def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pretrain", "restore", "x.nums", "--image-size", "32"], "--image-size belongs to images, and restore learns"),
+        (
+            ["pretrain", "restore", "x.nums", "--image-size", "32"],
+            "--image-size belongs to images and videos, and",
+        ),
         (["pretrain", "moco", "photos", "--scale", "unit"], "--scale belongs to numbers, and moco learns from images"),
         (["pretrain", "restore", "x.nums", "--noise", "0"], "--noise must be above 0"),
         (["pretrain", "restore", "x.nums", "--scale", "uni"], "--scale takes one of none, unit, not 'uni'"),
@@ -112,8 +115,8 @@ def test_a_run_goes_on_where_it_stopped_and_has_a_page(method, numbers, tmp_path
         sys.executable, "-c",
         "import os, signal, sys; from twofold import wings; from tests.toy.wing import WING;"
         "wings.WINGS += (WING,); from tests.toy import data; stream = data.Numbers.stream\n"
-        "def cut(self, batches):\n"
-        "    for step, batch in enumerate(stream(self, batches)):\n"
+        "def cut(self, batches, epochs=()):\n"
+        "    for step, batch in enumerate(stream(self, batches, epochs)):\n"
         "        if step == 7: os.kill(os.getpid(), signal.SIGKILL)\n"
         "        yield batch\n"
         "data.Numbers.stream = cut; from twofold.cli import main; main(sys.argv[1:])",

@@ -52,6 +52,9 @@ TINY: dict[str, dict[str, Any]] = {
     "DenseCL": {},
     "SCRL": {"boxes": 3},
     "DSC": {"neighbours": 2, "classes": 5, "warmup": 0.0},
+    "Triplet": {"dim": 6},
+    "Rotation": {},
+    "BE": {},
     "LightGCN": {"dim": 5},
     "SGL": {"dim": 5, "layers": 2, "negatives": "full"},
     "Popularity": {},
@@ -72,6 +75,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "supcon": {"variant": "km-supcon", "grid": 3},
         "own": {"own_neighbours": 2},
     },
+    "be": {"clip": {"draw": "clip", "other_time": False}},
     "sgl": {
         "batch": {"negatives": "batch", "augmentation": "nd"},
         "merge": {"negatives": "merge", "augmentation": "rw"},
@@ -134,6 +138,24 @@ class Net(nn.Module):
         return Features(features, features.mean((2, 3)))
 
 
+class ClipNet(Net):
+    """The same over clips: 3x3x3 kernels, a cell for every second pixel of every frame."""
+
+    def __init__(self, norm: bool = True) -> None:
+        super().__init__(norm)
+        for at in (0, 3):
+            flat = self.layers[at]
+            self.layers[at] = nn.Conv3d(
+                flat.in_channels, flat.out_channels, 3, (1, *flat.stride), 1, bias=flat.bias is not None
+            )
+            if norm:
+                self.layers[at + 1] = nn.BatchNorm3d(flat.out_channels)
+
+    def forward(self, x: torch.Tensor) -> Features:
+        features = self.layers(x)
+        return Features(features, features.mean((2, 3, 4)))
+
+
 def cut(index: torch.Tensor, view: int, side: int) -> Geometry:
     """Where a view lies in pictures of side x side pixels: a random box of at least two thirds of a side."""
     numbers = uniforms(index, 5, 0, "cut", view)
@@ -144,20 +166,38 @@ def cut(index: torch.Tensor, view: int, side: int) -> Geometry:
     )
 
 
+def kind_of(name: str) -> str:
+    """The data on which a method of the catalog is tried: images, as far as it learns from them."""
+    plain = re.sub(r"\[\w+\]", "", name)
+    kinds = wings.composed(plain).kinds
+    return "images" if "images" in kinds else kinds[0]
+
+
+def net_for(kind: str, norm: bool = True) -> Net:
+    """The tiny network for images or for clips."""
+    return (ClipNet if kind == "videos" else Net)(norm)
+
+
+def additions_on(kind: str) -> list[str]:
+    """The additions that learn from a kind of data."""
+    return [name for name, known in CATALOG.additions.items() if known.kinds is None or kind in known.kinds]
+
+
 @functools.cache
-def refused(base: str, addition: str) -> str:
-    """Why a base does not take an addition, or nothing where it does."""
+def refused(base: str, addition: str, kind: str) -> str:
+    """Why a base does not take an addition on a kind of data, or nothing where it does."""
     try:
-        make(f"{base}+{addition}", Net())
+        make(f"{base}+{addition}", net_for(kind))
     except UserError as error:
         return str(error)
     return ""
 
 
-def together(base: str, *, running_networks: bool = True) -> str:
+def together(base: str, *, kind: str | None = None, running_networks: bool = True) -> str:
     """The base with all additions that go over it; without those that run networks in their terms, where asked."""
-    chosen = [a for a in ADDITIONS if running_networks or not load(ADDITIONS[a]).runs_network]
-    return "+".join([base, *(a for a in chosen if not refused(base, a))])
+    kind = kind or kind_of(base)
+    chosen = [a for a in additions_on(kind) if running_networks or not load(ADDITIONS[a]).runs_network]
+    return "+".join([base, *(a for a in chosen if not refused(base, a, kind))])
 
 
 def variants(names: Sequence[str]) -> list[str]:
@@ -168,4 +208,5 @@ def variants(names: Sequence[str]) -> list[str]:
 JOINT = [name for name, system in SYSTEMS.items() if issubclass(load(system.base), JointEmbedding)]
 BASES = [name for name in JOINT if not SYSTEMS[name].additions]
 TRAINED = [name for name in SYSTEMS if first_recipe(name).plan]
+ON_CLIPS = [name for name in BASES if "videos" in CATALOG.recipes[name]]
 ON_INTERACTIONS = [name for name in TRAINED if "interactions" in CATALOG.recipes[name]]

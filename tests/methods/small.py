@@ -41,10 +41,10 @@ class Smooth(Tiny):
         return Features(features, features.mean((2, 3)))
 
 
-def views_of(count: int, batch: int = 8, seed: int = 0) -> Views:
-    """Views of noise, each (batch, 3, 6, 6), as if cut from pictures of 12 x 12 pixels."""
+def views_of(count: int, batch: int = 8, seed: int = 0, frames: int = 0) -> Views:
+    """Views of noise, each (batch, 3, 6, 6), as if cut from 12 x 12 pixels; clips where there are frames."""
     drawn = torch.Generator().manual_seed(seed)
-    tensors = [torch.randn(batch, 3, 6, 6, generator=drawn) for _ in range(count)]
+    tensors = [torch.randn(batch, 3, *[frames] * (frames > 0), 6, 6, generator=drawn) for _ in range(count)]
     return Views(tensors, [cut(torch.arange(batch), view, 12) for view in range(count)], torch.arange(batch))
 
 

@@ -21,9 +21,9 @@ from twofold.training.loop import train
 from twofold.training.outcome import Outcome
 from twofold.training.plan import Plan
 
-from ..tiny import Net, cut, make
+from ..tiny import cut, kind_of, make, net_for
 
-IMAGES, SIZE = 40, 8
+IMAGES, SIZE, FRAMES = 40, 8, 4
 
 
 class Pictures:
@@ -42,12 +42,14 @@ class Pictures:
             yield ImageBatch(index, self.pixels[index], torch.full((len(index), 2), SIZE))
 
 
-def two_views(batch: ImageBatch, epoch: int, count: int = 2) -> Views:
-    """Each view: its own brightness and contrast for every image, a function of (epoch, index, view)."""
+def two_views(batch: ImageBatch, epoch: int, count: int = 2, kind: str = "images") -> Views:
+    """Each view: its own brightness and contrast for every image, a function of (epoch, index, view). Of videos it is
+    a clip, in which the image moves to the right."""
     tensors = []
     for view in range(count):
         drawn = uniforms(batch.index, 2, 0, "view", epoch, view)[:, :, None, None, None]
-        tensors.append((batch.pixels / 255 - 0.5) * (0.5 + drawn[:, 0]) + drawn[:, 1])
+        shown = (batch.pixels / 255 - 0.5) * (0.5 + drawn[:, 0]) + drawn[:, 1]
+        tensors.append(torch.stack([shown.roll(frame, 3) for frame in range(FRAMES)], 2) if kind == "videos" else shown)
     return Views(tensors, [cut(batch.index, view, SIZE) for view in range(count)], batch.index)
 
 
@@ -64,7 +66,7 @@ def without_norm(module: nn.Module) -> nn.Module:
 def make_method(name: str, norm: bool = True) -> JointEmbedding:
     """A method of the catalog or a composition ("moco[shuffle]+co2"), tiny, from seed 0, with or without batch norm."""
     torch.manual_seed(0)
-    method = make(name, Net(norm))
+    method = make(name, net_for(kind_of(name), norm))
     if not norm:
         pairs = [(without_norm(a), without_norm(b)) for a, b in method.pairs]
         method = without_norm(method)
@@ -98,7 +100,7 @@ def run_training(
     fabric.launch()
     run = RunFolder.open(folder, {"method": name, **vars(plan)}, writer=fabric.is_global_zero)
     try:
-        views = partial(two_views, count=method.view_count)
+        views = partial(two_views, count=method.view_count, kind=kind_of(name))
         return method, train(method, images or Pictures(), views, plan, run, fabric)
     finally:
         run.close()

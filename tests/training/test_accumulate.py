@@ -17,7 +17,7 @@ from twofold.pixels.batch import ImageBatch
 from twofold.seam import Progress, Term
 from twofold.training.accumulate import accumulate, check_accumulation
 
-from ..tiny import BASES, Net, together, variants
+from ..tiny import BASES, Net, kind_of, together, variants
 from .small import Pictures, make_method, two_views, without_norm
 
 NOW = Progress(3, 10, seed=5)
@@ -25,10 +25,10 @@ ALONE = [*BASES, *variants(BASES)]
 NAMES = list(dict.fromkeys([*ALONE, *(together(base, running_networks=False) for base in BASES)]))
 
 
-def views(count: int = 12):
+def views(count: int = 12, kind: str = "images"):
     pictures = Pictures()
     index = torch.arange(count)
-    made = two_views(ImageBatch(index, pictures.pixels[:count], torch.zeros(count, 2)), 0, 4)
+    made = two_views(ImageBatch(index, pictures.pixels[:count], torch.zeros(count, 2)), 0, 4, kind)
     made.tensors = [t.double() for t in made.tensors]
     return made
 
@@ -56,9 +56,9 @@ def test_equals_the_whole_batch(name, parts):
     whole, split = (make_method(name, norm=False).double() for _ in range(2))
     for method in (whole, split):
         method.before_step(NOW)
-    plain = whole(views(), NOW)
+    plain = whole(views(kind=kind_of(name)), NOW)
     plain.total.backward()
-    joined = in_parts(split, views(), parts)
+    joined = in_parts(split, views(kind=kind_of(name)), parts)
     for method in (whole, split):
         method.after_step(NOW)
     assert_close(joined.total, plain.total, rtol=0, atol=1e-12)

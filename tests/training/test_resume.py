@@ -20,7 +20,7 @@ from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.folder import RunFolder
 from twofold.runs.metrics import is_time
 
-from ..tiny import BASES, together, variants
+from ..tiny import BASES, ON_CLIPS, together, variants
 from .small import run_training
 
 PLANS: list[dict[str, Any]] = [
@@ -30,7 +30,7 @@ PLANS: list[dict[str, Any]] = [
     {"optimizer": "lars", "lr": 0.5, "warmup_epochs": 1},
     {"optimizer": "adamw", "lr": 1e-3, "precision": "bf16"},
 ]
-NAMES = [together(base) for base in BASES]
+NAMES = [*map(together, BASES), *(together(base, kind="videos") for base in ON_CLIPS)]
 CASES = {name: PLANS[i % len(PLANS)] for i, name in enumerate(NAMES)}
 CASES |= {name: PLANS[i % len(PLANS)] | {"accumulate": 2} for i, name in enumerate(variants(BASES))}
 KILLED = [*NAMES[1:3], *variants(BASES)[:2]]

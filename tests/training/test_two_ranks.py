@@ -20,14 +20,15 @@ from twofold.training.distribution import make_fabric, make_ready
 from twofold.training.optimizer import build_optimizer
 from twofold.training.step import Gradients
 
-from ..tiny import BASES, JOINT, SYSTEMS, together, variants
+from ..tiny import BASES, JOINT, ON_CLIPS, SYSTEMS, kind_of, together, variants
 from .small import Pictures, make_method, make_plan, run_training, two_views
 
 WORLD, BATCH = 2, 16
 NOW = Progress(3, 10, seed=5)
 # case: name of the method, whether its networks have batch norm, parts of the batch
 CASES: dict[str, tuple[str, bool, int]] = {}
-for name in [*JOINT, *variants(JOINT), *map(together, BASES)]:
+ON_VIDEOS = [together(base, kind="videos") for base in ON_CLIPS]
+for name in [*JOINT, *variants(JOINT), *map(together, BASES), *ON_VIDEOS]:
     CASES[name] = (name, load(SYSTEMS[re.split(r"[+\[]", name)[0]].base).batch_norm == "global", 1)
 for name in [*BASES, *variants(BASES), *(together(base, running_networks=False) for base in BASES)]:
     CASES[f"{name} in parts"] = (name, False, 2)
@@ -44,7 +45,8 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     gradients = Gradients(method, build_optimizer(method, plan), plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
-    views = two_views(ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2)), 0, method.view_count)
+    batch = ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2))
+    views = two_views(batch, 0, method.view_count, kind_of(name))
     views.tensors = [t.double() for t in views.tensors]
     method.before_step(NOW)
     losses = gradients(views, NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from twofold.catalog.looking import IMAGES, VIDEOS, shows
 from twofold.catalog.wing import Verb, Wing
 from twofold.images import options
 from twofold.images.systems import RECIPES
@@ -17,7 +18,9 @@ LABELS = (".json", ".yaml", ".yml")
 
 def recognises(data: str) -> bool:
     """A file of images or of their labels, or a folder of images or of further folders; also a name without an
-    ending."""
+    ending. Not where videos are seen and no images."""
+    if shows(data, VIDEOS) and not shows(data, IMAGES):
+        return False
     if os.path.isdir(data):
         with os.scandir(data) as entries:
             return any(entry.is_dir() or entry.name.lower().endswith(IN_FOLDERS) for entry in entries)

@@ -52,8 +52,8 @@ class JointEmbedding(Method):
         count = self.compared_views
         for addition in self.additions:
             if not self.directions and not addition.over_pretext:
-                own, base = type(addition).__name__, type(self).__name__
-                raise UserError(f"{own} changes how views are compared, and {base} compares none: lay it over moco.")
+                base = type(self).__name__
+                raise UserError(f"{base} compares no views, which this addition is about: lay it over moco.")
             addition.join(self)
             addition.first_extra_view = count
             count += addition.extra_views

@@ -1,0 +1,50 @@
+"""A first look at a path, by names alone: what endings the files have that lie in a folder, a tar or a list."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from itertools import islice
+
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+VIDEOS = (
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mpe", ".ts", ".mts", ".m2ts", ".wmv", ".flv"),
+    *(".3gp", ".3g2", ".ogv", ".vob", ".asf", ".mxf", ".divx", ".h264", ".264", ".hevc", ".h265", ".y4m"),
+)
+TARS = (".tar", ".tar.gz", ".tgz")
+LISTS = (".csv", ".tsv", ".txt", ".lst", ".list")
+DEPTH, MOST, BYTES = 4, 200, 1 << 16
+NAME = re.compile(r"\.[a-z0-9]{2,5}(?![a-z0-9])")
+
+
+def shows(data: str, endings: tuple[str, ...]) -> bool:
+    """Whether one of the first names in a folder, tar or list, or the path itself, has one of these endings."""
+    return any(name.lower().endswith(endings) for name in islice(_names(data), MOST))
+
+
+def _names(data: str) -> Iterator[str]:
+    try:
+        if os.path.isdir(data):
+            yield from _below(data, DEPTH)
+        elif data.lower().endswith(TARS) and os.path.isfile(data):
+            with tarfile.open(data) as archive:
+                yield from (member.name for member in archive if member.isfile())
+        elif data.lower().endswith(LISTS) and os.path.isfile(data):
+            with open(data, "rb") as file:
+                yield from NAME.findall(file.read(BYTES).decode("utf-8", "replace").lower())
+        else:
+            yield data
+    except (OSError, ValueError, tarfile.TarError, EOFError):
+        return
+
+
+def _below(folder: str, depth: int) -> Iterator[str]:
+    """Files of a folder before those of the folders in it, so that one large folder does not hide the others."""
+    with os.scandir(folder) as found:
+        entries = list(islice((entry for entry in found if not entry.name.startswith(".")), MOST))
+    yield from (entry.name for entry in entries if not entry.is_dir())
+    if depth > 1:
+        for entry in (entry for entry in entries if entry.is_dir()):
+            yield from _below(entry.path, depth - 1)

@@ -1,0 +1,143 @@
+"""The options of each verb for videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from twofold.catalog import options
+from twofold.catalog.options import Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Options):
+    """Options of reading videos"""
+
+    part: str | None = option(None)
+    """Of data in parts: train, valid, test, all, or none where folders of such names are classes; by what it is read
+    for where not given."""
+    class_level: int | None = option(None, least=0)
+    """The folder in a video's path that is its class, 1 for the outermost, 0 for no labels; recognised where not
+    given."""
+    fold: int | None = option(None, least=0)
+    """Of data in folds, the one to test on; what learns learns from the others."""
+    videos: str | None = option(None, path=True)
+    """The folder of the videos that a list names, where it is not beside the list."""
+    classes: str | None = option(None, path=True)
+    """A file of class names (classInd.txt, or one a line), where it is not beside a list."""
+    fps: float | None = option(None, above=0)
+    """Frames a second, to which each video is thinned or stretched by its time stamps before strides; as they are where
+    not given."""
+    workers: int | None = option(None, least=0, harmless=True, takes=1 << 20)
+    """Threads that decode; by the usable cores where not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips(Options):
+    """Options of cutting clips"""
+
+    frames: int | None = option(None, least=1, most=None)
+    """Frames of a clip; the recipe's where not given, that of pretraining where a model is measured."""
+    stride: int | None = option(None, least=1)
+    """Frames from one of a clip to the next; the recipe's where not given, that of pretraining where a model is
+    measured."""
+    image_size: int | None = option(None, least=8)
+    """Side of the views in pixels; by the recipe and the data where not given, that of pretraining where a model is
+    measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust(Options):
+    """Options of opening what somebody wrote"""
+
+    trust: bool = option(False)
+    """Import the network's own module that the file names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(options.Pretrain, options.Network, Clips, Reading):
+    """Options of training on videos"""
+
+    backbone: str = option("auto")
+    """r3d18, r2plus1d18, c3d, s3d and others of docs/videos/backbones.md, frames:resnet18 for a network of single
+    frames, torchvision:NAME, or module:callable of your own."""
+    stem: Literal["auto", "small", "large"] = option("auto")
+    """The first layers of r3d18: 3x7x7 without pooling (small), or 7x7x7 with (large)."""
+    weights: str = option("random", path=True)
+    """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on."""
+    views: str = option("auto")
+    """Sampling and augmentation of clips, by name; auto takes the recipe's."""
+    statistics: str = option("imagenet")
+    """Normalisation of the pixels: imagenet, cifar10 or none."""
+    colour: Literal["exact", "linear"] = option("exact")
+    """Colour jitter exactly like torchvision's, or linear (faster, a little different)."""
+    max_unreadable: float = option(0.05, least=0, most=1)
+    """Share of unreadable videos past which the run ends."""
+    knn_every: int | None = option(None, least=0)
+    """Epochs between online kNN evaluations; chosen to cost little where not given, 0 for never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(options.Evaluate, Clips, Reading, Trust):
+    """Options of measuring a backbone of clips"""
+
+    test: str | None = option(None, path=True)
+    """Labelled videos to test on; a fifth of the data, whole sources at a time, where not given."""
+    protocols: str = option("retrieval,linear")
+    """Of retrieval, knn, linear, finetune, background; commas between."""
+    labels: float = option(1.0, above=0, most=1)
+    """Share of the training labels to use, at least one a class."""
+    epochs: int | None = option(None, least=1, seconds=1e-3)
+    """Of finetune; the protocol's where not given."""
+    clips: int = option(10, least=1)
+    """Clips, evenly spaced, whose features or scores are averaged for a video."""
+    average: Literal["softmax", "logits"] = option("softmax")
+    """What of the clips is averaged where a classifier answers."""
+    same_source: bool = option(True)
+    """Let a query be answered by videos of its own source, where sources are known."""
+    seed: int = option(0)
+    """The seed of the split, the probes and the few labels."""
+    batch_size: int = option(32, least=1)
+    """Clips a forward pass."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """auto takes bf16 where the hardware has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(options.Compare, Clips, Reading):
+    """Options of comparing on videos"""
+
+    test: str | None = option(None, path=True)
+    """Labelled videos to test on; a fifth of the data, whole sources at a time, where not given."""
+    protocols: str = option("retrieval,linear")
+    """As for evaluate, commas between."""
+    backbone: str = option("auto")
+    """As for pretrain."""
+    clips: int = option(10, least=1)
+    """As for evaluate."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """auto takes bf16 where the hardware has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embed(options.Embed, Clips, Reading, Trust):
+    """Options of embedding videos"""
+
+    clips: int = option(10, least=1)
+    """Clips of a video, evenly spaced."""
+    each_clip: bool = option(False)
+    """Write a vector for each clip, with its first and last frame, not their mean."""
+    batch_size: int = option(32, least=1)
+    """Clips a forward pass."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """auto takes bf16 where the hardware has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(Trust):
+    """Options of exporting a backbone of clips"""
+
+    format: Literal["safetensors", "torchvision", "onnx"] = option("torchvision")
+    """Which library is to load it: torchvision takes backbones that come from there."""
+    out: str | None = option(None, path=True)
+    """The file; backbone-FORMAT in the run folder, or NAME-FORMAT beside a file NAME, where not given."""

@@ -1,0 +1,133 @@
+"""The videos wing's systems, and what the systems of any kind of data are given for videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from twofold.catalog.wing import Recipe, System, with_settings
+
+_MOCO = "twofold.methods.moco:MoCo"
+_BE = "twofold.videos.methods.be:BE"
+_BE_PAPER = (
+    "Removing the Background by Adding the Background: Towards Background Robust Self-supervised Video Representation "
+    "Learning, CVPR 2021, arXiv 2009.05769"
+)
+
+_SGD = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine"}
+_STEPS = {"optimizer": "sgd", "scaling": "none", "weight_decay": 1e-4, "schedule": "step", "drop": 0.1}
+_MOCO_BE = {"temperature": 0.07, "head": "linear", "momentum": 0.999, "key_bn": "plain"}
+_BE_RECIPES = {
+    "kinetics": Recipe(
+        "be",
+        {**_STEPS, "schedule": "constant", "base_lr": 0.003, "epochs": 50, "batch_size": 64},
+        {**_MOCO_BE, "queue": 65536},
+        "official repository, Kinetics (it drops the rate from epoch 120 on, which 50 do not reach)",
+    ),
+    "ucf101": Recipe(
+        "be",
+        {**_STEPS, "base_lr": 0.003, "milestones": (0.6, 0.8), "epochs": 200, "batch_size": 4},
+        {**_MOCO_BE, "queue": 3569},
+        "official repository, UCF101",
+    ),
+    "small": Recipe(
+        "be-small",
+        {**_SGD, "base_lr": 0.06, "weight_decay": 1e-4, "epochs": 100, "batch_size": 64},
+        {**_MOCO_BE, "momentum": 0.99, "queue": 4096, "temperature": 0.1},
+        "views and head of BE; optimizer, momentum and temperature of MoCo's CIFAR-10 demo (none is published for "
+        "small networks on clips)",
+    ),
+}
+
+_CVRL = "views like CVRL's (2008.03800): SimCLR's, alike in all frames of a clip, two clips of a video at any times"
+_MOCO_RECIPES = {
+    "kinetics": Recipe(
+        "moco-clips",
+        {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {"temperature": 0.1, "head": "mlp", "momentum": 0.999, "queue": 65536},
+        f"MoCo v2's; {_CVRL}",
+    ),
+    "small": Recipe(
+        "moco-clips",
+        {**_SGD, "base_lr": 0.06, "weight_decay": 5e-4, "epochs": 100, "batch_size": 64},
+        {"temperature": 0.1, "head": "linear", "momentum": 0.99, "queue": 4096},
+        f"official CIFAR-10 demo of MoCo; {_CVRL}",
+    ),
+}
+_SIMCLR_RECIPES = {
+    "kinetics": Recipe(
+        "simclr-clips",
+        {**_SGD, "base_lr": 0.32, "weight_decay": 1e-4, "warmup_epochs": 5, "epochs": 200, "batch_size": 512},
+        {"temperature": 0.1, "layers": 2, "hidden": 2048, "dim": 128},
+        "CVRL's optimizer and head (2008.03800, section 4), from memory of the paper, not checked; its views",
+    ),
+    "small": Recipe(
+        "simclr-clips",
+        {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
+         "epochs": 100, "batch_size": 64},
+        {"temperature": 0.5, "layers": 2, "dim": 128},
+        f"simclr's settings for small images with Adam; {_CVRL}",
+    ),
+}  # fmt: skip
+_BYOL_RECIPES = {
+    "kinetics": Recipe(
+        "simclr-clips",
+        {"optimizer": "lars", "scaling": "linear", "schedule": "cosine", "base_lr": 0.3, "weight_decay": 1e-6,
+         "warmup_epochs": 10, "epochs": 200, "batch_size": 256},
+        {"hidden": 4096, "dim": 256, "momentum": 0.99},
+        f"byol's ImageNet settings; {_CVRL}",
+    ),
+    "small": Recipe(
+        "simclr-clips",
+        {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
+         "epochs": 100, "batch_size": 64},
+        {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True},
+        f"byol's settings for small images; {_CVRL}",
+    ),
+}  # fmt: skip
+_CLIP_ALONE = {name: replace(recipe, method={}) for name, recipe in _BE_RECIPES.items()}
+
+
+def _from(recipes: Mapping[str, Recipe], source: str) -> dict[str, Recipe]:
+    """The same recipes with other words about where their values stand."""
+    return {name: replace(recipe, source=source) for name, recipe in recipes.items()}
+
+
+SYSTEMS = {
+    "be": System(
+        "BE on MoCo",
+        _BE_PAPER,
+        _MOCO,
+        additions=(_BE,),
+        recipes=_BE_RECIPES,
+        summary="a frame of the clip laid over all its frames is not to matter: what moves counts, not the background",
+        suits="videos whose background gives the answer away",
+        verified="official mix, step, queue and schedule (golden), two ranks, exact resume",
+    ),
+    "triplet": System(
+        "Triplet loss over clips",
+        _BE_PAPER,
+        "twofold.videos.methods.triplet:Triplet",
+        recipes=_from(_CLIP_ALONE, "be's views and optimizer; the margin of its official triplet loss"),
+        summary="a clip is nearer to its other view than to a clip of another video, by a margin",
+        suits="a base of BE; comparison",
+        verified="official triplets (golden), two ranks, exact resume",
+    ),
+    "rotation": System(
+        "Rotation of clips",
+        "Unsupervised Representation Learning by Predicting Image Rotations, ICLR 2018, arXiv 1803.07728; for clips "
+        "arXiv 1811.11387",
+        "twofold.videos.methods.rotation:Rotation",
+        recipes=_from(_CLIP_ALONE, "be's views and optimizer"),
+        summary="the clip is turned by quarters, and the network says by how many",
+        suits="a base of BE; comparison",
+        verified="by hand, two ranks, exact resume; no golden",
+    ),
+}
+ADDITIONS = {"be": _BE}
+RECIPES: dict[str, Mapping[str, Recipe]] = {
+    "moco": _MOCO_RECIPES,
+    "moco-symmetric": with_settings(_MOCO_RECIPES, symmetric=True),
+    "simclr": _SIMCLR_RECIPES,
+    "byol": _BYOL_RECIPES,
+}
