@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from twofold.errors import UserError, clause
 from twofold.pixels.reading.failure import DecodeError
@@ -30,9 +30,26 @@ def av() -> Any:
     return found
 
 
-@contextmanager
-def opened(file: str | BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A file and the stream in it that is the video, with one decoding thread; closed at the end of the block.
+def failures() -> tuple[type[Exception], ...]:
+    """What PyAV raises of a file that is damaged or breaks off."""
+    return (av().FFmpegError, OSError, ValueError, EOFError)
+
+
+class Opened(NamedTuple):
+    """An open file and the stream in it that is the video. others: further streams of films, cover pictures not."""
+
+    container: InputContainer
+    stream: VideoStream
+    others: int
+
+    @property
+    def codec(self) -> Any:
+        """The decoder of the stream."""
+        return self.stream.codec_context
+
+
+def open_container(file: str | BinaryIO) -> Opened:
+    """Open a file, with one decoding thread; to be closed by the caller.
 
     Several threads of libavcodec give wrong motion vectors, and with one process a core there is nothing to gain.
     Raises DecodeError where it cannot be opened or holds no video.
@@ -40,21 +57,33 @@ def opened(file: str | BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]
     module = av()
     try:
         container = module.open(file, metadata_errors="ignore")
-    except (module.FFmpegError, OSError, ValueError, EOFError) as error:
+    except failures() as error:
         raise DecodeError(f"no video that can be opened ({clause(error)})") from error
     try:
-        stream = _meant(container)
+        stream, others = _meant(container)
         stream.codec_context.thread_count = 1
         stream.codec_context.thread_type = "NONE"
-        yield container, stream
-    finally:
+    except DecodeError:
         container.close()
+        raise
+    return Opened(container, stream, others)
 
 
-def _meant(container: InputContainer) -> VideoStream:
-    """The default one of the streams that are films and not cover pictures, else the first."""
+@contextmanager
+def opened(file: str | BinaryIO) -> Iterator[Opened]:
+    """`open_container` for a block, at whose end it is closed."""
+    found = open_container(file)
+    try:
+        yield found
+    finally:
+        found.container.close()
+
+
+def _meant(container: InputContainer) -> tuple[VideoStream, int]:
+    """The default one of the streams that are films and not cover pictures, else the first; and how many others."""
     module = sys.modules["av"]
     films = [s for s in container.streams.video if not s.disposition & module.stream.Disposition.attached_pic]
     if not films:
         raise DecodeError("a cover picture and no video" if container.streams.video else "no video in it")
-    return next((s for s in films if s.disposition & module.stream.Disposition.default), films[0])
+    default = (s for s in films if s.disposition & module.stream.Disposition.default)
+    return next(default, films[0]), len(films) - 1

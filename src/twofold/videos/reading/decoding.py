@@ -1,0 +1,132 @@
+"""Frames of a file from a start on, each with its number: seeks that are checked, a decoder that is fed from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from twofold.videos.container import Opened, failures, open_container
+from twofold.videos.reading.table import FrameTable, Start, Stretch
+
+BACK = (0.0, 2.0, 8.0, 32.0)  # seconds to go back by where a seek lands behind its target, as in transport streams
+
+
+class Decoding:
+    """A file that is open for decoding."""
+
+    def __init__(self, file: str | BinaryIO) -> None:
+        self.file = file
+        self._opened: Opened | None = None
+        self._fresh = False
+
+    @property
+    def opened(self) -> Opened:
+        """The open file. Raises DecodeError where it cannot be opened."""
+        if self._opened is None:
+            if not isinstance(self.file, str):
+                self.file.seek(0)
+            self._opened, self._fresh = open_container(self.file), True
+        return self._opened
+
+    def close(self) -> None:
+        """Let go of the file; it is opened again where more is read."""
+        if self._opened is not None:
+            self._opened.container.close()
+        self._opened = None
+
+    def frames(self, table: FrameTable, start: Start) -> Iterator[tuple[int, Any]]:
+        """(number, frame) from a start on, in the order of showing; frames that the table lacks are left out."""
+        if table.stamps is None:
+            yield from enumerate(self._decoded(self._from_the_beginning(0)))
+            return
+        at, own = table.stretch_of(start.frame), start.stamp
+        for number, packet in self._packets(table, start):
+            if at + 1 < len(table.stretches) and number >= table.stretches[at + 1].packet:
+                yield from _numbered(self._rest(), table.stamps, table.stretches[at], own)
+                self.opened.codec.flush_buffers()
+                at, own = at + 1, None
+            yield from _numbered(self._decode(packet), table.stamps, table.stretches[at], own)
+        yield from _numbered(self._rest(), table.stamps, table.stretches[at], own)
+
+    def _decoded(self, packets: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+        for _, packet in packets:
+            yield from self._decode(packet)
+        yield from self._rest()
+
+    def _decode(self, packet: Any) -> list[Any]:
+        """The frames that a packet completes; none where it is damaged."""
+        try:
+            return self.opened.codec.decode(packet)
+        except failures():
+            return []
+
+    def _rest(self) -> list[Any]:
+        """The frames that the decoder still holds; it takes no more until its buffers are flushed."""
+        return self._decode(None)
+
+    def _packets(self, table: FrameTable, start: Start) -> Iterator[tuple[int, Any]]:
+        """Numbers and packets from that of a start on. Where a seek cannot be checked, or finds another packet, all
+        packets from the first are passed over."""
+        if start.stamp is not None and len(table.stretches) == 1 and start.packet > 0:
+            for back in BACK:
+                found = self._after_seek(start.stamp, back)
+                if found is not None:
+                    return found
+        return self._from_the_beginning(start.packet)
+
+    def _after_seek(self, stamp: int, back: float) -> Iterator[tuple[int, Any]] | None:
+        """The packets from the keyframe of this time stamp on, numbered 0; None where the seek landed behind it."""
+        container, stream, _ = self.opened
+        self._fresh = False
+        try:
+            container.seek(stamp - int(back / stream.time_base), stream=stream, backward=True)
+            self.opened.codec.flush_buffers()
+            packets = _demuxed(container, stream)
+            for packet in packets:
+                if packet.pts == stamp and packet.is_keyframe:
+                    return _with(packet, packets)
+                if packet.is_keyframe and (packet.pts is None or packet.pts > stamp):
+                    return None
+        except failures():
+            pass
+        return None
+
+    def _from_the_beginning(self, skip: int) -> Iterator[tuple[int, Any]]:
+        """All packets with their numbers, from number `skip` on."""
+        if not self._fresh:
+            self.close()
+        container, stream, _ = self.opened
+        self._fresh = False
+        packets = enumerate(_demuxed(container, stream))
+        return ((number, packet) for number, packet in packets if number >= skip)
+
+
+def _with(first: Any, others: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+    yield 0, first
+    for packet in others:
+        yield 0, packet
+
+
+def _demuxed(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets of a stream, to where the file ends or breaks off."""
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except failures():
+        return
+
+
+def _numbered(
+    frames: Iterable[Any], stamps: np.ndarray, stretch: Stretch, least: int | None
+) -> Iterator[tuple[int, Any]]:
+    """Frames with their numbers in the table; those shown before the start, which are not whole, are left out."""
+    own = stamps[stretch.first : stretch.last + 1]
+    for frame in frames:
+        if frame.pts is None or (least is not None and frame.pts < least):
+            continue
+        at = int(np.searchsorted(own, frame.pts))
+        if at < len(own) and own[at] == frame.pts:
+            yield stretch.first + at, frame

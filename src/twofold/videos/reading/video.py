@@ -1,0 +1,142 @@
+"""One video: any frames by their numbers, exactly as a decode from the beginning gives them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from twofold.pixels.reading.failure import DecodeError
+from twofold.videos.orientation import display_matrix, orientation_of, shown_size
+from twofold.videos.reading.colour import ToRGB
+from twofold.videos.reading.decoding import Decoding
+from twofold.videos.reading.table import FrameTable, table_by_decoding, table_of
+
+LIMIT = 120.0  # seconds of decoding for one frame, past which a file is given up
+MOST_PIXELS = 1 << 26  # of a frame
+
+
+class _Unsound(Exception):
+    """The decoder gave other frames than the table says."""
+
+
+class Video:
+    """A video that stays open. file: a path, or a seekable binary file. table: where it is known already.
+
+    Not for several threads at once. Raises DecodeError where there is no video, or no frame.
+    """
+
+    def __init__(self, file: str | BinaryIO, table: FrameTable | None = None) -> None:
+        self.file = file
+        self.table = table or table_of(file)
+        self._counted = self.table.stamps is None
+        self._decoding = Decoding(file)
+        self._coming: Iterator[tuple[int, Any]] | None = None
+        self._next = 0
+        self._to_rgb = ToRGB()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def first(self) -> Any:
+        """The first frame as the decoder gives it. Raises DecodeError where there is none."""
+        return next(frame for _, frame in self._frames([0]))
+
+    def shown_size(self, frame: Any) -> tuple[int, int]:
+        """Height and width of a decoded frame as it is shown, in square pixels."""
+        if frame.height * frame.width > MOST_PIXELS:
+            raise DecodeError(f"frames of {frame.width:,} x {frame.height:,} pixels, too large to read")
+        stream = self._decoding.opened.stream
+        aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio
+        return shown_size(frame.height, frame.width, aspect, orientation_of(display_matrix(frame)))
+
+    def read(self, numbers: Sequence[int], short_side: int | None = None) -> np.ndarray:
+        """The frames of these numbers, in this order, uint8 (T, H, W, 3) in RGB: turned, mirrored and stretched as the
+        file asks for, all of the size of the earliest.
+
+        short_side: pixels that larger frames are shrunk to. Raises DecodeError where a frame cannot be decoded, and
+        IndexError for numbers that there are not.
+        """
+        wanted = [int(number) for number in numbers]
+        if not wanted or min(wanted) < 0 or max(wanted) >= len(self):
+            raise IndexError(f"frames {wanted} of {len(self)}")
+        places: dict[int, list[int]] = {}
+        for place, number in enumerate(wanted):
+            places.setdefault(number, []).append(place)
+        out: np.ndarray | None = None
+        for number, frame in self._frames(sorted(places)):
+            if out is None:
+                out = np.empty((len(wanted), *shrunk(*self.shown_size(frame), short_side), 3), np.uint8)
+            first, *others = places[number]
+            out[first] = self._picture(frame, *out.shape[1:3])
+            out[others] = out[first]
+        assert out is not None
+        return out
+
+    def close(self) -> None:
+        """Let go of the file; it is opened again where more is read."""
+        self._coming = None
+        self._decoding.close()
+
+    def _picture(self, frame: Any, height: int, width: int) -> np.ndarray:
+        turn = orientation_of(display_matrix(frame))
+        stored = (width, height) if turn.transpose else (height, width)
+        return turn.pictures(self._to_rgb(frame, *stored))
+
+    def _frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """Frames of ascending numbers; where the decoder disagrees with the table, by a table of its own frames."""
+        done = 0
+        try:
+            for number in numbers:
+                frame = self._frame(number)
+                yield number, frame
+                done += 1
+        except _Unsound:
+            self._recount()
+            for number in numbers[done:]:
+                if number >= len(self):
+                    raise DecodeError(f"it breaks off after {len(self):,} frames") from None
+                yield number, self._frame_counted(number)
+
+    def _recount(self) -> None:
+        """Count what the decoder gives, once."""
+        self.close()
+        if self._counted:
+            raise DecodeError("its frames differ from one decoding to the next")
+        counted = table_by_decoding(self.file)
+        alike = len(counted) == len(self.table)
+        self.table = replace(counted, times=self.table.times if alike else counted.times)
+        self._counted = True
+
+    def _frame_counted(self, number: int) -> Any:
+        try:
+            return self._frame(number)
+        except _Unsound:
+            raise DecodeError("its frames differ from one decoding to the next") from None
+
+    def _frame(self, number: int) -> Any:
+        start = self.table.start_for(number)
+        if self._coming is None or not start.frame <= self._next <= number:
+            self._coming, self._next = self._decoding.frames(self.table, start), start.frame
+        ends = time.monotonic() + LIMIT
+        for found, frame in self._coming:
+            self._next = found + 1
+            if found == number:
+                return frame
+            if found > number:
+                break
+            if time.monotonic() > ends:
+                raise DecodeError(f"decoding a frame takes longer than {LIMIT:.0f} s")
+        self._coming = None
+        raise _Unsound
+
+
+def shrunk(height: int, width: int, short_side: int | None) -> tuple[int, int]:
+    """The size at which the short side is at most so many pixels, in proportion."""
+    if short_side is None or min(height, width) <= short_side:
+        return height, width
+    share = short_side / min(height, width)
+    return max(1, round(height * share)), max(1, round(width * share))
