@@ -48,7 +48,7 @@ _MOCO_RECIPES = {
         f"MoCo v2's; {_CVRL}",
     ),
     "small": Recipe(
-        "moco-clips",
+        "moco-clips-small",
         {**_SGD, "base_lr": 0.06, "weight_decay": 5e-4, "epochs": 100, "batch_size": 64},
         {"temperature": 0.1, "head": "linear", "momentum": 0.99, "queue": 4096},
         f"official CIFAR-10 demo of MoCo; {_CVRL}",
@@ -62,7 +62,7 @@ _SIMCLR_RECIPES = {
         "CVRL's optimizer and head (2008.03800, section 4), from memory of the paper, not checked; its views",
     ),
     "small": Recipe(
-        "simclr-clips",
+        "moco-clips-small",
         {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
          "epochs": 100, "batch_size": 64},
         {"temperature": 0.5, "layers": 2, "dim": 128},
@@ -78,7 +78,7 @@ _BYOL_RECIPES = {
         f"byol's ImageNet settings; {_CVRL}",
     ),
     "small": Recipe(
-        "simclr-clips",
+        "moco-clips-small",
         {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
          "epochs": 100, "batch_size": 64},
         {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True},

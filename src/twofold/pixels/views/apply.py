@@ -7,7 +7,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from twofold.pixels.views.augmentations import Blur, Clip, Crop, Grey, Jitter, Normalise, Solarise, Statistics
+from twofold.pixels.views.augmentations import (
+    Blur,
+    Clip,
+    Crop,
+    Grey,
+    Jitter,
+    Normalise,
+    Rotate,
+    Solarise,
+    Statistics,
+)
 from twofold.pixels.views.blur import blur, kernel_size
 from twofold.pixels.views.colour import (
     grey_,
@@ -19,7 +29,7 @@ from twofold.pixels.views.colour import (
     solarise_,
 )
 from twofold.pixels.views.draw import ORDERS, Drawn, Draws, flips
-from twofold.pixels.views.resample import crop_bytes, crop_floats
+from twofold.pixels.views.resample import crop_bytes, crop_floats, turned_crops
 
 # Images are worked in chunks whose pixels (float32) take about this much: on a CPU they stay in the second-level cache.
 _CHUNK_BYTES_CPU = 800_000
@@ -48,6 +58,11 @@ def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistic
         if bytewise:
             x = crop_bytes(pixels, rows, draws[0].values, flips(draws), view_size, _kernel(draws[0]))
             todo = draws[1:]
+        elif isinstance(draws[0].op, Rotate):
+            turn, cut, *_ = draws
+            values = pixels[rows], size[rows], turn.values[:, 0], cut.values, flips(draws)
+            x = turned_crops(*values, view_size, _kernel(cut))
+            todo = draws[2:]
         else:
             x = floats(pixels[rows])
             inside = None if isinstance(draws[0].op, Crop) else _inside(size[rows], pixels)

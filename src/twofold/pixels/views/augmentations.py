@@ -28,6 +28,21 @@ class Crop:
 
 
 @dataclass(frozen=True)
+class Window(Crop):
+    """Cut a square of a share of the short side, and resize it to the view: what comes of resizing the short side and
+    cutting without. shares: of which one is drawn (112 of 128 pixels is 0.875)."""
+
+    shares: tuple[float, ...] = (0.875,)
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Turn by up to so many degrees either way, about the centre, black behind the corners."""
+
+    degrees: float
+
+
+@dataclass(frozen=True)
 class Flip:
     """Mirror left to right with probability p."""
 
@@ -82,7 +97,7 @@ class Normalise:
     """Subtract the mean and divide by the deviation of the data set's channels (see STATISTICS)."""
 
 
-Operation: TypeAlias = Crop | Flip | Jitter | Grey | Blur | Solarise | Clip | Normalise
+Operation: TypeAlias = Crop | Rotate | Flip | Jitter | Grey | Blur | Solarise | Clip | Normalise
 
 
 @dataclass(frozen=True)
@@ -102,10 +117,13 @@ class Augmentation:
             raise UserError("An augmentation needs at least one view; give it a tuple of operations.")
         for ops in (*self.views, *([self.local] if self.local else [])):
             kinds = [type(op) for op in ops]
-            if kinds.count(Crop) != 1 or kinds.count(Flip) > 1:
+            crop = next((kind for kind in kinds if issubclass(kind, Crop)), Crop)
+            if sum(issubclass(kind, Crop) for kind in kinds) != 1 or kinds.count(Flip) > 1:
                 raise UserError("Each view of an augmentation needs exactly one Crop and at most one Flip.")
-            if any(kind in (Flip, Blur) for kind in kinds[: kinds.index(Crop)]):
+            if any(kind in (Flip, Blur) for kind in kinds[: kinds.index(crop)]):
                 raise UserError("In an augmentation, Flip and Blur come after the Crop; move the Crop before them.")
+            if Rotate in kinds and kinds[:2] != [Rotate, crop]:
+                raise UserError("In an augmentation, Rotate comes first and the Crop behind it; move them there.")
             if Normalise in kinds[:-1]:
                 raise UserError("In an augmentation, Normalise comes last and once; move it to the end.")
 

@@ -20,14 +20,16 @@ from twofold.pixels.views.augmentations import (
     Jitter,
     Normalise,
     Operation,
+    Rotate,
     Solarise,
+    Window,
 )
 from twofold.randomness import uniforms
 from twofold.seam import Geometry
 
 TRIES = 10
 # Uniform numbers that each operation takes for one image; the first decides whether it is applied (but for the crop).
-_NUMBERS = {Crop: 2 * TRIES + 2, Flip: 1, Jitter: 6, Grey: 1, Blur: 2, Solarise: 1}
+_NUMBERS = {Crop: 2 * TRIES + 2, Window: 3, Rotate: 1, Flip: 1, Jitter: 6, Grey: 1, Blur: 2, Solarise: 1}
 # The 24 orders of brightness 0, contrast 1, saturation 2, hue 3; entry 0 is the fixed one.
 ORDERS: tuple[tuple[int, ...], ...] = tuple(itertools.permutations(range(4)))
 
@@ -37,6 +39,7 @@ class Drawn:
     """One operation of one view, with what was drawn for each image.
 
     applied: bool (B,). values: float32 (B, k), by operation: Crop left, top, width, height (whole source pixels);
+    Rotate degrees counterclockwise;
     Jitter factors of brightness, contrast, saturation, hue shift in turns, position in ORDERS; Blur sigma in pixels;
     Grey 1, the share of luma; Solarise threshold; k = 0 for the others.
     """
@@ -98,6 +101,10 @@ def flips(draws: Draws) -> Tensor:
 def _draw(op: Operation, size: Tensor, numbers: Tensor) -> Drawn:
     everywhere = torch.ones(len(numbers), dtype=torch.bool, device=numbers.device)
     nothing = numbers[:, :0]
+    if isinstance(op, Window):
+        return Drawn(op, everywhere, _window(op, size, numbers))
+    if isinstance(op, Rotate):
+        return Drawn(op, everywhere, op.degrees * (2 * numbers - 1))
     if isinstance(op, Crop):
         return Drawn(op, everywhere, _box(op, size, numbers))
     if isinstance(op, (Clip, Normalise)):
@@ -116,6 +123,15 @@ def _draw(op: Operation, size: Tensor, numbers: Tensor) -> Drawn:
     if isinstance(op, Grey):
         return Drawn(op, applied, torch.ones_like(numbers))
     return Drawn(op, applied, nothing)
+
+
+def _window(op: Window, size: Tensor, numbers: Tensor) -> Tensor:
+    """A square of a drawn share of the short side, anywhere: left, top, width, height in whole pixels."""
+    shares = torch.tensor(op.shares, device=numbers.device)
+    share = shares[(numbers[:, 0] * len(op.shares)).long()]
+    side = (size.amin(1) * share).round().clamp(min=1)
+    top, left = (((size - side.long()[:, None] + 1) * numbers[:, 1:]).floor()).unbind(1)
+    return torch.stack([left, top, side, side], 1)
 
 
 def _box(op: Crop, size: Tensor, numbers: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from twofold.pixels.views.augmentations import (
     Grey,
     Jitter,
     Normalise,
+    Rotate,
     Solarise,
     Statistics,
 )
@@ -64,6 +65,8 @@ def reference_step(image: Tensor, step: Drawn, size: int, statistics: Statistics
         cut = F.resized_crop(image, top, left, height, width, [size, size], op.interpolation, antialias=True)
         return F.to_dtype(cut, torch.float32, scale=True).clamp(0, 1)
     image = F.to_dtype(image, torch.float32, scale=True)
+    if isinstance(op, Rotate):
+        return F.rotate(image, values[0], F.InterpolationMode.BILINEAR)
     if isinstance(op, Jitter):
         adjust = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
         for number in ORDERS[int(values[4])]:

@@ -6,6 +6,8 @@ widens with the reduction (triangle for bilinear, Keys' cubic with a = -0.5 for 
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +25,45 @@ def crop_floats(x: Tensor, box: Tensor, flip: Tensor, size: int, interpolation: 
     columns = resize_weights(across, box[:, 0], box[:, 2], box[:, 2] / size, x.shape[3], interpolation)
     # Bicubic weights overshoot; 8-bit pipelines clip without saying so.
     return apply_weights(x, rows, columns).clamp_(0, 1)
+
+
+def turned_crops(
+    pixels: Tensor, size: Tensor, degrees: Tensor, box: Tensor, flip: Tensor, side: int, interpolation: str
+) -> Tensor:
+    """Images turned counterclockwise about their centres, black where there is nothing, then cut and resized.
+
+    pixels: uint8 (n, 3, H, W). size: (n, 2). degrees: (n,). box: (n, 4) left, top, width, height in whole pixels of the
+    turned image. Returns float32 (n, 3, side, side) in 0..1: torchvision's rotate(BILINEAR) and resized_crop of float
+    images. Neighbours that are turned and cut alike, the frames of a clip, are sampled together.
+    """
+    alike = torch.cat([degrees[:, None], box, size], 1)
+    _, counts = torch.unique_consecutive(alike, dim=0, return_counts=True)
+    made, start = [], 0
+    for count in counts.tolist():
+        rows = slice(start, start + count)
+        high, wide = size[start].tolist()
+        x = pixels[rows, :, :high, :wide].contiguous(memory_format=torch.contiguous_format).float().div_(255)
+        grid = _turned_grid(degrees[start], box[start], high, wide)
+        cut = F.grid_sample(x.reshape(1, 3 * count, high, wide), grid, padding_mode="zeros", align_corners=False)
+        cut = cut.view(count, 3, *cut.shape[2:])
+        if cut.shape[2:] != (side, side):
+            cut = F.interpolate(cut, (side, side), mode=interpolation, antialias=True)
+        made.append(torch.where(flip[rows, None, None, None], cut.flip(3), cut) if flip[rows].any() else cut)
+        start += count
+    return torch.cat(made).clamp_(0, 1)
+
+
+def _turned_grid(degrees: Tensor, box: Tensor, high: int, wide: int) -> Tensor:
+    """Where the pixels of a box of a turned image come from, as grid_sample takes it: (1, height, width, 2)."""
+    left, top, width, height = (int(v) for v in box.tolist())
+    angle = math.radians(degrees.item())
+    cos, sin = math.cos(angle), math.sin(angle)
+    across = torch.arange(left, left + width, device=box.device) - (wide - 1) / 2
+    down = (torch.arange(top, top + height, device=box.device) - (high - 1) / 2)[:, None]
+    grid = torch.empty(1, height, width, 2, device=box.device)
+    torch.add((cos * across)[None], -sin * down, out=grid[0, :, :, 0]).mul_(2 / wide)
+    torch.add((sin * across)[None], cos * down, out=grid[0, :, :, 1]).mul_(2 / high)
+    return grid
 
 
 def apply_weights(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class ImageViews:
         """The views: float32 (B, 3, side, side) each (`sides`); for one (seed, epoch, index) the same in any batch."""
         drawn = draw(self.augmentation, batch.index, batch.size, self.seed, epoch, self.count)
         tensors: list[Tensor] = []
-        with _plain(batch.pixels.device):
+        with plain(batch.pixels.device):
             for _, alike in groupby(drawn, key=_kinds):
                 steps = tuple(Drawn.joined(step) for step in zip(*alike, strict=True))
                 linear = self.colour == "linear"
@@ -81,7 +81,7 @@ class ImageViews:
 @torch.no_grad()
 def evaluation_view(batch: ImageBatch, mean: Channels, std: Channels) -> Tensor:
     """The one view that evaluation sees, of a batch of `Images.centres`: float32 (B, 3, size, size), normalised."""
-    with _plain(batch.pixels.device):
+    with plain(batch.pixels.device):
         return normalise_(floats(batch.pixels), (mean, std))
 
 
@@ -92,7 +92,7 @@ def _kinds(draws: Draws) -> list[object]:
 
 
 @contextmanager
-def _plain(device: torch.device) -> Iterator[None]:
+def plain(device: torch.device) -> Iterator[None]:
     """float32 even under autocast, and one thread: the operations are too short to be worth sharing (on two idle cores
     1.2 times the CPU for 0.85 of the time, on two busy ones many times both)."""
     threads = torch.get_num_threads()

@@ -95,7 +95,7 @@ def _pq() -> np.ndarray:
 
 @lru_cache(1)
 def _hlg() -> np.ndarray:
-    """cd/m2 of each level on a display of 1,000 (BT.2100, table 5), its system gamma of 1.2 taken channel by channel."""
+    """cd/m2 of each level on a display of 1,000 (BT.2100, table 5), the system gamma of 1.2 channel by channel."""
     e = np.arange(65536) / 65535
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = np.where(e <= 0.5, e**2 / 3, (np.exp((e - c) / a) + b) / 12)

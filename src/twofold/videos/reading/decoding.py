@@ -81,7 +81,7 @@ class Decoding:
         container, stream, _ = self.opened
         self._fresh = False
         try:
-            container.seek(stamp - int(back / stream.time_base), stream=stream, backward=True)
+            container.seek(stamp - int(back / (stream.time_base or 1)), stream=stream, backward=True)
             self.opened.codec.flush_buffers()
             packets = _demuxed(container, stream)
             for packet in packets:

@@ -1,0 +1,120 @@
+"""Which frames make a clip: draws for training, even places for evaluation. Numbers in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from twofold.errors import UserError, above_zero
+from twofold.randomness import uniforms
+
+NEAR, AWAY = 2, 3  # BE: a start nearer than this to the first clip's is moved by a third of the video
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How clips are drawn from a video.
+
+    frames: of a clip. stride: frames from one to the next, or the lowest and highest of strides of which one is drawn a
+    video. jitter: each frame is drawn among the `stride` from its place on (CtP). second: where a second clip begins:
+    "apart", drawn by itself, or "other", drawn so that it is not the first one again (BE).
+    """
+
+    frames: int = 16
+    stride: int | tuple[int, int] = 4
+    jitter: bool = False
+    second: Literal["apart", "other"] = "apart"
+
+    def __post_init__(self) -> None:
+        low, high = self.strides
+        above_zero(frames=self.frames, stride=low)
+        if high < low:
+            raise UserError(f"Strides go from {low} to {high}: give the lower one first.")
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """The lowest and the highest stride."""
+        return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
+
+
+def timeline(times: np.ndarray, stretches: Sequence[tuple[int, int]], fps: float | None = None) -> list[np.ndarray]:
+    """The frames between which clips are cut: for each stretch of a video the numbers of its frames, int64.
+
+    times: float64 (n,) seconds. stretches: first and last frame. fps: at so many a second, the frame nearest in time;
+    all frames where None.
+    """
+    lines = []
+    for first, last in stretches:
+        numbers = np.arange(first, last + 1)
+        if fps is not None and last > first:
+            own = times[first : last + 1]
+            wanted = np.arange(own[0], own[-1] + 0.5 / fps, 1 / fps)
+            right = np.searchsorted(own, wanted).clip(1, len(own) - 1)
+            nearer = wanted - own[right - 1] <= own[right] - wanted
+            numbers = first + np.where(nearer, right - 1, right)
+        lines.append(numbers)
+    return lines
+
+
+def draw_clips(
+    sampling: Sampling, lines: Sequence[np.ndarray], index: int, seed: int, epoch: int, clips: int
+) -> list[np.ndarray]:
+    """The frames of `clips` clips of video `index`, each int64 (T,): a function of (seed, epoch, index).
+
+    lines: the video's `timeline`. A clip lies within one stretch, drawn by how many starts it has, and goes round where
+    that is shorter than a clip.
+    """
+    low, high = sampling.strides
+    numbers = uniforms(torch.tensor([index]), 2 + 2 * clips, seed, "clips", epoch)[0].double().tolist()
+    stride = low + int(numbers[0] * (high - low + 1))
+    span = (sampling.frames - 1) * stride + 1 + (stride - 1 if sampling.jitter else 0)
+    starts = np.array([max(len(line) - span + 1, 1) for line in lines])
+    first = _place(starts, numbers[2])
+    found = []
+    for clip in range(clips):
+        place = first if clip == 0 else _place(starts, numbers[2 + 2 * clip])
+        if clip and (sampling.second == "other" or clip > 1) and place[0] == first[0]:
+            place = (place[0], _other(place[1], first[1], len(lines[place[0]]), starts[place[0]]))
+        line, steps = lines[place[0]], place[1] + stride * np.arange(sampling.frames)
+        if sampling.jitter:
+            drawn = uniforms(torch.tensor([index]), sampling.frames, seed, "jitter", epoch, clip)[0].numpy()
+            steps = steps + (drawn * stride).astype(np.int64)
+        found.append(line[steps % len(line)].astype(np.int64))
+    return found
+
+
+def _place(starts: np.ndarray, number: float) -> tuple[int, int]:
+    """Stretch and start that a number in [0, 1) falls on among all starts."""
+    at = min(int(number * starts.sum()), int(starts.sum()) - 1)
+    ends = starts.cumsum()
+    line = int(np.searchsorted(ends, at, side="right"))
+    return line, int(at - (ends[line] - starts[line]))
+
+
+def _other(start: int, first: int, length: int, starts: int) -> int:
+    """BE's second start: one nearer than 2 frames is moved by a third of the video."""
+    return start if abs(start - first) >= NEAR else (first + max(length // AWAY, 1)) % max(int(starts), 1)
+
+
+def even_clips(
+    lines: Sequence[np.ndarray], clips: int, frames: int, stride: int, rule: Literal["ctp", "cmd"] = "ctp"
+) -> list[np.ndarray]:
+    """Evenly spaced clips of a video, each int64 (frames,), for evaluation; over its longest stretch.
+
+    "ctp": clip i begins at int(d / clips (i + 1/2)) of d = n - frames stride + 1 places, at 0 where d is not positive.
+    "cmd": in the middle of each of `clips` equal parts of 0 to n - ((frames - 1) stride + 1). Frames behind the end go
+    round.
+    """
+    line = max(lines, key=len)
+    n = len(line)
+    if rule == "ctp":
+        room = max(n - frames * stride + 1, 0)
+        starts = [int(room / clips * (i + 0.5)) for i in range(clips)]
+    else:
+        edges = np.linspace(0, max(n - ((frames - 1) * stride + 1), 0), clips + 1)
+        starts = [int(start) for start in (edges[:-1] + edges[1:]) / 2]
+    return [line[(start + stride * np.arange(frames)) % n].astype(np.int64) for start in starts]
