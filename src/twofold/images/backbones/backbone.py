@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError, clause
 from twofold.images.backbones import small
-from twofold.images.backbones.built import Built
 from twofold.images.backbones.grid import features_and_grid
 from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own, shown
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
-from twofold.images.backbones.weights import fill, read_metadata, read_state
 from twofold.memory import WithinMemory
 from twofold.nets.features import Features, Grid
+from twofold.pixels.backbones.built import Built
+from twofold.pixels.backbones.weights import fill, read_metadata, read_state
 
 
 class Backbone(nn.Module):

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from torch import nn
 
 from twofold.errors import UserError, clause, nearest
-from twofold.images.backbones import from_timm, from_torchvision, own, small
-from twofold.images.backbones.built import Built
+from twofold.images.backbones import from_timm, small
+from twofold.pixels.backbones import from_torchvision, own
+from twofold.pixels.backbones.built import Built
 
 PLAIN = re.compile(r"((torchvision|timm):)?[A-Za-z0-9_.]{1,100}")  # no address that a library would fetch from
 

@@ -8,8 +8,8 @@ import inspect
 from torch import Tensor, nn
 
 from twofold.errors import UserError, clause, nearest
-from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
+from twofold.pixels.backbones.built import Built, call
 
 
 def build(path: str, image_size: int) -> Built:
