@@ -28,7 +28,6 @@ from twofold import wings
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone, load_backbone
 from twofold.images.backbones.export import save_backbone
-from twofold.images.backbones.weights import read_state
 from twofold.images.reading import open_source
 from twofold.images.reading.decode import decode, decode_centre, image_size
 from twofold.images.reading.examining import examine
@@ -40,6 +39,7 @@ from twofold.interactions.reading.raw import Named
 from twofold.interactions.reading.table import column_names
 from twofold.interactions.reading.titles import read_titles
 from twofold.page import build
+from twofold.pixels.backbones.weights import read_state
 from twofold.pixels.reading.failure import DecodeError
 from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.metrics import MetricsFile

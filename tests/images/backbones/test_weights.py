@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone, load_backbone
-from twofold.images.backbones.weights import fill
+from twofold.pixels.backbones.weights import fill
 
 
 @pytest.fixture(scope="module")

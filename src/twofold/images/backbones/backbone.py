@@ -6,18 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, clause
+from twofold.errors import UserError
 from twofold.images.backbones import small
-from twofold.images.backbones.built import Built
 from twofold.images.backbones.grid import features_and_grid
-from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own, shown
+from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
-from twofold.images.backbones.weights import fill, read_metadata, read_state
 from twofold.memory import WithinMemory
 from twofold.nets.features import Features, Grid
+from twofold.pixels.backbones.built import Built
+from twofold.pixels.backbones.fitting import trying
+from twofold.pixels.backbones.loading import admit, hold, rebuilt
+from twofold.pixels.backbones.weights import fill, read_metadata, read_state
 
 
 class Backbone(nn.Module):
@@ -83,20 +84,9 @@ class Backbone(nn.Module):
         return self._tried(side)[1]
 
     def _tried(self, side: int) -> tuple[Features, Grid | None]:
-        training = self.network.training
-        try:
-            within = WithinMemory(f"{self.name} on an image of {side:,} px", "give a smaller --image-size")
-            with torch.no_grad(), within:
-                return features_and_grid(self.network.eval(), partial(self._features, self.network), side)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(
-                f"The backbone {self.name} does not run on images of {side} px "
-                f"({type(error).__name__}: {clause(error)})."
-            ) from error
-        finally:
-            self.network.train(training)
+        one, many = f"an image of {side:,} px", f"images of {side} px"
+        with trying(self.network, self.name, one, many, "give a smaller --image-size"):
+            return features_and_grid(self.network, partial(self._features, self.network), side)
 
 
 def build_backbone(
@@ -141,18 +131,6 @@ def rebuild_backbone(blueprint: dict[str, Any]) -> Backbone:
     return build_backbone(blueprint["name"], image_size=blueprint["image_size"], stem=blueprint["stem"])
 
 
-def _weights_of(blueprint: dict[str, Any]) -> int:
-    """Bytes of the weights of a network, as halves, found without taking them; 0 where a library cannot say so."""
-    try:
-        with torch.device("meta"):
-            network = find(blueprint["name"], blueprint["image_size"], None).network
-    except UserError:
-        raise
-    except Exception:
-        return 0
-    return 2 * sum(p.numel() for p in network.parameters())
-
-
 def load_backbone(path: str | Path, *, trust: bool | str = False) -> tuple[Backbone, dict[str, Any]]:
     """A backbone that twofold wrote (`backbone.safetensors`), in evaluation mode, and what its file says about it.
 
@@ -161,29 +139,10 @@ def load_backbone(path: str | Path, *, trust: bool | str = False) -> tuple[Backb
     from a stranger should not choose what runs. Raises UserError for a file that twofold did not write.
     """
     about = read_metadata(path)
-    name = about["backbone"]["name"]
-    if is_own(name) and isinstance(trust, str) and trust != name:
-        raise UserError(
-            f"{path} asks to import and run {shown(name)}, and {shown(trust)} was named: name that, or remove the file."
-        )
-    if is_own(name) and not trust:
-        raise UserError(
-            f"{path} asks to import and run {shown(name)}: add --trust (in Python trust=True) if you know that code."
-        )
-    if not is_own(name) and not PLAIN.fullmatch(name):
-        raise UserError(f"{path} names a network that no library has, {shown(name)}: write the file again.")
-    if not is_own(name) and _weights_of(about["backbone"]) > 2 * Path(path).stat().st_size + 2**20:
-        raise UserError(f"{path} does not hold the weights of the network it names, {shown(name)}.")
-    try:
-        backbone = rebuild_backbone(about["backbone"])
-    except UserError:
-        raise
-    except Exception as error:  # a size that a library has no words for
-        raise UserError(
-            f"{path} is damaged (no {shown(name)} can be made as it says, {clause(error)}): write the file again."
-        ) from error
-    try:
-        backbone.network.load_state_dict(read_state(path))
-    except RuntimeError as error:
-        raise UserError(f"{path} does not hold the weights of the network it names, {backbone.name}.") from error
+    blueprint = about["backbone"]
+    name = blueprint["name"]
+    admit(path, name, trust=trust, own=is_own(name), plain=PLAIN)
+    if not is_own(name):
+        hold(path, name, lambda: find(name, blueprint["image_size"], None).network)
+    backbone = rebuilt(path, name, lambda: rebuild_backbone(blueprint))
     return backbone.eval(), about

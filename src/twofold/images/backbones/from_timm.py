@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError, clause
-from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
+from twofold.pixels.backbones.built import Built, call
 
 
 def timm() -> ModuleType:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from torch import nn
 
-from twofold.errors import UserError, clause, nearest
-from twofold.images.backbones import from_timm, from_torchvision, own, small
-from twofold.images.backbones.built import Built
+from twofold.errors import UserError, nearest
+from twofold.images.backbones import from_timm, small
+from twofold.pixels.backbones import from_torchvision, own
+from twofold.pixels.backbones.built import Built
+from twofold.pixels.backbones.names import downloading
 
 PLAIN = re.compile(r"((torchvision|timm):)?[A-Za-z0-9_.]{1,100}")  # no address that a library would fetch from
 
@@ -24,8 +24,8 @@ def find(name: str, image_size: int, pretrained: str | None) -> Built:
     if source == "twofold":
         return small.build_convnet() if inner == "convnet" else from_torchvision.build_resnet10()
     if source == "own":
-        return own.build(inner, image_size)
-    with _download(name):
+        return own.build(inner, {"image_size": image_size})
+    with downloading(name):
         module = from_torchvision if source == "torchvision" else from_timm
         return module.build(inner, image_size, pretrained is not None)
 
@@ -34,11 +34,6 @@ def is_own(name: str) -> bool:
     """Whether a name is an import path, which runs code."""
     source, colon, _ = name.partition(":")
     return bool(colon) and source not in ("torchvision", "timm")
-
-
-def shown(name: str) -> str:
-    """A name out of a file as it may reach a terminal."""
-    return (name if name.isprintable() else ascii(name))[:100]
 
 
 def resolve(name: str) -> tuple[str, str]:
@@ -78,13 +73,3 @@ def in_other_library(network: nn.Module, name: str, library: str) -> list[str] |
     if library == "timm" and from_timm.knows(name):
         return ["import torch, timm", f"model = timm.create_model({name!r}, num_classes=0)"]
     return None
-
-
-@contextmanager
-def _download(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, OSError) or "hash" in str(error) or "client" in str(error):
-            raise UserError(f"The pretrained weights of {name} could not be downloaded ({clause(error)}).") from error
-        raise

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from twofold.images.backbones.from_torchvision import torchvision
+from twofold.pixels.backbones.from_torchvision import torchvision
 
 STAGES = (1, 2, 3, 4)
 _DEPTHS: dict[tuple[bool, tuple[int, ...]], int] = {

@@ -7,8 +7,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
+from twofold.pixels.backbones.built import Built, call
 
 NAMES = ("resnet10", "convnet")
 

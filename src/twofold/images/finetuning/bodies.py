@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError, clause
 from twofold.images.backbones import Backbone, rebuild_backbone
-from twofold.images.backbones.weights import fill, read_state
+from twofold.pixels.backbones.weights import fill, read_state
 from twofold.randomness import derive
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")

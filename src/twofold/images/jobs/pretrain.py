@@ -14,7 +14,6 @@ from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
 from twofold.images.backbones.export import save_backbone
 from twofold.images.backbones.names import is_own
-from twofold.images.backbones.weights import weights_file
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.transform import facts
@@ -31,6 +30,7 @@ from twofold.images.reading.source import by_reason
 from twofold.images.report.sections import SECTIONS
 from twofold.launcher import by_the_first
 from twofold.methods.build import build
+from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.views import ImageViews
 from twofold.randomness import derive
 from twofold.resources import require, usable_cores

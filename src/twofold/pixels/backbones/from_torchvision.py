@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twofold.errors import UserError, clause
-from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
+from twofold.pixels.backbones.built import Built, call
 
 
 @dataclass(frozen=True)

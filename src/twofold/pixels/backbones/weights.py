@@ -6,7 +6,7 @@ import json
 import os
 import pickle
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from twofold.files import plainly
 
 # A checkpoint may hold a network twice; of two equally good fits the one that learns by gradient is meant.
 _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
-_LONGEST = 4096  # pixels of a side that a file may ask a network to be made for
+_LONGEST = 4096  # pixels of a side, or frames, that a file may ask a network to be made for
 _MOST = 1e6  # of a mean or a deviation
 _BRIGHTEST = 1e12
 _MAY_BE: dict[str, list[Any]] = {
@@ -83,10 +83,13 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise UserError(f"{path} cannot be read as weights ({clause(error)}).") from error
 
 
-def read_metadata(path: str | Path) -> dict[str, Any]:
+def read_metadata(
+    path: str | Path, *, sizes: Sequence[str] = ("image_size",), texts: Sequence[str] = ("name", "stem")
+) -> dict[str, Any]:
     """What twofold wrote into a .safetensors file besides the tensors, each of its type.
 
-    Raises UserError for anybody else's file, and where a value cannot be meant.
+    sizes: what says how large the input is, here and in the blueprint. texts: what else the blueprint holds. Raises
+    UserError for anybody else's file, and where a value cannot be meant.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -96,7 +99,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         with plainly(path) as plain, safe_open(plain, "pt") as file:
             found = file.metadata() or {}
         about = {key: json.loads(value) for key, value in found.items() if key != "format"}
-        missing = [key for key in ("mean", "std", "image_size", "backbone") if key not in about]
+        missing = [key for key in ("mean", "std", *sizes, "backbone") if key not in about]
         cause: Exception | None = None
     except (SafetensorError, OSError, ValueError, TypeError, RecursionError) as error:
         missing, cause = ["everything"], error
@@ -107,12 +110,12 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     about.setdefault("method", "")
     backbone = about["backbone"] if isinstance(about["backbone"], dict) else {}
     wrong = [name for name in ("mean", "std") if not _are_statistics(about[name], above_zero=name == "std")]
-    wrong += [] if _is_side(about["image_size"]) else ["image_size"]
+    wrong += [size for size in sizes if not _is_size(about[size])]
     wrong += [] if isinstance(about["method"], str) else ["method"]
     wrong += [name for name, may_be in _MAY_BE.items() if about.get(name, may_be[0]) not in may_be]
     wrong += [] if about.get("white") is None or _is_level(about["white"]) else ["white"]
-    wrong += [f"backbone {name}" for name in ("name", "stem") if not isinstance(backbone.get(name), str)]
-    wrong += [] if _is_side(backbone.get("image_size")) else ["backbone image_size"]
+    wrong += [f"backbone {name}" for name in texts if not isinstance(backbone.get(name), str)]
+    wrong += [f"backbone {size}" for size in sizes if not _is_size(backbone.get(size))]
     if wrong:
         raise UserError(
             f"{path} is damaged (its {wrong[0]} cannot be meant); name the network and give this file as its weights "
@@ -132,8 +135,8 @@ def _is_level(value: Any) -> bool:
     return type(value) in (int, float) and 0 < value < _BRIGHTEST
 
 
-def _is_side(value: Any) -> bool:
-    """Whether a value is the side of an image in pixels."""
+def _is_size(value: Any) -> bool:
+    """Whether a value is the side of an image in pixels, or the frames of a clip."""
     return type(value) is int and 1 <= value <= _LONGEST
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor, nn
 
 from twofold.errors import UserError, clause, nearest
-from twofold.images.backbones.built import Built, call
 from twofold.nets.features import Features
+from twofold.pixels.backbones.built import Built, call
 
 
-def build(path: str, image_size: int) -> Built:
-    """`package.module:callable`, called with image_size=... if it accepts that, else with nothing.
+def build(path: str, sizes: Mapping[str, int], axes: str = "h, w") -> Built:
+    """`package.module:callable`, called with those of `sizes` (of its input, by name) that it accepts.
 
-    The result must be an nn.Module that maps (B, 3, H, W) to (B, C) or to a map (B, C, h, w).
+    The result must be an nn.Module that maps a batch to (B, C) or to a map (B, C, *axes).
     """
     module_name, _, attribute = path.partition(":")
     try:
@@ -28,7 +30,7 @@ def build(path: str, image_size: int) -> Built:
     if not callable(make):
         hint = nearest(attribute, dir(module))
         raise UserError(f'The module {module_name} has nothing to call by the name "{attribute}".{hint}')
-    settings = {"image_size": image_size} if _takes_image_size(make) else {}
+    settings = {name: size for name, size in sizes.items() if _takes(make, name)}
     try:
         network = make(**settings)
     except Exception as error:
@@ -36,23 +38,23 @@ def build(path: str, image_size: int) -> Built:
     if not isinstance(network, nn.Module):
         raise UserError(f"{path} must return a torch.nn.Module, not {type(network).__name__}.")
     lines = [f"from {module_name} import {attribute}", call(f"model = {attribute}", **settings)]
-    return Built(network, run, "own", path, lines)
+    return Built(network, partial(run, axes), "own", path, lines)
 
 
-def _takes_image_size(make: object) -> bool:
+def _takes(make: object, name: str) -> bool:
     try:
         parameters = inspect.signature(make).parameters.values()  # type: ignore[arg-type]
     except (TypeError, ValueError):  # something built in, which tells nothing
         return False
-    return any(p.name == "image_size" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def run(network: nn.Module, x: Tensor) -> Features:
-    """A map is pooled by its mean; a vector has no map."""
+def run(axes: str, network: nn.Module, x: Tensor) -> Features:
+    """A map (B, C, *axes) is pooled by its mean; a vector has no map."""
     out = network(x)
-    if isinstance(out, Tensor) and out.ndim == 4:
-        return Features(out, out.mean((2, 3)))
+    if isinstance(out, Tensor) and out.ndim == 2 + len(axes.split(",")):
+        return Features(out, out.flatten(2).mean(2))
     if isinstance(out, Tensor) and out.ndim == 2:
         return Features(None, out)
     shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-    raise TypeError(f"it returned {shape} where (B, C) or (B, C, h, w) was expected")
+    raise TypeError(f"it returned {shape} where (B, C) or (B, C, {axes}) was expected")
