@@ -14,8 +14,8 @@ from reading_samples import album, encoded, picture
 
 from twofold.errors import UserError
 from twofold.images.reading import open_source
-from twofold.images.reading.identity import PIECE, content_digest, file_digest, wherever
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.identity import PIECE, content_digest, file_digest, wherever
 
 
 def folder(place):

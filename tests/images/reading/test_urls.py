@@ -12,7 +12,8 @@ from test_parquet import table
 from test_shards import tar
 
 from twofold.errors import UserError
-from twofold.images.reading import DecodeError, Images, open_source, places
+from twofold.images.reading import DecodeError, Images, open_source
+from twofold.pixels.reading import places
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from torch import Tensor
 from twofold.errors import UserError, clause
 from twofold.files import read_whole
 from twofold.images.reading.decode import decode
-from twofold.images.reading.places import place
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.places import place
 
 MOST_BYTES = 2**28  # of a file of pairs
 MOST_PIXELS = 10**7  # a place may lie away

@@ -13,7 +13,8 @@ from twofold.errors import UserError, nearest
 from twofold.evaluation.knn import rows_by_class
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
-from twofold.images.reading.source import Source, some_of
+from twofold.images.reading.source import Source
+from twofold.pixels.reading.words import some_of
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 

@@ -25,12 +25,12 @@ from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
 from twofold.images.options import Pretrain
 from twofold.images.reading import Images, Source
-from twofold.images.reading.identity import file_digest
-from twofold.images.reading.source import by_reason
 from twofold.images.report.sections import SECTIONS
 from twofold.launcher import by_the_first
 from twofold.methods.build import build
 from twofold.pixels.backbones.weights import weights_file
+from twofold.pixels.reading.identity import file_digest
+from twofold.pixels.reading.words import by_reason
 from twofold.pixels.views import ImageViews
 from twofold.randomness import derive
 from twofold.resources import require, usable_cores

@@ -18,8 +18,9 @@ from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.tables import USUAL_IGNORE, Scan, Table, channel_of, count
 from twofold.images.labels.turning import Fit, fit_all
 from twofold.images.labels.values import Meaning, settle
-from twofold.images.reading.source import Source, digest
+from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.words import digest
 
 DEEP = 4  # pixels from the edge of a region from where on it is more than a border
 GREYS = tuple(v << 16 | v << 8 | v for v in range(256))

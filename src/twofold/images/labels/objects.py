@@ -12,7 +12,8 @@ from torch import Tensor
 from twofold.images.labels.pictures import read_picture
 from twofold.images.labels.records import IGNORE, Instances, Labelled, Tally
 from twofold.images.labels.shapes import mask_of
-from twofold.images.reading.source import Source, digest
+from twofold.images.reading.source import Source
+from twofold.pixels.reading.words import digest
 
 if TYPE_CHECKING:
     from twofold.images.labels.annotated import Laid, Mark

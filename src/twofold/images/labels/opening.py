@@ -20,7 +20,7 @@ from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.yolo_yaml import Table, find_yaml, read_table
 from twofold.images.reading.opening import TABLES
 from twofold.images.reading.parquet_file import byte_columns
-from twofold.images.reading.places import missing, place
+from twofold.pixels.reading.places import missing, place
 
 YAML = (".yaml", ".yml")
 FILES = (".json", *YAML)

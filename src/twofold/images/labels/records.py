@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.images.reading.source import digest
+from twofold.pixels.reading.words import digest
 
 IGNORE = -1  # in masks
 BACKGROUND = "background"

@@ -15,9 +15,9 @@ from twofold.images.labels.tree import Shelf, files_below, is_end_of_other
 from twofold.images.reading.files import Files
 from twofold.images.reading.opening import TABLES, open_source
 from twofold.images.reading.parquet import Parquet
-from twofold.images.reading.places import Place
 from twofold.images.reading.source import Source, is_image
-from twofold.images.reading.wanted import Wanted
+from twofold.pixels.reading.places import Place
+from twofold.pixels.reading.wanted import Wanted
 
 LABEL_FOLDERS = ("annotations", "annotation", "labels", "label", "json", "coco")
 

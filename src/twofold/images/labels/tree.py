@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from twofold.errors import UserError, clause
-from twofold.images.reading.places import Place
 from twofold.images.reading.source import is_image
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.places import Place
 
 MOST_LABELS = 2**24  # bytes of a text or XML file of labels
 

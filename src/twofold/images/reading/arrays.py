@@ -18,14 +18,15 @@ import numpy as np
 
 from twofold.bounded import ArrayError, ArrayFile, Header, check_size, read_header, read_values
 from twofold.errors import UserError, clause
-from twofold.images.reading.identity import content_digest
-from twofold.images.reading.labels import labels_from_values
-from twofold.images.reading.parts import pick, said
-from twofold.images.reading.places import Place
 from twofold.images.reading.row_names import RowNames
-from twofold.images.reading.source import Source, digest
-from twofold.images.reading.wanted import UNDIVIDED, Wanted
+from twofold.images.reading.source import Source
 from twofold.parts import named_among
+from twofold.pixels.reading.identity import content_digest
+from twofold.pixels.reading.labels import labels_from_values
+from twofold.pixels.reading.parts import pick, said
+from twofold.pixels.reading.places import Place
+from twofold.pixels.reading.wanted import UNDIVIDED, Wanted
+from twofold.pixels.reading.words import digest
 
 KINDS = "uif"  # of numpy's types
 IMAGE_KEYS = ("images", "x_train", "train_images", "X_train", "x", "X", "data", "imgs")

@@ -18,8 +18,9 @@ from twofold.images.reading.deep import bands, has_fourth, is_deep
 from twofold.images.reading.findings import Findings
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
-from twofold.images.reading.source import Source, extension
+from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.words import extension
 from twofold.printable import printable
 from twofold.resources import usable_cores
 

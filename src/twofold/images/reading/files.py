@@ -13,20 +13,15 @@ from typing import BinaryIO
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.images.reading.identity import content_digest, wherever
-from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_parts
 from twofold.images.reading.metadata import told as read_metadata
-from twofold.images.reading.parts import select
-from twofold.images.reading.places import MOST_IMAGE, Place, missing, remote_stamp
-from twofold.images.reading.source import (
-    EXTENSIONS,
-    Source,
-    count_list,
-    digest,
-    extension,
-)
+from twofold.images.reading.source import EXTENSIONS, Source
 from twofold.images.reading.walking import Below
-from twofold.images.reading.wanted import ANYTHING, Wanted
+from twofold.pixels.reading.identity import content_digest, wherever
+from twofold.pixels.reading.labels import labels_from_names, labels_from_values, labels_of_parts
+from twofold.pixels.reading.parts import select
+from twofold.pixels.reading.places import MOST_IMAGE, Place, missing, remote_stamp
+from twofold.pixels.reading.wanted import ANYTHING, Wanted
+from twofold.pixels.reading.words import count_list, digest, extension
 
 
 class Files(Source):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twofold.images.reading.decode import shrunk_size
-from twofold.images.reading.source import by_reason, count_list, some_of
+from twofold.pixels.reading.words import by_reason, count_list, some_of
 
 
 @dataclass

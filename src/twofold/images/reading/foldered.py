@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from twofold.errors import UserError
 from twofold.images.reading.metadata import FILES
-from twofold.images.reading.parts import find_parts, pick, said
-from twofold.images.reading.places import MOST_IMAGE, Place
 from twofold.images.reading.walking import TABLES, Below
-from twofold.images.reading.wanted import Wanted
 from twofold.parts import SHARD
+from twofold.pixels.reading.parts import find_parts, pick, said
+from twofold.pixels.reading.places import MOST_IMAGE, Place
+from twofold.pixels.reading.wanted import Wanted
 
 MANIFEST = "prepared.json"  # what `prepare` leaves in its folder
 LISTED = 5  # folders in a message

@@ -20,9 +20,9 @@ from torch import Tensor
 from twofold.images.reading.decode import decode, decode_centre, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
 from twofold.images.reading.source import Source
-from twofold.images.reading.unreadable import Unreadable, stand_ins
 from twofold.pixels.batch import ImageBatch
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.unreadable import Unreadable, stand_ins
 from twofold.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 
 AHEAD = 3  # batches under way at once: one in use, two being read
@@ -70,7 +70,7 @@ class Images:
         self.workers = max(1, min(usable_cores(), MOST_WORKERS) if workers is None else workers)
         self.waited = 0.0
         self.replaced: dict[int, int] = {}
-        self._unreadable = Unreadable(source, max_unreadable)
+        self._unreadable = Unreadable(source.path, source.names, max_unreadable)
         self._decoders = ThreadPoolExecutor(self.workers, thread_name_prefix="decode")
         self._assembler = ThreadPoolExecutor(1, thread_name_prefix="assemble")
         self.expected_bytes = self._expected_bytes()

@@ -14,9 +14,9 @@ from typing import Any
 
 from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.columns import LABEL_COLUMNS
-from twofold.images.reading.labels import numbers_in
-from twofold.images.reading.places import MOST_IMAGE, Place
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.labels import numbers_in
+from twofold.pixels.reading.places import MOST_IMAGE, Place
 
 FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 FILE_COLUMNS = ("file_name", "filename", "image_path", "path", "file")

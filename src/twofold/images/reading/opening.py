@@ -9,11 +9,11 @@ from twofold.images.reading.arrays import open_idx, open_npy, open_npz
 from twofold.images.reading.files import no_columns, open_folder, open_list
 from twofold.images.reading.foldered import choose_shards, shards_in
 from twofold.images.reading.parquet import Parquet
-from twofold.images.reading.places import Place, braces, missing, place
 from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import Source, is_image
 from twofold.images.reading.walking import TABLES, walk
-from twofold.images.reading.wanted import Wanted
+from twofold.pixels.reading.places import Place, braces, missing, place
+from twofold.pixels.reading.wanted import Wanted
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 LISTS = (".txt", ".lst", ".list")

@@ -15,15 +15,16 @@ import numpy as np
 from twofold.bounded import ArrayError, check_parquet, read_rows
 from twofold.errors import UserError, clause, nearest
 from twofold.images.reading.columns import LABEL_COLUMNS, NAME_COLUMNS, features_of, image_column, listed
-from twofold.images.reading.labels import Labels, labels_from_folders, labels_from_names, labels_from_values
 from twofold.images.reading.parquet_file import open_parquet
-from twofold.images.reading.parts import pick, said, select
-from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
 from twofold.images.reading.row_names import RowNames
-from twofold.images.reading.source import Source, digest
-from twofold.images.reading.wanted import ANYTHING, Wanted
+from twofold.images.reading.source import Source
 from twofold.parts import WORDS
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.labels import Labels, labels_from_folders, labels_from_names, labels_from_values
+from twofold.pixels.reading.parts import pick, said, select
+from twofold.pixels.reading.places import MOST_IMAGE, Place, digest_of_places
+from twofold.pixels.reading.wanted import ANYTHING, Wanted
+from twofold.pixels.reading.words import digest
 from twofold.resources import free_memory
 
 METADATA = b"twofold"  # JSON in the schema: {"classes": [...]} where we wrote the file

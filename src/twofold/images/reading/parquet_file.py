@@ -6,7 +6,7 @@ from typing import Any
 
 from twofold.errors import UserError, clause
 from twofold.images.reading.columns import holds_bytes
-from twofold.images.reading.places import Place
+from twofold.pixels.reading.places import Place
 from twofold.printable import is_text
 
 POINTER = b"version https://git-lfs"

@@ -20,9 +20,10 @@ from twofold.images.reading.opening import open_source
 from twofold.images.reading.outfolder import claimed, full_disk, is_done, write_manifest
 from twofold.images.reading.parquet import METADATA
 from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
-from twofold.images.reading.source import Source, digest
-from twofold.images.reading.unreadable import Unreadable
+from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.unreadable import Unreadable
+from twofold.pixels.reading.words import digest
 from twofold.printable import spelled_out, storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress
@@ -131,7 +132,7 @@ def _write_shards(
     on_progress: OnProgress | None,
 ) -> dict[str, str]:
     """Write the missing shards, the images of the next one being encoded meanwhile; returns all that are unreadable."""
-    unreadable = Unreadable(source, max_unreadable)
+    unreadable = Unreadable(source.path, source.names, max_unreadable)
     missing = _missing(folder, len(source), manifest["key"], unreadable)
     done = len(source) - sum(len(rows) for _, rows in missing)
     with ThreadPoolExecutor(workers) as pool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from twofold.images.reading.source import extension
+from twofold.pixels.reading.words import extension
 
 NUMBER = re.compile(r"\.[0-9._-]*[0-9]")  # between the first dot and the last of photo.2021.1.jpg
 

@@ -9,20 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.errors import UserError, clause
-from twofold.images.reading.labels import labels_from_names, labels_from_values, labels_of_parts
-from twofold.images.reading.parts import select
-from twofold.images.reading.places import MOST_IMAGE, Place, digest_of_places
 from twofold.images.reading.samples import Sample, gather
-from twofold.images.reading.source import (
-    DecodeError,
-    Source,
-    count_list,
-    digest,
-    extension,
-    is_image,
-)
+from twofold.images.reading.source import DecodeError, Source, is_image
 from twofold.images.reading.tar import TarError, entries
-from twofold.images.reading.wanted import ANYTHING, Wanted
+from twofold.pixels.reading.labels import labels_from_names, labels_from_values, labels_of_parts
+from twofold.pixels.reading.parts import select
+from twofold.pixels.reading.places import MOST_IMAGE, Place, digest_of_places
+from twofold.pixels.reading.wanted import ANYTHING, Wanted
+from twofold.pixels.reading.words import count_list, digest, extension
 
 _WORD, _JSON = 4096, 2**20  # bytes of a .cls file that may be a class, of a .json file that may hold one
 _LOOKED_AT = 100  # .json files in which a label is looked for before all are read

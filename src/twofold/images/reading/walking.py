@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twofold.images.reading.metadata import FILES as METADATA_FILES
-from twofold.images.reading.places import Place
-from twofold.images.reading.source import extension, is_image
+from twofold.images.reading.source import is_image
+from twofold.pixels.reading.places import Place
+from twofold.pixels.reading.words import extension
 
 TABLES = (".parquet", ".parq", ".pq")
 SHARDS = (*TABLES, ".tar")

@@ -1,4 +1,4 @@
-"""Labels of images: by the folders they lie in, or by the values of a column."""
+"""Labels: by the folders they lie in, or by the values of a column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.images.reading.parts import find_parts
+from twofold.pixels.reading.parts import find_parts
 
 Labels = tuple[np.ndarray | None, list[str] | None]
 CODES = 1000  # whole numbers from here on, and 20 times as large as there are classes, are codes, not class numbers
@@ -27,7 +27,7 @@ def labels_from_names(path: str, names: Sequence[str], level: int) -> Labels:
     found = _numbered([p[level - 1] if 0 < level <= len(p) else None for p in parts])
     if level and found[0] is None:
         deepest = max(map(len, parts), default=0)
-        raise UserError(f"No image of {path} lies {level} folders deep, as --class-level says: give at most {deepest}.")
+        raise UserError(f"Nothing of {path} lies {level} folders deep, as --class-level says: give at most {deepest}.")
     return found
 
 

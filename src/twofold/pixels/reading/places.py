@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from twofold.errors import UserError, clause, nearest
-from twofold.images.reading.identity import content_digest
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.identity import content_digest
 
 MOST_SHARDS = 10**6  # of a range in braces
 ATTEMPTS = 3  # a remote read is tried again after 0.5 s and 1 s

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.images.reading.source import digest
 from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.words import digest
 
 PIECES, PIECE = 32, 8192  # bytes; small data are looked at in whole
 FETCHING = 8  # threads, since a piece from afar is mostly waiting

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from twofold.errors import UserError
-from twofold.images.reading.wanted import UNDIVIDED, Wanted
 from twofold.parts import Named, chosen, named_among
+from twofold.pixels.reading.wanted import UNDIVIDED, Wanted
 
 OTHERS = "others"  # how messages call what is in no part
 Folders = dict[str, tuple[str, str]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twofold.errors import UserError
-from twofold.images.reading.labels import (
+from twofold.pixels.reading.labels import (
     labels_by_classes,
     labels_from_folders,
     labels_from_names,
@@ -106,5 +106,5 @@ def test_a_level_of_folders_can_be_named():
     labels, classes = labels_from_names("set", names, 2)
     assert labels.tolist() == [0, 1, -1] and classes == ["cat", "dog"]
     assert labels_from_names("set", names, 0) == (None, None)
-    with pytest.raises(UserError, match=r"No image of set lies 3 folders deep.*at most 2"):
+    with pytest.raises(UserError, match=r"Nothing of set lies 3 folders deep.*at most 2"):
         labels_from_names("set", names, 3)
