@@ -8,14 +8,17 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.pixels.views.apply import floats, render
+from twofold.pixels.views.apply import floats, on_host, render
 from twofold.pixels.views.augmentations import Channels, Crop, Statistics, statistics_named
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.draw import draw, geometry, side_of
+from twofold.pixels.views.resample import crop_bytes, crop_floats
 from twofold.pixels.views.views import plain
 from twofold.seam import Views
 from twofold.videos.batch import ClipBatch
 from twofold.videos.views.augmentations import ClipAugmentation, augmentation_named
+
+CENTRE = 7 / 8
 
 
 class ClipViews:
@@ -67,8 +70,21 @@ class ClipViews:
 
 
 @torch.no_grad()
-def evaluation_view(clips: Tensor, mean: Channels, std: Channels) -> Tensor:
-    """The one view that evaluation sees, of square clips uint8 (B, T, 3, S, S): float32 (B, 3, T, S, S), normalised."""
-    with plain(clips.device):
-        frames = normalise_(floats(clips.flatten(0, 1)), (mean, std))
-    return frames.unflatten(0, clips.shape[:2]).transpose(1, 2).contiguous()
+def evaluation_view(clip: Tensor, size: Tensor, side: int, mean: Channels, std: Channels) -> Tensor:
+    """The one view that evaluation sees: the centre square of 7/8 of the short side (112 of 128), resized, normalised.
+
+    clip: uint8 (B, T, 3, H, W), pictures of `size` (B, 2) in it. Returns float32 (B, 3, T, side, side).
+    """
+    cut = (size.amin(1) * CENTRE).round().clamp(min=1)
+    top, left = ((size - cut.long()[:, None]) // 2).unbind(1)
+    box = torch.stack([left, top, cut, cut], 1).float()
+    each = torch.arange(len(clip), device=clip.device).repeat_interleave(clip.shape[1])
+    with plain(clip.device):
+        pixels, plainly = clip.flatten(0, 1), torch.zeros(len(each), dtype=torch.bool, device=clip.device)
+        if on_host(pixels):
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            frames = crop_bytes(pixels, torch.arange(len(each)), box[each], plainly, side, "bilinear")
+        else:
+            frames = crop_floats(floats(pixels), box[each], plainly, side, "bilinear")
+        frames = normalise_(frames, (mean, std))
+    return frames.unflatten(0, clip.shape[:2]).transpose(1, 2).contiguous()

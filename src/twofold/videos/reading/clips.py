@@ -1,0 +1,164 @@
+"""Clips in batches, decoded ahead by threads: libavcodec lets go of the interpreter while it decodes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import repeat
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.unreadable import Unreadable, stand_ins
+from twofold.resources import usable_cores
+from twofold.videos.batch import ClipBatch
+from twofold.videos.reading.source import VideoSource
+from twofold.videos.reading.store import VideoStore
+from twofold.videos.reading.table import FrameTable
+from twofold.videos.sampling import Sampling, draw_clips, even_clips, timeline
+
+AHEAD = 3  # batches under way at once: one in use, two being read
+MOST_WORKERS = 16
+
+# (number of the video, its table, epoch) -> the frames of each of its clips, int64 (T,)
+Choose = Callable[[int, FrameTable, int], Sequence[np.ndarray]]
+Read = tuple[list[np.ndarray], list[np.ndarray], int]
+
+
+class Clips:
+    """The videos of a store as batches of clips.
+
+    choose: the frames of each video's clips. A video that cannot be read is recorded in `unreadable` (name: reason) and
+    another stands in for it, drawn from (seed, index) alone and recorded in `replaced` (index: index); more than
+    max_unreadable (share of the set) is a UserError. `waited`: seconds that the consumer has waited for batches.
+    """
+
+    def __init__(
+        self,
+        store: VideoStore,
+        choose: Choose,
+        *,
+        seed: int = 0,
+        max_unreadable: float = 0.05,
+        workers: int | None = None,
+        refused: Unreadable | None = None,
+    ) -> None:
+        self.store, self.choose, self.seed = store, choose, seed
+        self.workers = max(1, min(usable_cores(), MOST_WORKERS) if workers is None else workers)
+        self.waited = 0.0
+        self.replaced: dict[int, int] = {}
+        self._unreadable = refused or Unreadable(self.source.path, self.source.names, max_unreadable, "videos")
+        self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clips")
+
+    @property
+    def source(self) -> VideoSource:
+        """The videos."""
+        return self.store.source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Names of the videos that could not be read so far, with the reason, in the order of the set."""
+        return self._unreadable.named()
+
+    def choosing(self, choose: Choose) -> Clips:
+        """Other clips of the same videos, unreadable together."""
+        return Clips(self.store, choose, seed=self.seed, workers=self.workers, refused=self._unreadable)
+
+    def describe(self) -> str:
+        """One line: the decoded set, and how many threads decode."""
+        return f"{self.store.describe()}; {self.workers} decoding thread{'' if self.workers == 1 else 's'}"
+
+    def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[ClipBatch]:
+        """A batch for each tensor of indices, in order, with the next ones read while the consumer works."""
+        coming = zip(index_batches, _endless(epochs), strict=False)
+        under_way: deque[tuple[Tensor, list[Future[Read]]]] = deque()
+        try:
+            while True:
+                while len(under_way) < AHEAD and (wanted := next(coming, None)) is not None:
+                    under_way.append((wanted[0], self._start(*wanted)))
+                if not under_way:
+                    return
+                index, reads = under_way.popleft()
+                began = time.perf_counter()
+                found = [read.result() for read in reads]
+                self.waited += time.perf_counter() - began
+                yield _batch(index, found)
+        finally:
+            for _, reads in under_way:
+                for read in reads:
+                    read.cancel()
+
+    def _start(self, index: Tensor, epoch: int) -> list[Future[Read]]:
+        return [self._threads.submit(self._read, i, epoch) for i in index.tolist()]
+
+    def _read(self, i: int, epoch: int) -> Read:
+        """The clips of video `i`, or of what stands in for it: pictures, numbers of the frames, frames in all."""
+        for j in stand_ins(i, len(self), self.seed):
+            if j in self._unreadable:
+                continue
+            try:
+                at = list(self.choose(i, self.store.table(j), epoch))
+                frames = self.store.read(j, np.concatenate(at).tolist())
+            except DecodeError as error:
+                self._unreadable.record(j, error.reason)
+                continue
+            if j != i:
+                self.replaced[i] = j
+            ends = np.cumsum([len(numbers) for numbers in at])[:-1]
+            return np.split(frames, ends), at, len(self.store.table(j))
+        raise self._unreadable.too_many()
+
+
+def _endless(epochs: Iterable[int]) -> Iterator[int]:
+    yield from epochs
+    yield from repeat(0)
+
+
+def _batch(index: Tensor, found: Sequence[Read]) -> ClipBatch:
+    """Pictures side by side in blocks, padded right and below."""
+    shapes = [pictures[0].shape[1:3] for pictures, _, _ in found]
+    height, width = (max(shape[axis] for shape in shapes) for axis in (0, 1))
+    blocks, at = [], []
+    for clip in range(len(found[0][0])):
+        block = np.zeros((len(found), len(found[0][0][clip]), height, width, 3), np.uint8)
+        for row, (pictures, _, _) in enumerate(found):
+            high, wide = pictures[clip].shape[1:3]
+            block[row, :, :high, :wide] = pictures[clip]
+        blocks.append(torch.from_numpy(block).permute(0, 1, 4, 2, 3))
+        at.append(torch.from_numpy(np.stack([numbers[clip] for _, numbers, _ in found])))
+    counts = torch.tensor([count for _, _, count in found])
+    return ClipBatch(index, blocks, at, torch.tensor(shapes, dtype=torch.int64), counts)
+
+
+def drawn(sampling: Sampling, *, clips: int, seed: int, fps: float | None = None) -> Choose:
+    """Clips as they are drawn for training."""
+    return partial(_drawn, sampling, clips, seed, fps)
+
+
+def _drawn(
+    sampling: Sampling, clips: int, seed: int, fps: float | None, i: int, table: FrameTable, epoch: int
+) -> list[np.ndarray]:
+    return draw_clips(sampling, _lines(table, fps), i, seed, epoch, clips)
+
+
+def even(clips: int, frames: int, stride: int, fps: float | None = None) -> Choose:
+    """Evenly spaced clips, for evaluation."""
+    return partial(_even, clips, frames, stride, fps)
+
+
+def _even(
+    clips: int, frames: int, stride: int, fps: float | None, i: int, table: FrameTable, epoch: int
+) -> list[np.ndarray]:
+    return even_clips(_lines(table, fps), clips, frames, stride)
+
+
+def _lines(table: FrameTable, fps: float | None) -> list[np.ndarray]:
+    return timeline(table.times, [(first, last) for first, last, _ in table.stretches], fps)

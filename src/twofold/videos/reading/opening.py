@@ -1,0 +1,132 @@
+"""From a path to the videos it means: a video, a folder, a tar file or a list."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from twofold.catalog.looking import LISTS, TARS, VIDEOS
+from twofold.errors import UserError, clause
+from twofold.pixels.reading.labels import Labels, labels_from_names, labels_of_parts
+from twofold.pixels.reading.parts import Selected, select
+from twofold.pixels.reading.places import Place, missing, place
+from twofold.pixels.reading.walking import files_below
+from twofold.pixels.reading.wanted import Wanted
+from twofold.pixels.reading.words import count_list, extension
+from twofold.videos.reading.lists import read_list
+from twofold.videos.reading.source import Item, VideoSource
+
+GROUP = re.compile(r"^(v_.+_g\d+)_c\d+$")  # UCF101: the clips of one long video
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """What is asked of a list. videos: where the files lie. classes: a file of class names. fold: of data in folds, the
+    one to test on."""
+
+    videos: str | None = None
+    classes: str | None = None
+    fold: int | None = None
+
+
+def open_source(
+    path: str,
+    *,
+    part: str | None = None,
+    class_level: int | None = None,
+    role: str = "train",
+    options: ListOptions | None = None,
+) -> VideoSource:
+    """The videos that a path means, with their labels, groups and folds. Raises UserError where there are none.
+
+    part, class_level, role: see `pixels.reading.wanted.Wanted`.
+    """
+    wanted, options, where = (
+        Wanted(part=part, class_level=class_level, role=role),
+        options or ListOptions(),
+        place(path),
+    )
+    if where.is_dir():
+        source = _folder(path, where, wanted, options)
+    elif not where.is_file():
+        raise missing(where)
+    elif path.lower().endswith(TARS):
+        source = _named(path, members_of(where), {}, wanted)
+    elif path.lower().endswith(LISTS):
+        source = read_list(path, where, options.videos, options.classes)
+    else:
+        source = VideoSource(path, (Item(where.name, where),))
+    return _fold(grouped(source), options.fold, role)
+
+
+def grouped(source: VideoSource) -> VideoSource:
+    """The same with the groups that names tell: clips of UCF101 that were cut from one video."""
+    items = []
+    for item in source.items:
+        found = GROUP.match(item.name.rpartition("/")[2].rpartition(".")[0])
+        items.append(replace(item, group=found[1]) if found and not item.group else item)
+    return replace(source, items=tuple(items))
+
+
+def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> VideoSource:
+    skipped: Counter[str] = Counter()
+    found = sorted(files_below(root, skipped, lambda name: name.lower().endswith((*VIDEOS, *TARS, *LISTS))))
+    videos = [name for name in found if name.lower().endswith(VIDEOS)]
+    tars = [name for name in found if name.lower().endswith(TARS)]
+    if not videos and len(tars) == 1:
+        beside = [name for name in found if name.lower().endswith(".csv") and "/" not in name]
+        if len(beside) == 1:
+            source = read_list(path, root.join(beside[0]), options.videos, options.classes)
+            return replace(source, notes=(f"{path}: videos and labels are those of {beside[0]}.", *source.notes))
+        return _named(path, members_of(root.join(tars[0])), {}, wanted)
+    skipped.update(extension(name) or "no extension" for name in found if name not in set(videos))
+    if not videos:
+        holds = f"holds no videos but only {count_list(dict(skipped))}" if skipped else "is empty"
+        raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
+    return _named(path, [Item(name, root.join(name)) for name in videos], dict(skipped), wanted)
+
+
+def members_of(where: Place) -> list[Item]:
+    """The videos in a plain tar file, by where their bytes lie. Raises UserError for one that is packed or damaged."""
+    found = []
+    try:
+        with where.open() as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            for member in archive:
+                if member.isfile() and member.name.lower().endswith(VIDEOS):
+                    found.append(Item(member.name, where, member.offset_data, member.size))
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise UserError(f"{where} is no plain tar file ({clause(error)}): unpack it, and give the folder.") from error
+    if not found:
+        raise UserError(f"{where} holds no videos; they end in {' '.join(VIDEOS)}.")
+    return sorted(found, key=lambda item: item.name)
+
+
+def _named(path: str, items: Sequence[Item], skipped: dict[str, int], wanted: Wanted) -> VideoSource:
+    """Videos whose folders tell parts and classes."""
+    selected = select(path, [item.name for item in items], wanted, "videos")
+    kept = [items[i] for i in selected.rows]
+    labels, classes = _labels(path, [item.name for item in kept], selected, wanted)
+    if labels is not None:
+        kept = [replace(item, label=int(label)) for item, label in zip(kept, labels, strict=True)]
+    return VideoSource(path, tuple(kept), classes, skipped, selected.notes)
+
+
+def _labels(path: str, names: Sequence[str], selected: Selected, wanted: Wanted) -> Labels:
+    if wanted.class_level is not None:
+        return labels_from_names(path, names, wanted.class_level)
+    return labels_of_parts(selected.folders, selected.parts)
+
+
+def _fold(source: VideoSource, fold: int | None, role: str) -> VideoSource:
+    """What is learned from or tested on of data in folds."""
+    if fold is None or role == "all":
+        return source
+    folds = {item.fold for item in source.items}
+    if fold not in folds:
+        known = ", ".join(str(f) for f in sorted(f for f in folds if f is not None)) or "none"
+        raise UserError(f"{source.path} has no fold {fold}; it has {known}.")
+    rows = [i for i, item in enumerate(source.items) if (item.fold == fold) == (role != "train")]
+    return source.take(rows)

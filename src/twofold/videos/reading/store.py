@@ -1,0 +1,142 @@
+"""Frames of many videos by number: few files open at once, decoded videos kept while memory lasts. For threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from twofold.errors import clause
+from twofold.pixels.reading.failure import DecodeError
+from twofold.resources import bytes_in_words, free_memory, local_ranks
+from twofold.videos.reading.source import VideoSource
+from twofold.videos.reading.table import FrameTable
+from twofold.videos.reading.video import Video, shrunk
+
+OPEN = 64  # files at once
+SAMPLED = 8  # videos opened to estimate the size of the set
+HOST_SHARE = 0.5  # of the free memory may hold decoded videos, all local ranks together
+
+
+class VideoStore:
+    """The videos of a source, shrunk to `short_side` pixels (None: as they are).
+
+    memory_bytes: what decoded videos may take where the whole set is expected to fit, half of the free memory where
+    None; else clips are decoded each time. A process that is forked from this one opens its own files, and a copy that
+    is sent to another process begins with none.
+    """
+
+    def __init__(self, source: VideoSource, short_side: int | None, memory_bytes: int | None = None) -> None:
+        self.source, self.short_side = source, short_side
+        self.tables: dict[int, FrameTable] = {}
+        self._forget()
+        budget = int(HOST_SHARE * free_memory() / local_ranks()) if memory_bytes is None else memory_bytes
+        self.expected_bytes = self._expected_bytes()
+        self.kept_whole = 0 < self.expected_bytes <= budget
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def table(self, i: int) -> FrameTable:
+        """What frames video `i` has. Raises DecodeError where it cannot be read."""
+        if i not in self.tables:
+            with self._opened(i) as video:
+                self.tables[i] = video.table
+        return self.tables[i]
+
+    def read(self, i: int, numbers: Sequence[int]) -> np.ndarray:
+        """Frames of video `i`, uint8 (T, H, W, 3). Raises DecodeError where it cannot be read."""
+        if not self.kept_whole:
+            with self._opened(i) as video:
+                return video.read(numbers, self.short_side)
+        if i not in self._decoded:
+            with self._opened(i, last=True) as video:
+                self._decoded[i] = video.read(range(len(video)), self.short_side)
+                self.tables[i] = video.table
+        return self._decoded[i][np.asarray(numbers)]
+
+    def describe(self) -> str:
+        """One line: how large the decoded set is and whether it is kept."""
+        side = "in full size" if self.short_side is None else f"short side {self.short_side} px"
+        kept = "kept in memory" if self.kept_whole else "decoded clip by clip"
+        return f"{len(self):,} videos, {side}, about {bytes_in_words(self.expected_bytes)} as uint8, {kept}"
+
+    def _opened(self, i: int, last: bool = False) -> _Held:
+        if os.getpid() != self._process:
+            self._forget()
+        return _Held(self, i, last)
+
+    def _forget(self) -> None:
+        self._process = os.getpid()
+        self.lock = threading.Lock()
+        self.videos: OrderedDict[int, tuple[threading.Lock, list[Video]]] = OrderedDict()
+        self._decoded: dict[int, np.ndarray] = {}
+
+    def _expected_bytes(self) -> int:
+        """The size of the decoded set, from a few videos spread over it."""
+        chosen = sorted({int(i) for i in np.linspace(0, len(self) - 1, SAMPLED)}) if len(self) else []
+        found = []
+        for i in chosen:
+            try:
+                with self._opened(i) as video:
+                    height, width = shrunk(*video.shown_size(video.first()), self.short_side)
+                    self.tables[i] = video.table
+                    found.append(3 * height * width * len(video))
+            except DecodeError:
+                continue
+        return int(np.mean(found) * len(self)) if found else 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("source", "short_side", "tables", "expected_bytes", "kept_whole")
+        return {name: self.__dict__[name] for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._forget()
+
+
+class _Held:
+    """A video that this thread has to itself for a block; the longest unused ones are closed. last: close it after."""
+
+    def __init__(self, store: VideoStore, i: int, last: bool) -> None:
+        self.store, self.i, self.last = store, i, last
+
+    def __enter__(self) -> Video:
+        store = self.store
+        with store.lock:
+            own, videos = store.videos.pop(self.i, (threading.Lock(), []))
+            store.videos[self.i] = own, videos
+            old = [store.videos.popitem(last=False) for _ in range(len(store.videos) - OPEN)]
+        for _, (lock, stale) in old:
+            with lock:
+                for video in stale:
+                    video.close()
+        self.own = own
+        own.acquire()
+        try:
+            if not videos:
+                videos.append(self._open())
+        except BaseException:
+            own.release()
+            raise
+        return videos[0]
+
+    def __exit__(self, *error: object) -> None:
+        if self.last:
+            with self.store.lock:
+                _, videos = self.store.videos.pop(self.i, (None, []))
+            for video in videos:
+                video.close()
+        self.own.release()
+
+    def _open(self) -> Video:
+        try:
+            return Video(self.store.source.file(self.i), self.store.tables.get(self.i))
+        except FileNotFoundError as error:
+            raise DecodeError("the file does not exist") from error
+        except OSError as error:
+            raise DecodeError(f"cannot be read ({clause(error)})") from error
