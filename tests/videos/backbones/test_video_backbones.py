@@ -227,6 +227,7 @@ def test_own_networks(own_module):
     [
         ("r3d81", {}, "r3d18"),
         ("torchvision:r3d_81", {}, "r3d_18"),
+        ("resnet18", {}, "frames:resnet18 runs it"),
         ("frames:resnet19", {}, "for pictures"),
         ("c3d", {"frames": 4}, "4 frames of 16 px"),
         ("s3d", {}, "does not run"),

@@ -1,9 +1,10 @@
-"""Backbones over clips as files: the printed lines give the backbone's features, and no file runs code or takes room."""
+"""Backbones over clips as files: the printed lines give their features, and no file runs code or takes room."""
 
 import json
 
 import pytest
 import torch
+import torchvision
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -54,14 +55,10 @@ def test_the_printed_lines_give_the_features(tmp_path, name, format, side):
         want = backbone.eval()(x).pooled
         found = shared.run(done.lines, x.numpy() if format == "onnx" else x)["features"]
     torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-5)
-
-
-def test_torchvisions_names_stay_torchvisions(tmp_path):
-    import torchvision
-
-    done = export(trained("r3d18"), tmp_path / "net", format="torchvision", **STATISTICS)
-    theirs = torchvision.models.video.r3d_18().state_dict()
-    assert set(load_file(done.path)) == {name for name in theirs if not name.startswith("fc.")}
+    if name == "r3d18":
+        with torch.device("meta"):
+            theirs = torchvision.models.video.r3d_18().state_dict()
+        assert set(load_file(done.path)) == {key for key in theirs if not key.startswith("fc.")}
 
 
 def test_the_file_says_what_it_is(tmp_path):
@@ -142,7 +139,7 @@ def damaged(backbone, path, **changes):
     ("changes", "says"),
     [
         ({"name": "torchvision:swin3d_b"}, "does not hold the weights"),  # larger than the file: never made
-        ({"name": "r3d10-small"}, "does not hold the weights"),
+        ({"name": "r3d10-small", "stem": "3x3x3"}, "does not hold the weights"),
         ({"name": "hub/other"}, "no library has"),
         ({"name": "os:abort"}, "asks to import and run"),
         ({"clip_size": 10**9}, "clip_size cannot be meant"),
