@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import copy
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from twofold.errors import UserError, clause, nearest
-from twofold.files import beside, write_safetensors
+from twofold.files import write_safetensors
 from twofold.images.backbones import targets, trial, yolo
 from twofold.images.backbones.names import is_own
-from twofold.nets.features import Features
-from twofold.printable import is_text
+from twofold.pixels.backbones import export as shared
+from twofold.pixels.backbones.export import Exported
 
 SUFFIXES = {
     "torchvision": ".safetensors", "timm": ".safetensors", "safetensors": ".safetensors", "onnx": ".onnx",
@@ -30,30 +27,10 @@ FORMATS = tuple(SUFFIXES)
 TOLERANCE = {name: 1e-4 if name == "onnx" else 1e-5 for name in FORMATS}
 
 
-class Exportable(Protocol):
+class Exportable(shared.Exportable, Protocol):
     """What export needs of a backbone (images.backbones.Backbone has it)."""
 
-    network: nn.Module
     image_size: int
-
-    def __call__(self, x: Tensor) -> Features: ...
-    def cpu(self) -> Any: ...
-    def blueprint(self) -> dict[str, Any]: ...
-    def lines_for(self, library: str) -> list[str]: ...
-
-
-@dataclass(frozen=True)
-class Exported:
-    """path: the file, or for transformers the folder. lines: Python that loads it and, for a batch `x`, computes
-    `features` (B, C), or `map` (B, C, h, w), or both. difference: the largest difference between those and the
-    backbone's own on 4 random images, as a share of the largest; None where nothing could be compared. checked: what
-    was compared, in words.
-    """
-
-    path: Path
-    lines: list[str]
-    difference: float | None
-    checked: str
 
 
 def save_backbone(
@@ -94,41 +71,26 @@ def export(
     """
     if format not in FORMATS:
         raise UserError(f'There is no export format "{format}"; choose {", ".join(FORMATS)}.{nearest(format, FORMATS)}')
-    out = _place(Path(out), format)
+    out = shared.place(Path(out), format, SUFFIXES[format])
     reference = (
         copy.deepcopy(backbone).cpu().train(False)
     )  # the lines run on the CPU, and so must what they are compared with
+    about = _about(backbone, mean, std, method, facts)
     if format in targets.SUFFIXES:
-        return _export_to_target(reference, out, format, mean, std, _about(backbone, mean, std, method, facts))
-    with beside(out) as part:
-        lines = _lines(backbone, part, format, mean, std)
-        if format == "onnx":
-            _write_onnx(reference, part, _about(backbone, mean, std, method, facts))
-        else:
-            save_backbone(reference, part, mean=mean, std=std, method=method, facts=facts)
-        difference = _check(reference, lambda x: trial.run(lines, x.numpy() if format == "onnx" else x))
-        _refuse_other_features(difference, format, out)
-    return Exported(out, _lines(backbone, out, format, mean, std), difference, "the lines below were run")
-
-
-def _place(out: Path, format: str) -> Path:
-    """The path with the ending that the format has."""
-    suffix = SUFFIXES[format]
-    out = out if out.suffix else out.with_suffix(suffix)
-    if suffix and out.suffix != suffix:
-        raise UserError(f"A {format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}.")
-    if not suffix and out.exists() and not out.is_dir():
-        raise UserError(f"A {format} export is a folder, and {out} is a file: name another place by --out.")
-    if not is_text(str(out)):
-        raise UserError(f"{out} is no UTF-8, and other libraries could not open it: name another place by --out.")
-    return out
-
-
-def _refuse_other_features(difference: float, format: str, out: Path) -> None:
-    if not difference <= TOLERANCE[format]:
-        raise UserError(
-            f"{format} gives other features from {out} (relative difference {difference:.1e}); nothing was written."
-        )
+        return _export_to_target(reference, out, format, mean, std, about)
+    return shared.export_file(
+        reference,
+        out,
+        _example(reference),
+        format=format,
+        tolerance=TOLERANCE[format],
+        write=lambda path: (
+            shared.write_onnx(reference, path, _example(reference), "images", about)
+            if format == "onnx"
+            else save_backbone(reference, path, mean=mean, std=std, method=method, facts=facts)
+        ),
+        lines=lambda path: _lines(backbone, path, format, mean, std),
+    )
 
 
 def _export_to_target(
@@ -160,7 +122,7 @@ def _export_to_target(
                 raise UserError(
                     f"{format} {trial.version(format)} does not load the file ({clause(error)}): nothing was written."
                 ) from error
-        _refuse_other_features(found, format, out)
+        shared.refuse_other_features(found, TOLERANCE[format], format, out)
         difference = max(found, difference or 0.0)
         checked = f"the lines below were run in {format} {trial.version(format)} and agree with the backbone"
     prepared.write(out)
@@ -172,7 +134,7 @@ def _export_to_target(
 def _tried(reference: Exportable, format: str, lines: list[str], mean: Sequence[float], std: Sequence[float]) -> float:
     """The largest relative difference of what the lines compute in the library of the format."""
     if format != "ultralytics":
-        return _check(reference, lambda x: trial.run(lines, x))
+        return _check(reference, lambda x: shared.run(lines, x))
     colours = [torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (mean, std)]
     with tempfile.TemporaryDirectory() as folder:
         raw = _example(reference) * colours[1] + colours[0]
@@ -183,33 +145,17 @@ def _tried(reference: Exportable, format: str, lines: list[str], mean: Sequence[
 def _about(
     backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str, facts: Mapping[str, Any]
 ) -> dict[str, str]:
-    known = {
-        "twofold": version("twofold"),
-        "backbone": backbone.blueprint(),
-        "image_size": backbone.image_size,
-        "mean": [float(m) for m in mean],
-        "std": [float(s) for s in std],
-        "method": method,
-        **facts,
-    }
-    return {key: json.dumps(value) for key, value in known.items()}
+    return shared.described(backbone.blueprint(), {"image_size": backbone.image_size}, mean, std, method, facts)
 
 
 def _about_input(backbone: Exportable, mean: Sequence[float], std: Sequence[float]) -> str:
-    size = backbone.image_size
-    numbers = [", ".join(f"{float(v):.4g}" for v in values) for values in (mean, std)]
-    return f"# x: float32 (B, 3, {size}, {size}), RGB in [0, 1], minus ({numbers[0]}), over ({numbers[1]})"
+    return shared.about_input((backbone.image_size, backbone.image_size), mean, std)
 
 
 def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float], std: Sequence[float]) -> list[str]:
     file, about = str(path), _about_input(backbone, mean, std)
     if format == "onnx":
-        return [
-            "import onnxruntime",
-            f"session = onnxruntime.InferenceSession({file!r}, providers=['CPUExecutionProvider'])",
-            about.replace("# x: float32", "# x: numpy float32"),
-            "features = session.run(None, {'images': x})[0]",
-        ]
+        return shared.onnx_lines(file, about, "images")
     if format == "safetensors":
         allow = ", trust=True" if is_own(backbone.blueprint()["name"]) else ""
         return [
@@ -218,62 +164,12 @@ def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float],
             about,
             "features = model(x).pooled",
         ]
-    return [
-        *backbone.lines_for(format),
-        "from safetensors.torch import load_file",
-        f"model.load_state_dict(load_file({file!r}))",
-        "model.eval()",
-        about,
-        "features = model(x)",
-    ]
-
-
-class _Pooled(nn.Module):
-    def __init__(self, backbone: Exportable) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.training = False
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.backbone(images).pooled
-
-
-def _write_onnx(backbone: Exportable, path: Path, about: dict[str, str]) -> None:
-    try:
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise UserError("Export to ONNX needs the extra: pip install 'twofold[onnx]'.") from error
-    x = _example(backbone)
-    program = torch.onnx.export(
-        _Pooled(backbone),
-        (x,),
-        dynamo=True,
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-        input_names=["images"],
-        output_names=["features"],
-        verbose=False,
-    )
-    assert program is not None
-    program.model.metadata_props.update(about)
-    program.save(str(path))
+    return shared.state_lines(backbone.lines_for(format), file, about)
 
 
 def _example(backbone: Exportable) -> Tensor:
-    size = backbone.image_size
-    return torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+    return shared.random_batch(3, backbone.image_size, backbone.image_size)
 
 
 def _check(backbone: Exportable, run: Callable[[Tensor], Mapping[str, Tensor]]) -> float:
-    """The largest relative difference of what `run` makes of random images from the backbone's own features and map."""
-    x, worst = _example(backbone), 0.0
-    for batch in (x, x[:1]):
-        with torch.no_grad():
-            own = backbone(batch)
-            found = run(batch)
-        for name, got in found.items():
-            want = own.pooled if name == "features" else own.map
-            if want is None or got.shape != want.shape:
-                return float("inf")
-            worst = max(worst, ((got - want).abs().max() / want.abs().max().clamp_min(1e-12)).item())
-    return worst if found else float("inf")
+    return shared.check(backbone, _example(backbone), run)

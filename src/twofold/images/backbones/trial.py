@@ -6,11 +6,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from twofold.errors import clause
@@ -46,13 +43,6 @@ def version(format: str) -> str:
         return importlib.metadata.version(_PACKAGES[format][1])
     except importlib.metadata.PackageNotFoundError:
         return getattr(sys.modules.get(_PACKAGES[format][0]), "__version__", "(unknown version)")
-
-
-def run(lines: Sequence[str], x: Tensor | np.ndarray) -> dict[str, Tensor]:
-    """What the lines make of a batch: "features", "map" or both."""
-    scope: dict[str, Any] = {"x": x}
-    exec("\n".join(lines), scope)
-    return {name: torch.as_tensor(scope[name]) for name in ("features", "map") if name in scope}
 
 
 def in_torchvision(shape: Residual, network: nn.Module) -> Callable[[Tensor], dict[str, Tensor]]:

@@ -73,6 +73,8 @@ def resolve(name: str) -> tuple[str, str]:
     if colon:
         what = "pictures" if source == "frames" else "clips"
         raise UserError(f'torchvision has no network "{inner}" for {what}.{nearest(inner, known)}')
+    if name in pictures.names():
+        raise UserError(f"{name} is a network for pictures: frames:{name} runs it on each frame of a clip.")
     raise UserError(f'There is no backbone "{name}" for clips.{nearest(name, [*NAMES, *known])}')
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from twofold.nets.features import Features
@@ -71,7 +73,7 @@ class ConvNet3D(nn.Module):
         return self.map(x).mean((2, 3, 4))
 
 
-def plain_features(network: C3D | ConvNet3D, x: Tensor) -> Features:
+def plain_features(network: Any, x: Tensor) -> Features:
     """The map and its mean."""
     found = network.map(x)
     return Features(found, found.mean((2, 3, 4)))
