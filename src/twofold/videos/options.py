@@ -36,7 +36,7 @@ class Reading(Options):
 class Clips(Options):
     """Options of cutting clips"""
 
-    frames: int | None = option(None, least=1, most=None)
+    frames: int | None = option(None, least=1)
     """Frames of a clip; the recipe's where not given, that of pretraining where a model is measured."""
     stride: int | None = option(None, least=1)
     """Frames from one of a clip to the next; the recipe's where not given, that of pretraining where a model is
@@ -61,8 +61,8 @@ class Pretrain(options.Pretrain, options.Network, Clips, Reading):
     backbone: str = option("auto")
     """r3d18, r2plus1d18, c3d, s3d and others of docs/videos/backbones.md, frames:resnet18 for a network of single
     frames, torchvision:NAME, or module:callable of your own."""
-    stem: Literal["auto", "small", "large"] = option("auto")
-    """The first layers of r3d18: 3x7x7 without pooling (small), or 7x7x7 with (large)."""
+    stem: Literal["auto", "3x7x7", "7x7x7", "3x3x3"] = option("auto")
+    """The first layers of R3D and ResNet3D: 7x7x7 is followed by a max-pool."""
     weights: str = option("random", path=True)
     """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on."""
     views: str = option("auto")
@@ -71,6 +71,8 @@ class Pretrain(options.Pretrain, options.Network, Clips, Reading):
     """Normalisation of the pixels: imagenet, cifar10 or none."""
     colour: Literal["exact", "linear"] = option("exact")
     """Colour jitter exactly like torchvision's, or linear (faster, a little different)."""
+    memory_gb: float | None = option(None, least=0, harmless=True)
+    """Memory for decoded videos, where all fit; half of what is free where not given, 0 to decode every time."""
     max_unreadable: float = option(0.05, least=0, most=1)
     """Share of unreadable videos past which the run ends."""
     knn_every: int | None = option(None, least=0)
@@ -100,7 +102,7 @@ class Evaluate(options.Evaluate, Clips, Reading, Trust):
     batch_size: int = option(32, least=1)
     """Clips a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
-    """auto takes bf16 where the hardware has it."""
+    """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,7 @@ class Compare(options.Compare, Clips, Reading):
     clips: int = option(10, least=1)
     """As for evaluate."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
-    """auto takes bf16 where the hardware has it."""
+    """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,7 @@ class Embed(options.Embed, Clips, Reading, Trust):
     batch_size: int = option(32, least=1)
     """Clips a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
-    """auto takes bf16 where the hardware has it."""
+    """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

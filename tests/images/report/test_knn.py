@@ -1,7 +1,7 @@
 """The kNN accuracy beside its floors, in words."""
 
-from twofold.images.report.knn import floors_at_the_end, gain, knn, shared_floors
 from twofold.page import read_run
+from twofold.pixels.report.knn import floors_at_the_end, gain, knn, shared_floors
 
 from .runs import make_run
 

@@ -25,9 +25,9 @@ from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.model import Model, as_trained, open_images, open_model, print_notes
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
-from twofold.images.report.knn import SHARED
 from twofold.images.report.sections import SECTIONS
 from twofold.page import keep_results
+from twofold.pixels.report.knn import SHARED
 from twofold.printable import say
 from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from twofold.catalog.composition import is_reconstruction
-from twofold.images.report import knn
 from twofold.images.report.dense import dense_section
 from twofold.images.report.views import read_views, views_section
 from twofold.methods.systems import SYSTEMS
@@ -18,6 +17,7 @@ from twofold.page.read import Run, read_or_note
 from twofold.page.scale import amount, batch, length
 from twofold.page.sections import Cell, Numbered, Parts, Sections, Tile, Together
 from twofold.page.words import Noun, number, number_or_dash
+from twofold.pixels.report import knn
 
 _HERE = Path(__file__).parent
 IMAGE = Noun("image", "images")

@@ -1,4 +1,4 @@
-"""The kNN accuracy of a run on images, beside its floors and in words."""
+"""The kNN accuracy of a run, beside its floors and in words."""
 
 from __future__ import annotations
 

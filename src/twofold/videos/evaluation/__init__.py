@@ -1,0 +1,1 @@
+"""From a backbone of clips to numbers."""

@@ -1,0 +1,1 @@
+"""One file a verb: the parts of the wing put together."""

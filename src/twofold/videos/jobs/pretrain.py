@@ -1,0 +1,214 @@
+"""`pretrain`: videos, views, backbone and method put together, trained, and what is written at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from twofold.catalog.composition import Composition
+from twofold.launcher import by_the_first
+from twofold.methods.build import build
+from twofold.pixels.backbones.weights import weights_file
+from twofold.pixels.reading.identity import file_digest
+from twofold.pixels.reading.words import by_reason
+from twofold.randomness import derive
+from twofold.resources import require, usable_cores
+from twofold.runs.folder import RunFolder
+from twofold.seam import Monitor, Situation
+from twofold.training.distribution import make_fabric, together
+from twofold.training.plan import Plan
+from twofold.training.session import Session
+from twofold.training.settling import plan_of
+from twofold.videos.backbones import Backbone, build_backbone
+from twofold.videos.backbones.export import save_backbone
+from twofold.videos.evaluation.features import InputSettings
+from twofold.videos.jobs.model import BACKBONE_FILE, open_videos, precision_for, short_side
+from twofold.videos.jobs.online import SHOWN, OnlineKNN
+from twofold.videos.jobs.samples import gallery, view_samples
+from twofold.videos.jobs.settle import remarks, settle
+from twofold.videos.options import Pretrain
+from twofold.videos.reading.clips import Clips, drawn
+from twofold.videos.reading.source import VideoSource
+from twofold.videos.reading.store import VideoStore
+from twofold.videos.report.sections import SECTIONS
+from twofold.videos.views import ClipViews, augmentation_named
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+EVALUATIONS = 10
+PLACES = {"weights": "weights_fingerprint"}
+
+
+def run(composition: Composition, data: str, options: Pretrain, *, alone: bool = True) -> Path:
+    """Train to the end of the plan and write the results; see `api.pretrain`. Returns the run folder.
+
+    alone: the run is not part of a comparison, so say what to do with it.
+    """
+    source = open_videos(data, options)
+    settings = settle(options, composition, source, data, torch.cuda.is_available())
+    fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes)
+    settings = replace(settings, precision=precision_for(options.precision, fabric.device))
+    plan = plan_of(settings, unit="videos", log_every=5)
+    plan.length(len(source))
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+    fabric.launch()
+    with together(fabric):
+        work = _put_together(composition, data, settings, source, plan, fabric)
+        path = _train(work, alone)
+        return by_the_first(f"the end of {path}", lambda: path)  # others wait for what is written last
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything that a run needs."""
+
+    composition: Composition
+    data: str
+    settings: Pretrain
+    clips: Clips
+    backbone: Backbone
+    method: Any
+    views: ClipViews
+    inputs: InputSettings
+    plan: Plan
+    situation: Situation
+    online: OnlineKNN | None
+    fabric: Fabric
+
+
+def _put_together(
+    composition: Composition, data: str, settings: Pretrain, source: VideoSource, plan: Plan, fabric: Fabric
+) -> Work:
+    size, frames, stride = (cast(int, value) for value in (settings.image_size, settings.frames, settings.stride))
+    seed = settings.seed
+    torch.manual_seed(derive(seed, "weights"))
+    backbone = build_backbone(
+        settings.backbone, clip_size=size, frames=frames, stem=settings.stem, weights=settings.weights
+    )
+    length = plan.length(len(source))
+    situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
+    method, chosen = build(
+        composition, backbone, situation, composition.recipes[settings.recipe], settings.method_options or {}
+    )
+    augmentation = augmentation_named(settings.views).resampled(frames, settings.stride)
+    views = ClipViews(
+        augmentation, size, seed=seed, statistics=settings.statistics, count=method.view_count, colour=settings.colour
+    )
+    part = plan.batch_size // fabric.world_size
+    pixels = part * frames * sum(12 * side**2 for side in views.sides)
+    what = f"{views.count} views of {part:,} clips at a time, of {frames} frames of {size:,} px,"
+    require(pixels, what, "give a smaller --image-size, --frames or --batch-size", fabric.device)
+    memory = settings.memory_gb
+    store = VideoStore(source, short_side(size), None if memory is None else int(memory * 1e9))
+    count = augmentation.clip_count(method.view_count)
+    clips = Clips(
+        store,
+        drawn(augmentation.sampling, clips=count, seed=seed, fps=settings.fps),
+        seed=seed,
+        max_unreadable=settings.max_unreadable,
+        workers=settings.workers,
+    )
+    inputs = InputSettings(
+        size, frames, stride, views.mean, views.std, settings.fps, device=fabric.device, precision=settings.precision
+    )
+    online = None
+    if source.class_count() > 1 and settings.knn_every != 0:
+        every = settings.knn_every or -(-length.epochs // EVALUATIONS)
+        online = OnlineKNN(clips, inputs, every_epochs=every, seed=seed)
+    settings = replace(settings, method_options=chosen)
+    return Work(composition, data, settings, clips, backbone, method, views, inputs, plan, situation, online, fabric)
+
+
+def _train(work: Work, alone: bool) -> Path:
+    source, settings, clips = work.clips.source, work.settings, work.clips
+    about = {"videos": len(source), "data": source.describe(), **_identity(work)}
+    session = Session.open(work.composition, work.data, settings, about, fabric=work.fabric, places=PLACES)
+    folder, path = session.folder, session.path
+    session.announce(_header(work))
+    if session.first and not (path / "views.npz").exists():
+        folder.save_arrays("views", **view_samples(clips, work.views, settings.seed))
+    monitors: list[Monitor] = [work.online] if work.online else []
+    outcome = session.train(work.method, clips, work.views, work.plan, monitors, SHOWN)
+    folder.list_unreadable(clips.unreadable)
+    if clips.unreadable:
+        folder.warn(_unreadable(clips, folder))
+    if session.first and not (outcome.finished_before and (path / BACKBONE_FILE).exists()):
+        folder.save_arrays("gallery", **gallery(work.backbone, clips, work.inputs, settings.seed))
+        if work.online:
+            _measure(folder, work.online, work)
+        facts: dict[str, Any] = {"stride": settings.stride, "fps": settings.fps, "precision": settings.precision}
+        facts |= {"classes": source.classes}
+        mean, std, name = work.views.mean, work.views.std, work.composition.name
+        save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=name, facts=facts)
+        advice = f"backbone: {path / BACKBONE_FILE}; use it with: twofold evaluate {path} DATA --test TEST"
+        session.finish(SECTIONS, advice if alone else "")
+    elif session.first:
+        session.finish_again(SECTIONS)
+    folder.close()
+    return path
+
+
+def _identity(work: Work) -> dict[str, str]:
+    """What the data and the first weights are, wherever they lie."""
+    source, weights = work.clips.source, work.settings.weights
+    found = {"fingerprint": source.fingerprint(), "stamp": source.stamp()}
+    if weights not in ("random", "torchvision"):
+        found["weights_fingerprint"] = file_digest(weights_file(weights))
+    return found
+
+
+def _header(work: Work) -> Iterator[str]:
+    clips, settings, device = work.clips, work.settings, work.fabric.device
+    yield f"data: {clips.source.describe()}; {clips.describe()}"
+    yield from clips.source.notes
+    yield from remarks(clips.store, settings)
+    yield f"backbone: {work.backbone.describe()}"
+    rate = f" at {settings.fps:g} frames/s" if settings.fps else ""
+    shape = f"{settings.frames} frames, stride {settings.stride}{rate}, {settings.image_size} px"
+    yield f"views: {work.method.view_count} of {shape} by {settings.views}"
+    yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
+    yield from work.plan.describe(len(clips))
+    yield from work.method.notes(work.situation)
+    classes = clips.source.class_count()
+    if classes < 2:
+        yield f"{'one class only' if classes else 'no labels found'}: no kNN during the run."
+
+
+def _unreadable(clips: Clips, folder: RunFolder) -> str:
+    broken = clips.unreadable
+    return (
+        f"{len(broken):,} of {len(clips):,} videos could not be read and others stood in for them: "
+        f"{by_reason(broken)}; all are in {folder.path / 'unreadable.txt'}."
+    )
+
+
+def _measure(folder: RunFolder, online: OnlineKNN, work: Work) -> None:
+    """kNN of the finished backbone beside its floors, printed and kept."""
+    reached = online.accuracy(online.features(work.backbone))
+    numbers = {work.composition.name: reached, **(online.floors(work.backbone) if work.settings.floors else {})}
+    settings, source = f"k {online.k}, {online.inputs.describe()}", work.clips.source
+    entry = {"protocol": "knn", "settings": settings, "seed": work.settings.seed, "data": source.path}
+    entry |= {"conditions": _conditions(work), "fingerprints": {"data": source.fingerprint()}}
+    folder.add_evaluation(
+        {**entry, "metric": metric, "name": name, "value": value, "floor": i > 0}
+        for i, (name, found) in enumerate(numbers.items())
+        for metric, value in found.items()
+    )
+    shown = ", ".join(f"{name} {found['top1']:.1%}" for name, found in numbers.items())
+    folder.say(f"kNN ({settings}) on {len(online.indices):,} videos of {source.path}, folds of the others: {shown}")
+
+
+def _conditions(work: Work) -> Mapping[str, Any]:
+    """What beside the settings of the kNN makes its number another one; see `runs.results.Entry`."""
+    return {
+        "learned from": work.clips.source.path,
+        "size": f"{work.inputs.size} px",
+        "precision": work.inputs.precision,
+        "epochs trained": work.plan.length(len(work.clips)).epochs,
+        "measured": "at the end of the run",
+    }
