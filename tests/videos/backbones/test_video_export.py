@@ -41,7 +41,7 @@ def small():
         ("r3d18", "torchvision", 16),
         ("torchvision:mc3_18", "torchvision", 16),
         ("frames:squeezenet1_1", "torchvision", 32),
-        ("convnet3d", "onnx", 16),
+        ("r3d10-small", "onnx", 16),
     ],
 )
 def test_the_printed_lines_give_the_features(tmp_path, name, format, side):
