@@ -271,3 +271,19 @@ def test_shapes_are_what_their_names_say():
     assert RESIDUAL["r2plus1d26"].bottleneck and 2 + 3 * sum(RESIDUAL["r2plus1d26"].blocks) == 26
     for name in ("r3d18", "r2plus1d10", "r2plus1d18", "resnet3d10"):  # two convolutions a block
         assert 2 + 2 * sum(RESIDUAL[name].blocks) == int(name[-2:])
+
+
+def test_pretrained_weights_are_torchvisions_or_a_sentence(monkeypatch):
+    weights = torchvision.models.SqueezeNet1_1_Weights
+    state = torchvision.models.squeezenet1_1().state_dict()
+    monkeypatch.setattr(weights, "get_state_dict", lambda self, **_: state)
+    backbone = build_backbone("frames:squeezenet1_1", clip_size=32, frames=2, weights="torchvision")
+    assert torch.equal(backbone.network.features[0].weight, state["features.0.weight"])
+    assert "pretrained: " in backbone.describe() and "2 not used (classifier.1" in backbone.describe()
+
+    def fail(self, **_):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models.video.R3D_18_Weights, "get_state_dict", fail)
+    with pytest.raises(UserError, match="weights of r3d_18 could not be downloaded"):
+        build_backbone("r3d_18", clip_size=16, frames=2, weights="torchvision")
