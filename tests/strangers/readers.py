@@ -44,6 +44,9 @@ from twofold.pixels.reading.failure import DecodeError
 from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.metrics import MetricsFile
 from twofold.runs.results import add_results
+from twofold.videos.backbones import build_backbone as build_for_clips
+from twofold.videos.backbones import load_backbone as load_for_clips
+from twofold.videos.backbones.export import save_backbone as save_for_clips
 
 OLD = Path(__file__).parent.parent / "old_runs"
 RUNS = ("images-finished", "interactions-finished", "formula")
@@ -53,7 +56,7 @@ IMAGES = ("a.png", "palette.png", "sixteen.png", "clear.png", "a.jpg", "turned.j
 IMAGES += ("float.tif", "a.webp", "a.gif", "moving.gif", "a.bmp", "a.ppm", "a.tga", "a.ico", "a.jp2", "a.avif")
 ARRAYS = ("a.npz", "deflated.npz", "a.npy", "a-idx3", "a-idx3.gz")
 TARS = ("ustar.tar", "gnu.tar", "pax.tar")
-WEIGHTS = ("b.safetensors", "own.safetensors", "w.pt", "last.ckpt")
+WEIGHTS = ("b.safetensors", "clips.safetensors", "own.safetensors", "w.pt", "last.ckpt")
 TEXTS = ("plays.csv", "quoted.csv", "plays.tsv", "plays.inter", "lists.txt", "ratings.dat", "plays.csv.gz")
 MATRICES = ("coo.npz", "csr.npz", "columns.npz")
 
@@ -165,11 +168,14 @@ def weights(folder: Path) -> dict[str, bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     backbone = build_backbone("convnet", image_size=8)
     save_backbone(backbone, folder / "b.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
+    clips = build_for_clips("convnet3d", clip_size=8, frames=4)
+    save_for_clips(clips, folder / "clips.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
     own = {"name": "evil:make", "stem": "own", "image_size": 8}
     about = {"backbone": own, "mean": [0] * 3, "std": [1] * 3, "image_size": 8, "method": "moco"}
     save_file({"w": torch.zeros(2)}, folder / "own.safetensors", {k: json.dumps(v) for k, v in about.items()})
     return {
         "b.safetensors": (folder / "b.safetensors").read_bytes(),
+        "clips.safetensors": (folder / "clips.safetensors").read_bytes(),
         "own.safetensors": (folder / "own.safetensors").read_bytes(),
         "w.pt": bytes_of(lambda file: torch.save({"a": torch.zeros(3), "b": {"c": [1, "x"]}}, file)),
         "last.ckpt": (OLD / "interactions-stopped" / "checkpoints" / "last.ckpt").read_bytes(),
@@ -240,7 +246,7 @@ def read_weights(path: Path, draw: random.Random) -> None:
     if path.suffix == ".ckpt":
         Checkpoint.read(path)
     elif path.suffix == ".safetensors" and draw.random() < 0.5:
-        load_backbone(path)
+        (load_for_clips if path.name == "clips.safetensors" else load_backbone)(path)
     else:
         read_state(path)
 

@@ -7,6 +7,7 @@ import torchvision
 from twofold.errors import UserError
 from twofold.pixels.backbones.built import Built
 from twofold.videos.backbones import build_backbone, rebuild_backbone
+from twofold.videos.backbones.inception import pad_as_tensorflow
 from twofold.videos.backbones.names import NAMES, RESIDUAL, find
 from twofold.videos.backbones.residual import middle_channels
 
@@ -38,6 +39,8 @@ MAPS = [  # at 16 frames of 112 px, width first
     ("r2plus1d10", {}, (512, 2, 7, 7)),
     ("r2plus1d18", {"last_stage": "dense"}, (512, 2, 14, 14)),
     ("r2plus1d26", {}, (2048, 2, 7, 7)),
+    ("r3d26", {}, (2048, 2, 7, 7)),
+    ("i3d", {}, (1024, 2, 4, 4)),
     ("resnet3d10", {}, (512, 1, 4, 4)),
     ("c3d", {}, (512, 2, 7, 7)),
     ("s3d", {}, (1024, 2, 3, 3)),
@@ -63,6 +66,7 @@ PUBLISHED = [  # millions: Tran et al. (33.2 with torchvision's stem), the CMD a
     ("r2plus1d10", 14.35),
     ("r2plus1d18", 33.17),
     ("r2plus1d26", 26.49),
+    ("i3d", 12.29),
     ("resnet3d10", 14.40),
     ("c3d", 27.66),
     ("torchvision:r3d_18", 33.17),
@@ -82,7 +86,7 @@ def test_factored_convolutions_have_the_weights_of_whole_ones():
         assert factored <= whole < factored + 9 * before + 3 * after
 
 
-@pytest.mark.parametrize("name", ["r3d10-small", "r2plus1d10-small", "convnet3d", "frames:squeezenet1_1"])
+@pytest.mark.parametrize("name", ["r3d10-small", "r2plus1d10-small", "convnet3d", "i3d", "frames:squeezenet1_1"])
 @pytest.mark.parametrize(("frames", "side"), [(5, 35), (2, 32)])
 def test_odd_clips_and_the_mean_of_the_map(name, frames, side):
     backbone = build_backbone(name, clip_size=side, frames=frames).eval()
@@ -256,7 +260,30 @@ def test_a_checkpoint_fills_ours_and_a_picture_network(tmp_path):
     assert "weights loaded" in backbone.describe()
 
 
+@pytest.mark.parametrize(("size", "before", "after"), [(8, 2, 3), (7, 3, 3), (1, 3, 3)])
+def test_the_padding_of_i3d_is_tensorflows(size, before, after):
+    padded = pad_as_tensorflow(torch.ones(1, 1, size, size, size), (7, 7, 7), (2, 2, 2))
+    assert padded.shape[2:] == (before + size + after,) * 3
+    assert padded[0, 0, :, before, before].tolist() == [0.0] * before + [1.0] * size + [0.0] * after
+
+
 def test_shapes_are_what_their_names_say():
     assert RESIDUAL["r2plus1d26"].bottleneck and 2 + 3 * sum(RESIDUAL["r2plus1d26"].blocks) == 26
-    for name in ("r3d18", "r2plus1d10", "r2plus1d18", "resnet3d10"):
+    for name in ("r3d18", "r2plus1d10", "r2plus1d18", "resnet3d10"):  # two convolutions a block
         assert 2 + 2 * sum(RESIDUAL[name].blocks) == int(name[-2:])
+
+
+def test_pretrained_weights_are_torchvisions_or_a_sentence(monkeypatch):
+    weights = torchvision.models.SqueezeNet1_1_Weights
+    state = torchvision.models.squeezenet1_1().state_dict()
+    monkeypatch.setattr(weights, "get_state_dict", lambda self, **_: state)
+    backbone = build_backbone("frames:squeezenet1_1", clip_size=32, frames=2, weights="torchvision")
+    assert torch.equal(backbone.network.features[0].weight, state["features.0.weight"])
+    assert "pretrained: " in backbone.describe() and "2 not used (classifier.1" in backbone.describe()
+
+    def fail(self, **_):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models.video.R3D_18_Weights, "get_state_dict", fail)
+    with pytest.raises(UserError, match="weights of r3d_18 could not be downloaded"):
+        build_backbone("r3d_18", clip_size=16, frames=2, weights="torchvision")

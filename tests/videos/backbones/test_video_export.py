@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-import torchvision
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -38,10 +37,9 @@ def small():
     [
         ("convnet3d", "safetensors", 16),
         ("r2plus1d10-small", "safetensors", 16),
-        ("r3d18", "torchvision", 16),
         ("torchvision:mc3_18", "torchvision", 16),
         ("frames:squeezenet1_1", "torchvision", 32),
-        ("convnet3d", "onnx", 16),
+        ("r3d10-small", "onnx", 16),
     ],
 )
 def test_the_printed_lines_give_the_features(tmp_path, name, format, side):
@@ -55,10 +53,20 @@ def test_the_printed_lines_give_the_features(tmp_path, name, format, side):
         want = backbone.eval()(x).pooled
         found = shared.run(done.lines, x.numpy() if format == "onnx" else x)["features"]
     torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-5)
-    if name == "r3d18":
-        with torch.device("meta"):
-            theirs = torchvision.models.video.r3d_18().state_dict()
-        assert set(load_file(done.path)) == {key for key in theirs if not key.startswith("fc.")}
+
+
+def test_r3d18_is_torchvisions_where_stem_and_last_stage_are():
+    with torch.device("meta"):
+        ours = build_backbone("r3d18", clip_size=16, frames=4)
+        scope = {}
+        exec("\n".join(ours.lines_for("torchvision")), scope)
+        others = [build_backbone("r3d18", clip_size=16, frames=4, stem="7x7x7")]
+        others += [build_backbone("r3d18", clip_size=16, frames=4, last_stage="dense")]
+    shapes = [{key: value.shape for key, value in net.state_dict().items()} for net in (ours.network, scope["model"])]
+    assert shapes[0] == shapes[1]
+    for other in others:
+        with pytest.raises(UserError, match="torchvision has no network r3d18"):
+            other.lines_for("torchvision")
 
 
 def test_the_file_says_what_it_is(tmp_path):

@@ -121,11 +121,11 @@ def build_backbone(
 ) -> Backbone:
     """A backbone over clips by name.
 
-    name: `r3d18`, `r2plus1d10`, `r2plus1d18`, `r2plus1d26`, `resnet3d10`, `c3d`, `s3d`, the small `r3d10-small`,
-    `r2plus1d10-small` and `convnet3d`, `torchvision:NAME` (its networks for clips), `frames:NAME` (its networks for
-    pictures, frame by frame), or `package.module:callable`. clip_size: side in px; frames: of a clip; what the network
-    is made and checked for. stem: auto, 3x7x7, 7x7x7 (with a max-pool) or 3x3x3 in R3D and ResNet3D. last_stage: dense
-    keeps height and width in the last stage of our residual networks. weights: None or "random",
+    name: `r3d18`, `r3d26`, `r2plus1d10`, `r2plus1d18`, `r2plus1d26`, `resnet3d10`, `c3d`, `s3d`, `i3d`, the small
+    `r3d10-small`, `r2plus1d10-small` and `convnet3d`, `torchvision:NAME` (its networks for clips), `frames:NAME` (its
+    networks for pictures, frame by frame), or `package.module:callable`. clip_size (side in px), frames (of a clip):
+    what the network is made and checked for. stem: auto, 3x7x7, 7x7x7 (with a max-pool) or 3x3x3 in R3D and ResNet3D.
+    last_stage: dense keeps height and width in the last stage of our residual networks. weights: None or "random",
     "torchvision" (its pretrained weights, downloaded), or the path of a local checkpoint or of a run folder. Raises
     UserError for unknown names, sizes the network does not take, and weights that do not fit.
     """

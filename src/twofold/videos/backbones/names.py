@@ -11,6 +11,7 @@ from twofold.pixels.backbones import own
 from twofold.pixels.backbones.built import Built
 from twofold.pixels.backbones.names import downloading
 from twofold.videos.backbones import from_torchvision
+from twofold.videos.backbones.inception import I3D
 from twofold.videos.backbones.plain import C3D, ConvNet3D, plain_features
 from twofold.videos.backbones.residual import STEMS, ResidualVideo, Shape, residual_features
 
@@ -19,12 +20,13 @@ RESIDUAL = {
     "r3d18": Shape(False, False, (2, 2, 2, 2)),
     "r2plus1d10": Shape(True, False, (1, 1, 1, 1), stem="2+1"),
     "r2plus1d18": Shape(True, False, (2, 2, 2, 2), stem="2+1"),
+    "r3d26": Shape(False, True, (2, 2, 2, 2)),
     "r2plus1d26": Shape(True, True, (2, 2, 2, 2), stem="2+1"),
     "resnet3d10": Shape(False, False, (1, 1, 1, 1), stem="7x7x7"),
     "r3d10-small": Shape(False, False, (1, 1, 1, 1), _SMALL, stem="3x3x3"),
     "r2plus1d10-small": Shape(True, False, (1, 1, 1, 1), _SMALL, stem="2+1"),
 }
-_PLAIN = {"c3d": C3D, "convnet3d": ConvNet3D}
+_PLAIN = {"c3d": C3D, "i3d": I3D, "convnet3d": ConvNet3D}
 _TWINS = {"r3d18": "torchvision:r3d_18", "r2plus1d18": "torchvision:r2plus1d_18", "s3d": "torchvision:s3d"}
 NAMES = (*RESIDUAL, *_PLAIN, "s3d")
 LAST_STAGES = ("strided", "dense")
@@ -98,7 +100,7 @@ def _residual(name: str, stem: str, last_stage: str) -> Built:
 
 def _plain(name: str) -> Built:
     make = _PLAIN[name]
-    lines = [f"from twofold.videos.backbones.plain import {make.__name__}", f"model = {make.__name__}()"]
+    lines = [f"from {make.__module__} import {make.__name__}", f"model = {make.__name__}()"]
     return Built(make(), plain_features, "twofold", name, lines)
 
 
