@@ -33,15 +33,11 @@ from pathlib import Path
 
 import numpy as np
 from motion_capture_backgrounds import KINDS, background
+from motion_capture_stage import Camera, Stage, poses
 
 CLASSES = "backflip cartwheel crawl dance_a dance_b getup_facedown getup_faceup jump kick punch roll run spin spinkick"
 CLASSES = (*CLASSES.split(), "walk")
-RATE, BAND, STANDING = 25, 30, 1.62  # frames a second; degrees; metres
-JOINTS = "chest neck right_hip right_knee right_ankle right_shoulder right_elbow "
-JOINTS = (*JOINTS.split(), "left_hip", "left_knee", "left_ankle", "left_shoulder", "left_elbow")
-HINGES = ("right_knee", "right_elbow", "left_knee", "left_elbow")
-SKIN = ("neck", "right_elbow", "left_elbow", "right_wrist", "left_wrist")
-SHIRT = ("root", "chest", "right_shoulder", "left_shoulder")
+RATE, BAND = 25, 30  # frames a second; degrees
 
 
 @dataclass(frozen=True)
@@ -159,107 +155,26 @@ def window(wide: np.ndarray, video: Video, frame: int, width: int) -> np.ndarray
     return np.take(wide, np.arange(left, left + width), axis=1, mode="wrap")
 
 
-def columns(joint: str) -> slice:
-    """Where a joint's rotation stands in a row of a motion file: a hinge's angle or a quaternion, w first."""
-    start = 8
-    for name in JOINTS[: JOINTS.index(joint)]:
-        start += 1 if name in HINGES else 4
-    return slice(start, start + (1 if joint in HINGES else 4))
+def film(stage: Stage, recipe: Recipe, video: Video) -> list[np.ndarray]:
+    """All frames of a video, uint8 (height, width, 3)."""
+    rows, cyclic = stage.clip(video.source)
+    times = video.phase * rows[0, 0] * (len(rows) - 1) + np.arange(video.frames) / RATE * video.rate
+    draw = generator(recipe.seed, "picture", video.background)
+    wide = background(video.background, 2 * recipe.width, recipe.height, draw)
+    stage.dress(video.skin, video.shirt, video.trousers)
+    camera, pictures = Camera(video.azimuth, video.elevation, video.size), []
+    for number, row in enumerate(poses(rows, cyclic, times)):
+        stage.pose(row)
+        figure, there = stage.frame(camera, recipe.width, recipe.height)
+        pictures.append(np.where(there[..., None], figure, window(wide, video, number, recipe.width)))
+    return pictures
 
 
-QUATERNIONS = [slice(4, 8), *(columns(j) for j in JOINTS if j not in HINGES)]
-
-
-def poses(rows: np.ndarray, cyclic: bool, times: np.ndarray) -> np.ndarray:
-    """Rows of a motion file (N, 44) read at times in seconds: (T, 44), quaternions of unit length.
-
-    Between rows, 16 to 60 a second, all is linear and quaternions are normalised after it. After the last row comes
-    the first, moved on by the way made where the recording is a cycle.
-    """
-    steps = times / rows[0, 0]
-    lap, place = np.divmod(steps, len(rows) - 1)
-    first = place.astype(int)
-    part = (place - first)[:, None]
-    a, b = rows[first], rows[first + 1].copy()
-    for q in QUATERNIONS:
-        b[:, q] *= np.where((a[:, q] * b[:, q]).sum(1, keepdims=True) < 0, -1, 1)
-    out = a + part * (b - a)
-    for q in QUATERNIONS:
-        out[:, q] /= np.linalg.norm(out[:, q], axis=1, keepdims=True)
-    if cyclic:
-        out[:, 1:4:2] += lap[:, None] * (rows[-1] - rows[0])[1:4:2]
-    return out
-
-
-class Stage:
-    """pybullet with one humanoid in it, y upwards."""
-
-    def __init__(self) -> None:
-        import pybullet
-        import pybullet_data
-
-        self.bullet, self.data = pybullet, Path(pybullet_data.getDataPath())
-        pybullet.connect(pybullet.DIRECT)
-        model = str(self.data / "humanoid" / "humanoid.urdf")
-        self.body = pybullet.loadURDF(model, globalScaling=0.25, useFixedBase=True)
-        infos = [pybullet.getJointInfo(self.body, j) for j in range(pybullet.getNumJoints(self.body))]
-        self.links = {info[12].decode(): info[0] for info in infos}
-
-    def clip(self, name: str) -> tuple[np.ndarray, bool]:
-        """A recording: its rows (N, 44), and whether it is a cycle."""
-        held = json.loads((self.data / "data" / "motions" / name).read_text())
-        return np.array(held["Frames"]), held["Loop"] == "wrap"
-
-    def dress(self, video: Video) -> None:
-        """Colour the figure."""
-        for name, link in self.links.items():
-            text = video.skin if name in SKIN else video.shirt if name in SHIRT else video.trousers
-            rgb = [v / 255 for v in bytes.fromhex(text)]
-            self.bullet.changeVisualShape(self.body, link, rgbaColor=[*rgb, 1])
-
-    def pose(self, row: np.ndarray) -> None:
-        """Put the figure into a row of a motion file, over the origin."""
-        self.bullet.resetBasePositionAndOrientation(self.body, [0, row[2], 0], np.roll(row[4:8], -1).tolist())
-        for joint in JOINTS:
-            value = row[columns(joint)]
-            target = value if joint in HINGES else np.roll(value, -1)
-            self.bullet.resetJointStateMultiDof(self.body, self.links[joint], target.tolist())
-
-    def frame(self, video: Video, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-        """The figure as uint8 (height, width, 3), and where it is, bool (height, width)."""
-        view = 40.0
-        distance = STANDING / video.size / 2 / np.tan(np.radians(view / 2))
-        turn, up = np.radians(video.azimuth), np.radians(video.elevation)
-        way = np.array([np.cos(up) * np.sin(turn), np.sin(up), np.cos(up) * np.cos(turn)])
-        target = np.array([0, 0.85, 0])
-        looking = self.bullet.computeViewMatrix((target + distance * way).tolist(), target.tolist(), [0, 1, 0])
-        lens = self.bullet.computeProjectionMatrixFOV(view, width / height, 0.1, 20)
-        light = {"lightDirection": [way[0] + 0.5, 1.2, way[2] + 0.3], "lightAmbientCoeff": 0.65, "shadow": 0}
-        software = self.bullet.ER_TINY_RENDERER
-        held = self.bullet.getCameraImage(width, height, looking, lens, renderer=software, **light)
-        picture = np.reshape(held[2], (height, width, 4))[..., :3].astype(np.uint8)
-        return picture, np.reshape(held[4], (height, width)) >= 0
-
-    def film(self, recipe: Recipe, video: Video) -> list[np.ndarray]:
-        """All frames of a video, uint8 (height, width, 3)."""
-        rows, cyclic = self.clip(video.source)
-        times = video.phase * rows[0, 0] * (len(rows) - 1) + np.arange(video.frames) / RATE * video.rate
-        draw = generator(recipe.seed, "picture", video.background)
-        wide = background(video.background, 2 * recipe.width, recipe.height, draw)
-        self.dress(video)
-        film = []
-        for number, row in enumerate(poses(rows, cyclic, times)):
-            self.pose(row)
-            figure, there = self.frame(video, recipe.width, recipe.height)
-            film.append(np.where(there[..., None], figure, window(wide, video, number, recipe.width)))
-        return film
-
-
-def encode(film: list[np.ndarray], file: Path) -> None:
+def encode(pictures: list[np.ndarray], file: Path) -> None:
     """Write frames as H.264: no B-frames, one reference, a keyframe every 12 frames, crf 23; whole or not at all."""
     import av
 
-    height, width = film[0].shape[:2]
+    height, width = pictures[0].shape[:2]
     settings = {"crf": "23", "preset": "medium", "bf": "0", "refs": "1", "g": "12", "sc_threshold": "0", "threads": "1"}
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.partial")
@@ -267,7 +182,7 @@ def encode(film: list[np.ndarray], file: Path) -> None:
         stream = container.add_stream("libx264", rate=RATE, options=settings)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.thread_count = 1
-        for picture in film:
+        for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     os.replace(partial, file)
@@ -282,7 +197,7 @@ def stage() -> Stage:
 def make(task: tuple[Recipe, Video, Path]) -> str:
     """Render and write one video."""
     recipe, video, out = task
-    encode(stage().film(recipe, video), out / video.file)
+    encode(film(stage(), recipe, video), out / video.file)
     return video.file
 
 
