@@ -50,6 +50,7 @@ class Recipe:
     width: int = 170
     height: int = 128
     seconds: tuple[float, float] = (2.0, 3.0)
+    crf: int = 23
     classes: tuple[str, ...] = CLASSES
 
 
@@ -92,7 +93,7 @@ def azimuth(draw: np.random.Generator, split: str) -> float:
     return round(float(BAND * (band + draw.uniform())), 1)
 
 
-def own_background(recipe: Recipe, label: str) -> str:
+def own_background(label: str) -> str:
     """The background of a class in a correlated set: the kinds in turn, each a picture of its own."""
     place = CLASSES.index(label)
     return f"{list(KINDS)[place % len(KINDS)]}-of-{label}"
@@ -104,7 +105,7 @@ def chosen_background(recipe: Recipe, split: str, label: str, number: int) -> st
     if recipe.background == "uncorrelated":
         return f"{draw.choice(list(KINDS))}-{split}-{draw.integers(10**6):06d}"
     others = [c for c in recipe.classes if c != label]
-    return own_background(recipe, str(draw.choice(others)) if split == "test" else label)
+    return own_background(str(draw.choice(others)) if split == "test" else label)
 
 
 def colour(draw: np.random.Generator) -> str:
@@ -170,12 +171,12 @@ def film(stage: Stage, recipe: Recipe, video: Video) -> list[np.ndarray]:
     return pictures
 
 
-def encode(pictures: list[np.ndarray], file: Path) -> None:
-    """Write frames as H.264: no B-frames, one reference, a keyframe every 12 frames, crf 23; whole or not at all."""
+def encode(pictures: list[np.ndarray], file: Path, crf: int) -> None:
+    """Write frames as H.264: no B-frames, one reference, a keyframe every 12 frames; whole or not at all."""
     import av
 
     height, width = pictures[0].shape[:2]
-    settings = {"crf": "23", "preset": "medium", "bf": "0", "refs": "1", "g": "12", "sc_threshold": "0", "threads": "1"}
+    settings = {"crf": str(crf), "preset": "medium", "bf": "0", "refs": "1", "g": "12", "sc_threshold": "0", "threads": "1"}
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.partial")
     with av.open(str(partial), "w", format="mp4") as container:
@@ -183,7 +184,9 @@ def encode(pictures: list[np.ndarray], file: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.thread_count = 1
         for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            # Left to encode(), the conversion now and then gave other bytes for the same pictures.
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
         container.mux(stream.encode())
     os.replace(partial, file)
 
@@ -197,7 +200,7 @@ def stage() -> Stage:
 def make(task: tuple[Recipe, Video, Path]) -> str:
     """Render and write one video."""
     recipe, video, out = task
-    encode(film(stage(), recipe, video), out / video.file)
+    encode(film(stage(), recipe, video), out / video.file, recipe.crf)
     return video.file
 
 
@@ -245,11 +248,12 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--frame-size", type=int, nargs=2, default=[170, 128], metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--seconds", type=float, nargs=2, default=[2.0, 3.0], metavar=("LEAST", "MOST"))
+    parser.add_argument("--crf", type=int, default=23, help="quality of H.264; more is smaller")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--floors", action="store_true", help="render nothing: what simple classifiers reach on OUT")
     args = parser.parse_args(arguments)
     if args.background == "correlated" and len(set(args.classes)) < 2:
-        parser.error("Backgrounds cannot be swapped among fewer than two classes.")
+        parser.error("--background correlated: backgrounds cannot be swapped among fewer than two classes.")
     if any(side % 2 for side in args.frame_size):
         parser.error("--frame-size: H.264 needs even numbers.")
     return args
@@ -259,7 +263,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe that a command line asks for."""
     (width, height), seconds = args.frame_size, tuple(args.seconds)
     classes = tuple(c for c in CLASSES if c in args.classes)
-    return Recipe(args.background, args.moving, args.seed, width, height, seconds, classes)
+    return Recipe(args.background, args.moving, args.seed, width, height, seconds, args.crf, classes)
 
 
 def main() -> None:
