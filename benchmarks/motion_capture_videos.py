@@ -176,7 +176,15 @@ def encode(pictures: list[np.ndarray], file: Path, crf: int) -> None:
     import av
 
     height, width = pictures[0].shape[:2]
-    settings = {"crf": str(crf), "preset": "medium", "bf": "0", "refs": "1", "g": "12", "sc_threshold": "0", "threads": "1"}
+    settings = {
+        "crf": str(crf),
+        "preset": "medium",
+        "bf": "0",
+        "refs": "1",
+        "g": "12",
+        "sc_threshold": "0",
+        "threads": "1",
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.partial")
     with av.open(str(partial), "w", format="mp4") as container:
