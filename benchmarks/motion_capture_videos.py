@@ -3,7 +3,7 @@
 The 15 motion-capture clips and the humanoid of the PyPI package pybullet are drawn by its software renderer before
 procedural backgrounds, and written as H.264 (no B-frames, one reference, a keyframe every 12 frames) at 25 frames a
 second. Viewpoint, size, colours of skin and clothes, background, playback rate, start phase and length are drawn from
---seed; the same seed gives the same files. Needs pybullet, av and numpy; --floors needs scikit-learn and Pillow as well.
+--seed; the same seed gives the same files. Needs pybullet, av and numpy; --floors scikit-learn and Pillow as well.
 
 OUT holds SPLIT/CLASS/NNN.mp4 and videos.csv. Files that are there already are kept, so an interrupted command goes on.
   --background uncorrelated   train and test: the background says nothing about the class.
