@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tarfile
@@ -16,6 +17,7 @@ VIDEOS = (
 TARS = (".tar", ".tar.gz", ".tgz")
 LISTS = (".csv", ".tsv", ".txt", ".lst", ".list")
 DEPTH, MOST, BYTES = 4, 200, 1 << 16
+HEADER = 1 << 24  # bytes of the head of a .safetensors file
 NAME = re.compile(r"\.[a-z0-9]{2,5}(?![a-z0-9])")
 
 
@@ -48,3 +50,15 @@ def _below(folder: str, depth: int) -> Iterator[str]:
     if depth > 1:
         for entry in (entry for entry in entries if entry.is_dir()):
             yield from _below(entry.path, depth - 1)
+
+
+def tells(file: str, key: str) -> bool:
+    """Whether the metadata at the head of a .safetensors file have this key; False where it is no such file."""
+    try:
+        with open(file, "rb") as handle:
+            size = int.from_bytes(handle.read(8), "little")
+            found = json.loads(handle.read(size)) if size <= HEADER else {}
+        metadata = found.get("__metadata__")
+        return isinstance(metadata, dict) and key in metadata
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return False

@@ -30,9 +30,27 @@ def linear_probe(
     standardised. Adam, learning rate from `lr` to `last_lr` exponentially by epoch, L2 in the gradient. An epoch is
     cut into ceil(n / batch_size) nearly equal batches, so small sets take part whole.
     """
-    train_x, test_x = train_x.float(), test_x.float()
+    settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "last_lr": last_lr, "weight_decay": weight_decay}
+    layer = fitted_layer(train_x, train_y, classes, seed, **settings)  # type: ignore[arg-type]
+    return layer_accuracies(layer, test_x.float(), test_y.to(test_x.device))
+
+
+def fitted_layer(
+    train_x: Tensor,
+    train_y: Tensor,
+    classes: int,
+    seed: int = 0,
+    *,
+    epochs: int = 500,
+    batch_size: int = 1000,
+    lr: float = 1e-2,
+    last_lr: float = 1e-6,
+    weight_decay: float = 5e-6,
+) -> nn.Linear:
+    """The layer of `linear_probe`."""
+    train_x = train_x.float()
     device, n = train_x.device, len(train_x)
-    train_y, test_y = train_y.to(device), test_y.to(device)
+    train_y = train_y.to(device)
     layer = _layer(train_x.shape[1], classes, seed).to(device)
     optimizer = torch.optim.Adam(layer.parameters(), lr=lr, weight_decay=weight_decay)
     for epoch in range(epochs):
@@ -44,7 +62,7 @@ def linear_probe(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return layer_accuracies(layer, test_x, test_y)
+    return layer
 
 
 def _layer(width: int, classes: int, seed: int) -> nn.Linear:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from twofold.catalog.looking import IMAGES, VIDEOS, shows
+from twofold.catalog.looking import IMAGES, VIDEOS, shows, tells
 from twofold.catalog.wing import Verb, Wing
 from twofold.images import options
 from twofold.images.systems import RECIPES
@@ -33,8 +33,8 @@ def _may_hold_images(name: str) -> bool:
 
 
 def opens(model: str) -> bool:
-    """An exported backbone, or the name of an untrained network."""
-    return model.startswith(MODELS) or Path(model).suffix == ".safetensors"
+    """An exported backbone that is not of clips, or the name of an untrained network."""
+    return model.startswith(MODELS) or (Path(model).suffix == ".safetensors" and not tells(model, "clip_size"))
 
 
 WING = Wing(

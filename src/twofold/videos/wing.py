@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twofold.catalog.looking import VIDEOS, shows
+from twofold.catalog.looking import VIDEOS, shows, tells
 from twofold.catalog.wing import Verb, Wing
 from twofold.videos import options
 from twofold.videos.systems import ADDITIONS, RECIPES, SYSTEMS
@@ -13,6 +13,11 @@ def recognises(data: str) -> bool:
     return shows(data, VIDEOS)
 
 
+def opens(model: str) -> bool:
+    """An exported backbone of clips: its own metadata tell it from one of images."""
+    return model.endswith(".safetensors") and tells(model, "clip_size")
+
+
 WING = Wing(
     kind="videos",
     example="clips/",
@@ -21,6 +26,12 @@ WING = Wing(
     recipes=RECIPES,
     additions=ADDITIONS,
     usual="moco",
-    verbs={"pretrain": Verb(options.Pretrain, "twofold.videos.jobs.pretrain:run")},
+    opens=opens,
+    verbs={
+        "pretrain": Verb(options.Pretrain, "twofold.videos.jobs.pretrain:run"),
+        "evaluate": Verb(options.Evaluate, "twofold.videos.jobs.evaluate:run"),
+        "embed": Verb(options.Embed, "twofold.videos.jobs.embed:run"),
+        "export": Verb(options.Export, "twofold.videos.jobs.export:run"),
+    },
     sections="twofold.videos.report.sections:SECTIONS",
 )

@@ -28,6 +28,7 @@ from twofold.images.options import Evaluate
 from twofold.images.report.sections import SECTIONS
 from twofold.page import keep_results
 from twofold.pixels.report.knn import SHARED
+from twofold.pixels.report.results import table
 from twofold.printable import say
 from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
@@ -94,7 +95,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
         seed=options.seed,
     )
     rows = measure(opened, protocols, data, as_trained(options, opened))
-    say(table(rows))
+    say(table(rows, shown))
     _keep(rows, opened, options.out)
     return rows
 
@@ -246,20 +247,6 @@ def _rows(protocol: str, name: str, found: Mapping[str, float], floor: bool) -> 
         {"protocol": protocol, "metric": metric, "name": name, "value": value, "floor": floor}
         for metric, value in found.items()
     ]
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Results as text: a line a protocol and metric, a column a model, floors last; under it how each was measured."""
-    names = list(dict.fromkeys(row["name"] for row in rows))
-    values = {(row["protocol"], row["metric"], row["name"]): row["value"] for row in rows}
-    lines = [["", *names]]
-    for protocol, metric in dict.fromkeys((row["protocol"], row["metric"]) for row in rows):
-        cells = [values.get((protocol, metric, name)) for name in names]
-        lines.append([f"{protocol} {metric}", *("-" if cell is None else shown(metric, cell) for cell in cells)])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(names) + 1)]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    settings = {row["protocol"]: row["settings"] for row in rows if row["settings"]}
-    return "\n".join([*text, *(f"{protocol}: {how}" for protocol, how in settings.items())])
 
 
 def _keep(rows: list[dict[str, Any]], model: Model, out: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -65,10 +65,10 @@ def open_model(
     inputs = InputSettings(
         clips.image_size or backbone.clip_size,
         clips.frames or backbone.frames,
-        clips.stride or int(about.get("stride", 1)),
+        clips.stride or _told(about, "stride", 1, path),
         tuple(about["mean"]),
         tuple(about["std"]),
-        fps=fps or about.get("fps"),
+        fps=fps or _told(about, "fps", None, path),
         clips=count,
         device=device,
         precision=precision_for(precision, device),
@@ -76,6 +76,14 @@ def open_model(
     )
     backbone.try_on(inputs.frames, inputs.size)
     return Model(backbone.to(device), inputs, str(about["method"]), name.rstrip("/"), run)
+
+
+def _told(about: dict[str, Any], name: str, usual: Any, path: Path) -> Any:
+    """A number of sampling that a file tells."""
+    value = about.get(name, usual)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e4):
+        raise UserError(f"{path} is damaged ({name} cannot be {value!r:.40}): write the file again.")
+    return value
 
 
 def precision_for(asked: Literal["auto", "bf16", "fp32"], device: torch.device) -> Literal["bf16", "fp32"]:

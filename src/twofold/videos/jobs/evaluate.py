@@ -1,0 +1,255 @@
+"""`evaluate`: protocols over features of clips or over the network, each beside its floors, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from twofold.errors import UserError, nearest
+from twofold.evaluation.accuracy import first_answers, majority_class
+from twofold.evaluation.knn import fitting_k, knn_predict
+from twofold.evaluation.search import retrieval
+from twofold.files import write_json
+from twofold.page import keep_results
+from twofold.pixels.report.results import table
+from twofold.printable import say
+from twofold.runs.folder import trained_epochs
+from twofold.runs.screen import OnProgress, progress_bar
+from twofold.videos.backbones import Backbone
+from twofold.videos.evaluation.background import KINDS, disturbed_features
+from twofold.videos.evaluation.finetune import finetune
+from twofold.videos.evaluation.floors import frame_features, random_network
+from twofold.videos.evaluation.linear import linear_on_clips
+from twofold.videos.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, shared_sources
+from twofold.videos.jobs.model import Model, clips_for, open_model, open_videos, print_notes
+from twofold.videos.jobs.online import FRAMES, MAJORITY, UNTRAINED
+from twofold.videos.options import Evaluate
+from twofold.videos.report.sections import SECTIONS
+
+PROTOCOLS = ("retrieval", "knn", "linear", "finetune", "background")
+SHARED = "videos of shared sources"  # a condition of results
+
+Side = tuple[Tensor, Tensor]  # features (n, clips, D) of the videos to learn from and to test on
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured, on what: the model, the labelled videos to learn from and to test on, and how."""
+
+    model: Model
+    train: Split
+    test: Split
+    classes: int
+    options: Evaluate
+    on_progress: OnProgress
+
+    @property
+    def name(self) -> str:
+        """How results call the model."""
+        return self.model.method or self.model.name
+
+    def untrained(self) -> Backbone:
+        """The same network with random weights."""
+        model = self.model
+        return random_network(model.backbone, self.train.clips, model.inputs, self.train.indices, self.options.seed)
+
+
+def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
+    """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
+    protocols = protocols_named(options.protocols)
+    opened = open_model(
+        model,
+        options,
+        fps=options.fps,
+        count=options.clips,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        trust=options.trust,
+    )
+    rows = measure(opened, protocols, data, options)
+    say(table(rows))
+    if options.out:
+        write_json(Path(options.out), rows)
+    if opened.run:
+        keep_results(opened.run, rows, SECTIONS)
+    return rows
+
+
+def protocols_named(text: str) -> list[str]:
+    """The protocols of a list with commas. Raises UserError for an unknown one."""
+    protocols = [name.strip() for name in text.split(",") if name.strip()]
+    for name in protocols:
+        if name not in PROTOCOLS:
+            raise UserError(f'There is no protocol "{name}".{nearest(name, PROTOCOLS)} Known: {", ".join(PROTOCOLS)}.')
+    return protocols
+
+
+def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
+    """The results of a model, and of its floors, as evaluation.json keeps them."""
+    train, test, classes = open_splits(data, options, model)
+    if not options.quiet:
+        say(f"{model.name}: {len(train):,} videos to learn from, {len(test):,} to test on, {classes} classes")
+    shared, first = shared_sources(train, test)
+    if shared:
+        say(
+            f"{shared:,} of the {len(test):,} videos to test on are of sources that are also learned from (such as "
+            f"{first}): what they answer may be remembered, not recognised."
+        )
+    rows: list[dict[str, Any]] = []
+    with progress_bar("evaluating", options.quiet) as on_progress:
+        task = Task(model, train, test, classes, options, on_progress)
+        on_features = [name for name in protocols if name != "finetune"]
+        sides = _sides(task) if on_features else {}
+        for protocol in protocols:
+            found = _finetuned(task) if protocol == "finetune" else _on_features(protocol, task, sides)
+            rows += _rows(protocol, task, found)
+    circumstances = _circumstances(task, data, shared)
+    return [{**row, **circumstances} for row in rows]
+
+
+def open_splits(data: str, options: Evaluate, model: Model) -> tuple[Split, Split, int]:
+    """(videos to learn from, videos to test on, classes). Raises UserError where the labels do not suffice."""
+    source = open_videos(data, options)
+    train = labelled(clips_for(source, options, model.inputs))
+    sources = [source]
+    if options.test or options.fold is not None:
+        asked = open_videos(options.test or data, options, "test")
+        test = labelled(clips_for(asked, options, model.inputs), source.classes)
+        sources.append(asked)
+    else:
+        train, test = hold_out(train, options.seed)
+    (train, test), classes = numbered(train, test)
+    for one in () if options.quiet else sources:
+        print_notes(one)
+    if classes < 2:
+        raise UserError(f"{data} has one class only; give videos of at least two.")
+    return (few_labels(train, options.labels, options.seed) if options.labels < 1 else train), test, classes
+
+
+def _sides(task: Task) -> dict[str, Side]:
+    """Features of the model and, where floors are wanted, of the untrained network and of raw frames."""
+    inputs = task.model.inputs
+
+    def features(backbone: Backbone) -> Side:
+        return tuple(split.features(backbone, inputs, task.on_progress)[0] for split in (task.train, task.test))  # type: ignore[return-value]
+
+    sides = {task.name: features(task.model.backbone)}
+    if task.options.floors:
+        sides[UNTRAINED] = features(task.untrained())
+        bank, asked = (
+            frame_features(split.clips, inputs, split.indices)[split.readable()] for split in (task.train, task.test)
+        )
+        sides[FRAMES] = ((bank - bank.mean(0))[:, None], (asked - bank.mean(0))[:, None])
+    return sides
+
+
+def _on_features(protocol: str, task: Task, sides: Mapping[str, Side]) -> dict[str, dict[str, float]]:
+    """The numbers of a protocol by name, floors among them."""
+    train, test = (split.labels[split.readable()] for split in (task.train, task.test))
+    found: dict[str, dict[str, float]] = {}
+    for name, (bank, asked) in sides.items():
+        if protocol == "retrieval":
+            found[name] = _retrieval(task, asked.mean(1), bank.mean(1))
+        elif protocol == "knn":
+            predicted = knn_predict(asked.mean(1), bank.mean(1), train, k=fitting_k(train))
+            found[name] = first_answers(predicted[:, 0], test)
+        elif protocol == "linear":
+            found[name] = linear_on_clips(
+                bank, train, asked, test, task.classes, task.options.seed, task.options.average
+            )
+        elif name != FRAMES:
+            backbone = task.model.backbone if name == task.name else task.untrained()
+            found[name] = _disturbed(task, backbone, bank.mean(1))
+    if task.options.floors and protocol in ("knn", "linear"):
+        largest = majority_class(train, test, task.classes)
+        found[MAJORITY] = {metric: largest[metric] for metric in found[task.name] if metric in largest}
+    return found
+
+
+def _retrieval(task: Task, asked: Tensor, bank: Tensor) -> dict[str, float]:
+    train, test = (split.labels[split.readable()] for split in (task.train, task.test))
+    if task.options.same_source:
+        return retrieval(asked, test, bank, train)
+    numbers = {name: i for i, name in enumerate(sorted({*task.train.groups(), *task.test.groups()} - {""}))}
+    of = [
+        torch.tensor([numbers.get(group, -1) for group in split.groups()])[split.readable()]
+        for split in (task.test, task.train)
+    ]
+    return retrieval(asked, test, bank, train, query_groups=of[0], gallery_groups=of[1])
+
+
+def _disturbed(task: Task, backbone: Backbone, bank: Tensor) -> dict[str, float]:
+    """R@1 of queries whose background is disturbed, in a gallery as it is."""
+    split, inputs = task.test, task.model.inputs
+    keep, labels = split.readable(), task.train.labels[task.train.readable()]
+    found = {}
+    for kind in KINDS:
+        rows = disturbed_features(backbone, split.clips, inputs, split.indices, kind, task.options.seed)
+        found[f"R@1 {kind}"] = retrieval(rows[keep], split.labels[keep], bank, labels, at=(1,))["R@1"]
+    return found
+
+
+def _finetuned(task: Task) -> dict[str, dict[str, float]]:
+    options = task.options
+    sides: dict[str, Callable[[], Backbone]] = {task.name: lambda: task.model.backbone}
+    if options.floors:
+        sides[UNTRAINED] = task.untrained
+    return {
+        name: finetune(
+            backbone(),
+            task.train,
+            task.test,
+            task.classes,
+            task.model.inputs,
+            epochs=options.epochs,
+            seed=options.seed,
+            average=options.average,
+            on_progress=task.on_progress,
+        )
+        for name, backbone in sides.items()
+    }
+
+
+def _rows(protocol: str, task: Task, found: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    options, inputs = task.options, task.model.inputs
+    details = [inputs.describe()]
+    if protocol == "knn":
+        details.insert(0, f"k {fitting_k(task.train.labels)}, T 0.1")
+    if protocol == "retrieval" and not options.same_source:
+        details.append("own source left out")
+    if protocol in ("linear", "finetune"):
+        details.append(f"mean of {options.average}")
+    if options.labels < 1:
+        details.append(f"{options.labels:.3g} of the labels")
+    shared = {"protocol": protocol, "settings": ", ".join(details), "seed": options.seed}
+    return [
+        {**shared, "metric": metric, "name": name, "value": value, "floor": name != task.name}
+        for name, numbers in found.items()
+        for metric, value in numbers.items()
+    ]
+
+
+def _circumstances(task: Task, data: str, shared: int) -> dict[str, Any]:
+    """What beside the protocol makes a number another one; see `runs.results.Entry`."""
+    model, options = task.model, task.options
+    learned, asked = (split.clips.source.fingerprint() for split in (task.train, task.test))
+    conditions = {
+        "learned from": data,
+        "size": f"{model.inputs.size} px",
+        "precision": model.inputs.precision,
+        "epochs trained": trained_epochs(model.run) if model.run else None,
+        "epochs of the protocol": options.epochs,
+        "labels": options.labels if options.labels < 1 else None,
+        "fold": options.fold,
+        SHARED: shared or None,
+    }
+    return {
+        "data": options.test or data,
+        "conditions": {name: value for name, value in conditions.items() if value is not None},
+        "fingerprints": {"data": asked, "learned from": learned},
+    }
