@@ -61,6 +61,8 @@ def open_container(file: str | BinaryIO) -> Opened:
         raise DecodeError(f"no video that can be opened ({clause(error)})") from error
     try:
         stream, others = _meant(container)
+        if stream.codec_context is None:
+            raise DecodeError("a codec that is not known")
         stream.codec_context.thread_count = 1
         stream.codec_context.thread_type = "NONE"
     except DecodeError:

@@ -52,7 +52,7 @@ def timeline(times: np.ndarray, stretches: Sequence[tuple[int, int]], fps: float
         numbers = np.arange(first, last + 1)
         if fps is not None and last > first:
             own = times[first : last + 1]
-            wanted = np.arange(own[0], own[-1] + 0.5 / fps, 1 / fps)
+            wanted = np.arange(own[0], own[-1] + 1e-6, 1 / fps)
             right = np.searchsorted(own, wanted).clip(1, len(own) - 1)
             nearer = wanted - own[right - 1] <= own[right] - wanted
             numbers = first + np.where(nearer, right - 1, right)

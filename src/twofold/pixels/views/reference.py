@@ -42,11 +42,12 @@ def reference_views(
     views = []
     for draws in draw(augmentation, batch.index, batch.size, seed, epoch, count):
         side = side_of(draws, size)
-        views.append(torch.stack([_view(batch, i, draws, side, statistics) for i in range(len(batch))]))
+        views.append(torch.stack([reference_view(batch, i, draws, side, statistics) for i in range(len(batch))]))
     return views
 
 
-def _view(batch: ImageBatch, row: int, draws: Draws, size: int, statistics: Statistics) -> Tensor:
+def reference_view(batch: ImageBatch, row: int, draws: Draws, size: int, statistics: Statistics) -> Tensor:
+    """One view of image `row` of a batch."""
     high, wide = batch.size[row].tolist()
     image = batch.pixels[row, :, :high, :wide].contiguous()
     if not isinstance(draws[0].op, Crop):
