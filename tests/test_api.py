@@ -73,7 +73,7 @@ def test_every_verb_can_be_called_after_everything_was_imported(photos, plays, t
 
 def test_methods_are_listed_as_records_and_described():
     listed = {method.name: method for method in twofold.list_methods()}
-    assert listed["moco"].kinds == ("images",) and "2003.04297" in listed["moco"].paper
+    assert listed["moco"].kinds == ("images", "videos") and "2003.04297" in listed["moco"].paper
     assert listed["tkc"].reconstruction and listed["sgl"].kinds == ("interactions",)
     described = twofold.describe("moco+co2")
     assert list(described.parts) == ["MoCo", "CO2"] and {"moco", "co2"} == set(described.settings)

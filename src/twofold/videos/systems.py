@@ -103,6 +103,7 @@ SYSTEMS = {
         summary="a frame of the clip laid over all its frames is not to matter: what moves counts, not the background",
         suits="videos whose background gives the answer away",
         verified="official mix, step, queue and schedule (golden), two ranks, exact resume",
+        measured="rendered motion capture",
     ),
     "triplet": System(
         "Triplet loss over clips",
@@ -112,6 +113,7 @@ SYSTEMS = {
         summary="a clip is nearer to its other view than to a clip of another video, by a margin",
         suits="a base of BE; comparison",
         verified="official triplets (golden), two ranks, exact resume",
+        measured="not yet",
     ),
     "rotation": System(
         "Rotation of clips",
@@ -122,6 +124,7 @@ SYSTEMS = {
         summary="the clip is turned by quarters, and the network says by how many",
         suits="a base of BE; comparison",
         verified="by hand, two ranks, exact resume; no golden",
+        measured="not yet",
     ),
 }
 ADDITIONS = {"be": _BE}

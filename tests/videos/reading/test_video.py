@@ -9,9 +9,9 @@ import pytest
 
 from tests.videos.clips import HERE, clip
 from twofold.pixels.reading.failure import DecodeError
+from twofold.videos.colour import ToRGB
 from twofold.videos.container import opened
 from twofold.videos.orientation import display_matrix, orientation_of
-from twofold.videos.reading.colour import ToRGB
 from twofold.videos.reading.video import Video, shrunk
 
 FILMS = sorted(p.name for p in HERE.iterdir() if p.suffix not in (".py", ".sh", ".m4a", ".pyc") and p.is_file())

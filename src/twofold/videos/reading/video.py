@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from twofold.pixels.reading.failure import DecodeError
+from twofold.videos.colour import ToRGB
 from twofold.videos.orientation import display_matrix, orientation_of, shown_size
-from twofold.videos.reading.colour import ToRGB
 from twofold.videos.reading.decoding import Decoding
 from twofold.videos.reading.table import FrameTable, table_by_decoding, table_of
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.videos.clips import clip
-from twofold.videos.reading.colour import HLG, PQ, is_hdr, tone_mapped
+from twofold.videos.colour import HLG, PQ, is_hdr, tone_mapped
 from twofold.videos.reading.video import Video
 
 
