@@ -57,6 +57,8 @@ def open_container(file: str | BinaryIO) -> Opened:
     module = av()
     try:
         container = module.open(file, metadata_errors="ignore")
+    except FileNotFoundError as error:
+        raise DecodeError("the file does not exist") from error
     except failures() as error:
         raise DecodeError(f"no video that can be opened ({clause(error)})") from error
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,12 +13,15 @@ from twofold.catalog.looking import TARS, VIDEOS
 from twofold.errors import UserError
 from twofold.pixels.reading.labels import labels_from_values, numbers_in
 from twofold.pixels.reading.places import Place, place
+from twofold.pixels.reading.walking import files_below
+from twofold.videos.reading.archive import members_of
 from twofold.videos.reading.source import Item, VideoSource
 
 MOST_BYTES = 1 << 28
 FILE = ("file", "path", "video", "video_path", "filename", "file_name", "name", "clip")
 LABEL = ("label", "class", "class_name", "label_name", "action", "category", "target")
-GROUP = ("source", "group", "source_video", "youtube_id")
+GROUP = ("source", "group", "source_video")
+YOUTUBE, BEGIN, END = ("youtube_id",), ("time_start", "start"), ("time_end", "end")
 FOLD = ("fold", "split_id")
 INDEX = ("classInd.txt", "classes.txt", "labels.txt")
 
@@ -53,11 +57,13 @@ def _fields(line: str) -> list[str]:
     ends = [m.end() for ending in VIDEOS for m in re.finditer(rf"{re.escape(ending)}(?=[\s,]|$)", line, re.IGNORECASE)]
     if ends and line[: max(ends)].count('"') == 0:
         return [line[: max(ends)].strip(), *re.split(r"[\s,]+", line[max(ends) :].strip(" ,\t"))]
-    return [field.strip() for field in next(csv.reader(io.StringIO(line)), [])]
+    if "," in line:
+        return [field.strip() for field in next(csv.reader(io.StringIO(line)), [])]
+    return line.rsplit(maxsplit=1)
 
 
 def _is_header(row: Sequence[str]) -> bool:
-    return row[0].lower() in (*FILE, *LABEL, *GROUP) and not row[0].lower().endswith(VIDEOS)
+    return row[0].lower() in (*FILE, *LABEL, *GROUP, *YOUTUBE) and not row[0].lower().endswith(VIDEOS)
 
 
 def _of_table(rows: Sequence[Sequence[str]]) -> tuple[list[Item], list[str | None]]:
@@ -66,19 +72,32 @@ def _of_table(rows: Sequence[Sequence[str]]) -> tuple[list[Item], list[str | Non
     def column(names: Sequence[str]) -> int | None:
         return next((header.index(name) for name in names if name in header), None)
 
-    file, label, group, fold = (column(names) for names in (FILE, LABEL, GROUP, FOLD))
-    if file is None:
+    file, label, group, fold, youtube, begin, end = map(column, (FILE, LABEL, GROUP, FOLD, YOUTUBE, BEGIN, END))
+    if file is None and youtube is None:
         raise UserError(f"A list with the columns {', '.join(rows[0])} names no files: call that column file.")
     items: list[Item] = []
     words: list[str | None] = []
-    for row in (row for row in rows[1:] if len(row) > file):
-        get = lambda at, row=row: row[at] if at is not None and at < len(row) else ""  # noqa: E731
-        number = get(fold)
+    for row in rows[1:]:
+
+        def cell(at: int | None, row: Sequence[str] = row) -> str:
+            return row[at] if at is not None and at < len(row) else ""
+
+        known = cell(youtube)
+        name = cell(file) or f"{known}_{_six(cell(begin))}_{_six(cell(end))}"
+        if not (cell(file) or known):
+            continue
+        number = cell(fold)
         items.append(
-            Item(_slashed(row[file]), Place(""), group=get(group), fold=int(number) if number.isdigit() else None)
+            Item(_slashed(name), Place(""), group=cell(group) or known, fold=int(number) if number.isdigit() else None)
         )
-        words.append(get(label) or None)
+        words.append(cell(label) or None)
     return items, words
+
+
+def _six(seconds: str) -> str:
+    """Seconds as Kinetics' file names have them: 000010."""
+    whole = seconds.partition(".")[0]
+    return whole.zfill(6) if whole.isdigit() else whole
 
 
 def _of_lines(rows: Sequence[Sequence[str]]) -> tuple[list[Item], list[str | None]]:
@@ -96,21 +115,37 @@ def _located(items: Sequence[Item], root: Place) -> tuple[list[tuple[int, Item]]
     """The items whose files are there, with their numbers, and the names of the others."""
     inside = _in_tars(root)
     found, absent = [], []
+    by_stem: dict[str, str] | None = None
     for i, item in enumerate(items):
         where = root.join(item.name)
         if item.name in inside:
             member = inside[item.name]
             found.append((i, replace(item, place=member.place, offset=member.offset, size=member.size)))
-        elif where.is_file():
+            continue
+        if not where.is_file() and "/" not in item.name and root.is_dir():
+            # Lists of YouTube's videos name no files: NAME or ID_BEGIN_END, then ID, in any folder.
+            by_stem = _stems(root) if by_stem is None else by_stem
+            near = by_stem.get(_stem(item.name)) or by_stem.get(item.group, "")
+            where, item = root.join(near or item.name), replace(item, name=near or item.name)
+        if where.is_file():
             found.append((i, replace(item, place=where)))
         else:
             absent.append(item.name)
     return found, absent
 
 
-def _in_tars(root: Place) -> dict[str, Item]:
-    from twofold.videos.reading.opening import members_of  # the other way round it asks for lists
+def _stems(root: Place) -> dict[str, str]:
+    """The videos below a folder by their names without folder and ending."""
+    names = files_below(root, Counter(), lambda name: name.lower().endswith(VIDEOS))
+    return {_stem(name): name for name in sorted(names) if name.lower().endswith(VIDEOS)}
 
+
+def _stem(name: str) -> str:
+    base = name.rpartition("/")[2]
+    return base.rpartition(".")[0] if base.lower().endswith(VIDEOS) else base
+
+
+def _in_tars(root: Place) -> dict[str, Item]:
     if root.is_file() and root.path.lower().endswith(TARS):
         return {item.name: item for item in members_of(root)}
     if not root.is_dir():
@@ -125,12 +160,19 @@ def _labelled(
     """Labels of words or numbers; classes by the file of names, whose numbers may count from 1."""
     names = _class_names(place(classes) if classes else None, where)
     words = [word for _, word in found]
+    if not any(words):  # a test list of UCF101: the folders are the classes
+        words = [item.name.split("/")[-2] if "/" in item.name else None for item, _ in found]
+        words = words if len({word for word in words if word}) > 1 or names else [None] * len(words)
     notes: tuple[str, ...] = ()
     values = numbers_in(words)
     numbers = [value for value in values if isinstance(value, int)]
     if names and numbers and min(numbers) == 1 and max(numbers) == len(names):
         values = [value - 1 if isinstance(value, int) else value for value in values]
         notes = (f"{path}: labels count from 1, as the class names do.",)
+    if names and not numbers:
+        number = {name.replace("_", " ").lower(): i for i, name in enumerate(names)}
+        spelled: list[object] = [number.get((word or "").replace("_", " ").lower()) for word in words]
+        values = spelled if any(value is not None for value in spelled) else values
     labels, known = labels_from_values(values, names)
     items = [replace(item, label=int(labels[i]) if labels is not None else -1) for i, (item, _) in enumerate(found)]
     skipped = {"listed but not there": absent} if absent else {}

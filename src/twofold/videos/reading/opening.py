@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from twofold.catalog.looking import LISTS, TARS, VIDEOS
-from twofold.errors import UserError, clause
+from twofold.errors import UserError
 from twofold.pixels.reading.labels import Labels, labels_from_names, labels_of_parts
 from twofold.pixels.reading.parts import Selected, select
 from twofold.pixels.reading.places import Place, missing, place
 from twofold.pixels.reading.walking import files_below
 from twofold.pixels.reading.wanted import Wanted
 from twofold.pixels.reading.words import count_list, extension
+from twofold.videos.reading.archive import members_of
 from twofold.videos.reading.lists import read_list
 from twofold.videos.reading.source import Item, VideoSource
 
@@ -87,21 +87,6 @@ def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> Vid
         holds = f"holds no videos but only {count_list(dict(skipped))}" if skipped else "is empty"
         raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
     return _named(path, [Item(name, root.join(name)) for name in videos], dict(skipped), wanted)
-
-
-def members_of(where: Place) -> list[Item]:
-    """The videos in a plain tar file, by where their bytes lie. Raises UserError for one that is packed or damaged."""
-    found = []
-    try:
-        with where.open() as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            for member in archive:
-                if member.isfile() and member.name.lower().endswith(VIDEOS):
-                    found.append(Item(member.name, where, member.offset_data, member.size))
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise UserError(f"{where} is no plain tar file ({clause(error)}): unpack it, and give the folder.") from error
-    if not found:
-        raise UserError(f"{where} holds no videos; they end in {' '.join(VIDEOS)}.")
-    return sorted(found, key=lambda item: item.name)
 
 
 def _named(path: str, items: Sequence[Item], skipped: dict[str, int], wanted: Wanted) -> VideoSource:

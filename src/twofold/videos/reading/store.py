@@ -134,9 +134,14 @@ class _Held:
         self.own.release()
 
     def _open(self) -> Video:
-        try:
-            return Video(self.store.source.file(self.i), self.store.tables.get(self.i))
-        except FileNotFoundError as error:
-            raise DecodeError("the file does not exist") from error
-        except OSError as error:
-            raise DecodeError(f"cannot be read ({clause(error)})") from error
+        return opened_video(self.store.source, self.i, self.store.tables.get(self.i))
+
+
+def opened_video(source: VideoSource, i: int, table: FrameTable | None = None) -> Video:
+    """Video `i` of a source. Raises DecodeError where it cannot be opened."""
+    try:
+        return Video(source.file(i), table)
+    except FileNotFoundError as error:
+        raise DecodeError("the file does not exist") from error
+    except OSError as error:
+        raise DecodeError(f"cannot be read ({clause(error)})") from error

@@ -11,6 +11,7 @@ import numpy as np
 
 from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.colour import ToRGB
+from twofold.videos.container import Opened
 from twofold.videos.orientation import display_matrix, orientation_of, shown_size
 from twofold.videos.reading.decoding import Decoding
 from twofold.videos.reading.table import FrameTable, table_by_decoding, table_of
@@ -40,6 +41,11 @@ class Video:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def opened(self) -> Opened:
+        """The open file."""
+        return self._decoding.opened
 
     def first(self) -> Any:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""

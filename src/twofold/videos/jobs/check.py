@@ -1,0 +1,46 @@
+"""`check`: the videos, and what a run would do with them, before it is started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from twofold.catalog.composition import Composition
+from twofold.errors import UserError
+from twofold.printable import say
+from twofold.runs.screen import progress_bar
+from twofold.training.settling import plan_of
+from twofold.videos.jobs.model import open_videos, precision_for
+from twofold.videos.jobs.settle import settle
+from twofold.videos.options import Pretrain
+from twofold.videos.reading.facts import examine
+
+
+def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
+    """Print what was found and what would happen, and return the numbers; see `api.check`."""
+    source = open_videos(data, options)
+    with progress_bar("opening videos", options.quiet) as on_progress:
+        findings = examine(source, on_progress)
+    say("\n".join(findings.lines()))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    settings = settle(options, composition, source, data, device.type == "cuda")
+    settings = replace(settings, precision=precision_for(options.precision, device))
+    assert settings.frames is not None and settings.stride is not None
+    shape = f"{settings.frames} frames with a stride of {settings.stride}, {settings.image_size} px"
+    say(f"\nA run would train {settings.backbone} by {composition.name} on clips of {shape}, on {device.type}:")
+    say("\n".join(plan_of(settings, unit="videos").describe(len(source))))
+    span = (settings.frames - 1) * settings.stride + 1
+    short = sum(facts.frames < span for facts in findings.facts.values())
+    if short:
+        say(f"{short:,} videos have fewer than the {span} frames that a clip spans, and go round.")
+    broken, allowed = len(findings.broken) / max(findings.looked_at, 1), options.max_unreadable
+    if broken > allowed:
+        raise UserError(
+            f"{broken:.0%} of the videos cannot be decoded, and a run would end at {allowed:.0%}: mend or remove them, "
+            f"or give pretrain --max-unreadable."
+        )
+    numbers = {"total": len(source), "looked_at": findings.looked_at, "broken": findings.broken}
+    numbers |= {"facts": {source.names[i]: facts for i, facts in findings.facts.items()}, "still": findings.still}
+    return {**numbers, "settings": {"method": composition.name, "data": data, **settings.values()}}

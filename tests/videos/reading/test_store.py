@@ -1,0 +1,53 @@
+"""Stores in processes and threads, and what `check` says."""
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tests.videos.clips import HERE
+from twofold.videos.reading import store as stores
+from twofold.videos.reading.facts import examine
+from twofold.videos.reading.opening import open_source
+from twofold.videos.reading.store import VideoStore
+
+
+@pytest.fixture
+def source():
+    return open_source(str(HERE))
+
+
+def read(store, i, numbers):
+    return store.read(i, numbers)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_other_processes_read_the_same_frames(source, start):
+    store = VideoStore(source.take([0, 5, 9]), None, memory_bytes=0)
+    expected = [store.read(i, [3, 0]) for i in range(3)]
+    with multiprocessing.get_context(start).Pool(2) as pool:
+        found = pool.starmap(read, [(store, i, [3, 0]) for i in (0, 1, 2, 0)])
+    assert all(map(np.array_equal, found, [*expected, expected[0]]))
+
+
+@pytest.mark.parametrize("memory", [0, None])
+def test_threads_read_the_same_frames_with_few_files_open(source, monkeypatch, memory):
+    monkeypatch.setattr(stores, "OPEN", 2)
+    store = VideoStore(source, 24, memory)
+    wanted = [(i, [0, len(store.table(i)) - 1]) for i in range(len(source))] * 3
+    expected = {i: store.read(i, numbers) for i, numbers in wanted}
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda job: store.read(*job), wanted))
+    assert all(np.array_equal(frames, expected[i]) for frames, (i, _) in zip(found, wanted, strict=True))
+    assert len(store.videos) <= 3
+
+
+def test_check_says_what_is_odd(source):
+    said = "\n".join(examine(source).lines())
+    for words in (
+        "hold another number of frames than their header tells (such as cut.mp4)",
+        "jump in time", "joined.ts", "are interlaced", "are HDR", "are turned or mirrored", "not square",
+        "tell no times that can be believed", "nothing moves", "passed over: .m4a 2",
+    ):  # fmt: skip
+        assert words in said
