@@ -94,7 +94,7 @@ def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
         (["pretrain", "restore", "x.nums", "--scale", "uni"], "--scale takes one of none, unit, not 'uni'"),
         (["pretrain", "restore", "x.nums", "--method.hiden", "3"], 'Did you mean "hidden"'),
         (["pretrain", "restore", "x.nums"], "x.nums holds no rows of numbers"),
-        (["check", "x.nums"], "check is for images and interactions, and restore learns from numbers"),
+        (["check", "x.nums"], "check is for images and videos and interactions, and restore learns from numbers"),
         (["pretrain", "restore+co2", "x.nums"], "restore learns from numbers and takes no additions"),
     ],
 )

@@ -108,6 +108,13 @@ def test_keyframes_are_pictures_as_shown():
     assert len(list(keyframes(clip("plain.mp4")))) == 5
 
 
+def test_vectors_and_keyframes_come_in_one_decode():
+    frames = list(motion_vectors(clip("plain.mp4"), pictures=True))
+    pictures = [frame.picture for frame in frames if frame.key]
+    assert all(frame.picture is None for frame in frames if not frame.key)
+    assert all(map(np.array_equal, pictures, (found.picture for found in keyframes(clip("plain.mp4")))))
+
+
 def test_repeated_frames_are_seen(tmp_path):
     write_video(tmp_path / "pan.mp4", panning(4))
     write_video(tmp_path / "twice.mp4", panning(4).repeat(2, 0))

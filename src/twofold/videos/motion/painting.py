@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from twofold.videos.motion.vectors import past
+from twofold.videos.motion.vectors import ROW
 
 CELL = 8
 QUARTER = 4  # steps a pixel of int8 grids, which reach to 31.75 pixels
 REFERENCE = 256  # pixels of the short side, in whose units grids are kept
+WORDS = [0, 2, 5, 6, 12, 14, 16]  # of a row as int16: source, sizes, dst, low half of motion, scale
 
 
 def paint_map(rows: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -42,22 +43,39 @@ def paint_grid(rows: np.ndarray, height: int, width: int) -> np.ndarray:
     """The motion of each cell of 8 x 8 pixels, int8 (ceil(height / 8), ceil(width / 8), 2), in quarters of a pixel of a
     video whose short side is 256 (smaller ones keep their pixels), up to 31.75 of these.
 
-    One vector a block (`past`). FFmpeg tells none of blocks below 8 x 8, so cells lose nothing but its fractions finer
-    than a quarter. Cells of blocks without vectors are 0.
+    Of blocks that have a vector from the future alone it is that one's negative, like `past`. FFmpeg tells none of
+    blocks below 8 x 8, so cells lose nothing but fractions finer than a quarter. Cells of blocks without vectors are 0.
     """
     down, across = -(-height // CELL), -(-width // CELL)
-    out = np.zeros((down * across, 2), np.int8)
-    own = past(rows)
-    if len(own):
-        share = QUARTER * min(1.0, REFERENCE / min(height, width))
-        moved = np.stack([own["motion_x"], own["motion_y"]], 1) * (-share / own["motion_scale"].clip(1))[:, None]
-        steps = np.rint(moved).clip(-127, 127).astype(np.int8)
-        wide, high = own["w"], own["h"]
-        x = (own["dst_x"] - (wide >> 1)).astype(np.int32) >> 3
-        y = (own["dst_y"] - (high >> 1)).astype(np.int32) >> 3
-        for right in range(int(wide.max()) // CELL or 1):
-            for below in range(int(high.max()) // CELL or 1):
-                keep = (wide > right * CELL) & (high > below * CELL)
-                keep &= (x + right >= 0) & (x + right < across) & (y + below >= 0) & (y + below < down)
-                out[((y + below) * across + x + right)[keep]] = steps[keep]
-    return out.reshape(down, across, 2)
+    # Cells behind the edge take what codecs add to fill their last blocks.
+    wide, high = across + 2, down + 2
+    out = np.zeros(wide * high, np.int16)  # a cell's two bytes in one
+    if len(rows):
+        sizes, x, y, motion = _columns(rows, QUARTER * min(1.0, REFERENCE / min(height, width)))
+        two, tall = (sizes & 255) > CELL, (sizes >> 8) > CELL
+        at = y * wide + x
+        keep = (x >= 0) & (y >= 0) & (x <= across) & (y <= down)
+        if not keep.all():
+            at, motion, two, tall = at[keep], motion[keep], two[keep], tall[keep]
+        out[at] = motion
+        out[at[two] + 1] = motion[two]
+        out[at[tall] + wide] = motion[tall]
+        both = two & tall
+        out[at[both] + wide + 1] = motion[both]
+    return out.view(np.int8).reshape(high, wide, 2)[:down, :across]
+
+
+def _columns(rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sizes (width and 256 times height), the cells of the first corner (x, y), and the motion, two int8 in an int16;
+    blocks of the future first, so that those of the past are painted over them."""
+    words = rows.astype(ROW, copy=False).view(np.int16).reshape(len(rows), -1)
+    ahead = words[:, 0] > 0
+    still = (words[:, 12] | words[:, 14]) == 0  # painted already, where nothing of the future is to be painted over
+    words = np.concatenate([words[ahead], words[~ahead]]) if ahead.any() else words[~still]
+    source, sizes, to_x, to_y, by_x, by_y, scale = words[:, WORDS].T.astype(np.int32)
+    steps = np.stack([by_x, by_y])
+    if len(scale) and not (share == QUARTER == scale[0] and (scale == scale[0]).all()):
+        steps = np.rint(steps * (share / np.maximum(scale, 1))).astype(np.int32)
+    steps = np.where(source > 0, steps, -steps).clip(-127, 127)
+    x, y = (to_x - ((sizes & 255) >> 1)) >> 3, (to_y - (sizes >> 9)) >> 3
+    return sizes, x, y, ((steps[0] & 255) | (steps[1] << 8)).astype(np.int16)

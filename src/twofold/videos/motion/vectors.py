@@ -16,9 +16,23 @@ from twofold.videos.orientation import Orientation, display_matrix, orientation_
 
 WITHOUT = 64  # frames that are not key and have no vectors, after which a file is known to export none
 LOOKED_AT = 250  # frames of which `still_share` looks at the vectors
-EMPTY = np.zeros(0, [("source", "i4"), ("w", "u1"), ("h", "u1"), ("src_x", "i2"), ("src_y", "i2"), ("dst_x", "i2"),
-                     ("dst_y", "i2"), ("flags", "u8"), ("motion_x", "i4"), ("motion_y", "i4"),
-                     ("motion_scale", "u2")])  # fmt: skip
+ROW = np.dtype(
+    [
+        ("source", "i4"),
+        ("w", "u1"),
+        ("h", "u1"),
+        ("src_x", "i2"),
+        ("src_y", "i2"),
+        ("dst_x", "i2"),
+        ("dst_y", "i2"),
+        ("flags", "u8"),
+        ("motion_x", "i4"),
+        ("motion_y", "i4"),
+        ("motion_scale", "u2"),
+    ],
+    align=True,
+)  # AVMotionVector
+EMPTY = np.zeros(0, ROW)
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,8 @@ class MotionFrame:
     number: from 0. time: seconds by its stamp, or None. key: whether it is a keyframe, which has no vectors. height,
     width: stored pixels. orientation: how it is turned to be shown (`Orientation.vectors` turns grids). interlaced: its
     vectors mix two times. rows: FFmpeg's vectors, a structured array (source, w, h, src_x, src_y, dst_x, dst_y,
-    motion_x, motion_y, motion_scale); a block's centre is dst, its content comes from src.
+    motion_x, motion_y, motion_scale); a block's centre is dst, its content comes from src. picture: of keyframes, where
+    they are asked for, uint8 (H, W, 3), as shown.
     """
 
     number: int
@@ -39,6 +54,7 @@ class MotionFrame:
     orientation: Orientation
     interlaced: bool
     rows: np.ndarray
+    picture: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -50,13 +66,15 @@ class Keyframe:
     picture: np.ndarray
 
 
-def motion_vectors(file: str | BinaryIO) -> Iterator[MotionFrame]:
+def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[MotionFrame]:
     """Every frame of a video with its motion vectors, in one decode by one thread: with several, vectors are wrong.
+    pictures: with the pictures of keyframes.
 
     Vectors are in H.264, MPEG-4 part 2 and MPEG-2. Whether a file has some is told by its frames, not by its codec.
     Raises UserError where none but keyframes come, or frames without vectors; DecodeError where it cannot be opened.
     """
     bare = with_vectors = number = 0
+    to_rgb = ToRGB() if pictures else None
     with opened(file) as (container, stream, _):
         codec = stream.codec_context
         codec.flags2 |= av().codec.context.Flags2.export_mvs
@@ -71,7 +89,10 @@ def motion_vectors(file: str | BinaryIO) -> Iterator[MotionFrame]:
             if bare > WITHOUT and not with_vectors:
                 break
             turn = orientation_of(display_matrix(frame))
-            yield MotionFrame(number, frame.time, key, frame.height, frame.width, turn, frame.interlaced_frame, rows)
+            size, picture = (frame.height, frame.width), None
+            if to_rgb and key:
+                picture = turn.pictures(to_rgb(frame, *size))
+            yield MotionFrame(number, frame.time, key, *size, turn, frame.interlaced_frame, rows, picture)
             number += 1
         if not with_vectors:
             name = codec.name
