@@ -29,13 +29,27 @@ class Sheet:
 
 def picture(pixels: np.ndarray, side: int, quality: int = 78) -> str:
     """`pixels` (h, w, 3) uint8 as a data address, shrunk (never enlarged) to a longer side of at most `side` px."""
+    return _address([_shown(pixels, side)], quality=quality, method=6)
+
+
+def moving_picture(frames: np.ndarray, side: int, seconds: float = 0.2, quality: int = 60) -> str:
+    """Frames (T, h, w, 3) uint8 as the data address of a picture that goes round, each frame shown so long."""
+    return _address([_shown(frame, side) for frame in frames], quality=quality, duration=round(1000 * seconds), loop=0)
+
+
+def _shown(pixels: np.ndarray, side: int) -> Image.Image:
     shown = Image.fromarray(np.ascontiguousarray(pixels))
     scale = side / max(shown.size)
     if scale < 1:
         size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))
         shown = shown.resize(size, Image.Resampling.LANCZOS)
+    return shown
+
+
+def _address(pictures: list[Image.Image], **settings: int) -> str:
+    first, *others = pictures
     file = io.BytesIO()
-    shown.save(file, "WEBP", quality=quality, method=6)
+    first.save(file, "WEBP", **settings, **({"save_all": True, "append_images": others} if others else {}))
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 

@@ -138,3 +138,20 @@ def test_unlike_rates_and_short_videos_are_said(tmp_path, capsys):
     twofold.pretrain("moco", str(tmp_path / "films"), kind="videos", out=str(tmp_path / "run"), **options)
     said = capsys.readouterr().out
     assert "from 10 to 25 frames/s" in said and "25% of the videos looked at have fewer than the 16 frames" in said
+
+
+def test_the_page_shows_moving_clips_with_the_mixed_one_first(run):
+    from twofold.videos.report.views import read_views, views_section
+
+    samples = read_views(run / "views.npz")
+    section = views_section(samples, 1.0)
+    assert len(section.content) == 6 and all(len(row.views) == 3 for row in section.content)
+    assert all(row.source.startswith("data:image/webp;base64,") for row in section.content)
+    assert "clips" in (run / "report.html").read_text()
+    import base64
+    import io
+
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(section.content[0].views[0].partition(",")[2])))
+    assert picture.n_frames > 1

@@ -23,7 +23,7 @@ SHOWN = {
     "epoch": "epoch {:.4g}",
     "loss": "loss {:.4g}",
     "knn": "kNN {:.1%}",
-    "images_per_second": "{:,.1f} videos/s",
+    "videos_per_second": "{:,.1f} videos/s",
     "wait_share": "{:.0%} waiting for data",
 }
 

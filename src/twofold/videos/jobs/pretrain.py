@@ -131,7 +131,7 @@ def _train(work: Work, alone: bool) -> Path:
     folder, path = session.folder, session.path
     session.announce(_header(work))
     if session.first and not (path / "views.npz").exists():
-        folder.save_arrays("views", **view_samples(clips, work.views, settings.seed))
+        folder.save_arrays("views", **view_samples(clips, work.views, work.method, settings.seed))
     monitors: list[Monitor] = [work.online] if work.online else []
     outcome = session.train(work.method, clips, work.views, work.plan, monitors, SHOWN)
     folder.list_unreadable(clips.unreadable)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from twofold.printable import printable
 from twofold.randomness import generator
+from twofold.seam import Progress
 from twofold.videos.batch import ClipBatch
 from twofold.videos.evaluation.features import InputSettings, extract, readable
 from twofold.videos.reading.clips import Clips, even
@@ -19,15 +20,19 @@ from twofold.videos.views import ClipViews
 SHOWN, GALLERY, THUMBNAIL, SHOWN_FRAMES = 6, 500, 40, 8
 
 
-def view_samples(clips: Clips, views: ClipViews, seed: int) -> dict[str, np.ndarray]:
-    """The arrays of views.npz: `views` (n, V, T, S, S, 3) and `sources` (n, T, S, S, 3), uint8, at most 8 frames, and
-    `names` of a few videos."""
+def view_samples(clips: Clips, views: ClipViews, method: Any, seed: int) -> dict[str, np.ndarray]:
+    """The arrays of views.npz: `views` (n, V, T, S, S, 3) as the student sees them in the first step, and `sources` (n,
+    T, S, S, 3), uint8, at most 8 frames, and `names` of a few videos."""
     chosen = _chosen(len(clips), SHOWN, seed, "views")
     batch = next(iter(clips.stream([chosen])))
+    made = views(batch, 0)
+    shown = made.tensors
+    for addition in getattr(method, "additions", ()):
+        shown = addition.show(shown, made, Progress(0, 1, seed=seed))
     mean, std = (torch.tensor(values)[:, None, None, None] for values in (views.mean, views.std))
-    made = torch.stack([_thinned(_bytes(view * std + mean)) for view in views(batch, 0).tensors], 1)
+    seen = torch.stack([_thinned(_bytes(view * std + mean)) for view in shown], 1)
     return {
-        "views": made.permute(0, 1, 3, 4, 5, 2).numpy(),
+        "views": seen.permute(0, 1, 3, 4, 5, 2).numpy(),
         "sources": _thinned(_squares(batch, 0, views.size).transpose(1, 2)).permute(0, 2, 3, 4, 1).numpy(),
         "names": np.array([printable(clips.source.names[int(i)]) for i in chosen]),
     }

@@ -1,4 +1,4 @@
-"""What the page shows of runs on videos: kNN, collapse, the map of a gallery and its neighbours."""
+"""What the page shows of runs on videos: kNN, collapse, the map of a gallery and its neighbours, the views."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from twofold.page.scale import amount, batch, length
 from twofold.page.sections import Cell, Numbered, Parts, Sections, Tile, Together
 from twofold.page.words import Noun, number, number_or_dash
 from twofold.pixels.report import knn
+from twofold.videos.report.views import read_views, views_section
 
 _HERE = Path(__file__).parent
 VIDEO = Noun("video", "videos")
@@ -24,11 +25,12 @@ def one(numbered: Numbered, room: float) -> Parts:
     """What the page shows of one run on videos; `room` as in `Sections`."""
     run, notes = numbered.run, list[str]()
     gallery = read_or_note(run.path / "gallery.npz", read_gallery, None, notes)
+    views = read_or_note(run.path / "views.npz", read_views, None, notes)
     shown = gallery_parts(gallery, numbered.index, room, VIDEO)
     gain = knn.gain(run)
     return Parts(
         columns=_columns(knn.knn(run, online=True)[1]),
-        sections=shown.sections,
+        sections=[*shown.sections, views_section(views, room)],
         tiles=[*knn.tiles(run), *_tiles(run)],
         verdicts=[collapse(run, VIDEO), *([gain] if gain else [])],
         notes=notes,
@@ -98,5 +100,6 @@ SECTIONS = Sections(
     unreadable=VIDEO,
     html=_HERE,
     scripts=[MAP_SCRIPT],
+    style=_HERE / "style.css",
     reconstructed=lambda method: is_reconstruction(method, SYSTEMS),
 )
