@@ -52,16 +52,17 @@ def paint_grid(rows: np.ndarray, height: int, width: int) -> np.ndarray:
     out = np.zeros(wide * high, np.int16)  # a cell's two bytes in one
     if len(rows):
         sizes, x, y, motion = _columns(rows, QUARTER * min(1.0, REFERENCE / min(height, width)))
-        two, tall = (sizes & 255) > CELL, (sizes >> 8) > CELL
-        at = y * wide + x
-        keep = (x >= 0) & (y >= 0) & (x <= across) & (y <= down)
-        if not keep.all():
-            at, motion, two, tall = at[keep], motion[keep], two[keep], tall[keep]
+        outside = (x < 0) | (y < 0) | (x > across) | (y > down)
+        if outside.any():
+            sizes, x, y, motion = (values[~outside] for values in (sizes, x, y, motion))
+        at = (y * wide + x).astype(np.intp)
         out[at] = motion
+        two, tall = np.flatnonzero((sizes & 255) > CELL), np.flatnonzero(sizes > 256 * CELL + 255)
         out[at[two] + 1] = motion[two]
-        out[at[tall] + wide] = motion[tall]
-        both = two & tall
-        out[at[both] + wide + 1] = motion[both]
+        at, motion, sizes = at[tall] + wide, motion[tall], sizes[tall]
+        out[at] = motion
+        both = np.flatnonzero((sizes & 255) > CELL)
+        out[at[both] + 1] = motion[both]
     return out.view(np.int8).reshape(high, wide, 2)[:down, :across]
 
 
@@ -69,13 +70,14 @@ def _columns(rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray, np
     """Sizes (width and 256 times height), the cells of the first corner (x, y), and the motion, two int8 in an int16;
     blocks of the future first, so that those of the past are painted over them."""
     words = rows.astype(ROW, copy=False).view(np.int16).reshape(len(rows), -1)
-    ahead = words[:, 0] > 0
-    still = (words[:, 12] | words[:, 14]) == 0  # painted already, where nothing of the future is to be painted over
-    words = np.concatenate([words[ahead], words[~ahead]]) if ahead.any() else words[~still]
     source, sizes, to_x, to_y, by_x, by_y, scale = words[:, WORDS].T.astype(np.int32)
-    steps = np.stack([by_x, by_y])
-    if len(scale) and not (share == QUARTER == scale[0] and (scale == scale[0]).all()):
-        steps = np.rint(steps * (share / np.maximum(scale, 1))).astype(np.int32)
-    steps = np.where(source > 0, steps, -steps).clip(-127, 127)
+    ahead, moving = source > 0, (by_x | by_y) != 0
+    # What does not move is painted already, where nothing of the future is to be painted over.
+    order = np.concatenate([np.flatnonzero(ahead & moving), np.flatnonzero(~ahead)]) if ahead.any() else moving
+    source, sizes, to_x, to_y, by_x, by_y, scale = (
+        values[order] for values in (source, sizes, to_x, to_y, by_x, by_y, scale)
+    )
+    factor = np.where(source > 0, share, -share) / np.maximum(scale, 1)
+    dx, dy = (np.rint(by * factor).clip(-127, 127).astype(np.int32) for by in (by_x, by_y))
     x, y = (to_x - ((sizes & 255) >> 1)) >> 3, (to_y - (sizes >> 9)) >> 3
-    return sizes, x, y, ((steps[0] & 255) | (steps[1] << 8)).astype(np.int16)
+    return sizes, x, y, ((dx & 255) | (dy << 8)).astype(np.int16)
