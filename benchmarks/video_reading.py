@@ -1,0 +1,110 @@
+"""16-frame clips at random from videos, in CPU milliseconds a clip, beside other readers where they are installed, in
+alternation: `python benchmarks/video_reading.py VIDEO...`.
+
+Each video is brought to 340 x 256 (libx264, crf 23), once as found on the web (250 frames from keyframe to keyframe, 3
+B-frames) and once with 12 frames and none. 32 clips a video, stride 1 and 4, shrunk to a short side of 112. Each reader
+opens the file for every clip; ours also keeps it open. Writes benchmarks/results/video_reading.json.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from motion_vectors import KINDS, encode
+
+from twofold.videos.reading.table import table_of
+from twofold.videos.reading.video import Video
+
+CLIPS, FRAMES, SIDE = 32, 16, 112
+
+
+def ours(file: str, numbers: list[int]) -> None:
+    video = Video(file)
+    video.read(numbers, SIDE)
+    video.close()
+
+
+def with_table(file: str, numbers: list[int], tables: dict[str, object] = {}) -> None:  # noqa: B006
+    if file not in tables:
+        tables[file] = table_of(file)
+    video = Video(file, tables[file])  # type: ignore[arg-type]
+    video.read(numbers, SIDE)
+    video.close()
+
+
+def kept(file: str, numbers: list[int], videos: dict[str, Video] = {}) -> None:  # noqa: B006
+    if file not in videos:
+        videos[file] = Video(file)
+    videos[file].read(numbers, SIDE)
+
+
+def opencv(file: str, numbers: list[int]) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    capture = cv2.VideoCapture(file)
+    capture.set(cv2.CAP_PROP_POS_FRAMES, numbers[0])
+    for number in range(numbers[0], numbers[-1] + 1):
+        capture.grab()
+        if number in numbers:
+            cv2.resize(capture.retrieve()[1], (149, SIDE), interpolation=cv2.INTER_AREA)
+
+
+def torchcodec(file: str, numbers: list[int]) -> None:
+    from torchcodec.decoders import VideoDecoder
+    from torchvision.transforms.v2.functional import resize
+
+    frames = VideoDecoder(file, num_ffmpeg_threads=1).get_frames_at(numbers).data
+    resize(frames, [SIDE], antialias=True)
+
+
+def decord(file: str, numbers: list[int]) -> None:
+    from decord import VideoReader
+
+    VideoReader(file, width=149, height=SIDE, num_threads=1).get_batch(np.array(numbers))
+
+
+READERS: dict[str, Callable[[str, list[int]], None]] = {
+    "twofold": ours, "twofold, table known": with_table, "twofold, kept open": kept, "opencv": opencv,
+    "torchcodec": torchcodec, "decord": decord,
+}  # fmt: skip
+
+
+def main(videos: list[str]) -> None:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, options in KINDS.items():
+            files = [str(Path(folder) / f"{kind}{i}.mp4") for i in range(len(videos))]
+            lengths = [encode(video, file, (340, 256), options) for video, file in zip(videos, files, strict=True)]
+            for stride in (1, 4):
+                spent: dict[str, list[float]] = {}
+                drawn = random.Random(0)
+                for _ in range(CLIPS):
+                    for file, length in zip(files, lengths, strict=True):
+                        start = drawn.randrange(length - (FRAMES - 1) * stride)
+                        numbers = [start + stride * i for i in range(FRAMES)]
+                        for name, reader in READERS.items():
+                            began = time.process_time()
+                            try:
+                                reader(file, numbers)
+                            except ImportError:
+                                continue
+                            spent.setdefault(name, []).append(1000 * (time.process_time() - began))
+                row = {"kind": kind, "stride": stride}
+                rows.append(row | {name: round(statistics.median(found), 1) for name, found in spent.items()})
+                print(rows[-1], flush=True)
+    out = Path(__file__).parent / "results" / "video_reading.json"
+    about = {"videos": [Path(v).name for v in videos], "unit": "CPU ms a clip of 16 frames, short side 112, median"}
+    out.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
