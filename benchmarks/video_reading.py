@@ -54,8 +54,9 @@ def opencv(file: str, numbers: list[int]) -> None:
     capture.set(cv2.CAP_PROP_POS_FRAMES, numbers[0])
     for number in range(numbers[0], numbers[-1] + 1):
         capture.grab()
-        if number in numbers:
-            cv2.resize(capture.retrieve()[1], (149, SIDE), interpolation=cv2.INTER_AREA)
+        found, picture = capture.retrieve() if number in numbers else (False, None)
+        if found:
+            cv2.resize(picture, (149, SIDE), interpolation=cv2.INTER_AREA)
 
 
 def torchcodec(file: str, numbers: list[int]) -> None:

@@ -38,7 +38,7 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **b
     Args:
         method: A name of `twofold methods`, a composition such as moco+co2, or an import path (moco+mypackage.MyIdea).
         data: Images: a folder, a text list, a parquet file, tar shards, .npz or idx arrays, or an fsspec URL of one of
-            these. Videos: a folder, a tar file, a list, one file, or a URL. Interactions: a CSV, TSV, parquet, .inter or
+            these. Videos: a folder, a tar file, a list, a file, or a URL. Interactions: a CSV, TSV, parquet, .inter or
             .npz file of pairs, one line a user, or a folder of train, valid and test files.
         options: A record of the options, twofold.images.Pretrain, twofold.videos.Pretrain or
             twofold.interactions.Pretrain;

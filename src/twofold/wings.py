@@ -67,7 +67,9 @@ def _recognising(data: str, kinds: tuple[str, ...]) -> Wing:
         return of_kind(kinds[0])
     found = [kind for kind in kinds if of_kind(kind).recognises(data)]
     if len(found) != 1:
-        what = f"may be {' or '.join(found)}" if found else f"looks like none of {', '.join(kinds)}"
+        others = [wing.kind for wing in WINGS if wing.kind not in kinds and wing.recognises(data)]
+        seen = f"like {' or '.join(others)}, not like" if others else "like none of"
+        what = f"may be {' or '.join(found)}" if found else f"looks {seen} {', '.join(kinds)}"
         raise UserError(f"{data} {what}: say which by --kind.")
     return of_kind(found[0])
 

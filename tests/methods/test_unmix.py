@@ -13,11 +13,13 @@ from twofold.methods.moco import MoCo
 from twofold.methods.unmix import UnMix
 from twofold.seam import Progress
 
-from ..tiny import BASES, refused
+from ..tiny import BASES, kind_of, refused
 from .small import NOW, Tiny, made, views_of
 
 # wmse4 is wmse with more views than are mixed here.
-NAMES = [base for base in BASES if base != "wmse4" and not refused(base, "unmix")]
+NAMES = [
+    base for base in BASES if kind_of(base) == "images" and base != "wmse4" and not refused(base, "unmix", "images")
+]
 LARGE_ONLY = {"dino": {"local_views": 0}, "swav": {"local_views": 0}}
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -37,7 +38,7 @@ def moving_picture(frames: np.ndarray, side: int, seconds: float = 0.2, quality:
     return _address([_shown(frame, side) for frame in frames], quality=quality, duration=round(1000 * seconds), loop=0)
 
 
-def _shown(pixels: np.ndarray, side: int) -> Image.Image:
+def _shown(pixels: np.ndarray, side: int) -> Any:
     shown = Image.fromarray(np.ascontiguousarray(pixels))
     scale = side / max(shown.size)
     if scale < 1:
@@ -46,7 +47,7 @@ def _shown(pixels: np.ndarray, side: int) -> Image.Image:
     return shown
 
 
-def _address(pictures: list[Image.Image], **settings: int) -> str:
+def _address(pictures: list[Any], **settings: int) -> str:
     first, *others = pictures
     file = io.BytesIO()
     first.save(file, "WEBP", **settings, **({"save_all": True, "append_images": others} if others else {}))

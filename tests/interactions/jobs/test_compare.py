@@ -125,7 +125,7 @@ def test_the_recipe_of_another_is_for_what_is_trained(plays, tmp_path):
 @pytest.mark.parametrize(
     ("methods", "more", "message"),
     [
-        ("lightgcn,moco", [], "moco learns from images, not from interactions"),
+        ("lightgcn,moco", [], "moco learns from images or videos, not from interactions"),
         ("lightgcn", ["--split", "none"], "has no test part to compare on"),
         ("lightgcn", ["--protocols", "knn"], "--protocols belongs to images, and lightgcn learns from interactions"),
         ("lightgcn[dim=0]", [], "dim must be a number above 0"),

@@ -251,10 +251,13 @@ def test_a_run_ends_when_nothing_more_is_gained_and_the_best_epoch_is_kept(plays
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sgl", "{data}", "--backbone", "resnet18"], "--backbone belongs to images, and sgl learns from interactions"),
+        (
+            ["sgl", "{data}", "--backbone", "resnet18"],
+            "--backbone belongs to images and videos, and sgl learns",
+        ),
         (
             ["moco", "{data}", "--user-column", "u"],
-            "--user-column belongs to interactions, and moco learns from images",
+            "looks like interactions, not like images, videos: say which by --kind",
         ),
         (["sgl+co2", "{data}"], "takes no additions"),
         (["sgl", "{data}", "--user-column", "lisener"], 'Did you mean "listener"'),
@@ -277,7 +280,7 @@ def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, argument
         (["recommend", "nowhere"], "nowhere does not exist"),
         (["similar", "{run}", "track-999"], "does not know the item"),
         (["embed", "{run}", "itms"], 'Did you mean "items"'),
-        (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols belongs to images, and"),
+        (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols belongs to images and videos, and"),
         (["export", "{run}", "--format", "torchvision"], "--format takes faiss, not 'torchvision'"),
         (["recommend", "{run}", "--candidates", "track-777"], "names no item that the run knows"),
     ],

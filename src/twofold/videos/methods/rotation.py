@@ -63,6 +63,6 @@ class Rotation(JointEmbedding):
 
 
 def turn(clips: Tensor, turns: Tensor) -> Tensor:
-    """Square clips (B, C, T, S, S) turned counterclockwise by so many quarters (B,)."""
-    by_turns = torch.stack([torch.rot90(clips, k, (3, 4)) for k in range(TURNS)])
+    """Square clips (B, C, T, S, S), or images, turned counterclockwise by so many quarters (B,)."""
+    by_turns = torch.stack([torch.rot90(clips, k, (-2, -1)) for k in range(TURNS)])
     return by_turns[turns, torch.arange(len(clips), device=clips.device)]

@@ -137,15 +137,15 @@ def still_share(file: str | BinaryIO) -> float:
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
     """The frames of a stream, over damaged packets and up to where the file breaks off."""
-    packets = container.demux(stream)
+    packets, failing = container.demux(stream), failures()
     while True:
         try:
             packet = next(packets, None)
-        except failures():
+        except failing:
             return
         if packet is None:
             return
         try:
             yield from packet.decode()
-        except failures():
+        except failing:
             continue

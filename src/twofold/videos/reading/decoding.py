@@ -111,11 +111,12 @@ def _with(first: Any, others: Iterator[Any]) -> Iterator[tuple[int, Any]]:
 
 def _demuxed(container: Any, stream: Any) -> Iterator[Any]:
     """The packets of a stream, to where the file ends or breaks off."""
+    failing = failures()  # looked up here: at the end of the program modules are gone
     try:
         for packet in container.demux(stream):
             if packet.size:
                 yield packet
-    except failures():
+    except failing:
         return
 
 

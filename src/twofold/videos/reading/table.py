@@ -134,9 +134,10 @@ def _rate(stream: Any) -> float:
 
 
 def _decoded(container: Any, stream: Any) -> Any:
+    failing = failures()  # looked up here: at the end of the program modules are gone
     try:
         yield from container.decode(stream)
-    except failures():
+    except failing:
         return
 
 
