@@ -19,7 +19,8 @@ KINDS = (
 )
 # What Python, CSS, the browser, torch, distribution and the run folder call so.
 TERMS = (
-    r"\.items\(\)|align-items|place-items|background-image|image/webp|append_images|\bImage\.|import Image\b|new Image\b|drawImage|"
+    r"\.items\(\)|align-items|place-items|background-image|image/webp|append_images|"
+    r"\bImage\.|import Image\b|new Image\b|drawImage|"
     r"environment\.json|ENVIRONMENT_FILE|import environment\b|runs\.environment|"
     r"\b(self\.|run\.)?_?environments?\b|\breturns?\b|raise|"
     r"a formula over the data ranks|two ranks|the user'?s?\b|a user\b|clip_gradients|\.clip\b|clip: |\"clip\"|"
