@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def encode(source: str, out: str, size: tuple[int, int], options: dict[str, str]
         made.width, made.height, made.pix_fmt = *size, "yuv420p"
         for frame in islice(film.decode(stream), FRAMES):
             small = frame.reformat(width=size[0], height=size[1], format="yuv420p")
-            small.pts = None
+            small.pts, small.time_base = count, Fraction(1, 25)
             container.mux(made.encode(small))
             count += 1
         container.mux(made.encode())

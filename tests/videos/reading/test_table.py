@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.videos.clips import clip
-from twofold.videos.container import opened
+from twofold.videos.container import av, opened
 from twofold.videos.reading.recovery import starts_whole
 from twofold.videos.reading.table import table_by_decoding, table_of
 
@@ -67,3 +67,14 @@ def test_recovery_points_are_read_from_both_kinds_of_stream():
         assert starts_whole(avcc, b"\1\0\0\0\xff") is expected
     for broken in (b"", b"\0\0\1", b"\0\0\1\x06", b"\0\0\1\x06\xff\xff", b"\xff" * 40):
         assert starts_whole(broken, None) is True
+
+
+def test_frames_of_one_time_are_counted(tmp_path):
+    with av().open(str(tmp_path / "zero.mp4"), "w") as out, opened(clip("plain.mp4")) as (film, stream, _):
+        copy = out.add_stream_from_template(stream)
+        for packet in film.demux(stream):
+            if packet.size:
+                packet.stream, packet.pts, packet.dts = copy, 0, 0
+                out.mux(packet)
+    table = table_of(str(tmp_path / "zero.mp4"))
+    assert len(table) == 50 and np.all(np.diff(table.times) > 0)

@@ -100,6 +100,8 @@ def table_of(file: str | BinaryIO) -> FrameTable:
     if not believed:
         return table_by_decoding(file)
     table = _by_stamps(packets, unit)
+    if any((np.diff(table.stamps[s.first : s.last + 1]) == 0).any() for s in table.stretches):  # type: ignore[index]
+        return table_by_decoding(file)  # two frames of one time cannot be told apart
     return replace(table, times=_repaired(table, rate), claimed=claimed)
 
 
