@@ -6,7 +6,7 @@ Headers are not believed: frame counts, durations and rates in them are absent, 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from twofold.pixels.reading.failure import DecodeError
-from twofold.videos.container import failures, opened
+from twofold.videos.container import frames_of, opened, packets_of
 from twofold.videos.reading.recovery import starts_whole
 
 GAP = 5.0  # seconds of a jump forward from which on a stretch of its own begins,
@@ -111,6 +111,7 @@ class FrameTable:
 class _Packet:
     number: int
     stamp: int | None
+    order: int | None
     start: bool
     hidden: bool
 
@@ -154,13 +155,9 @@ def table_by_decoding(file: str | BinaryIO) -> FrameTable:
 def _packets(container: Any, stream: Any) -> list[_Packet]:
     h264 = stream.codec_context.name == "h264"
     found: list[_Packet] = []
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                start = packet.is_keyframe and (not h264 or starts_whole(bytes(packet), stream.codec_context.extradata))
-                found.append(_Packet(len(found), packet.pts, bool(start), bool(packet.is_discard)))
-    except failures():
-        pass  # a file that breaks off has the frames before that
+    for packet in packets_of(container, stream):
+        start = packet.is_keyframe and (not h264 or starts_whole(bytes(packet), stream.codec_context.extradata))
+        found.append(_Packet(len(found), packet.pts, packet.dts, bool(start), bool(packet.is_discard)))
     return found
 
 
@@ -169,12 +166,10 @@ def _rate(stream: Any) -> float:
     return float(rate) if 0 < rate < 1000 else 0.0
 
 
-def _decoded(container: Any, stream: Any) -> Any:
-    failing = failures()  # looked up here: at the end of the program modules are gone
-    try:
-        yield from container.decode(stream)
-    except failing:
-        return
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    for packet in packets_of(container, stream):
+        yield from frames_of(stream.codec_context, packet)
+    yield from frames_of(stream.codec_context, None)
 
 
 def _proved(file: str | BinaryIO, packets: Sequence[_Packet]) -> bool:
@@ -218,17 +213,19 @@ def _from_the_first(starts: Sequence[Start]) -> tuple[Start, ...]:
 
 
 def _parts(packets: Sequence[_Packet], unit: Fraction) -> list[list[_Packet]]:
-    """Packets between jumps back in time: at a start behind all that came, or anywhere by more than frames change places
-    by."""
+    """Packets between jumps back in time: of what is shown, at a start behind all that came; or of the order of
+    decoding, anywhere."""
     parts: list[list[_Packet]] = [[]]
-    latest, least, most = None, BACKWARD / float(unit), GAP / float(unit)
+    latest, ordered, least = None, None, BACKWARD / float(unit)
     for packet in packets:
-        stamp = packet.stamp or 0
-        if latest is not None and stamp < latest - (least if packet.start else most):
+        stamp, order = packet.stamp or 0, packet.order
+        behind = latest is not None and packet.start and stamp < latest - least
+        if behind or (ordered is not None and order is not None and order < ordered - least):
             parts.append([])
             latest = None
         parts[-1].append(packet)
         latest = stamp if latest is None else max(latest, stamp)
+        ordered = ordered if order is None else order
     return parts
 
 

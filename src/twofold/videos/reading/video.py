@@ -72,7 +72,7 @@ class Video:
         DecodeError where a frame cannot be decoded, and IndexError for numbers that there never were.
         """
         wanted = [int(number) for number in numbers]
-        if not wanted or min(wanted) < 0 or max(wanted) >= self._claimed:
+        if not wanted or min(wanted) < 0 or max(wanted) >= max(self._claimed, len(self)):
             raise IndexError(f"frames {wanted} of {len(self)}")
         return self._again(lambda: self._read(wanted, short_side))
 
