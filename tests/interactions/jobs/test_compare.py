@@ -130,7 +130,7 @@ def test_the_recipe_of_another_is_for_what_is_trained(plays, tmp_path):
         (
             "lightgcn",
             ["--protocols", "knn"],
-            "--protocols belongs to images and videos, and lightgcn learns from interactions",
+            "--protocols belongs to images and videos, and lightgcn",
         ),
         ("lightgcn[dim=0]", [], "dim must be a number above 0"),
         ("lightgcn", ["--recipe", "ifashion"], "lightgcn has no recipe ifashion"),
