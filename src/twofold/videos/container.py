@@ -83,6 +83,29 @@ def opened(file: str | BinaryIO) -> Iterator[Opened]:
         found.container.close()
 
 
+def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
+    """The packets of a stream that hold something, to where the file ends or breaks off."""
+    failing = failures()  # looked up here: at the end of the program modules are gone
+    while True:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    yield packet
+            return
+        except IndexError:  # PyAV, of another stream that begins here
+            continue
+        except failing:
+            return
+
+
+def frames_of(codec: Any, packet: Any) -> list[Any]:
+    """The frames that a packet completes, none where it is damaged; of None, those that the decoder still holds."""
+    try:
+        return list(codec.decode(packet))
+    except failures():
+        return []
+
+
 def _meant(container: InputContainer) -> tuple[VideoStream, int]:
     """The default one of the streams that are films and not cover pictures, else the first; and how many others."""
     module = sys.modules["av"]

@@ -31,7 +31,7 @@ def test_joined_streams_are_stretches_that_follow_each_other_in_time():
     table = table_of(clip("joined.ts"))
     assert [(s.first, s.last) for s in table.stretches] == [(0, 49), (50, 99)]
     assert np.all(np.diff(table.times) > 0) and table.times[-1] == pytest.approx(99 / 25, abs=0.05)
-    assert table.stretch_of(49) == 0 and table.stretch_of(50) == 1
+    assert table.recording_of(49) == 0 and table.recording_of(50) == 1
 
 
 @pytest.mark.parametrize("name", ["reordered.avi", "raw.h264"])

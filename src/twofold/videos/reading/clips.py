@@ -161,4 +161,4 @@ def _even(
 
 
 def _lines(table: FrameTable, fps: float | None) -> list[np.ndarray]:
-    return timeline(table.times, [(first, last) for first, last, _ in table.stretches], fps)
+    return timeline(table.times, [(first, last) for first, last in table.stretches], fps)

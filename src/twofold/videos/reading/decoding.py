@@ -7,8 +7,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from twofold.videos.container import Opened, failures, open_container
-from twofold.videos.reading.table import FrameTable, Start, Stretch
+from twofold.videos.container import Opened, failures, frames_of, open_container, packets_of
+from twofold.videos.reading.table import FrameTable, Recording, Start
 
 BACK = (0.0, 2.0, 8.0, 32.0)  # seconds to go back by where a seek lands behind its target, as in transport streams
 
@@ -41,35 +41,28 @@ class Decoding:
         if table.stamps is None:
             yield from enumerate(self._decoded(self._from_the_beginning(0)))
             return
-        at, own = table.stretch_of(start.frame), start.stamp
+        at, own = table.recording_of(start.frame), start.stamp
         for number, packet in self._packets(table, start):
-            if at + 1 < len(table.stretches) and number >= table.stretches[at + 1].packet:
-                yield from _numbered(self._rest(), table.stamps, table.stretches[at], own)
+            if at + 1 < len(table.recordings) and number >= table.recordings[at + 1].packet:
+                yield from _numbered(self._decode(None), table.stamps, table.recordings[at], own)
                 self.opened.codec.flush_buffers()
                 at, own = at + 1, None
-            yield from _numbered(self._decode(packet), table.stamps, table.stretches[at], own)
-        yield from _numbered(self._rest(), table.stamps, table.stretches[at], own)
+            yield from _numbered(self._decode(packet), table.stamps, table.recordings[at], own)
+        yield from _numbered(self._decode(None), table.stamps, table.recordings[at], own)
 
     def _decoded(self, packets: Iterable[tuple[int, Any]]) -> Iterator[Any]:
         for _, packet in packets:
             yield from self._decode(packet)
-        yield from self._rest()
+        yield from self._decode(None)
 
     def _decode(self, packet: Any) -> list[Any]:
-        """The frames that a packet completes; none where it is damaged."""
-        try:
-            return self.opened.codec.decode(packet)
-        except failures():
-            return []
-
-    def _rest(self) -> list[Any]:
-        """The frames that the decoder still holds; it takes no more until its buffers are flushed."""
-        return self._decode(None)
+        """The frames that a packet completes; of None, those held: then it takes no more until it is flushed."""
+        return frames_of(self.opened.codec, packet)
 
     def _packets(self, table: FrameTable, start: Start) -> Iterator[tuple[int, Any]]:
         """Numbers and packets from that of a start on. Where a seek cannot be checked, or finds another packet, all
         packets from the first are passed over."""
-        if start.stamp is not None and len(table.stretches) == 1 and start.packet > 0:
+        if start.stamp is not None and len(table.recordings) == 1 and start.packet > 0:
             for back in BACK:
                 found = self._after_seek(start.stamp, back)
                 if found is not None:
@@ -83,7 +76,7 @@ class Decoding:
         try:
             container.seek(stamp - int(back / (stream.time_base or 1)), stream=stream, backward=True)
             self.opened.codec.flush_buffers()
-            packets = _demuxed(container, stream)
+            packets = packets_of(container, stream)
             for packet in packets:
                 if packet.pts == stamp and packet.is_keyframe:
                     return _with(packet, packets)
@@ -99,7 +92,7 @@ class Decoding:
             self.close()
         container, stream, _ = self.opened
         self._fresh = False
-        packets = enumerate(_demuxed(container, stream))
+        packets = enumerate(packets_of(container, stream))
         return ((number, packet) for number, packet in packets if number >= skip)
 
 
@@ -109,25 +102,14 @@ def _with(first: Any, others: Iterator[Any]) -> Iterator[tuple[int, Any]]:
         yield 0, packet
 
 
-def _demuxed(container: Any, stream: Any) -> Iterator[Any]:
-    """The packets of a stream, to where the file ends or breaks off."""
-    failing = failures()  # looked up here: at the end of the program modules are gone
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                yield packet
-    except failing:
-        return
-
-
 def _numbered(
-    frames: Iterable[Any], stamps: np.ndarray, stretch: Stretch, least: int | None
+    frames: Iterable[Any], stamps: np.ndarray, recording: Recording, least: int | None
 ) -> Iterator[tuple[int, Any]]:
     """Frames with their numbers in the table; those shown before the start, which are not whole, are left out."""
-    own = stamps[stretch.first : stretch.last + 1]
+    own = stamps[recording.first : recording.last + 1]
     for frame in frames:
         if frame.pts is None or (least is not None and frame.pts < least):
             continue
         at = int(np.searchsorted(own, frame.pts))
         if at < len(own) and own[at] == frame.pts:
-            yield stretch.first + at, frame
+            yield recording.first + at, frame

@@ -52,10 +52,13 @@ class VideoStore:
         """Frames of video `i`, uint8 (T, H, W, 3). Raises DecodeError where it cannot be read."""
         if not self.kept_whole:
             with self._opened(i) as video:
-                return video.read(numbers, self.short_side)
+                try:
+                    return video.read(numbers, self.short_side)
+                finally:
+                    self.tables[i] = video.table  # of a damaged file it may have changed
         if i not in self._decoded:
             with self._opened(i, last=True) as video:
-                self._decoded[i] = video.read(range(len(video)), self.short_side)
+                self._decoded[i] = video.whole(self.short_side)
                 self.tables[i] = video.table
         return self._decoded[i][np.asarray(numbers)]
 

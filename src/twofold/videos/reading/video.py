@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -14,7 +13,10 @@ from twofold.videos.colour import ToRGB
 from twofold.videos.container import Opened
 from twofold.videos.orientation import display_matrix, orientation_of, shown_size
 from twofold.videos.reading.decoding import Decoding
-from twofold.videos.reading.table import FrameTable, table_by_decoding, table_of
+from twofold.videos.reading.sieve import sieved, sound_table
+from twofold.videos.reading.table import FrameTable, table_by_decoding
+
+Found = TypeVar("Found")
 
 LIMIT = 120.0  # seconds of decoding for one frame, past which a file is given up
 MOST_PIXELS = 1 << 26  # of a frame
@@ -32,8 +34,10 @@ class Video:
 
     def __init__(self, file: str | BinaryIO, table: FrameTable | None = None) -> None:
         self.file = file
-        self.table = table or table_of(file)
-        self._counted = self.table.stamps is None
+        self.table = table or sound_table(file)
+        self._claimed = len(self.table)
+        self._recounts = 0
+        self._given_up: str | None = None
         self._decoding = Decoding(file)
         self._coming: Iterator[tuple[int, Any]] | None = None
         self._next = 0
@@ -49,7 +53,7 @@ class Video:
 
     def first(self) -> Any:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""
-        return next(frame for _, frame in self._frames([0]))
+        return self._again(lambda: self._frame(0))
 
     def shown_size(self, frame: Any) -> tuple[int, int]:
         """Height and width of a decoded frame as it is shown, in square pixels."""
@@ -63,17 +67,33 @@ class Video:
         """The frames of these numbers, in this order, uint8 (T, H, W, 3) in RGB: turned, mirrored and stretched as the
         file asks for, all of the size of the earliest.
 
-        short_side: pixels that larger frames are shrunk to. Raises DecodeError where a frame cannot be decoded, and
-        IndexError for numbers that there are not.
+        Frames that the decoder does not give, of damaged files, are found out here; the table is then without them, and
+        numbers are those of the frames that are left. short_side: pixels that larger frames are shrunk to. Raises
+        DecodeError where a frame cannot be decoded, and IndexError for numbers that there never were.
         """
         wanted = [int(number) for number in numbers]
-        if not wanted or min(wanted) < 0 or max(wanted) >= len(self):
+        if not wanted or min(wanted) < 0 or max(wanted) >= max(self._claimed, len(self)):
             raise IndexError(f"frames {wanted} of {len(self)}")
+        return self._again(lambda: self._read(wanted, short_side))
+
+    def whole(self, short_side: int | None = None) -> np.ndarray:
+        """All frames, as `read` gives them."""
+        return self._again(lambda: self._read(range(len(self)), short_side))
+
+    def close(self) -> None:
+        """Let go of the file; it is opened again where more is read."""
+        self._coming = None
+        self._decoding.close()
+
+    def _read(self, wanted: Sequence[int], short_side: int | None) -> np.ndarray:
+        if max(wanted) >= len(self):
+            raise DecodeError(f"only {len(self):,} of {self._claimed:,} frames can be decoded")
         places: dict[int, list[int]] = {}
         for place, number in enumerate(wanted):
             places.setdefault(number, []).append(place)
         out: np.ndarray | None = None
-        for number, frame in self._frames(sorted(places)):
+        for number in sorted(places):
+            frame = self._frame(number)
             if out is None:
                 out = np.empty((len(wanted), *shrunk(*self.shown_size(frame), short_side), 3), np.uint8)
             first, *others = places[number]
@@ -82,46 +102,30 @@ class Video:
         assert out is not None
         return out
 
-    def close(self) -> None:
-        """Let go of the file; it is opened again where more is read."""
-        self._coming = None
-        self._decoding.close()
-
     def _picture(self, frame: Any, height: int, width: int) -> np.ndarray:
         turn = orientation_of(display_matrix(frame))
         stored = (width, height) if turn.transpose else (height, width)
         return turn.pictures(self._to_rgb(frame, *stored))
 
-    def _frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        """Frames of ascending numbers; where the decoder disagrees with the table, by a table of its own frames."""
-        done = 0
-        try:
-            for number in numbers:
-                frame = self._frame(number)
-                yield number, frame
-                done += 1
-        except _Unsound:
-            self._recount()
-            for number in numbers[done:]:
-                if number >= len(self):
-                    raise DecodeError(f"it breaks off after {len(self):,} frames") from None
-                yield number, self._frame_counted(number)
+    def _again(self, read: Callable[[], Found]) -> Found:
+        """What is read; once more by a new table where the decoder disagrees with the one there is."""
+        while self._given_up is None:
+            try:
+                return read()
+            except _Unsound:
+                try:
+                    self._recount()
+                except DecodeError as error:
+                    self._given_up = error.reason
+        raise DecodeError(self._given_up)
 
     def _recount(self) -> None:
-        """Count what the decoder gives, once."""
+        """A table of what the decoder gives: first without the frames that are missing, then by counting alone."""
         self.close()
-        if self._counted:
+        self._recounts += 1
+        if self._recounts > 2 or self.table.stamps is None:
             raise DecodeError("its frames differ from one decoding to the next")
-        counted = table_by_decoding(self.file)
-        alike = len(counted) == len(self.table)
-        self.table = replace(counted, times=self.table.times if alike else counted.times)
-        self._counted = True
-
-    def _frame_counted(self, number: int) -> Any:
-        try:
-            return self._frame(number)
-        except _Unsound:
-            raise DecodeError("its frames differ from one decoding to the next") from None
+        self.table = sieved(self.file, self.table) if self._recounts == 1 else table_by_decoding(self.file)
 
     def _frame(self, number: int) -> Any:
         start = self.table.start_for(number)
