@@ -47,7 +47,9 @@ def test_it_has_help(capsys):
     shown = capsys.readouterr().out
     assert "--scale none|unit" in shown and "--image-size" in shown and "default for numbers;" in shown
     assert main(["compare", "restore", "--help"]) == 2
-    assert "compare is for images and interactions, and restore learns from numbers." in capsys.readouterr().err
+    assert (
+        "compare is for images and videos and interactions, and restore learns from numbers." in capsys.readouterr().err
+    )
     assert main(["methods", "restore"]) == 0
     assert "made up" in capsys.readouterr().out and "restore" in {m.name for m in twofold.list_methods()}
 
@@ -135,3 +137,9 @@ def test_a_run_goes_on_where_it_stopped_and_has_a_page(method, numbers, tmp_path
     assert "Last loss" in (tmp_path / "both.html").read_text()
     assert main(["pretrain", method, numbers, "--out", str(broken), "--epochs", "4", "--noise", "0.2"]) == 2
     assert "noise was 0.1 and is now 0.2" in capsys.readouterr().err
+
+
+def test_methods_that_are_compared_learn_from_what_all_of_them_can(tmp_path):
+    compositions = [wings.composed(name) for name in ("moco", "be")]
+    assert wings.of_methods(compositions, "clips/").kind == "videos"
+    assert wings.of_methods(compositions[:1], str(tmp_path), "images").kind == "images"

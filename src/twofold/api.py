@@ -247,7 +247,7 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **by
 
     data = as_path("data", data)
     entries = read_entries(methods, wings.composed, wings.deciding("recipe_of", options, by_name))
-    wing = wings.of_method(entries[0].composition, data, wings.deciding("kind", options, by_name))
+    wing = wings.of_methods([e.composition for e in entries], data, wings.deciding("kind", options, by_name))
     entries = [entry.on(wing.kind) for entry in entries]
     found, options = wings.checked(wing, "compare", options, by_name, f"{entries[0].name} learns from {wing.kind}")
     return found.load()(entries, data, options)

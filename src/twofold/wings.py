@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ def of_method(composition: Composition, data: str, kind: str | None = None) -> W
     wing = of_kind(kind)
     composition.on(kind)  # refuses what the method cannot learn from
     return wing
+
+
+def of_methods(compositions: Sequence[Composition], data: str, kind: str | None = None) -> Wing:
+    """The wing in which all of these methods learn from some data; that of the first where no kind suits all."""
+    first, *others = compositions
+    shared = tuple(known for known in first.kinds if all(known in other.kinds for other in others))
+    return of_method(replace(first, kinds=shared or first.kinds), data, kind)
 
 
 def of_data(data: str, kind: str | None = None) -> Wing:

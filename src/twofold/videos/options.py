@@ -106,6 +106,22 @@ class Evaluate(options.Evaluate, Clips, Reading, Trust):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compare(options.Compare, Clips, Reading):
+    """Options of comparing on videos"""
+
+    test: str | None = option(None, path=True)
+    """Labelled videos to test on; a fifth of the data, whole sources at a time, where not given."""
+    protocols: str = option("retrieval,linear")
+    """As for evaluate, commas between."""
+    backbone: str = option("auto")
+    """As for pretrain."""
+    clips: int = option(10, least=1)
+    """As for evaluate."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Embed(options.Embed, Clips, Reading, Trust):
     """Options of embedding videos"""
 

@@ -31,6 +31,7 @@ WING = Wing(
         "pretrain": Verb(options.Pretrain, "twofold.videos.jobs.pretrain:run"),
         "check": Verb(options.Pretrain, "twofold.videos.jobs.check:run"),
         "evaluate": Verb(options.Evaluate, "twofold.videos.jobs.evaluate:run"),
+        "compare": Verb(options.Compare, "twofold.videos.jobs.compare:run"),
         "embed": Verb(options.Embed, "twofold.videos.jobs.embed:run"),
         "export": Verb(options.Export, "twofold.videos.jobs.export:run"),
     },

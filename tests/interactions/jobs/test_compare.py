@@ -127,7 +127,11 @@ def test_the_recipe_of_another_is_for_what_is_trained(plays, tmp_path):
     [
         ("lightgcn,moco", [], "moco learns from images or videos, not from interactions"),
         ("lightgcn", ["--split", "none"], "has no test part to compare on"),
-        ("lightgcn", ["--protocols", "knn"], "--protocols belongs to images, and lightgcn learns from interactions"),
+        (
+            "lightgcn",
+            ["--protocols", "knn"],
+            "--protocols belongs to images and videos, and lightgcn",
+        ),
         ("lightgcn[dim=0]", [], "dim must be a number above 0"),
         ("lightgcn", ["--recipe", "ifashion"], "lightgcn has no recipe ifashion"),
     ],

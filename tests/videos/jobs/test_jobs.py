@@ -155,3 +155,18 @@ def test_the_page_shows_moving_clips_with_the_mixed_one_first(run):
 
     picture = Image.open(io.BytesIO(base64.b64decode(section.content[0].views[0].partition(",")[2])))
     assert picture.n_frames > 1
+
+
+def test_methods_are_compared_in_one_table(album, tmp_path, capsys):
+    options = {"out": str(tmp_path / "both"), "seeds": 1, "steps": 1, "clips": 1, "backbone": "convnet3d"}
+    shape = {"image_size": 16, "frames": 4, "stride": 2, "batch_size": 4}
+    options |= {"test": str(album), "recipe_of": "be", "protocols": "retrieval"}
+    found = twofold.compare("moco,be", str(album), **options, **shape)
+    assert [row["name"] for row in found["rows"]][:2] == ["moco", "be"]
+    said = capsys.readouterr().out
+    assert "retrieval R@1" in said and "raw frames" in said
+    assert (tmp_path / "both" / "report.html").is_file()
+    again = twofold.compare("moco,be", str(album), **options, **shape)
+    assert [row["numbers"] for row in again["rows"]] == [row["numbers"] for row in found["rows"]]
+    with pytest.raises(UserError, match="no labels of two classes"):
+        twofold.compare("moco,be", str(album / "train" / "right"), out=str(tmp_path / "x"), kind="videos")
