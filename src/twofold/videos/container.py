@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+MOST_PIXELS = 1 << 26  # of a frame; a small file can ask for a large one
+LISTS = {"concat", "concatf", "dash", "hls", "imf"}  # what libavformat takes for films and only names other files
+
+
 def av() -> Any:
     """The module PyAV. Raises UserError, with how to install it, where it is missing or too old.
 
@@ -52,7 +56,7 @@ def open_container(file: str | BinaryIO) -> Opened:
     """Open a file, with one decoding thread; to be closed by the caller.
 
     Several threads of libavcodec give wrong motion vectors, and with one process a core there is nothing to gain.
-    Raises DecodeError where it cannot be opened or holds no video.
+    Raises DecodeError where it cannot be opened, holds no video, or one of frames of more than MOST_PIXELS.
     """
     module = av()
     try:
@@ -62,9 +66,15 @@ def open_container(file: str | BinaryIO) -> Opened:
     except failures() as error:
         raise DecodeError(f"no video that can be opened ({clause(error)})") from error
     try:
+        if container.format.name in LISTS:
+            raise DecodeError("a list of other files and no video")
         stream, others = _meant(container)
         if stream.codec_context is None:
             raise DecodeError("a codec that is not known")
+        if stream.codec_context.width * stream.codec_context.height > MOST_PIXELS:
+            height, width = stream.codec_context.height, stream.codec_context.width
+            raise DecodeError(f"frames of {width:,} x {height:,} pixels, too large to read")
+        stream.codec_context.options = {"max_pixels": str(2 * MOST_PIXELS)}  # decoders count their padding, too
         stream.codec_context.thread_count = 1
         stream.codec_context.thread_type = "NONE"
     except DecodeError:

@@ -79,7 +79,7 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
         codec = stream.codec_context
         codec.flags2 |= av().codec.context.Flags2.export_mvs
         # Vectors do not depend on the deblocking filter, which takes up to a quarter of the time.
-        codec.options = {"skip_loop_filter": "nokey"}
+        codec.options = {**codec.options, "skip_loop_filter": "nokey"}
         for frame in _decoded(container, stream):
             found = frame.side_data.get("MOTION_VECTORS")
             rows = EMPTY if found is None else found.to_ndarray()

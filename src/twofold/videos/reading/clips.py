@@ -105,8 +105,7 @@ class Clips:
             if j in self._unreadable:
                 continue
             try:
-                at = list(self.choose(i, self.store.table(j), epoch))
-                frames = self.store.read(j, np.concatenate(at).tolist())
+                at, frames = self._chosen(i, j, epoch)
             except DecodeError as error:
                 self._unreadable.record(j, error.reason)
                 continue
@@ -115,6 +114,19 @@ class Clips:
             ends = np.cumsum([len(numbers) for numbers in at])[:-1]
             return np.split(frames, ends), at, len(self.store.table(j))
         raise self._unreadable.too_many()
+
+    def _chosen(self, i: int, j: int, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """The numbers of each clip of video `j`, and its frames; chosen anew where it turns out to have fewer."""
+        while True:
+            table = self.store.table(j)
+            at = list(self.choose(i, table, epoch))
+            try:
+                frames = self.store.read(j, np.concatenate(at).tolist())
+            except (DecodeError, IndexError):
+                if self.store.table(j) is table:
+                    raise
+                continue
+            return at, frames
 
 
 def _endless(epochs: Iterable[int]) -> Iterator[int]:

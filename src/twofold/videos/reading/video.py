@@ -19,7 +19,6 @@ from twofold.videos.reading.table import FrameTable, table_by_decoding
 Found = TypeVar("Found")
 
 LIMIT = 120.0  # seconds of decoding for one frame, past which a file is given up
-MOST_PIXELS = 1 << 26  # of a frame
 
 
 class _Unsound(Exception):
@@ -57,8 +56,6 @@ class Video:
 
     def shown_size(self, frame: Any) -> tuple[int, int]:
         """Height and width of a decoded frame as it is shown, in square pixels."""
-        if frame.height * frame.width > MOST_PIXELS:
-            raise DecodeError(f"frames of {frame.width:,} x {frame.height:,} pixels, too large to read")
         stream = self._decoding.opened.stream
         aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio
         return shown_size(frame.height, frame.width, aspect, orientation_of(display_matrix(frame)))
