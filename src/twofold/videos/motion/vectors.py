@@ -85,7 +85,7 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
         # those of open groups are none to "nokey".
         codec.options = {**codec.options, "skip_loop_filter": "nointra" if pictures else "all"}
         for number, frame in enumerate(_decoded(container, stream)):
-            held.append((_motion(number, frame), frame if pictures and frame.key_frame else None))
+            held.append((_motion(number, frame, stream), frame if pictures and frame.key_frame else None))
             told = told or len(held[-1][0].rows) > 0
             if not told and len(held) > WITHOUT:
                 break
@@ -97,12 +97,17 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
             raise _without(file, codec.name, [frame for frame, _ in held])
 
 
-def _motion(number: int, frame: Any) -> MotionFrame:
+def _motion(number: int, frame: Any, stream: Any) -> MotionFrame:
     found = frame.side_data.get("MOTION_VECTORS")
     rows = EMPTY if found is None else found.to_ndarray()
     turn = orientation_of(display_matrix(frame))
     key, mixed = bool(frame.key_frame), bool(frame.interlaced_frame)
-    return MotionFrame(number, frame.time, key, frame.height, frame.width, turn, mixed, rows)
+    return MotionFrame(number, _time(frame, stream), key, frame.height, frame.width, turn, mixed, rows)
+
+
+def _time(frame: Any, stream: Any) -> float | None:
+    """Seconds by its stamp; PyAV gives frames that a decoder held back until the end without a unit."""
+    return None if frame.pts is None or not stream.time_base else float(frame.pts * stream.time_base)
 
 
 def _without(file: str | BinaryIO, codec: str, frames: Sequence[MotionFrame]) -> Exception:
@@ -153,7 +158,7 @@ def keyframes(file: str | BinaryIO) -> Iterator[Keyframe]:
         to_picture = _Picture(stream)
         stream.codec_context.skip_frame = "NONKEY"
         for number, frame in enumerate(_decoded(container, stream)):
-            yield Keyframe(number, frame.time, to_picture(frame))
+            yield Keyframe(number, _time(frame, stream), to_picture(frame))
 
 
 def still_share(file: str | BinaryIO) -> float:
