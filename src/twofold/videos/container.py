@@ -53,13 +53,15 @@ class Opened(NamedTuple):
 
 
 def open_container(file: str | BinaryIO) -> Opened:
-    """Open a file, with one decoding thread; to be closed by the caller.
+    """Open a file from its beginning, with one decoding thread; to be closed by the caller.
 
     Several threads of libavcodec give wrong motion vectors, and with one process a core there is nothing to gain.
     Raises DecodeError where it cannot be opened, holds no video, or one of frames of more than MOST_PIXELS.
     """
     module = av()
     try:
+        if not isinstance(file, str):
+            file.seek(0)
         container = module.open(file, metadata_errors="ignore")
     except FileNotFoundError as error:
         raise DecodeError("the file does not exist") from error

@@ -8,8 +8,20 @@ from tests.videos.clips import HERE, clip
 from tests.videos.conftest import write_video
 from twofold.errors import UserError
 from twofold.pixels.reading.failure import DecodeError
-from twofold.videos.motion import flip, keyframes, motion_vectors, normalise, paint_grid, paint_map, past, still_share
-from twofold.videos.motion.vectors import EMPTY
+from twofold.videos.container import av, opened
+from twofold.videos.motion import (
+    flip,
+    keyframes,
+    motion_vectors,
+    normalise,
+    paint_grid,
+    paint_grids,
+    paint_map,
+    past,
+    still_share,
+)
+from twofold.videos.motion.vectors import EMPTY, WITHOUT
+from twofold.videos.reading.video import Video
 
 
 def panning(speed, frames=20, side=96):
@@ -44,6 +56,67 @@ def test_vectors_come_with_numbers_times_and_keys():
 def test_codecs_that_tell_none_are_refused_with_what_to_do(name):
     with pytest.raises(UserError, match=r"tells no motion vectors: turn it into H\.264 first"):
         list(motion_vectors(clip(name)))
+
+
+def test_a_file_that_tells_none_gives_no_frame_before_it_is_refused(tmp_path):
+    with pytest.raises(UserError, match="vp9"):
+        next(motion_vectors(clip("live.webm")))
+    write_video(tmp_path / "still.avi", panning(0, WITHOUT + 10, 32), gop=1)
+    with pytest.raises(UserError, match="begins with keyframes alone"):
+        next(motion_vectors(str(tmp_path / "still.avi"), pictures=True))
+
+
+def test_no_frame_at_all_is_a_damaged_file(tmp_path):
+    data = (HERE / "plain.mp4").read_bytes()
+    begin, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    (tmp_path / "empty.mp4").write_bytes(data[:begin] + bytes(end - begin) + data[end:])
+    with pytest.raises(DecodeError, match="no frame that can be decoded"):
+        next(motion_vectors(str(tmp_path / "empty.mp4")))
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "mpeg2video", "libx264"])
+def test_where_nothing_moves_there_are_vectors_of_zero(tmp_path, codec):
+    write_video(tmp_path / "still.mp4", panning(0), codec=codec)
+    frames = [frame for frame in motion_vectors(str(tmp_path / "still.mp4")) if not frame.key]
+    assert all(len(frame.rows) for frame in frames[:-1])
+    assert still_share(str(tmp_path / "still.mp4")) > 0.9
+
+
+NAMES = ["aspect.mp4", "cut.mp4", "interlaced.mp4", "mirrored.mp4", "odd.mp4", "open.mkv", "open.mp4", "plain.mp4"]
+NAMES += ["program.mpg", "raw.h264", "refresh.mp4", "reordered.avi", "stream.ts", "turned.mp4", "variable.mp4"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_and_keyframes_are_those_of_reading(name):
+    frames, video = list(motion_vectors(clip(name), pictures=True)), Video(clip(name))
+    keys = [frame for frame in frames if frame.key]
+    assert len(frames) == len(video) and keys
+    shown = list(keyframes(clip(name)))
+    assert [frame.time for frame in keys] == [frame.time for frame in shown]
+    for frame, found in zip(keys, shown, strict=True):
+        expected = video.read([frame.number])[0]
+        assert np.array_equal(frame.picture, expected) and np.array_equal(found.picture, expected)
+
+
+@pytest.mark.parametrize("name", ["open.mp4", "refresh.mp4", "interlaced.mp4", "mpeg4.avi", "program.mpg"])
+def test_vectors_are_those_of_a_decode_that_leaves_out_nothing(name):
+    with opened(clip(name)) as (container, stream, _):
+        stream.codec_context.flags2 |= av().codec.context.Flags2.export_mvs
+        found = [frame.side_data.get("MOTION_VECTORS") for frame in container.decode(stream)]
+        expected = [EMPTY if rows is None else rows.to_ndarray().copy() for rows in found]
+    for pictures in (False, True):
+        frames = list(motion_vectors(clip(name), pictures=pictures))
+        assert all(np.array_equal(f.rows, e) for f, e in zip(frames, expected, strict=True))
+
+
+def test_what_frames_tell_of_themselves():
+    assert all(frame.interlaced for frame in motion_vectors(clip("interlaced.mp4")))
+    assert not any(frame.interlaced for frame in motion_vectors(clip("plain.mp4")))
+    assert all(frame.time is not None for frame in motion_vectors(clip("reordered.avi")))
+    first = next(motion_vectors(clip("turned.mp4"), pictures=True))
+    grid = paint_grid(first.rows, first.height, first.width)
+    assert grid.shape[:2] == (5, 7) and first.orientation.vectors(grid).shape[:2] == (7, 5)
+    assert first.picture is not None and first.picture.shape[:2] == (50, 38)
 
 
 def test_keyframes_alone_are_refused(tmp_path):
@@ -89,6 +162,14 @@ def test_cells_beyond_the_picture_and_far_vectors_are_cut():
     assert large[2, 2].tolist() == [16, 0]  # 8 pixels are 4 of a video of half the size
 
 
+def test_frames_at_one_go_are_as_one_by_one():
+    frames = [frame for name in ("open.mp4", "plain.mp4") for frame in motion_vectors(clip(name))]
+    found = paint_grids([frame.rows for frame in frames], 48, 48)
+    assert found.any() and not found[0].any() and paint_grids([], 48, 48).shape == (0, 6, 6, 2)
+    for frame, grid in zip(frames, found, strict=True):
+        assert np.array_equal(paint_grid(frame.rows, 48, 48), grid)
+
+
 def test_a_map_keeps_the_last_of_two_blocks_and_nothing_of_sources_outside():
     rows = rows_of((-1, 8, 8, (2, 4), (4, 4), (-8, 0)), (-1, 8, 8, (4, 1), (4, 4), (0, -12)))
     found = paint_map(rows, 8, 8)
@@ -120,3 +201,9 @@ def test_repeated_frames_are_seen(tmp_path):
     write_video(tmp_path / "twice.mp4", panning(4).repeat(2, 0))
     assert still_share(str(tmp_path / "pan.mp4")) < 0.1
     assert still_share(str(tmp_path / "twice.mp4")) == pytest.approx(0.5, abs=0.1)
+
+
+def test_frames_without_vectors_are_not_still(tmp_path):
+    write_video(tmp_path / "pan.mpg", panning(4), codec="mpeg2video")
+    frames = list(motion_vectors(str(tmp_path / "pan.mpg")))
+    assert not frames[-1].key and not len(frames[-1].rows) and still_share(str(tmp_path / "pan.mpg")) == 0

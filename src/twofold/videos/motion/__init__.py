@@ -6,7 +6,7 @@
 """
 
 from twofold.videos.motion.maps import flip, normalise, resize
-from twofold.videos.motion.painting import paint_grid, paint_map
+from twofold.videos.motion.painting import paint_grid, paint_grids, paint_map
 from twofold.videos.motion.vectors import Keyframe, MotionFrame, keyframes, motion_vectors, past, still_share
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "motion_vectors",
     "normalise",
     "paint_grid",
+    "paint_grids",
     "paint_map",
     "past",
     "resize",

@@ -5,14 +5,16 @@ A vector is dst - src: how far the block has come since the frame it is taken fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from twofold.videos.motion.vectors import ROW
+from twofold.videos.motion.vectors import EMPTY, ROW
 
 CELL = 8
 QUARTER = 4  # steps a pixel of int8 grids, which reach to 31.75 pixels
 REFERENCE = 256  # pixels of the short side, in whose units grids are kept
-WORDS = [0, 2, 5, 6, 12, 14, 16]  # of a row as int16: source, sizes, dst, low half of motion, scale
+WORDS = ROW.itemsize // 2  # of a row as int16: 0 source, 2 sizes, 5 and 6 dst, 12 to 15 motion, 16 scale
 
 
 def paint_map(rows: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -46,38 +48,54 @@ def paint_grid(rows: np.ndarray, height: int, width: int) -> np.ndarray:
     Of blocks that have a vector from the future alone it is that one's negative, like `past`. FFmpeg tells none of
     blocks below 8 x 8, so cells lose nothing but fractions finer than a quarter. Cells of blocks without vectors are 0.
     """
+    return paint_grids([rows], height, width)[0]
+
+
+def paint_grids(frames: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    """`paint_grid` of several frames of one size, int8 (T, ceil(height / 8), ceil(width / 8), 2), at one go: of small
+    frames, numpy's calls cost more than what they do."""
     down, across = -(-height // CELL), -(-width // CELL)
     # Cells behind the edge take what codecs add to fill their last blocks.
     wide, high = across + 2, down + 2
-    out = np.zeros(wide * high, np.int16)  # a cell's two bytes in one
-    if len(rows):
-        sizes, x, y, motion = _columns(rows, QUARTER * min(1.0, REFERENCE / min(height, width)))
-        outside = (x < 0) | (y < 0) | (x > across) | (y > down)
-        if outside.any():
-            sizes, x, y, motion = (values[~outside] for values in (sizes, x, y, motion))
-        at = (y * wide + x).astype(np.intp)
-        out[at] = motion
-        two, tall = np.flatnonzero((sizes & 255) > CELL), np.flatnonzero(sizes > 256 * CELL + 255)
-        out[at[two] + 1] = motion[two]
-        at, motion, sizes = at[tall] + wide, motion[tall], sizes[tall]
-        out[at] = motion
-        both = np.flatnonzero((sizes & 255) > CELL)
-        out[at[both] + 1] = motion[both]
-    return out.view(np.int8).reshape(high, wide, 2)[:down, :across]
+    out = np.zeros(len(frames) * high * wide, np.int16)  # a cell's two bytes in one
+    words = np.concatenate([_words(rows) for rows in (EMPTY, *frames)])
+    first = np.repeat(np.arange(len(frames), dtype=np.int32) * (high * wide), [len(rows) for rows in frames])
+    order = _order(words)
+    words, first = words[order].view(np.int16).reshape(-1, WORDS), first[order]
+    sizes = words[:, 2].astype(np.int32)
+    x = (words[:, 5] - ((sizes & 255) >> 1)) >> 3
+    y = (words[:, 6] - (sizes >> 9)) >> 3
+    at, motion = y * wide + x + first, _steps(words, QUARTER * min(1.0, REFERENCE / min(height, width)))
+    outside = (x.view(np.uint32) > across) | (y.view(np.uint32) > down)
+    if outside.any():
+        at, motion, sizes = (values[~outside] for values in (at, motion, sizes))
+    out[at] = motion
+    two, tall = np.flatnonzero((sizes & 255) > CELL), np.flatnonzero(sizes > 256 * CELL + 255)
+    out[at[two] + 1] = motion[two]
+    at, motion, sizes = at[tall] + wide, motion[tall], sizes[tall]
+    out[at] = motion
+    both = np.flatnonzero((sizes & 255) > CELL)
+    out[at[both] + 1] = motion[both]
+    return out.view(np.int8).reshape(len(frames), high, wide, 2)[:, :down, :across]
 
 
-def _columns(rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sizes (width and 256 times height), the cells of the first corner (x, y), and the motion, two int8 in an int16;
-    blocks of the future first, so that those of the past are painted over them."""
-    words = rows.astype(ROW, copy=False).view(np.int16).reshape(len(rows), -1)
-    source, sizes, to_x, to_y, by_x, by_y, scale = words[:, WORDS].T.astype(np.int32)
-    ahead, moving = source > 0, (by_x | by_y) != 0
-    # What does not move is painted already, where nothing of the future is to be painted over.
-    order = np.concatenate([np.flatnonzero(ahead & moving), np.flatnonzero(~ahead)]) if ahead.any() else moving
-    source, sizes, to_x, to_y, by_x, by_y, scale = (
-        values[order] for values in (source, sizes, to_x, to_y, by_x, by_y, scale)
-    )
-    factor = np.where(source > 0, share, -share) / np.maximum(scale, 1)
-    dx, dy = (np.rint(by * factor).clip(-127, 127).astype(np.int32) for by in (by_x, by_y))
-    x, y = (to_x - ((sizes & 255) >> 1)) >> 3, (to_y - (sizes >> 9)) >> 3
-    return sizes, x, y, ((dx & 255) | (dy << 8)).astype(np.int16)
+def _words(rows: np.ndarray) -> np.ndarray:
+    """Rows as int64 (N, 5): (source, sizes, src_x), (src_y, dst), flags, motion, scale."""
+    return np.ascontiguousarray(rows.astype(ROW, copy=False)).view(np.int64).reshape(-1, WORDS // 4)
+
+
+def _order(words: np.ndarray) -> np.ndarray:
+    """The rows to be painted, one after the other: blocks of the future first, so that those of the past are painted
+    over them. What does not move is painted already, where nothing of the future is to be painted over."""
+    moving, ahead = words[:, 3] != 0, words[:, 0].astype(np.int32) > 0
+    if not ahead.any():
+        return np.flatnonzero(moving)
+    return np.concatenate([np.flatnonzero(ahead & moving), np.flatnonzero(~ahead)])
+
+
+def _steps(words: np.ndarray, share: float) -> np.ndarray:
+    """The motion since the frame before, in steps of which a pixel has `share`: two int8 in an int16."""
+    motion, scale = words.view(np.int32)[:, 6:8], np.maximum(words[:, 16], 1)
+    factor = np.where(words[:, 0] > 0, share, -share) / scale
+    steps = (motion * factor[:, None]).clip(-127, 127)
+    return np.rint(steps, out=steps).astype(np.int8).view(np.int16)[:, 0]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from twofold.errors import UserError
+from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.colour import ToRGB
-from twofold.videos.container import av, failures, opened
-from twofold.videos.orientation import Orientation, display_matrix, orientation_of
+from twofold.videos.container import av, frames_of, opened, packets_of
+from twofold.videos.orientation import Orientation, display_matrix, orientation_of, shown_size
 
-WITHOUT = 64  # frames that are not key and have no vectors, after which a file is known to export none
+WITHOUT = 64  # frames without vectors, after which a file is known to tell none
 LOOKED_AT = 250  # frames of which `still_share` looks at the vectors
 ROW = np.dtype(
     [
@@ -70,37 +71,70 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
     """Every frame of a video with its motion vectors, in one decode by one thread: with several, vectors are wrong.
     pictures: with the pictures of keyframes.
 
-    Vectors are in H.264, MPEG-4 part 2 and MPEG-2. Whether a file has some is told by its frames, not by its codec.
-    Raises UserError where none but keyframes come, or frames without vectors; DecodeError where it cannot be opened.
+    Vectors are in H.264, MPEG-4 part 2 and MPEG-2. Whether a file has some is told by its frames, not by its codec, and
+    before the first of them is given: up to 64 frames are held back until one has vectors.
+    Raises UserError where none but keyframes come, or frames without vectors; DecodeError where it cannot be opened or
+    no frame can be decoded.
     """
-    bare = with_vectors = number = 0
-    to_rgb = ToRGB() if pictures else None
+    held: list[tuple[MotionFrame, Any]] = []
+    told = False
     with opened(file) as (container, stream, _):
-        codec = stream.codec_context
+        codec, to_picture = stream.codec_context, _Picture(stream)
         codec.flags2 |= av().codec.context.Flags2.export_mvs
-        # Vectors do not depend on the deblocking filter, which takes up to a quarter of the time.
-        codec.options = {**codec.options, "skip_loop_filter": "nokey"}
-        for frame in _decoded(container, stream):
-            found = frame.side_data.get("MOTION_VECTORS")
-            rows = EMPTY if found is None else found.to_ndarray()
-            key = bool(frame.key_frame)
-            bare += not key and found is None
-            with_vectors += found is not None
-            if bare > WITHOUT and not with_vectors:
+        # Vectors do not depend on the deblocking filter, which takes up to a quarter of the time. Keyframes do, and
+        # those of open groups are none to "nokey".
+        codec.options = {**codec.options, "skip_loop_filter": "nointra" if pictures else "all"}
+        for number, frame in enumerate(_decoded(container, stream)):
+            held.append((_motion(number, frame, stream), frame if pictures and frame.key_frame else None))
+            told = told or len(held[-1][0].rows) > 0
+            if not told and len(held) > WITHOUT:
                 break
-            turn = orientation_of(display_matrix(frame))
-            size, picture = (frame.height, frame.width), None
-            if to_rgb and key:
-                picture = turn.pictures(to_rgb(frame, *size))
-            yield MotionFrame(number, frame.time, key, *size, turn, frame.interlaced_frame, rows, picture)
-            number += 1
-        if not with_vectors:
-            name = codec.name
-            why = "holds keyframes alone" if not bare else f"is {name}, of which the decoder tells no motion vectors"
-            raise UserError(
-                f"{file if isinstance(file, str) else 'The video'} {why}: turn it into H.264 first, with "
-                "ffmpeg -i IN -c:v libx264 -bf 0 -refs 1 -g 12 OUT.mp4."
-            )
+            if told:
+                for moved, keyframe in held:
+                    yield moved if keyframe is None else replace(moved, picture=to_picture(keyframe))
+                held.clear()
+        if not told:
+            raise _without(file, codec.name, [frame for frame, _ in held])
+
+
+def _motion(number: int, frame: Any, stream: Any) -> MotionFrame:
+    found = frame.side_data.get("MOTION_VECTORS")
+    rows = EMPTY if found is None else found.to_ndarray()
+    turn = orientation_of(display_matrix(frame))
+    key, mixed = bool(frame.key_frame), bool(frame.interlaced_frame)
+    return MotionFrame(number, _time(frame, stream), key, frame.height, frame.width, turn, mixed, rows)
+
+
+def _time(frame: Any, stream: Any) -> float | None:
+    """Seconds by its stamp; PyAV gives frames that a decoder held back until the end without a unit."""
+    return None if frame.pts is None or not stream.time_base else float(frame.pts * stream.time_base)
+
+
+def _without(file: str | BinaryIO, codec: str, frames: Sequence[MotionFrame]) -> Exception:
+    """Why a file gives no vectors, by its first frames."""
+    if not frames:
+        return DecodeError("no frame that can be decoded")
+    keys = all(frame.key for frame in frames)
+    why = "begins with keyframes alone" if len(frames) > WITHOUT else "holds keyframes alone"
+    why = why if keys else f"is {codec}, of which the decoder tells no motion vectors"
+    return UserError(
+        f"{file if isinstance(file, str) else 'The video'} {why}: turn it into H.264 first, with "
+        "ffmpeg -i IN -c:v libx264 -bf 0 -refs 1 -g 12 OUT.mp4."
+    )
+
+
+class _Picture:
+    """Decoded frames of a stream to pictures uint8 (H, W, 3), as `reading.video.Video` shows them."""
+
+    def __init__(self, stream: Any) -> None:
+        self.aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio
+        self.to_rgb = ToRGB()
+
+    def __call__(self, frame: Any) -> np.ndarray:
+        turn = orientation_of(display_matrix(frame))
+        height, width = shown_size(frame.height, frame.width, self.aspect, turn)
+        stored = (width, height) if turn.transpose else (height, width)
+        return turn.pictures(self.to_rgb(frame, *stored))
 
 
 def past(rows: np.ndarray) -> np.ndarray:
@@ -120,32 +154,23 @@ def past(rows: np.ndarray) -> np.ndarray:
 
 def keyframes(file: str | BinaryIO) -> Iterator[Keyframe]:
     """The keyframes of a video; the frames between them are not decoded."""
-    to_rgb = ToRGB()
     with opened(file) as (container, stream, _):
+        to_picture = _Picture(stream)
         stream.codec_context.skip_frame = "NONKEY"
         for number, frame in enumerate(_decoded(container, stream)):
-            turn = orientation_of(display_matrix(frame))
-            yield Keyframe(number, frame.time, turn.pictures(to_rgb(frame, frame.height, frame.width)))
+            yield Keyframe(number, _time(frame, stream), to_picture(frame))
 
 
 def still_share(file: str | BinaryIO) -> float:
-    """The share of frames, of the first 250 between keyframes, in which nothing moves: repeated frames, mostly."""
-    frames = (frame for frame in islice(motion_vectors(file), LOOKED_AT) if not frame.key)
+    """The share of frames with vectors, of the first 250 frames, in which nothing moves: repeated frames, mostly.
+    Frames without vectors tell nothing of it: they are drawn anew, or the last of an MPEG-2 file."""
+    frames = (frame for frame in islice(motion_vectors(file), LOOKED_AT) if len(frame.rows))
     still = [not (frame.rows["motion_x"].any() or frame.rows["motion_y"].any()) for frame in frames]
     return float(np.mean(still)) if still else 0.0
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
     """The frames of a stream, over damaged packets and up to where the file breaks off."""
-    packets, failing = container.demux(stream), failures()
-    while True:
-        try:
-            packet = next(packets, None)
-        except failing:
-            return
-        if packet is None:
-            return
-        try:
-            yield from packet.decode()
-        except failing:
-            continue
+    for packet in packets_of(container, stream):
+        yield from frames_of(stream.codec_context, packet)
+    yield from frames_of(stream.codec_context, None)
