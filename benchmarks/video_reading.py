@@ -15,12 +15,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from motion_vectors import KINDS, encode
 
-from twofold.videos.reading.table import table_of
 from twofold.videos.reading.video import Video
 
 CLIPS, FRAMES, SIDE = 32, 16, 112
@@ -32,18 +32,19 @@ def ours(file: str, numbers: list[int]) -> None:
     video.close()
 
 
-def with_table(file: str, numbers: list[int], tables: dict[str, object] = {}) -> None:  # noqa: B006
-    if file not in tables:
-        tables[file] = table_of(file)
-    video = Video(file, tables[file])  # type: ignore[arg-type]
+@cache
+def open_video(file: str) -> Video:
+    return Video(file)
+
+
+def with_table(file: str, numbers: list[int]) -> None:
+    video = Video(file, open_video(file).table)
     video.read(numbers, SIDE)
     video.close()
 
 
-def kept(file: str, numbers: list[int], videos: dict[str, Video] = {}) -> None:  # noqa: B006
-    if file not in videos:
-        videos[file] = Video(file)
-    videos[file].read(numbers, SIDE)
+def kept(file: str, numbers: list[int]) -> None:
+    open_video(file).read(numbers, SIDE)
 
 
 def opencv(file: str, numbers: list[int]) -> None:

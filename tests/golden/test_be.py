@@ -11,7 +11,8 @@ from twofold.objectives.contrastive import triplet
 from twofold.processes import mirror
 from twofold.seam import Progress, Views
 from twofold.training.plan import Plan
-from twofold.videos.methods.be import BE, static_frame_mix
+from twofold.videos.methods.be import BE
+from twofold.videos.views.static_frame import static_frame_mix
 
 CLOSE = {"rtol": 0, "atol": 1e-5}
 NOW = Progress(step=0, steps=10)

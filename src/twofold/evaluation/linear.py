@@ -30,8 +30,17 @@ def linear_probe(
     standardised. Adam, learning rate from `lr` to `last_lr` exponentially by epoch, L2 in the gradient. An epoch is
     cut into ceil(n / batch_size) nearly equal batches, so small sets take part whole.
     """
-    settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "last_lr": last_lr, "weight_decay": weight_decay}
-    layer = fitted_layer(train_x, train_y, classes, seed, **settings)  # type: ignore[arg-type]
+    layer = fitted_layer(
+        train_x,
+        train_y,
+        classes,
+        seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        last_lr=last_lr,
+        weight_decay=weight_decay,
+    )
     return layer_accuracies(layer, test_x.float(), test_y.to(test_x.device))
 
 

@@ -8,7 +8,8 @@ from tests.methods.small import made
 from tests.tiny import ClipNet
 from twofold.errors import UserError
 from twofold.seam import Progress, Views
-from twofold.videos.methods.be import BE, static_frame_mix
+from twofold.videos.methods.be import BE
+from twofold.videos.views.static_frame import static_frame_mix
 
 NOW = Progress(3, 10, seed=5)
 

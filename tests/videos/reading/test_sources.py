@@ -142,3 +142,13 @@ def test_a_copy_has_the_same_fingerprint_and_other_labels_another(tmp_path):
     assert open_source(str(one)).fingerprint() == open_source(str(other)).fingerprint()
     (other / "walk" / "b.mp4").rename(other / "run" / "b.mp4")
     assert open_source(str(one)).fingerprint() != open_source(str(other)).fingerprint()
+
+
+def test_a_list_finds_its_videos_in_all_tars_beside_it(tmp_path):
+    for name in ("a", "b"):
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as archive:
+            archive.add(clip("one.mp4"), f"{name}.mp4")
+    (tmp_path / "list.txt").write_text("a.mp4 1\nb.mp4 0\n")
+    source = open_source(str(tmp_path / "list.txt"))
+    assert [item.name for item in source.items] == ["a.mp4", "b.mp4"] and not source.skipped
+    assert len(Video(source.file(1))) == 1

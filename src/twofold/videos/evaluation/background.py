@@ -15,15 +15,10 @@ from twofold.randomness import uniforms
 from twofold.videos.batch import ClipBatch
 from twofold.videos.evaluation.features import InputSettings, clips_of, even_clips_of
 from twofold.videos.reading.clips import Clips
+from twofold.videos.views.static_frame import static_frame_mix
 
 SHARE = 0.5  # of the static frame
 KINDS = ("mixed", "swapped")
-
-
-def mixed(clips: Tensor, frame: Tensor) -> Tensor:
-    """Clips (n, C, T, H, W) with half of their frames' weight in one frame, int64 (n,)."""
-    static = clips[torch.arange(len(clips)), :, frame][:, :, None]
-    return (1 - SHARE) * clips + SHARE * static
 
 
 def swapped(clips: Tensor, others: Tensor) -> Tensor:
@@ -54,7 +49,7 @@ def _features(
     for batch in source.stream(parts):
         seen = clips_of(batch, inputs)
         if others is None:
-            seen = mixed(seen, _frames(batch, seen, seed))
+            seen = static_frame_mix(seen, _frames(batch, seen, seed), seen.new_full((len(seen),), SHARE))
         else:
             seen = swapped(seen, clips_of(next(others), inputs))
         with torch.no_grad(), inputs.autocast():

@@ -105,6 +105,4 @@ def extract(
 
 def readable(clips: Clips, indices: Tensor) -> Tensor:
     """bool (n,): False where a video turned out unreadable; known once it has been asked for."""
-    lost = clips.unreadable
-    names = clips.source.names
-    return torch.tensor([names[i] not in lost for i in indices.tolist()], dtype=torch.bool)
+    return torch.tensor([i not in clips.replaced for i in indices.tolist()], dtype=torch.bool)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Task:
         """How results call the model."""
         return self.model.method or self.model.name
 
+    @cached_property
     def untrained(self) -> Backbone:
         """The same network with random weights."""
         model = self.model
@@ -136,11 +138,12 @@ def _sides(task: Task) -> dict[str, Side]:
     inputs = task.model.inputs
 
     def features(backbone: Backbone) -> Side:
-        return tuple(split.features(backbone, inputs, task.on_progress)[0] for split in (task.train, task.test))  # type: ignore[return-value]
+        bank, asked = (split.features(backbone, inputs, task.on_progress)[0] for split in (task.train, task.test))
+        return bank, asked
 
     sides = {task.name: features(task.model.backbone)}
     if task.options.floors:
-        sides[UNTRAINED] = features(task.untrained())
+        sides[UNTRAINED] = features(task.untrained)
         bank, asked = (
             frame_features(split.clips, inputs, split.indices)[split.readable()] for split in (task.train, task.test)
         )
@@ -163,7 +166,7 @@ def _on_features(protocol: str, task: Task, sides: Mapping[str, Side]) -> dict[s
                 bank, train, asked, test, task.classes, task.options.seed, task.options.average
             )
         elif name != FRAMES:
-            backbone = task.model.backbone if name == task.name else task.untrained()
+            backbone = task.model.backbone if name == task.name else task.untrained
             found[name] = _disturbed(task, backbone, bank.mean(1))
     if task.options.floors and protocol in ("knn", "linear"):
         largest = majority_class(train, test, task.classes)
@@ -196,12 +199,10 @@ def _disturbed(task: Task, backbone: Backbone, bank: Tensor) -> dict[str, float]
 
 def _finetuned(task: Task) -> dict[str, dict[str, float]]:
     options = task.options
-    sides: dict[str, Callable[[], Backbone]] = {task.name: lambda: task.model.backbone}
-    if options.floors:
-        sides[UNTRAINED] = task.untrained
+    sides = {task.name: task.model.backbone} | ({UNTRAINED: task.untrained} if options.floors else {})
     return {
         name: finetune(
-            backbone(),
+            backbone,
             task.train,
             task.test,
             task.classes,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Pass
 from twofold.randomness import derive, uniforms
 from twofold.seam import Progress, Term, Views
+from twofold.videos.views.static_frame import static_frame_mix
 
 
 class BE(Addition):
@@ -91,9 +91,3 @@ class BE(Addition):
     @staticmethod
     def _of_batch(view: int, progress: Progress) -> float:
         return derive(progress.seed, "be share", progress.step, view) / 2**63
-
-
-def static_frame_mix(clips: Tensor, frame: Tensor, share: Tensor) -> Tensor:
-    """x'_t = (1 - share) x_t + share x_frame for all t: clips (B, C, T, H, W), frame int64 (B,), share (B,) in 0..1."""
-    static = clips[torch.arange(len(clips), device=clips.device), :, frame][:, :, None]
-    return torch.lerp(clips, static, share.to(clips)[:, None, None, None, None])

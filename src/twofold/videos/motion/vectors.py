@@ -11,9 +11,9 @@ import numpy as np
 
 from twofold.errors import UserError
 from twofold.pixels.reading.failure import DecodeError
-from twofold.videos.colour import ToRGB
 from twofold.videos.container import av, frames_of, opened, packets_of
-from twofold.videos.orientation import Orientation, display_matrix, orientation_of, shown_size
+from twofold.videos.orientation import Orientation, display_matrix, orientation_of
+from twofold.videos.pictures import Pictures
 
 WITHOUT = 64  # frames without vectors, after which a file is known to tell none
 LOOKED_AT = 250  # frames of which `still_share` looks at the vectors
@@ -79,7 +79,7 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
     held: list[tuple[MotionFrame, Any]] = []
     told = False
     with opened(file) as (container, stream, _):
-        codec, to_picture = stream.codec_context, _Picture(stream)
+        codec, pictures_of = stream.codec_context, Pictures()
         codec.flags2 |= av().codec.context.Flags2.export_mvs
         # Vectors do not depend on the deblocking filter, which takes up to a quarter of the time. Keyframes do, and
         # those of open groups are none to "nokey".
@@ -91,7 +91,7 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
                 break
             if told:
                 for moved, keyframe in held:
-                    yield moved if keyframe is None else replace(moved, picture=to_picture(keyframe))
+                    yield (moved if keyframe is None else replace(moved, picture=pictures_of.whole(keyframe, stream)))
                 held.clear()
         if not told:
             raise _without(file, codec.name, [frame for frame, _ in held])
@@ -123,20 +123,6 @@ def _without(file: str | BinaryIO, codec: str, frames: Sequence[MotionFrame]) ->
     )
 
 
-class _Picture:
-    """Decoded frames of a stream to pictures uint8 (H, W, 3), as `reading.video.Video` shows them."""
-
-    def __init__(self, stream: Any) -> None:
-        self.aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio
-        self.to_rgb = ToRGB()
-
-    def __call__(self, frame: Any) -> np.ndarray:
-        turn = orientation_of(display_matrix(frame))
-        height, width = shown_size(frame.height, frame.width, self.aspect, turn)
-        stored = (width, height) if turn.transpose else (height, width)
-        return turn.pictures(self.to_rgb(frame, *stored))
-
-
 def past(rows: np.ndarray) -> np.ndarray:
     """One vector a block, from the frame before: those of list 0, and, of blocks that have one from the future alone,
     its negative."""
@@ -155,10 +141,10 @@ def past(rows: np.ndarray) -> np.ndarray:
 def keyframes(file: str | BinaryIO) -> Iterator[Keyframe]:
     """The keyframes of a video; the frames between them are not decoded."""
     with opened(file) as (container, stream, _):
-        to_picture = _Picture(stream)
+        pictures_of = Pictures()
         stream.codec_context.skip_frame = "NONKEY"
         for number, frame in enumerate(_decoded(container, stream)):
-            yield Keyframe(number, _time(frame, stream), to_picture(frame))
+            yield Keyframe(number, _time(frame, stream), pictures_of.whole(frame, stream))
 
 
 def still_share(file: str | BinaryIO) -> float:

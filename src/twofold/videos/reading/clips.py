@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from functools import partial
 from itertools import repeat
 
@@ -46,13 +47,12 @@ class Clips:
         seed: int = 0,
         max_unreadable: float = 0.05,
         workers: int | None = None,
-        refused: Unreadable | None = None,
     ) -> None:
         self.store, self.choose, self.seed = store, choose, seed
         self.workers = max(1, min(usable_cores(), MOST_WORKERS) if workers is None else workers)
         self.waited = 0.0
         self.replaced: dict[int, int] = {}
-        self._unreadable = refused or Unreadable(self.source.path, self.source.names, max_unreadable, "videos")
+        self._unreadable = Unreadable(self.source.path, self.source.names, max_unreadable, "videos")
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clips")
 
     @property
@@ -69,8 +69,10 @@ class Clips:
         return self._unreadable.named()
 
     def choosing(self, choose: Choose) -> Clips:
-        """Other clips of the same videos, unreadable together."""
-        return Clips(self.store, choose, seed=self.seed, workers=self.workers, refused=self._unreadable)
+        """Other clips of the same videos: unreadable together, and decoded by the same threads."""
+        other = copy(self)
+        other.choose, other.waited = choose, 0.0
+        return other
 
     def describe(self) -> str:
         """One line: the decoded set, and how many threads decode."""

@@ -151,7 +151,7 @@ def _in_tars(root: Place) -> dict[str, Item]:
     if not root.is_dir():
         return {}
     tars = [name for name in root.children() if name.lower().endswith(".tar")]
-    return {item.name: item for name in tars[:1] for item in members_of(root.join(name))}
+    return {item.name: item for name in tars for item in members_of(root.join(name))}
 
 
 def _labelled(

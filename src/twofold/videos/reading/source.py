@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -95,7 +95,8 @@ class VideoSource:
         item = self.items[i]
         if item.size is None and item.place.fs is None:
             return item.place.path
-        return item.place.open() if item.size is None else Slice(item.place.open(), item.offset, item.size)  # type: ignore[return-value]
+        file = item.place.open()
+        return file if item.size is None else cast(BinaryIO, Slice(file, item.offset, item.size))
 
     def take(self, rows: Sequence[int]) -> VideoSource:
         """Some of the videos."""

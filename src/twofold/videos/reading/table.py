@@ -134,7 +134,9 @@ def table_of(file: str | BinaryIO) -> FrameTable:
     if not believed:
         return table_by_decoding(file)
     table = _by_stamps(packets, unit, rate)
-    if any((np.diff(table.stamps[r.first : r.last + 1]) == 0).any() for r in table.recordings):  # type: ignore[index]
+    stamps = table.stamps
+    assert stamps is not None
+    if any((np.diff(stamps[r.first : r.last + 1]) == 0).any() for r in table.recordings):
         return table_by_decoding(file)  # two frames of one time cannot be told apart
     return replace(table, claimed=claimed)
 

@@ -9,9 +9,8 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 
 from twofold.pixels.reading.failure import DecodeError
-from twofold.videos.colour import ToRGB
 from twofold.videos.container import Opened
-from twofold.videos.orientation import display_matrix, orientation_of, shown_size
+from twofold.videos.pictures import Pictures
 from twofold.videos.reading.decoding import Decoding
 from twofold.videos.reading.sieve import sieved, sound_table
 from twofold.videos.reading.table import FrameTable, table_by_decoding
@@ -40,7 +39,7 @@ class Video:
         self._decoding = Decoding(file)
         self._coming: Iterator[tuple[int, Any]] | None = None
         self._next = 0
-        self._to_rgb = ToRGB()
+        self._pictures = Pictures()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -56,9 +55,7 @@ class Video:
 
     def shown_size(self, frame: Any) -> tuple[int, int]:
         """Height and width of a decoded frame as it is shown, in square pixels."""
-        stream = self._decoding.opened.stream
-        aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio
-        return shown_size(frame.height, frame.width, aspect, orientation_of(display_matrix(frame)))
+        return self._pictures.size(frame, self.opened.stream)
 
     def read(self, numbers: Sequence[int], short_side: int | None = None) -> np.ndarray:
         """The frames of these numbers, in this order, uint8 (T, H, W, 3) in RGB: turned, mirrored and stretched as the
@@ -94,15 +91,10 @@ class Video:
             if out is None:
                 out = np.empty((len(wanted), *shrunk(*self.shown_size(frame), short_side), 3), np.uint8)
             first, *others = places[number]
-            out[first] = self._picture(frame, *out.shape[1:3])
+            out[first] = self._pictures(frame, *out.shape[1:3])
             out[others] = out[first]
         assert out is not None
         return out
-
-    def _picture(self, frame: Any, height: int, width: int) -> np.ndarray:
-        turn = orientation_of(display_matrix(frame))
-        stored = (width, height) if turn.transpose else (height, width)
-        return turn.pictures(self._to_rgb(frame, *stored))
 
     def _again(self, read: Callable[[], Found]) -> Found:
         """What is read; once more by a new table where the decoder disagrees with the one there is."""
