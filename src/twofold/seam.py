@@ -57,24 +57,35 @@ class Geometry:
         return Geometry(self.box.to(device), self.flip.to(device), self.source.to(device))
 
 
+class Task(Protocol):
+    """What was drawn together with the views for a pretext task: its questions and answers, of B things."""
+
+    def rows(self, rows: slice) -> Self:
+        """Those of some rows of the batch."""
+        ...
+
+
 @dataclass
 class Views:
     """V views of the same B things.
 
     tensors: V tensors (B, ...), as the method's network takes them. geometry: one record a view (or empty where views
-    were not cut from something). index: int64 (B,), as in the batch.
+    were not cut from something). index: int64 (B,), as in the batch. task: where the method asked for one
+    (`Method.pretext`).
     """
 
     tensors: list[Tensor]
     geometry: list[Geometry]
     index: Tensor
+    task: Task | None = None
 
     def __len__(self) -> int:
         return len(self.tensors)
 
     def rows(self, rows: slice) -> Views:
         """The views of some rows of the batch."""
-        return Views([t[rows] for t in self.tensors], [g.rows(rows) for g in self.geometry], self.index[rows])
+        task = None if self.task is None else self.task.rows(rows)
+        return Views([t[rows] for t in self.tensors], [g.rows(rows) for g in self.geometry], self.index[rows], task)
 
 
 @dataclass(frozen=True)
@@ -144,12 +155,14 @@ class Method(nn.Module, Part):
     """What the loop, and the code that prepares a run, need of a method; a subclass defines only what differs.
 
     backbone: what the run is for, the network that is exported. view_count: views that a step needs. batch_norm:
-    whether statistics are of each process ("local") or of all ("global").
+    whether statistics are of each process ("local") or of all ("global"). pretext: what is to be drawn with the views
+    for a task beside their comparison, which the wing of the data carries out; `Views.task` tells what was drawn.
     """
 
     backbone: nn.Module
     view_count: int
     batch_norm: Literal["local", "global"] = "global"
+    pretext: object | None = None
 
     def forward(self, views: Views, progress: Progress) -> Losses:
         """Named, weighted terms of one step."""

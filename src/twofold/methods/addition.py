@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -19,14 +19,17 @@ class Addition(nn.Module, Part):
 
     extra_views: how many views it asks for beyond those that are compared; they start at `first_extra_view`.
     runs_network: whether its terms call `record.look` or `record.teach` (a batch cannot be accumulated in parts then).
-    over_pretext: whether it makes sense over a task that compares no views. weight: of its term, where it has one; too
-    high a weight is named among the causes of a collapse.
+    over_pretext: whether it makes sense over a task that compares no views. student_views: views that the student is to
+    look at, whichever the base compares. pretext: as in `Method`. weight: of its term, where it has one; too high a
+    weight is named among the causes of a collapse.
     """
 
     runs_network = False
     over_pretext = False
     extra_views = 0
     first_extra_view = 0
+    student_views: Sequence[int] = ()
+    pretext: object | None = None
     weight = 0.0
 
     def join(self, method: JointEmbedding) -> None:

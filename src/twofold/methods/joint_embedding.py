@@ -58,6 +58,10 @@ class JointEmbedding(Method):
             addition.first_extra_view = count
             count += addition.extra_views
         self.view_count = count
+        asked = [part.pretext for part in (self, *self.additions) if part.pretext is not None]
+        if len(asked) > 1:
+            raise UserError("Two tasks cannot both say how clips are drawn: leave one of them out.")
+        self.pretext = asked[0] if asked else None
 
     @property
     def backbone(self) -> nn.Module:  # type: ignore[override]
@@ -135,7 +139,8 @@ class JointEmbedding(Method):
         shown, networks = views.tensors, _networks(views.tensors[0].device.type)
         for addition in self.additions:
             shown = addition.show(shown, views, progress)
-        student = self.look_at(shown, self.seen_by_student())
+        asked = {view for addition in self.additions for view in addition.student_views}
+        student = self.look_at(shown, sorted(asked.union(self.seen_by_student())))
         return Pass(
             views,
             shown,

@@ -100,7 +100,7 @@ def _rows(clips: Clips, inputs: InputSettings, i: int, found: np.ndarray, each_c
     about["class"] = storable(classes[item.label]) if classes and item.label >= 0 else None
     if not each_clip:
         return [{**about, "embedding": found.mean(0)}]
-    places = even(inputs.clips, inputs.frames, inputs.stride, inputs.fps)(i, clips.store.table(i), 0)
+    places = even(inputs.clips, inputs.frames, inputs.stride, inputs.fps)(i, clips.store.table(i), 0).clips
     return [
         {**about, "clip": k, "first_frame": int(at[0]), "last_frame": int(at[-1]), "embedding": row}
         for k, (at, row) in enumerate(zip(places, found, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -39,6 +39,27 @@ class Sampling:
     def strides(self) -> tuple[int, int]:
         """The lowest and the highest stride."""
         return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
+
+
+@dataclass(frozen=True)
+class Film:
+    """What clips may be cut from: the video's `timeline`, and its keyframes, int64 ascending."""
+
+    lines: list[np.ndarray]
+    keyframes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is read of a video, by numbers of frames.
+
+    clips: int64 (T,) each. motion: int64 (M, T), frames of which motion vectors are read. drawn: what a pretext task
+    drew with them.
+    """
+
+    clips: list[np.ndarray]
+    motion: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    drawn: tuple[int, ...] = ()
 
 
 def timeline(times: np.ndarray, stretches: Sequence[tuple[int, int]], fps: float | None = None) -> list[np.ndarray]:
@@ -85,6 +106,11 @@ def draw_clips(
             steps = steps + (drawn * stride).astype(np.int64)
         found.append(line[steps % len(line)].astype(np.int64))
     return found
+
+
+def choose_clips(sampling: Sampling, film: Film, index: int, seed: int, epoch: int, clips: int) -> Chosen:
+    """`draw_clips` and nothing else."""
+    return Chosen(draw_clips(sampling, film.lines, index, seed, epoch, clips))
 
 
 def _place(starts: np.ndarray, number: float) -> tuple[int, int]:

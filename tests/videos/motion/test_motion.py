@@ -207,3 +207,30 @@ def test_frames_without_vectors_are_not_still(tmp_path):
     write_video(tmp_path / "pan.mpg", panning(4), codec="mpeg2video")
     frames = list(motion_vectors(str(tmp_path / "pan.mpg")))
     assert not frames[-1].key and not len(frames[-1].rows) and still_share(str(tmp_path / "pan.mpg")) == 0
+
+
+@pytest.fixture
+def faster(tmp_path):
+    """A film that moves faster from frame to frame."""
+    places = np.arange(24) ** 2 // 6
+    pan = panning(1, 1 + int(places[-1]), 96)[places]
+    write_video(tmp_path / "faster.ts", pan, gop=6)
+    return str(tmp_path / "faster.ts")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "faster"])
+def test_motion_of_any_frames_is_that_of_a_decode_from_the_beginning(name, faster):
+    file = faster if name == "faster" else clip(name)
+    frames, video = list(motion_vectors(file)), Video(file, vectors=True)
+    drawn = np.random.default_rng(0).permutation(len(frames))[:12]
+    read = video.read(drawn[:3].tolist())
+    found = video.motion(drawn.tolist())
+    expected = [f.orientation.vectors(paint_grid(f.rows, f.height, f.width)) for f in (frames[i] for i in drawn)]
+    assert np.array_equal(found.cells, np.stack(expected)) and found.cells.any() >= (name == "faster")
+    assert np.array_equal(read, Video(file).read(drawn[:3].tolist()))
+    assert found.cells.shape[1:3] == (-(-found.height // 8), -(-found.width // 8))
+
+
+def test_a_video_without_vectors_has_no_motion():
+    with pytest.raises(DecodeError, match="tells no motion vectors"):
+        Video(clip("live.webm"), vectors=True).motion([3, 4, 5])

@@ -11,6 +11,7 @@ from twofold.pixels.views.augmentations import (
     Blur,
     Clip,
     Crop,
+    Flip,
     Grey,
     Jitter,
     Normalise,
@@ -52,7 +53,9 @@ def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistic
     count = len(steps[0].applied)
     out = torch.empty(count, 3, view_size, view_size, device=pixels.device)
     by_order = on_host(pixels) and not linear
-    for images in _by_order(steps, chunk) if by_order else torch.arange(count, device=pixels.device).split(chunk):
+    for images in (
+        _by_order(steps, count, chunk) if by_order else torch.arange(count, device=pixels.device).split(chunk)
+    ):
         rows, draws = images % len(pixels), tuple(step.rows(images) for step in steps)
         todo, inside = draws, None
         if bytewise:
@@ -69,11 +72,32 @@ def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistic
         for step in todo:
             if isinstance(step.op, Crop):
                 x, inside = crop_floats(x, step.values, flips(draws), view_size, _kernel(step)), None
-            elif isinstance(step.op, Jitter):
-                x = _jitter(x, step, inside, linear)
             else:
-                x = _change(x, step, view_size, statistics)
+                x = _change(x, step, inside, view_size, statistics, linear)
         out.index_copy_(0, images, x)
+    return out
+
+
+def parted(steps: Draws) -> tuple[Draws, Draws]:
+    """Steps up to the crop, with the flip, which it does; and those behind."""
+    end = 1 + next(i for i, step in enumerate(steps) if isinstance(step.op, Crop))
+    behind = steps[end:]
+    mirrored = tuple(step for step in behind if isinstance(step.op, Flip))
+    return steps[:end] + mirrored, tuple(step for step in behind if not isinstance(step.op, Flip))
+
+
+def coloured(x: Tensor, steps: Draws, statistics: Statistics, linear: bool) -> Tensor:
+    """The steps behind the crop on views that are cut already, float32 (n, 3, S, S) in 0..1."""
+    if linear:
+        steps = tuple(_with_maps(step) if isinstance(step.op, Jitter) else step for step in steps)
+    out, side = torch.empty_like(x), x.shape[-1]
+    chunk = chunk_images(x, side**2)
+    by_order = on_host(x) and not linear
+    for images in _by_order(steps, len(x), chunk) if by_order else torch.arange(len(x), device=x.device).split(chunk):
+        part = x[images]
+        for step in steps:
+            part = _change(part, step.rows(images), None, side, statistics, linear)
+        out.index_copy_(0, images, part)
     return out
 
 
@@ -98,8 +122,12 @@ def _jitter(x: Tensor, step: Drawn, inside: Tensor | None, linear: bool) -> Tens
     return (jitter_by_order_ if on_host(x) else jitter_by_slot_)(x, step.applied, step.values, inside)
 
 
-def _change(x: Tensor, step: Drawn, view_size: int, statistics: Statistics) -> Tensor:
+def _change(
+    x: Tensor, step: Drawn, inside: Tensor | None, view_size: int, statistics: Statistics, linear: bool
+) -> Tensor:
     op = step.op
+    if isinstance(op, Jitter):
+        return _jitter(x, step, inside, linear)
     if isinstance(op, Grey):
         return _where_applied(x, step, grey_, neutral=0.0)
     if isinstance(op, Blur):
@@ -124,14 +152,15 @@ def _where_applied(x: Tensor, step: Drawn, change: Callable[[Tensor, Tensor], Te
     return x.index_copy_(0, rows, change(x.index_select(0, rows), value[rows])) if len(rows) else x
 
 
-def _by_order(steps: Draws, chunk: int) -> list[Tensor]:
-    """Chunks of at least `chunk` images, sorted by the drawn order of their first jitter so that each order is one run.
+def _by_order(steps: Draws, count: int, chunk: int) -> list[Tensor]:
+    """`count` images in chunks of at least `chunk`, sorted by the drawn order of their first jitter so that each order
+    is one run.
 
     A run is kept whole unless that makes the chunk twice as large.
     """
     drawn = next((step for step in steps if isinstance(step.op, Jitter)), None)
     if drawn is None:
-        return list(torch.arange(len(steps[0].applied)).split(chunk))
+        return list(torch.arange(count).split(chunk))
     key, images = torch.where(drawn.applied, drawn.values[:, 4], len(ORDERS)).sort(stable=True)
     ends, start = [], 0
     for end, changes in enumerate((key.diff() != 0).tolist(), 1):

@@ -35,7 +35,7 @@ from twofold.videos.reading.clips import Clips, drawn
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
 from twofold.videos.report.sections import SECTIONS
-from twofold.videos.views import ClipViews, augmentation_named
+from twofold.videos.views import ClipViews, Pretext, augmentation_named
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -96,8 +96,15 @@ def _put_together(
         composition, backbone, situation, composition.recipes[settings.recipe], settings.method_options or {}
     )
     augmentation = augmentation_named(settings.views).resampled(frames, settings.stride)
+    pretext = method.pretext if isinstance(method.pretext, Pretext) else Pretext()
     views = ClipViews(
-        augmentation, size, seed=seed, statistics=settings.statistics, count=method.view_count, colour=settings.colour
+        augmentation,
+        size,
+        seed=seed,
+        statistics=settings.statistics,
+        count=method.view_count,
+        colour=settings.colour,
+        pretext=pretext,
     )
     part = plan.batch_size // fabric.world_size
     pixels = part * frames * sum(12 * side**2 for side in views.sides)
@@ -108,7 +115,7 @@ def _put_together(
     count = augmentation.clip_count(method.view_count)
     clips = Clips(
         store,
-        drawn(augmentation.sampling, clips=count, seed=seed, fps=settings.fps),
+        drawn(augmentation.sampling, clips=count, seed=seed, fps=settings.fps, choose=pretext.choose),
         seed=seed,
         max_unreadable=settings.max_unreadable,
         workers=settings.workers,

@@ -6,6 +6,7 @@ A vector is dst - src: how far the block has come since the frame it is taken fr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,20 @@ CELL = 8
 QUARTER = 4  # steps a pixel of int8 grids, which reach to 31.75 pixels
 REFERENCE = 256  # pixels of the short side, in whose units grids are kept
 WORDS = ROW.itemsize // 2  # of a row as int16: 0 source, 2 sizes, 5 and 6 dst, 12 to 15 motion, 16 scale
+
+
+@dataclass(frozen=True)
+class Grids:
+    """Motion of frames as shown. cells: int8 (T, h, w, 2), as `paint_grid` gives it. height, width: of the frames, in
+    stored pixels; cells reach over an edge where these are no multiple of 8."""
+
+    cells: np.ndarray
+    height: int
+    width: int
+
+    def frames(self, numbers: Sequence[int]) -> Grids:
+        """Those of some frames."""
+        return replace(self, cells=self.cells[np.asarray(numbers)])
 
 
 def paint_map(rows: np.ndarray, height: int, width: int) -> np.ndarray:

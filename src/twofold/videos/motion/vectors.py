@@ -80,7 +80,7 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
     told = False
     with opened(file) as (container, stream, _):
         codec, pictures_of = stream.codec_context, Pictures()
-        codec.flags2 |= av().codec.context.Flags2.export_mvs
+        export_vectors(codec)
         # Vectors do not depend on the deblocking filter, which takes up to a quarter of the time. Keyframes do, and
         # those of open groups are none to "nokey".
         codec.options = {**codec.options, "skip_loop_filter": "nointra" if pictures else "all"}
@@ -97,12 +97,21 @@ def motion_vectors(file: str | BinaryIO, *, pictures: bool = False) -> Iterator[
             raise _without(file, codec.name, [frame for frame, _ in held])
 
 
-def _motion(number: int, frame: Any, stream: Any) -> MotionFrame:
+def export_vectors(codec: Any) -> None:
+    """Let the frames of a decoder carry their motion vectors."""
+    codec.flags2 |= av().codec.context.Flags2.export_mvs
+
+
+def rows_of(frame: Any) -> np.ndarray:
+    """FFmpeg's vectors of a decoded frame, (N,) of `ROW`."""
     found = frame.side_data.get("MOTION_VECTORS")
-    rows = EMPTY if found is None else found.to_ndarray()
+    return EMPTY if found is None else found.to_ndarray()
+
+
+def _motion(number: int, frame: Any, stream: Any) -> MotionFrame:
     turn = orientation_of(display_matrix(frame))
     key, mixed = bool(frame.key_frame), bool(frame.interlaced_frame)
-    return MotionFrame(number, _time(frame, stream), key, frame.height, frame.width, turn, mixed, rows)
+    return MotionFrame(number, _time(frame, stream), key, frame.height, frame.width, turn, mixed, rows_of(frame))
 
 
 def _time(frame: Any, stream: Any) -> float | None:

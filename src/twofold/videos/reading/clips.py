@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 
@@ -18,23 +19,34 @@ from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable, stand_ins
 from twofold.resources import usable_cores
 from twofold.videos.batch import ClipBatch
+from twofold.videos.motion.painting import Grids
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
 from twofold.videos.reading.table import FrameTable
-from twofold.videos.sampling import Sampling, draw_clips, even_clips, timeline
+from twofold.videos.sampling import Chosen, Film, Sampling, choose_clips, even_clips, timeline
 
 AHEAD = 3  # batches under way at once: one in use, two being read
 MOST_WORKERS = 16
 
-# (number of the video, its table, epoch) -> the frames of each of its clips, int64 (T,)
-Choose = Callable[[int, FrameTable, int], Sequence[np.ndarray]]
-Read = tuple[list[np.ndarray], list[np.ndarray], int]
+# (number of the video, its table, epoch) -> what is read of it
+Choose = Callable[[int, FrameTable, int], Chosen]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of a video: uint8 pictures (T, H, W, 3) of each clip, by what was chosen; frames in all; the motion
+    that was asked for."""
+
+    pictures: list[np.ndarray]
+    chosen: Chosen
+    count: int
+    motion: Grids | None
 
 
 class Clips:
     """The videos of a store as batches of clips.
 
-    choose: the frames of each video's clips. A video that cannot be read is recorded in `unreadable` (name: reason) and
+    choose: what is read of each video. A video that cannot be read is recorded in `unreadable` (name: reason) and
     another stands in for it, drawn from (seed, index) alone and recorded in `replaced` (index: index); more than
     max_unreadable (share of the set) is a UserError. `waited`: seconds that the consumer has waited for batches.
     """
@@ -102,33 +114,34 @@ class Clips:
         return [self._threads.submit(self._read, i, epoch) for i in index.tolist()]
 
     def _read(self, i: int, epoch: int) -> Read:
-        """The clips of video `i`, or of what stands in for it: pictures, numbers of the frames, frames in all."""
+        """The clips of video `i`, or of what stands in for it."""
         for j in stand_ins(i, len(self), self.seed):
             if j in self._unreadable:
                 continue
             try:
-                at, frames = self._chosen(i, j, epoch)
+                found = self._chosen(i, j, epoch)
             except DecodeError as error:
                 self._unreadable.record(j, error.reason)
                 continue
             if j != i:
                 self.replaced[i] = j
-            ends = np.cumsum([len(numbers) for numbers in at])[:-1]
-            return np.split(frames, ends), at, len(self.store.table(j))
+            return found
         raise self._unreadable.too_many()
 
-    def _chosen(self, i: int, j: int, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """The numbers of each clip of video `j`, and its frames; chosen anew where it turns out to have fewer."""
+    def _chosen(self, i: int, j: int, epoch: int) -> Read:
+        """What is chosen of video `j`; chosen anew where it turns out to have fewer frames."""
         while True:
             table = self.store.table(j)
-            at = list(self.choose(i, table, epoch))
+            chosen = self.choose(i, table, epoch)
             try:
-                frames = self.store.read(j, np.concatenate(at).tolist())
+                frames = self.store.read(j, np.concatenate(chosen.clips).tolist())
+                motion = self.store.motion(j, chosen.motion.ravel().tolist()) if chosen.motion.size else None
             except (DecodeError, IndexError):
                 if self.store.table(j) is table:
                     raise
                 continue
-            return at, frames
+            ends = np.cumsum([len(numbers) for numbers in chosen.clips])[:-1]
+            return Read(np.split(frames, ends), chosen, len(self.store.table(j)), motion)
 
 
 def _endless(epochs: Iterable[int]) -> Iterator[int]:
@@ -138,29 +151,54 @@ def _endless(epochs: Iterable[int]) -> Iterator[int]:
 
 def _batch(index: Tensor, found: Sequence[Read]) -> ClipBatch:
     """Pictures side by side in blocks, padded right and below."""
-    shapes = [pictures[0].shape[1:3] for pictures, _, _ in found]
-    height, width = (max(shape[axis] for shape in shapes) for axis in (0, 1))
     blocks, at = [], []
-    for clip in range(len(found[0][0])):
-        block = np.zeros((len(found), len(found[0][0][clip]), height, width, 3), np.uint8)
-        for row, (pictures, _, _) in enumerate(found):
-            high, wide = pictures[clip].shape[1:3]
-            block[row, :, :high, :wide] = pictures[clip]
-        blocks.append(torch.from_numpy(block).permute(0, 1, 4, 2, 3))
-        at.append(torch.from_numpy(np.stack([numbers[clip] for _, numbers, _ in found])))
-    counts = torch.tensor([count for _, _, count in found])
-    return ClipBatch(index, blocks, at, torch.tensor(shapes, dtype=torch.int64), counts)
+    for clip in range(len(found[0].pictures)):
+        blocks.append(torch.from_numpy(padded([read.pictures[clip] for read in found])).permute(0, 1, 4, 2, 3))
+        at.append(torch.from_numpy(np.stack([read.chosen.clips[clip] for read in found])))
+    size = torch.tensor([read.pictures[0].shape[1:3] for read in found], dtype=torch.int64)
+    batch = ClipBatch(index, blocks, at, size, torch.tensor([read.count for read in found]))
+    batch.drawn = torch.tensor([read.chosen.drawn for read in found], dtype=torch.int64)
+    grids = [read.motion for read in found if read.motion is not None]
+    if grids:
+        cells = padded([grid.cells for grid in grids])
+        batch.motion = torch.from_numpy(cells).unflatten(1, found[0].chosen.motion.shape)
+        batch.stored = torch.tensor([(grid.height, grid.width) for grid in grids])
+    return batch
 
 
-def drawn(sampling: Sampling, *, clips: int, seed: int, fps: float | None = None) -> Choose:
-    """Clips as they are drawn for training."""
-    return partial(_drawn, sampling, clips, seed, fps)
+def padded(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (T, H, W, C) of unlike sizes in one, zeros right and below."""
+    height, width = (max(one.shape[axis] for one in pictures) for axis in (1, 2))
+    block = np.zeros((len(pictures), len(pictures[0]), height, width, pictures[0].shape[3]), pictures[0].dtype)
+    for row, one in enumerate(pictures):
+        block[row, :, : one.shape[1], : one.shape[2]] = one
+    return block
+
+
+def drawn(
+    sampling: Sampling,
+    *,
+    clips: int,
+    seed: int,
+    fps: float | None = None,
+    choose: Callable[[Sampling, Film, int, int, int, int], Chosen] = choose_clips,
+) -> Choose:
+    """Clips as they are drawn for training. choose: as `sampling.choose_clips`."""
+    return partial(_drawn, choose, sampling, clips, seed, fps)
 
 
 def _drawn(
-    sampling: Sampling, clips: int, seed: int, fps: float | None, i: int, table: FrameTable, epoch: int
-) -> list[np.ndarray]:
-    return draw_clips(sampling, _lines(table, fps), i, seed, epoch, clips)
+    choose: Callable[[Sampling, Film, int, int, int, int], Chosen],
+    sampling: Sampling,
+    clips: int,
+    seed: int,
+    fps: float | None,
+    i: int,
+    table: FrameTable,
+    epoch: int,
+) -> Chosen:
+    film = Film(_lines(table, fps), np.array([start.frame for start in table.starts]))
+    return choose(sampling, film, i, seed, epoch, clips)
 
 
 def even(clips: int, frames: int, stride: int, fps: float | None = None) -> Choose:
@@ -168,10 +206,8 @@ def even(clips: int, frames: int, stride: int, fps: float | None = None) -> Choo
     return partial(_even, clips, frames, stride, fps)
 
 
-def _even(
-    clips: int, frames: int, stride: int, fps: float | None, i: int, table: FrameTable, epoch: int
-) -> list[np.ndarray]:
-    return even_clips(_lines(table, fps), clips, frames, stride)
+def _even(clips: int, frames: int, stride: int, fps: float | None, i: int, table: FrameTable, epoch: int) -> Chosen:
+    return Chosen(even_clips(_lines(table, fps), clips, frames, stride))
 
 
 def _lines(table: FrameTable, fps: float | None) -> list[np.ndarray]:

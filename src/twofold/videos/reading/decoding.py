@@ -8,16 +8,17 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from twofold.videos.container import Opened, failures, frames_of, open_container, packets_of
+from twofold.videos.motion.vectors import export_vectors
 from twofold.videos.reading.table import FrameTable, Recording, Start
 
 BACK = (0.0, 2.0, 8.0, 32.0)  # seconds to go back by where a seek lands behind its target, as in transport streams
 
 
 class Decoding:
-    """A file that is open for decoding."""
+    """A file that is open for decoding. vectors: frames come with their motion vectors."""
 
-    def __init__(self, file: str | BinaryIO) -> None:
-        self.file = file
+    def __init__(self, file: str | BinaryIO, vectors: bool = False) -> None:
+        self.file, self.vectors = file, vectors
         self._opened: Opened | None = None
         self._fresh = False
 
@@ -28,6 +29,8 @@ class Decoding:
             if not isinstance(self.file, str):
                 self.file.seek(0)
             self._opened, self._fresh = open_container(self.file), True
+            if self.vectors:
+                export_vectors(self._opened.codec)
         return self._opened
 
     def close(self) -> None:

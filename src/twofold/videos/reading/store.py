@@ -13,6 +13,7 @@ import numpy as np
 from twofold.errors import clause
 from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import bytes_in_words, free_memory, local_ranks
+from twofold.videos.motion.painting import Grids
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.table import FrameTable
 from twofold.videos.reading.video import Video, shrunk
@@ -26,12 +27,14 @@ class VideoStore:
     """The videos of a source, shrunk to `short_side` pixels (None: as they are).
 
     memory_bytes: what decoded videos may take where the whole set is expected to fit, half of the free memory where
-    None; else clips are decoded each time. A process that is forked from this one opens its own files, and a copy that
-    is sent to another process begins with none.
+    None; else clips are decoded each time. vectors: for `motion`. A process that is forked from this one opens its own
+    files, and a copy that is sent to another process begins with none.
     """
 
-    def __init__(self, source: VideoSource, short_side: int | None, memory_bytes: int | None = None) -> None:
-        self.source, self.short_side = source, short_side
+    def __init__(
+        self, source: VideoSource, short_side: int | None, memory_bytes: int | None = None, *, vectors: bool = False
+    ) -> None:
+        self.source, self.short_side, self.vectors = source, short_side, vectors
         self.tables: dict[int, FrameTable] = {}
         self._forget()
         budget = int(HOST_SHARE * free_memory() / local_ranks()) if memory_bytes is None else memory_bytes
@@ -62,6 +65,20 @@ class VideoStore:
                 self.tables[i] = video.table
         return self._decoded[i][np.asarray(numbers)]
 
+    def motion(self, i: int, numbers: Sequence[int]) -> Grids:
+        """The motion of frames of video `i`, of a store that follows it. Raises DecodeError where it cannot be told."""
+        if not self.kept_whole:
+            with self._opened(i) as video:
+                try:
+                    return video.motion(numbers)
+                finally:
+                    self.tables[i] = video.table
+        if i not in self._grids:
+            with self._opened(i, last=True) as video:
+                self._grids[i] = video.motion(range(len(video)))
+                self.tables[i] = video.table
+        return self._grids[i].frames(numbers)
+
     def describe(self) -> str:
         """One line: how large the decoded set is and whether it is kept."""
         side = "in full size" if self.short_side is None else f"short side {self.short_side} px"
@@ -78,6 +95,7 @@ class VideoStore:
         self.lock = threading.Lock()
         self.videos: OrderedDict[int, tuple[threading.Lock, list[Video]]] = OrderedDict()
         self._decoded: dict[int, np.ndarray] = {}
+        self._grids: dict[int, Grids] = {}
 
     def _expected_bytes(self) -> int:
         """The size of the decoded set, from a few videos spread over it."""
@@ -94,7 +112,7 @@ class VideoStore:
         return int(np.mean(found) * len(self)) if found else 0
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("source", "short_side", "tables", "expected_bytes", "kept_whole")
+        kept = ("source", "short_side", "vectors", "tables", "expected_bytes", "kept_whole")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -137,13 +155,13 @@ class _Held:
         self.own.release()
 
     def _open(self) -> Video:
-        return opened_video(self.store.source, self.i, self.store.tables.get(self.i))
+        return opened_video(self.store.source, self.i, self.store.tables.get(self.i), vectors=self.store.vectors)
 
 
-def opened_video(source: VideoSource, i: int, table: FrameTable | None = None) -> Video:
+def opened_video(source: VideoSource, i: int, table: FrameTable | None = None, *, vectors: bool = False) -> Video:
     """Video `i` of a source. Raises DecodeError where it cannot be opened."""
     try:
-        return Video(source.file(i), table)
+        return Video(source.file(i), table, vectors=vectors)
     except FileNotFoundError as error:
         raise DecodeError("the file does not exist") from error
     except OSError as error:

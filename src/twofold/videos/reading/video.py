@@ -10,6 +10,9 @@ import numpy as np
 
 from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.container import Opened
+from twofold.videos.motion.painting import Grids, paint_grids
+from twofold.videos.motion.vectors import rows_of
+from twofold.videos.orientation import display_matrix, orientation_of
 from twofold.videos.pictures import Pictures
 from twofold.videos.reading.decoding import Decoding
 from twofold.videos.reading.sieve import sieved, sound_table
@@ -25,18 +28,19 @@ class _Unsound(Exception):
 
 
 class Video:
-    """A video that stays open. file: a path, or a seekable binary file. table: where it is known already.
+    """A video that stays open. file: a path, or a seekable binary file. table: where it is known already. vectors: it
+    can give its motion, too.
 
     Not for several threads at once. Raises DecodeError where there is no video, or no frame.
     """
 
-    def __init__(self, file: str | BinaryIO, table: FrameTable | None = None) -> None:
+    def __init__(self, file: str | BinaryIO, table: FrameTable | None = None, *, vectors: bool = False) -> None:
         self.file = file
         self.table = table or sound_table(file)
         self._claimed = len(self.table)
         self._recounts = 0
         self._given_up: str | None = None
-        self._decoding = Decoding(file)
+        self._decoding = Decoding(file, vectors)
         self._coming: Iterator[tuple[int, Any]] | None = None
         self._next = 0
         self._pictures = Pictures()
@@ -74,6 +78,16 @@ class Video:
         """All frames, as `read` gives them."""
         return self._again(lambda: self._read(range(len(self)), short_side))
 
+    def motion(self, numbers: Sequence[int]) -> Grids:
+        """The motion of the frames of these numbers, in this order, as `read` counts them; keyframes have none.
+
+        Raises DecodeError where a frame cannot be decoded, or where several are asked for and none has vectors;
+        IndexError for numbers that there never were.
+        """
+        if not len(numbers) or min(numbers) < 0 or max(numbers) >= max(self._claimed, len(self)):
+            raise IndexError(f"frames {list(numbers)} of {len(self)}")
+        return self._again(lambda: self._motion(numbers))
+
     def close(self) -> None:
         """Let go of the file; it is opened again where more is read."""
         self._coming = None
@@ -95,6 +109,22 @@ class Video:
             out[others] = out[first]
         assert out is not None
         return out
+
+    def _motion(self, numbers: Sequence[int]) -> Grids:
+        if max(numbers) >= len(self):
+            raise DecodeError(f"only {len(self):,} of {self._claimed:,} frames can be decoded")
+        order, rows, sizes = sorted(set(numbers)), [], set()
+        for number in order:
+            frame = self._frame(number)
+            rows.append(rows_of(frame))
+            sizes.add((frame.height, frame.width))
+        if len(order) > 1 and not any(map(len, rows)):
+            raise DecodeError(f"{self.opened.codec.name} tells no motion vectors of it")
+        if len(sizes) > 1:
+            raise DecodeError("its frames change in size, and motion is not followed over that")
+        (height, width), turn = sizes.pop(), orientation_of(display_matrix(frame))
+        cells = turn.vectors(paint_grids(rows, height, width))[np.searchsorted(order, numbers)]
+        return Grids(np.ascontiguousarray(cells), *((width, height) if turn.transpose else (height, width)))
 
     def _again(self, read: Callable[[], Found]) -> Found:
         """What is read; once more by a new table where the decoder disagrees with the one there is."""

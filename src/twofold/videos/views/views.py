@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.pixels.views.apply import floats, on_host, render
+from twofold.pixels.views.apply import coloured, floats, on_host, parted, render
 from twofold.pixels.views.augmentations import Channels, Crop, Statistics, statistics_named
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.draw import draw, geometry, side_of
@@ -17,6 +17,7 @@ from twofold.pixels.views.views import plain
 from twofold.seam import Views
 from twofold.videos.batch import ClipBatch
 from twofold.videos.views.augmentations import ClipAugmentation, augmentation_named
+from twofold.videos.views.pretext import Exercise, Pretext
 
 CENTRE = 7 / 8
 
@@ -25,7 +26,7 @@ class ClipViews:
     """Makes the views of a batch of clips.
 
     augmentation: a ClipAugmentation or its name. size: pixels of the square views. count: views of each video; the
-    others as for `pixels.views.ImageViews`. Raises UserError for unknown names.
+    others as for `pixels.views.ImageViews`. pretext: what a task draws with them. Raises UserError for unknown names.
 
     mean, std: what the views are normalised with (0 and 1 where the augmentation does not), for evaluation_view.
     """
@@ -39,11 +40,13 @@ class ClipViews:
         statistics: str | Statistics = "imagenet",
         count: int = 2,
         colour: Literal["exact", "linear"] = "exact",
+        pretext: Pretext | None = None,
     ) -> None:
         if colour not in ("exact", "linear"):
             raise UserError(f'Colour is "exact" or "linear", not "{colour}".')
         self.augmentation = augmentation_named(augmentation) if isinstance(augmentation, str) else augmentation
         self.size, self.seed, self.count, self.colour = size, seed, count, colour
+        self.pretext = pretext or Pretext()
         chosen = statistics_named(statistics) if isinstance(statistics, str) else statistics
         self.mean, self.std = chosen if self.augmentation.pictures.normalises else statistics_named("none")
 
@@ -56,17 +59,23 @@ class ClipViews:
     @torch.no_grad()
     def __call__(self, batch: ClipBatch, epoch: int) -> Views:
         """The views: float32 (B, 3, T, side, side) each; for one (seed, epoch, index) the same in any batch."""
-        drawn = draw(self.augmentation.pictures, batch.index, batch.size, self.seed, epoch, self.count)
-        tensors = []
+        plainly = draw(self.augmentation.pictures, batch.index, batch.size, self.seed, epoch, self.count)
         with plain(batch.size.device):
-            for view, draws in enumerate(drawn):
-                clip = batch.clips[self.augmentation.clip_of(view)]
-                each = torch.arange(len(batch), device=clip.device).repeat_interleave(clip.shape[1])
-                steps = tuple(step.rows(each) for step in draws)
-                side, linear = side_of(draws, self.size), self.colour == "linear"
-                frames = render(clip.flatten(0, 1), batch.size[each], steps, side, (self.mean, self.std), linear)
-                tensors.append(frames.unflatten(0, clip.shape[:2]).transpose(1, 2).contiguous())
-        return Views(tensors, [geometry(draws, batch.size) for draws in drawn], batch.index)
+            exercise = self.pretext.exercise(batch, plainly, self.size, self.seed, epoch)
+            tensors = [self._view(batch, view, exercise) for view in range(self.count)]
+        return Views(tensors, [geometry(own, batch.size) for own in exercise.draws], batch.index, exercise.task)
+
+    def _view(self, batch: ClipBatch, view: int, exercise: Exercise) -> Tensor:
+        clip, draws = batch.clips[self.augmentation.clip_of(view)], exercise.draws[view]
+        each = torch.arange(len(batch), device=clip.device).repeat_interleave(clip.shape[1])
+        steps, statistics = tuple(step.rows(each) for step in draws), (self.mean, self.std)
+        side, linear = side_of(draws, self.size), self.colour == "linear"
+        cutting, colouring = (steps, ()) if exercise.alter is None else parted(steps)
+        frames = render(clip.flatten(0, 1), batch.size[each], cutting, side, statistics, linear)
+        if exercise.alter is not None:
+            altered = exercise.alter(view, frames.unflatten(0, clip.shape[:2]))
+            frames = coloured(altered.flatten(0, 1), colouring, statistics, linear)
+        return frames.unflatten(0, clip.shape[:2]).transpose(1, 2).contiguous()
 
 
 @torch.no_grad()
