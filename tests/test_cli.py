@@ -193,7 +193,7 @@ def test_completion_knows_commands_options_and_methods(tmp_path, capsys):
         "pre": {"pretrain", "prepare"},
         "pretrain wmse": {"wmse", "wmse4"},
         "pretrain moco x --epo": {"--epochs"},
-        "pretrain moco+c": {"moco+co2"},
+        "pretrain moco+c": {"moco+co2", "moco+cstp"},
         "compare sgl,light": {"sgl,lightgcn"},
         "methods barl": {"barlow"},
         "check d --method popu": {"popularity"},

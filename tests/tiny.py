@@ -8,10 +8,12 @@ that is tiny as it is need not be in TINY.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,8 +24,13 @@ from twofold.methods.addition import Addition
 from twofold.methods.build import load
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.nets.features import Features, Grid
+from twofold.pixels.views.augmentations import Augmentation, Crop, Flip, Normalise
+from twofold.pixels.views.draw import draw
 from twofold.randomness import uniforms
 from twofold.seam import Geometry
+from twofold.videos.batch import ClipBatch
+from twofold.videos.sampling import Film, Sampling
+from twofold.videos.views import Pretext
 
 CATALOG = wings.catalog()
 SYSTEMS = CATALOG.systems
@@ -55,6 +62,7 @@ TINY: dict[str, dict[str, Any]] = {
     "Triplet": {"dim": 6},
     "Rotation": {},
     "BE": {},
+    "CSTP": {},
     "LightGCN": {"dim": 5},
     "SGL": {"dim": 5, "layers": 2, "negatives": "full"},
     "Popularity": {},
@@ -76,6 +84,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "own": {"own_neighbours": 2},
     },
     "be": {"clip": {"draw": "clip", "other_time": False}},
+    "cstp": {"balanced": {"stor_sampling": "balanced", "rotate": "after_crop", "turn": 0.0}},
     "sgl": {
         "batch": {"negatives": "batch", "augmentation": "nd"},
         "merge": {"negatives": "merge", "augmentation": "rw"},
@@ -154,6 +163,28 @@ class ClipNet(Net):
     def forward(self, x: torch.Tensor) -> Features:
         features = self.layers(x)
         return Features(features, features.mean((2, 3, 4)))
+
+
+def exercised(pretext: Pretext, index: torch.Tensor, side: int, frames: int, epoch: int = 0) -> tuple[Any, list[int]]:
+    """What a pretext task draws of these videos, of 40 black frames each, and the frames of its clips."""
+    film = Film([np.arange(40)], np.arange(0, 40, 5))
+    chosen = [pretext.choose(Sampling(frames, 1), film, int(i), 0, epoch, 2) for i in index]
+    size, moved = torch.full((len(index), 2), side), chosen[0].motion.shape
+    clips = [torch.zeros(len(index), len(clip), 3, side, side, dtype=torch.uint8) for clip in chosen[0].clips]
+    at = [torch.zeros(len(index), len(clip), dtype=torch.int64) for clip in chosen[0].clips]
+    cells = (uniforms(index, math.prod(moved) * 8, 0, "cells", epoch) * 40 - 20).to(torch.int8)
+    batch = ClipBatch(
+        index,
+        clips,
+        at,
+        size,
+        torch.full((len(index),), 40),
+        drawn=torch.tensor([one.drawn for one in chosen], dtype=torch.int64),
+        motion=cells.reshape(len(index), *moved, 2, 2, 2),
+        stored=torch.full((len(index), 2), 16),
+    )
+    plain = draw(Augmentation(((Crop(), Flip(), Normalise()),)), index, size, 0, epoch, 2)
+    return pretext.exercise(batch, plain, side, 0, epoch).task, [len(clip) for clip in chosen[0].clips]
 
 
 def cut(index: torch.Tensor, view: int, side: int) -> Geometry:

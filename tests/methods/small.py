@@ -12,8 +12,9 @@ from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.nets.features import Features, Grid
 from twofold.seam import Progress, Views
+from twofold.videos.views import Pretext
 
-from ..tiny import cut, make
+from ..tiny import cut, exercised, make
 
 NOW = Progress(step=3, steps=10, seed=5)
 
@@ -41,11 +42,13 @@ class Smooth(Tiny):
         return Features(features, features.mean((2, 3)))
 
 
-def views_of(count: int, batch: int = 8, seed: int = 0, frames: int = 0) -> Views:
+def views_of(count: int, batch: int = 8, seed: int = 0, frames: int = 0, pretext: Pretext | None = None) -> Views:
     """Views of noise, each (batch, 3, 6, 6), as if cut from 12 x 12 pixels; clips where there are frames."""
-    drawn = torch.Generator().manual_seed(seed)
-    tensors = [torch.randn(batch, 3, *[frames] * (frames > 0), 6, 6, generator=drawn) for _ in range(count)]
-    return Views(tensors, [cut(torch.arange(batch), view, 12) for view in range(count)], torch.arange(batch))
+    drawn, index = torch.Generator().manual_seed(seed), torch.arange(batch)
+    task, lengths = exercised(pretext, index, 6, frames) if pretext else (None, [])
+    lengths += [frames] * (count - len(lengths))
+    tensors = [torch.randn(batch, 3, *[n] * (n > 0), 6, 6, generator=drawn) for n in lengths[:count]]
+    return Views(tensors, [cut(index, view, 12) for view in range(count)], index, task)
 
 
 def made(

@@ -20,8 +20,9 @@ from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
 from twofold.training.plan import Plan
+from twofold.videos.views import Pretext
 
-from ..tiny import cut, kind_of, make, net_for
+from ..tiny import cut, exercised, kind_of, make, net_for
 
 IMAGES, SIZE, FRAMES = 40, 8, 4
 
@@ -42,15 +43,19 @@ class Pictures:
             yield ImageBatch(index, self.pixels[index], torch.full((len(index), 2), SIZE))
 
 
-def two_views(batch: ImageBatch, epoch: int, count: int = 2, kind: str = "images") -> Views:
+def two_views(
+    batch: ImageBatch, epoch: int, count: int = 2, kind: str = "images", pretext: Pretext | None = None
+) -> Views:
     """Each view: its own brightness and contrast for every image, a function of (epoch, index, view). Of videos it is
     a clip, in which the image moves to the right."""
     tensors = []
+    task, frames = exercised(pretext, batch.index, SIZE, FRAMES, epoch) if pretext else (None, [])
     for view in range(count):
         drawn = uniforms(batch.index, 2, 0, "view", epoch, view)[:, :, None, None, None]
         shown = (batch.pixels / 255 - 0.5) * (0.5 + drawn[:, 0]) + drawn[:, 1]
-        tensors.append(torch.stack([shown.roll(frame, 3) for frame in range(FRAMES)], 2) if kind == "videos" else shown)
-    return Views(tensors, [cut(batch.index, view, SIZE) for view in range(count)], batch.index)
+        length = frames[view] if view < len(frames) else FRAMES
+        tensors.append(torch.stack([shown.roll(frame, 3) for frame in range(length)], 2) if kind == "videos" else shown)
+    return Views(tensors, [cut(batch.index, view, SIZE) for view in range(count)], batch.index, task)
 
 
 def without_norm(module: nn.Module) -> nn.Module:
@@ -100,7 +105,7 @@ def run_training(
     fabric.launch()
     run = RunFolder.open(folder, {"method": name, **vars(plan)}, writer=fabric.is_global_zero)
     try:
-        views = partial(two_views, count=method.view_count, kind=kind_of(name))
+        views = partial(two_views, count=method.view_count, kind=kind_of(name), pretext=method.pretext)
         return method, train(method, images or Pictures(), views, plan, run, fabric)
     finally:
         run.close()

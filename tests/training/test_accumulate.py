@@ -25,10 +25,10 @@ ALONE = [*BASES, *variants(BASES)]
 NAMES = list(dict.fromkeys([*ALONE, *(together(base, running_networks=False) for base in BASES)]))
 
 
-def views(count: int = 12, kind: str = "images"):
+def views(count: int = 12, kind: str = "images", pretext=None):
     pictures = Pictures()
     index = torch.arange(count)
-    made = two_views(ImageBatch(index, pictures.pixels[:count], torch.zeros(count, 2)), 0, 4, kind)
+    made = two_views(ImageBatch(index, pictures.pixels[:count], torch.zeros(count, 2)), 0, 4, kind, pretext)
     made.tensors = [t.double() for t in made.tensors]
     return made
 
@@ -56,9 +56,9 @@ def test_equals_the_whole_batch(name, parts):
     whole, split = (make_method(name, norm=False).double() for _ in range(2))
     for method in (whole, split):
         method.before_step(NOW)
-    plain = whole(views(kind=kind_of(name)), NOW)
+    plain = whole(views(kind=kind_of(name), pretext=whole.pretext), NOW)
     plain.total.backward()
-    joined = in_parts(split, views(kind=kind_of(name)), parts)
+    joined = in_parts(split, views(kind=kind_of(name), pretext=whole.pretext), parts)
     for method in (whole, split):
         method.after_step(NOW)
     assert_close(joined.total, plain.total, rtol=0, atol=1e-12)

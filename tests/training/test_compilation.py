@@ -50,7 +50,7 @@ def test_compiled_networks_train_to_the_same_weights_under_the_same_names(tmp_pa
 
 
 def test_a_fault_of_the_work_itself_is_raised(tmp_path):
-    def broken(batch, epoch, count, kind):
+    def broken(batch, epoch, **asked):
         raise ValueError("a bug")
 
     from . import small

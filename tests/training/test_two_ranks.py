@@ -46,7 +46,7 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
     batch = ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2))
-    views = two_views(batch, 0, method.view_count, kind_of(name))
+    views = two_views(batch, 0, method.view_count, kind_of(name), method.pretext)
     views.tensors = [t.double() for t in views.tensors]
     method.before_step(NOW)
     losses = gradients(views, NOW)

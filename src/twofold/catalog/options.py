@@ -214,6 +214,10 @@ class Network(Options):
     """Epochs at which the schedule "step" drops the rate; the recipe's, or 60 and 80 % of the run."""
     drop: float | None = option(None, above=0)
     """What the schedule "step" multiplies the rate with; the recipe's, or 0.1."""
+    lr_floor: float | None = option(None, least=0)
+    """The rate from which a warm-up starts and to which a cosine falls; the recipe's, or 0."""
+    clip: float | None = option(None, least=0)
+    """Largest norm of the gradient, 0 for any; the recipe's, or any."""
     accumulate: int = option(1, least=1)
     """Chunks that a batch is cut into to save memory; losses still see the whole batch."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")

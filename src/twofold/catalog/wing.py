@@ -20,9 +20,10 @@ def load(path: str) -> Any:
 class Recipe:
     """Settings that belong together, of one size of images or kind of pairs. source: where the values stand.
 
-    views: a name of the wing's augmentations. plan: optimizer, base_lr, scaling, weight_decay, warmup_epochs or
-    warmup_steps, schedule (for "step" with its milestones as shares of the run and its drop), epochs, batch_size.
-    method: settings of the base and its additions.
+    views: a name of the wing's augmentations. plan: optimizer, base_lr, scaling, weight_decay, warmup_epochs,
+    warmup_steps or warmup_share (of the run), schedule (for "step" with its milestones as shares of the run and its
+    drop), floor (of the rate), clip (of the gradient's norm), epochs, batch_size. method: settings of the base and its
+    additions.
     """
 
     views: str

@@ -25,7 +25,8 @@ class BYOL(JointEmbedding):
     Args:
         hidden: Width inside projector and predictor (ImageNet 4096, small images 1024).
         dim: Width of projection and prediction (ImageNet 256, small images 64 or 128).
-        momentum: Momentum of the teacher at the start; it grows to 1 along a cosine.
+        momentum: Momentum of the teacher at the start.
+        rising: Whether the momentum grows to 1 along a cosine, or stays as it is.
         output_bias: Whether the last linear layers have an offset.
         one_pass: Whether both views go through a network in one pass and share its batch statistics (SCRL), or each by
             itself.
@@ -42,6 +43,7 @@ class BYOL(JointEmbedding):
         hidden: int = 4096,
         dim: int = 256,
         momentum: float = 0.99,
+        rising: bool = True,
         output_bias: bool = False,
         one_pass: bool = False,
         target_init: Literal["copy", "random"] = "copy",
@@ -52,7 +54,7 @@ class BYOL(JointEmbedding):
         projector = mlp([width_of(backbone), hidden, dim], last_bias=output_bias)
         predictor = mlp([dim, hidden, dim], last_bias=output_bias)
         super().__init__(Branch(backbone, projector, predictor), additions)
-        self.momentum, self.one_pass = momentum, one_pass
+        self.momentum, self.rising, self.one_pass = momentum, rising, one_pass
         self.teacher = self.twin(Branch(backbone, projector))
         if target_init == "random":
             self.teacher.apply(_restart)
@@ -72,7 +74,8 @@ class BYOL(JointEmbedding):
         return normalised_squared_error(student_rows, teacher_rows)
 
     def finish(self, record: Pass) -> None:
-        self.move_teacher(teacher_momentum(self.momentum, record.progress.fraction))
+        fraction = record.progress.fraction if self.rising else 0.0
+        self.move_teacher(teacher_momentum(self.momentum, fraction))
 
 
 def teacher_momentum(start: float, fraction: float) -> float:

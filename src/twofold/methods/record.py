@@ -14,6 +14,11 @@ from twofold.nets.features import Features
 from twofold.seam import Progress, Views
 
 
+def precise(x: Tensor) -> Tensor:
+    """In float32 at least."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 @dataclass
 class Look:
     """What a branch makes of one view: map (B, C, h, w) or None, feature (B, C), projection and prediction (B, D)."""
@@ -26,8 +31,7 @@ class Look:
     @property
     def row(self) -> Tensor:
         """What is compared: the prediction where there is a predictor, else the projection; float32 at least."""
-        row = self.projection if self.prediction is None else self.prediction
-        return row if row.dtype == torch.float64 else row.float()
+        return precise(self.projection if self.prediction is None else self.prediction)
 
     @property
     def tensors(self) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None]:

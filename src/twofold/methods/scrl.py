@@ -14,7 +14,7 @@ from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.cells import grid_of, map_width
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Look, Pass, width_of
+from twofold.methods.record import Branch, Look, Pass, precise, width_of
 from twofold.methods.regions import Regions, Rules, drawn_from, region_pairs
 from twofold.nets.features import Grid
 from twofold.processes import total, world
@@ -98,7 +98,7 @@ class SCRL(Addition):
         pooled = [pool(cast(Tensor, looks[v].map), regions.image, box, self.grid) for v, box in enumerate(boxes)]
         with record.networks():
             made = head(torch.cat(pooled))
-        return (made if made.dtype == torch.float64 else made.float()).chunk(2)
+        return precise(made).chunk(2)
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """scrl_boxes: share of the pairs of boxes that were found; images whose views share too little have none."""
@@ -119,6 +119,6 @@ def pool(map: Tensor, image: Tensor, boxes: Tensor, grid: Grid) -> Tensor:
     Without the shift by half a cell where cell i is centred on pixel stride * i, as in the authors' code for ResNets;
     with it where cells are patches.
     """
-    map = map if map.dtype == torch.float64 else map.float()
+    map = precise(map)
     rois = torch.cat([image[:, None].double(), boxes], 1).to(map)
     return roi_align(map, rois, 1, 1 / grid.stride, sampling_ratio=-1, aligned=grid.patches).flatten(1)

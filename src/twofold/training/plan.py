@@ -35,10 +35,11 @@ class Plan:
     """How to train. Exactly one of epochs and steps, and exactly one of base_lr and lr, is given.
 
     batch_size: over all devices. scaling of base_lr: "linear" x B/256, "sqrt" x sqrt(B), "none". warmup_epochs and
-    warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. eta: trust coefficient of
-    LARS. accumulate: in how many parts a batch goes through the networks (the loss still sees it whole). clip: largest
-    norm of the gradient, or None. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every:
-    steps between two rows of metrics. save_every: between two checkpoints. unit: what the data is counted in.
+    warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. floor: rate from which warm-up
+    starts and to which a cosine falls. eta: trust coefficient of LARS. accumulate: in how many parts a batch goes
+    through the networks (the loss still sees it whole). clip: largest norm of the gradient, or None. precision: "bf16"
+    (autocast; weights and losses stay float32) or "fp32". log_every: steps between two rows of metrics. save_every:
+    between two checkpoints. unit: what the data is counted in.
     """
 
     batch_size: int
@@ -57,6 +58,7 @@ class Plan:
     warmup_steps: int = 0
     milestones: tuple[int, ...] = ()
     drop: float = 0.1
+    floor: float = 0.0
     clip: float | None = None
     accumulate: int = 1
     precision: Literal["bf16", "fp32"] = "fp32"
@@ -76,7 +78,7 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"{name} is {value}, but must be above 0.")
-        for name in ("base_lr", "lr", "weight_decay", "momentum", "warmup_epochs", "warmup_steps"):
+        for name in ("base_lr", "lr", "floor", "weight_decay", "momentum", "warmup_epochs", "warmup_steps"):
             value = getattr(self, name)
             if value is not None and not (value >= 0 and math.isfinite(value)):
                 raise UserError(f"{name} is {value}, but must be a number of at least 0.")
@@ -103,7 +105,7 @@ class Plan:
 
     def rate(self, step: int, length: Length) -> float:
         """The learning rate at a step (from 0)."""
-        return self.peak_lr * factor(
+        return self.floor + (self.peak_lr - self.floor) * factor(
             step,
             steps=length.steps,
             steps_per_epoch=length.steps_per_epoch,
@@ -130,14 +132,16 @@ class Plan:
             marks = ", ".join(str(m if m >= 0 else length.epochs + m) for m in self.milestones)
             text += f", then x {self.drop:g} at epochs {marks}"
         else:
-            rules = {"cosine": "then along a cosine to 0", "cosine-epoch": "then along a cosine to 0, epoch by epoch"}
+            cosine = f"then along a cosine to {self.floor:g}"
+            rules = {"cosine": cosine, "cosine-epoch": f"{cosine}, epoch by epoch"}
             text += ", " + rules.get(self.schedule, "then constant")
         if warmup >= length.steps:
             text += " (the whole run is warm-up; give a shorter one)"
         lines.append(text)
         kind = {"lars": "LARS", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimizer]
         momentum = f", momentum {self.momentum:g}" if self.optimizer in ("lars", "sgd") else ""
-        lines.append(f"{kind}{momentum}, weight decay {self.weight_decay:g}")
+        bound = f", gradient norm at most {self.clip:g}" if self.clip else ""
+        lines.append(f"{kind}{momentum}, weight decay {self.weight_decay:g}{bound}")
         return lines
 
     def _warmup(self, length: Length) -> float:

@@ -51,8 +51,13 @@ def _settle_course(options: Any, plan: Mapping[str, Any], count: int) -> Any:
         settings = replace(settings, milestones=marks, drop=settings.drop or plan.get("drop", 0.1))
     if settings.warmup_epochs is None:
         published = plan.get("warmup_epochs", plan.get("warmup_steps", 0) / per_epoch)
-        settings = replace(settings, warmup_epochs=round(min(published, length / 10), 4))
-    return settings
+        warmup = plan["warmup_share"] * length if "warmup_share" in plan else min(published, length / 10)
+        settings = replace(settings, warmup_epochs=round(warmup, 4))
+    return replace(
+        settings,
+        clip=plan.get("clip") if settings.clip is None else settings.clip,
+        lr_floor=plan.get("floor") if settings.lr_floor is None else settings.lr_floor,
+    )
 
 
 def plan_of(settings: Pretrain, *, unit: str, log_every: int = 10) -> Plan:
@@ -82,6 +87,8 @@ def plan_of(settings: Pretrain, *, unit: str, log_every: int = 10) -> Plan:
         warmup_epochs=settings.warmup_epochs or 0.0,
         milestones=tuple(settings.milestones or ()),
         drop=settings.drop or 0.1,
+        floor=settings.lr_floor or 0.0,
+        clip=settings.clip or None,
         accumulate=settings.accumulate,
         precision=cast(Any, settings.precision),
         compile=settings.compile,

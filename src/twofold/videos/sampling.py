@@ -36,6 +36,17 @@ class Sampling:
             raise UserError(f"Strides go from {low} to {high}: give the lower one first.")
 
     @property
+    def span(self) -> int:
+        """Frames from the first to the last of the shortest clip, both counted."""
+        return (self.frames - 1) * self.strides[0] + 1
+
+    def describe(self) -> str:
+        """In words."""
+        low, high = self.strides
+        several = f"stride {low}" if low == high else f"strides {low} to {high}"
+        return f"{self.frames} frames, {several}" + (", each moved within its stride" if self.jitter else "")
+
+    @property
     def strides(self) -> tuple[int, int]:
         """The lowest and the highest stride."""
         return (self.stride, self.stride) if isinstance(self.stride, int) else self.stride

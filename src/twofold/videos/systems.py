@@ -9,6 +9,23 @@ from twofold.catalog.wing import Recipe, System, with_settings
 
 _MOCO = "twofold.methods.moco:MoCo"
 _BE = "twofold.videos.methods.be:BE"
+_CSTP = "twofold.videos.methods.cstp:CSTP"
+_CSTP_PLAN = {"optimizer": "sgd", "scaling": "none", "weight_decay": 5e-4, "schedule": "cosine-epoch",
+              "warmup_share": 0.5, "floor": 1e-5, "clip": 18.0, "epochs": 300}  # fmt: skip
+_CSTP_HEAD = {"hidden": 4096, "dim": 512, "momentum": 0.996, "rising": False, "output_bias": True}
+_CSTP_RECIPES = {
+    "ucf101": Recipe("cstp", {**_CSTP_PLAN, "base_lr": 0.03, "batch_size": 60}, _CSTP_HEAD, "official code, UCF101"),
+    "kinetics": Recipe(
+        "cstp", {**_CSTP_PLAN, "base_lr": 0.09, "batch_size": 128}, _CSTP_HEAD, "official code, Kinetics-400"
+    ),
+    "small": Recipe(
+        "cstp-small",
+        {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
+         "clip": 18.0, "epochs": 100, "batch_size": 64},
+        {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True},
+        "views of CSTP; byol's settings for small images with Adam (none is published for small networks on clips)",
+    ),
+}  # fmt: skip
 _BE_PAPER = (
     "Removing the Background by Adding the Background: Towards Background Robust Self-supervised Video Representation "
     "Learning, CVPR 2021, arXiv 2009.05769"
@@ -105,6 +122,18 @@ SYSTEMS = {
         verified="official mix, step, queue and schedule (golden), two ranks, exact resume",
         measured="rendered motion capture, one seed: its claim did not show",
     ),
+    "cstp": System(
+        "CSTP on BYOL",
+        "Contrastive Spatio-Temporal Pretext Learning for Self-supervised Video Representation, AAAI 2022, arXiv "
+        "2112.08913",
+        "twofold.methods.byol:BYOL",
+        additions=(_CSTP,),
+        recipes=_CSTP_RECIPES,
+        summary="two clips of a video are compared, and heads tell how far they overlap, their pace and their turn",
+        suits="actions that are told apart by speed and course; videos of some hundred frames",
+        verified="official pairs of boxes and clips, loss and schedule (golden), two ranks, exact resume",
+        measured="not yet",
+    ),
     "triplet": System(
         "Triplet loss over clips",
         _BE_PAPER,
@@ -127,7 +156,7 @@ SYSTEMS = {
         measured="not yet",
     ),
 }
-ADDITIONS = {"be": _BE}
+ADDITIONS = {"be": _BE, "cstp": _CSTP}
 RECIPES: dict[str, Mapping[str, Recipe]] = {
     "moco": _MOCO_RECIPES,
     "moco-symmetric": with_settings(_MOCO_RECIPES, symmetric=True),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from twofold.pixels.views.augmentations import (
     Blur,
+    Channel,
     Clip,
     Crop,
     Flip,
@@ -27,6 +28,7 @@ from twofold.pixels.views.colour import (
     linear_maps,
     map_linear_,
     normalise_,
+    one_channel,
     solarise_,
 )
 from twofold.pixels.views.draw import ORDERS, Drawn, Draws, flips
@@ -130,6 +132,8 @@ def _change(
         return _jitter(x, step, inside, linear)
     if isinstance(op, Grey):
         return _where_applied(x, step, grey_, neutral=0.0)
+    if isinstance(op, Channel):
+        return _where_applied(x, step, one_channel, neutral=-1.0)
     if isinstance(op, Blur):
         return _where_applied(x, step, lambda x, sigma: blur(x, sigma, kernel_size(view_size)), neutral=0.0)
     if isinstance(op, Solarise):

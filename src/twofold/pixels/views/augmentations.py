@@ -72,6 +72,13 @@ class Grey:
 
 
 @dataclass(frozen=True)
+class Channel:
+    """Show one of the three channels, drawn for each picture, in all three with probability p."""
+
+    p: float
+
+
+@dataclass(frozen=True)
 class Blur:
     """Gaussian blur with probability p, sigma in pixels of the view; the kernel is size // 10 made odd, at least 3."""
 
@@ -97,7 +104,7 @@ class Normalise:
     """Subtract the mean and divide by the deviation of the data set's channels (see STATISTICS)."""
 
 
-Operation: TypeAlias = Crop | Rotate | Flip | Jitter | Grey | Blur | Solarise | Clip | Normalise
+Operation: TypeAlias = Crop | Rotate | Flip | Jitter | Grey | Channel | Blur | Solarise | Clip | Normalise
 
 
 @dataclass(frozen=True)
@@ -105,12 +112,13 @@ class Augmentation:
     """The operations of each view, in order. View v takes entry v modulo the number of entries.
 
     local: the operations of every view after the entries of `views`, where there are any (the small crops of
-    multi-crop). A view has exactly one Crop; Flip and Blur come after it, Normalise comes last. Raises UserError
-    otherwise.
+    multi-crop). share: of views to which anything but cutting, mirroring and normalising happens at all. A view has
+    exactly one Crop; Flip and Blur come after it, Normalise comes last. Raises UserError otherwise.
     """
 
     views: tuple[tuple[Operation, ...], ...]
     local: tuple[Operation, ...] = ()
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.views:

@@ -68,6 +68,12 @@ def grey_(x: Tensor, amount: Tensor) -> Tensor:
     return x.lerp_(_luma(x).expand_as(x), _wide(amount))
 
 
+def one_channel(x: Tensor, channel: Tensor) -> Tensor:
+    """That channel (0, 1 or 2) in all three; where it is negative, x as it is."""
+    chosen = x.gather(1, channel.long().clamp(min=0)[:, None, None, None].expand(-1, 1, *x.shape[2:]))
+    return torch.where(_wide(channel) < 0, x, chosen)
+
+
 def solarise_(x: Tensor, threshold: Tensor) -> Tensor:
     """1 - x for the values at or above the threshold."""
     return x.copy_(torch.where(x >= _wide(threshold), 1 - x, x))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from twofold.pixels.views.augmentations import (
     Augmentation,
     Blur,
+    Channel,
     Clip,
     Crop,
     Flip,
@@ -29,7 +30,7 @@ from twofold.seam import Geometry
 
 TRIES = 10
 # Uniform numbers that each operation takes for one image; the first decides whether it is applied (but for the crop).
-_NUMBERS = {Crop: 2 * TRIES + 2, Window: 3, Rotate: 1, Flip: 1, Jitter: 6, Grey: 1, Blur: 2, Solarise: 1}
+_NUMBERS = {Crop: 2 * TRIES + 2, Window: 3, Rotate: 1, Flip: 1, Jitter: 6, Grey: 1, Channel: 2, Blur: 2, Solarise: 1}
 # The 24 orders of brightness 0, contrast 1, saturation 2, hue 3; entry 0 is the fixed one.
 ORDERS: tuple[tuple[int, ...], ...] = tuple(itertools.permutations(range(4)))
 
@@ -41,7 +42,7 @@ class Drawn:
     applied: bool (B,). values: float32 (B, k), by operation: Crop left, top, width, height (whole source pixels);
     Rotate degrees counterclockwise;
     Jitter factors of brightness, contrast, saturation, hue shift in turns, position in ORDERS; Blur sigma in pixels;
-    Grey 1, the share of luma; Solarise threshold; k = 0 for the others.
+    Grey 1, the share of luma; Channel 0, 1 or 2; Solarise threshold; k = 0 for the others.
     """
 
     op: Operation
@@ -73,9 +74,24 @@ def draw(augmentation: Augmentation, index: Tensor, size: Tensor, seed: int, epo
         ops = augmentation.view(number)
         needs = [_NUMBERS.get(type(op), 0) for op in ops]
         # One call for all operations: its cost hardly depends on how many they take.
-        numbers = uniforms(index, sum(needs), seed, "views", epoch, number).split(needs, 1)
-        views.append(tuple(_draw(op, size, own) for op, own in zip(ops, numbers, strict=True)))
+        *numbers, last = uniforms(index, sum(needs) + 1, seed, "views", epoch, number).split([*needs, 1], 1)
+        drawn = tuple(_draw(op, size, own) for op, own in zip(ops, numbers, strict=True))
+        views.append(drawn if augmentation.share == 1 else _among(drawn, last[:, 0] < augmentation.share))
     return views
+
+
+def _among(steps: Draws, chosen: Tensor) -> Draws:
+    """The steps for the chosen images, cutting, mirroring and normalising for all."""
+    return tuple(
+        step
+        if isinstance(step.op, (Crop, Flip, Clip, Normalise))
+        else replace(step, applied=step.applied & chosen, values=_unturned(step, chosen))
+        for step in steps
+    )
+
+
+def _unturned(step: Drawn, chosen: Tensor) -> Tensor:
+    return step.values * chosen[:, None] if isinstance(step.op, Rotate) else step.values
 
 
 def geometry(draws: Draws, size: Tensor) -> Geometry:
@@ -122,7 +138,14 @@ def _draw(op: Operation, size: Tensor, numbers: Tensor) -> Drawn:
         return Drawn(op, applied, torch.full_like(numbers, op.threshold))
     if isinstance(op, Grey):
         return Drawn(op, applied, torch.ones_like(numbers))
+    if isinstance(op, Channel):
+        return Drawn(op, applied, channels(numbers[:, 1:]))
     return Drawn(op, applied, nothing)
+
+
+def channels(numbers: Tensor) -> Tensor:
+    """Channels 0, 1 or 2 of numbers in [0, 1)."""
+    return (3 * numbers).floor()
 
 
 def _window(op: Window, size: Tensor, numbers: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from twofold.pixels.batch import ImageBatch
 from twofold.pixels.views.augmentations import (
     Augmentation,
     Blur,
+    Channel,
     Clip,
     Crop,
     Flip,
@@ -77,6 +78,8 @@ def reference_step(image: Tensor, step: Drawn, size: int, statistics: Statistics
         return F.horizontal_flip(image)
     if isinstance(op, Grey):
         return F.rgb_to_grayscale(image, num_output_channels=3)
+    if isinstance(op, Channel):
+        return image[int(values[0])].expand(3, -1, -1)
     if isinstance(op, Blur):
         return F.gaussian_blur(image, [kernel_size(size)] * 2, [values[0]] * 2)
     if isinstance(op, Solarise):

@@ -16,6 +16,7 @@ from twofold.videos.jobs.model import open_videos, precision_for
 from twofold.videos.jobs.settle import settle
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.facts import examine
+from twofold.videos.views import augmentation_named
 
 
 def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
@@ -27,14 +28,13 @@ def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     settings = settle(options, composition, source, data, device.type == "cuda")
     settings = replace(settings, precision=precision_for(options.precision, device))
-    assert settings.frames is not None and settings.stride is not None
-    shape = f"{settings.frames} frames with a stride of {settings.stride}, {settings.image_size} px"
+    sampling = augmentation_named(settings.views).resampled(settings.frames, settings.stride).sampling
+    shape = f"{sampling.describe()}, {settings.image_size} px"
     say(f"\nA run would train {settings.backbone} by {composition.name} on clips of {shape}, on {device.type}:")
     say("\n".join(plan_of(settings, unit="videos").describe(len(source))))
-    span = (settings.frames - 1) * settings.stride + 1
-    short = sum(facts.frames < span for facts in findings.facts.values())
+    short = sum(facts.frames < sampling.span for facts in findings.facts.values())
     if short:
-        say(f"{short:,} videos have fewer than the {span} frames that a clip spans, and go round.")
+        say(f"{short:,} videos have fewer than the {sampling.span} frames that a clip spans, and go round.")
     broken, allowed = len(findings.broken) / max(findings.looked_at, 1), options.max_unreadable
     if broken > allowed:
         raise UserError(

@@ -24,11 +24,12 @@ from twofold.videos.jobs.settle import settle
 from twofold.videos.options import Compare, Evaluate, Pretrain, Reading
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.report.sections import SECTIONS
+from twofold.videos.views import augmentation_named
 
 PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
 MAIN = ("R@1", "top1", "mAP", "R@1 mixed", "R@1 swapped")
-ALIKE = ("backbone", "stem", "batch_size", "image_size", "frames", "stride", "recipe")
+ALIKE = ("backbone", "stem", "batch_size", "image_size", "frames", "recipe")
 READING = Reading.own_names()
 
 
@@ -108,10 +109,12 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: Sequenc
     test = open_videos(options.test, options, "test") if options.test else None
     if source.class_count() < 2:
         raise UserError(f"{data} has no labels of two classes, which videos are compared by: give some.")
-    training, per_epoch = _shared(entries, source, data, options)
+    training, stride, per_epoch = _shared(entries, source, data, options)
     reading = {name: getattr(options, name) for name in READING}
-    measuring = Evaluate(test=options.test, precision=training.precision, clips=options.clips, quiet=True, **reading)
-    alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")}
+    measuring = Evaluate(
+        test=options.test, precision=training.precision, clips=options.clips, stride=stride, quiet=True, **reading
+    )
+    alike = {name: getattr(training, name) for name in (*ALIKE, "precision", "epochs", "steps")} | {"stride": stride}
     given = {name: getattr(options, name) for name in ("test", "minutes", "recipe_of", "clips", *READING[:-1])}
     sources = [source, *([test] if test is not None else [])]
     identity = {
@@ -130,8 +133,8 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: Sequenc
     return VideoBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch)
 
 
-def _shared(entries: list[Entry], source: VideoSource, data: str, options: Compare) -> tuple[Pretrain, int]:
-    """(the options of every run, steps of an epoch)."""
+def _shared(entries: list[Entry], source: VideoSource, data: str, options: Compare) -> tuple[Pretrain, int, int]:
+    """(the options of every run, the stride of the clips on which all are measured, steps of an epoch)."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     no_budget = not any((options.epochs, options.steps, options.minutes))
     training = Pretrain(
@@ -149,7 +152,7 @@ def _shared(entries: list[Entry], source: VideoSource, data: str, options: Compa
         quiet=True,
         **{name: getattr(options, name) for name in READING},
     )
-    per_epoch = 1
+    stride, per_epoch = 1, 1
     for entry in entries:
         # An unknown number of steps is complete later; one is enough to see that the rest fits.
         asked = replace(training, steps=1) if options.minutes else training
@@ -158,9 +161,10 @@ def _shared(entries: list[Entry], source: VideoSource, data: str, options: Compa
         if entry is entries[0]:
             alike: dict[str, Any] = {name: getattr(complete, name) for name in ALIKE}
             training = replace(training, **alike)
+            stride = options.stride or augmentation_named(complete.views).stride
             size, frames = cast(int, training.image_size), cast(int, training.frames)
             build_backbone(training.backbone, clip_size=size, frames=frames, stem=training.stem)
-    return training, per_epoch
+    return training, stride, per_epoch
 
 
 def _budget(options: Pretrain, steps: int | None) -> Pretrain:

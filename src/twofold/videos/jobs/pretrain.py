@@ -84,8 +84,7 @@ class Work:
 def _put_together(
     composition: Composition, data: str, settings: Pretrain, source: VideoSource, plan: Plan, fabric: Fabric
 ) -> Work:
-    size, frames, stride = (cast(int, value) for value in (settings.image_size, settings.frames, settings.stride))
-    seed = settings.seed
+    size, frames, seed = cast(int, settings.image_size), cast(int, settings.frames), settings.seed
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
         settings.backbone, clip_size=size, frames=frames, stem=settings.stem, weights=settings.weights
@@ -121,7 +120,14 @@ def _put_together(
         workers=settings.workers,
     )
     inputs = InputSettings(
-        size, frames, stride, views.mean, views.std, settings.fps, device=fabric.device, precision=settings.precision
+        size,
+        frames,
+        augmentation.stride,
+        views.mean,
+        views.std,
+        settings.fps,
+        device=fabric.device,
+        precision=settings.precision,
     )
     online = None
     if source.class_count() > 1 and settings.knn_every != 0:
@@ -148,7 +154,7 @@ def _train(work: Work, alone: bool) -> Path:
         folder.save_arrays("gallery", **gallery(work.backbone, clips, work.inputs, settings.seed))
         if work.online:
             _measure(folder, work.online, work)
-        facts: dict[str, Any] = {"stride": settings.stride, "fps": settings.fps, "precision": settings.precision}
+        facts: dict[str, Any] = {"stride": work.inputs.stride, "fps": settings.fps, "precision": settings.precision}
         facts |= {"classes": source.classes}
         mean, std, name = work.views.mean, work.views.std, work.composition.name
         save_backbone(work.backbone, path / BACKBONE_FILE, mean=mean, std=std, method=name, facts=facts)
@@ -173,10 +179,11 @@ def _header(work: Work) -> Iterator[str]:
     clips, settings, device = work.clips, work.settings, work.fabric.device
     yield f"data: {clips.source.describe()}; {clips.describe()}"
     yield from clips.source.notes
-    yield from remarks(clips.store, settings)
+    sampling = work.views.augmentation.sampling
+    yield from remarks(clips.store, sampling, work.views.pretext, settings.fps)
     yield f"backbone: {work.backbone.describe()}"
     rate = f" at {settings.fps:g} frames/s" if settings.fps else ""
-    shape = f"{settings.frames} frames, stride {settings.stride}{rate}, {settings.image_size} px"
+    shape = f"{sampling.describe()}{rate}, {settings.image_size} px"
     yield f"views: {work.method.view_count} of {shape} by {settings.views}"
     yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
     yield from work.plan.describe(len(clips))

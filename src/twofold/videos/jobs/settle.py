@@ -13,7 +13,8 @@ from twofold.training.settling import settle_training
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.views import augmentation_named
+from twofold.videos.sampling import Sampling
+from twofold.videos.views import Pretext, augmentation_named
 
 PUBLISHED_SIDE, SMALL_SIDE = 112, 64
 EPOCHS = 200
@@ -37,7 +38,7 @@ def settle(options: Pretrain, composition: Composition, source: VideoSource, dat
         recipe=name,
         image_size=side,
         frames=options.frames or sampling.frames,
-        stride=options.stride or sampling.strides[0],
+        stride=options.stride or (sampling.stride if isinstance(sampling.stride, int) else None),
         backbone=("r3d18" if gpu else "r3d10-small") if options.backbone == "auto" else options.backbone,
         views=views,
         batch_size=options.batch_size or fitting_batch(len(source), recipe.plan["batch_size"] if gpu else 32),
@@ -55,20 +56,19 @@ def rates(store: VideoStore) -> list[float]:
     return [table.rate for table in store.tables.values() if table.rate > 0]
 
 
-def remarks(store: VideoStore, settings: Pretrain) -> list[str]:
+def remarks(store: VideoStore, sampling: Sampling, pretext: Pretext, fps: float | None) -> list[str]:
     """What a user should know of frame rates and lengths, from the videos that have been looked at."""
     found, said = rates(store), []
-    if found and not settings.fps and max(found) > 1.5 * min(found):
+    if found and not fps and max(found) > 1.5 * min(found):
         said.append(
             f"Videos have from {min(found):.3g} to {max(found):.3g} frames/s, so a stride is of unlike length in time; "
             "--fps brings them to one rate."
         )
-    assert settings.frames is not None and settings.stride is not None
-    span, lengths = (settings.frames - 1) * settings.stride + 1, [len(table) for table in store.tables.values()]
-    short = float(np.mean([length < span for length in lengths])) if lengths else 0.0
+    lengths = [len(table) for table in store.tables.values()]
+    short = float(np.mean([length < sampling.span for length in lengths])) if lengths else 0.0
     if short:
         said.append(
-            f"{short:.0%} of the videos looked at have fewer than the {span} frames that a clip spans, and go round; "
-            "a smaller --stride or --frames avoids that."
+            f"{short:.0%} of the videos looked at have fewer than the {sampling.span} frames that a clip spans, and go "
+            "round; a smaller --stride or --frames avoids that."
         )
-    return said
+    return [*said, *pretext.remarks(sampling, lengths)]

@@ -52,12 +52,12 @@ class BE(Addition):
     def join(self, method: JointEmbedding) -> None:
         if self.other_time and not method.takes_negatives:
             raise UserError(f"{type(method).__name__} takes no further negatives: leave be's other_time out.")
-        self.pretext = not method.directions
+        self.regularises = not method.directions
         self.queries = {student for student, _ in method.directions}
         self.extra_views = int(method.takes_negatives and self.other_time is not False)
 
     def show(self, shown: list[Tensor], views: Views, progress: Progress) -> list[Tensor]:
-        if self.pretext:
+        if self.regularises:
             return shown
         return [self.mix(x, views.index, i, progress) if i in self.queries else x for i, x in enumerate(shown)]
 
@@ -69,7 +69,7 @@ class BE(Addition):
         return F.normalize(record.kept["be_other_time"], dim=1)[:, None]
 
     def terms(self, record: Pass) -> dict[str, Term]:
-        if not self.pretext:
+        if not self.regularises:
             return {}
         mixed = record.look(self.mix(record.shown[0], record.views.index, 0, record.progress))
         own = record.student[0]

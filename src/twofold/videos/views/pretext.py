@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -40,3 +40,7 @@ class Pretext:
     def exercise(self, batch: ClipBatch, draws: list[Draws], side: int, seed: int, epoch: int) -> Exercise:
         """The task over a batch: views of `side` pixels, drawn as they would be without it."""
         return Exercise(draws)
+
+    def remarks(self, sampling: Sampling, lengths: Sequence[int]) -> list[str]:
+        """What a user should know before training on videos of so many frames, a sentence each."""
+        return []

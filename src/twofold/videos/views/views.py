@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -9,11 +10,12 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.pixels.views.apply import coloured, floats, on_host, parted, render
-from twofold.pixels.views.augmentations import Channels, Crop, Statistics, statistics_named
+from twofold.pixels.views.augmentations import Channel, Channels, Crop, Statistics, statistics_named
 from twofold.pixels.views.colour import normalise_
-from twofold.pixels.views.draw import draw, geometry, side_of
+from twofold.pixels.views.draw import Draws, channels, draw, geometry, side_of
 from twofold.pixels.views.resample import crop_bytes, crop_floats
 from twofold.pixels.views.views import plain
+from twofold.randomness import uniforms
 from twofold.seam import Views
 from twofold.videos.batch import ClipBatch
 from twofold.videos.views.augmentations import ClipAugmentation, augmentation_named
@@ -62,20 +64,34 @@ class ClipViews:
         plainly = draw(self.augmentation.pictures, batch.index, batch.size, self.seed, epoch, self.count)
         with plain(batch.size.device):
             exercise = self.pretext.exercise(batch, plainly, self.size, self.seed, epoch)
-            tensors = [self._view(batch, view, exercise) for view in range(self.count)]
+            tensors = [self._view(batch, view, exercise, epoch) for view in range(self.count)]
         return Views(tensors, [geometry(own, batch.size) for own in exercise.draws], batch.index, exercise.task)
 
-    def _view(self, batch: ClipBatch, view: int, exercise: Exercise) -> Tensor:
+    def _view(self, batch: ClipBatch, view: int, exercise: Exercise, epoch: int) -> Tensor:
         clip, draws = batch.clips[self.augmentation.clip_of(view)], exercise.draws[view]
-        each = torch.arange(len(batch), device=clip.device).repeat_interleave(clip.shape[1])
-        steps, statistics = tuple(step.rows(each) for step in draws), (self.mean, self.std)
+        size = batch.size.repeat_interleave(clip.shape[1], 0)
+        key = (self.seed, "frames", epoch, view)
+        steps, statistics = over_frames(draws, batch.index, clip.shape[1], *key), (self.mean, self.std)
         side, linear = side_of(draws, self.size), self.colour == "linear"
         cutting, colouring = (steps, ()) if exercise.alter is None else parted(steps)
-        frames = render(clip.flatten(0, 1), batch.size[each], cutting, side, statistics, linear)
+        frames = render(clip.flatten(0, 1), size, cutting, side, statistics, linear)
         if exercise.alter is not None:
             altered = exercise.alter(view, frames.unflatten(0, clip.shape[:2]))
             frames = coloured(altered.flatten(0, 1), colouring, statistics, linear)
         return frames.unflatten(0, clip.shape[:2]).transpose(1, 2).contiguous()
+
+
+def over_frames(draws: Draws, index: Tensor, frames: int, seed: int, *keys: int | str) -> Draws:
+    """The draws of B clips for their B x frames pictures: alike in all of a clip, but for what is drawn anew for each
+    frame, a function of (seed, keys, index, frame)."""
+    each = torch.arange(len(index), device=index.device).repeat_interleave(frames)
+    steps = []
+    for step in draws:
+        wide = step.rows(each)
+        if isinstance(step.op, Channel):
+            wide = replace(wide, values=channels(uniforms(index, frames, seed, *keys)).reshape(-1, 1))
+        steps.append(wide)
+    return tuple(steps)
 
 
 @torch.no_grad()
