@@ -91,6 +91,10 @@ class Evaluate(options.Evaluate, Clips, Reading, Trust):
     """Share of the training labels to use, at least one a class."""
     epochs: int | None = option(None, least=1, seconds=1e-3)
     """Of finetune; the protocol's where not given."""
+    auxiliary: Literal["cmd"] | None = option(None)
+    """A task that finetune learns beside the labels: cmd foretells the motion behind each clip."""
+    auxiliary_weight: float = option(1.0, above=0)
+    """Its weight beside the labels' loss."""
     clips: int = option(10, least=1)
     """Clips, evenly spaced, whose features or scores are averaged for a video."""
     average: Literal["softmax", "logits"] = option("softmax")

@@ -26,6 +26,19 @@ _CSTP_RECIPES = {
         "views of CSTP; byol's settings for small images with Adam (none is published for small networks on clips)",
     ),
 }  # fmt: skip
+_CMD_PLAN = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine", "weight_decay": 1e-3, "warmup_epochs": 5,
+             "base_lr": 0.128, "clip": 15.0, "epochs": 120, "batch_size": 16}  # fmt: skip
+_CMD_RECIPES = {
+    "ucf101": Recipe("cmd", _CMD_PLAN, {}, "official code, UCF101 (rate 5e-4 times the batch)"),
+    "small": Recipe(
+        "cmd-short",
+        {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
+         "clip": 15.0, "epochs": 100, "batch_size": 32},
+        {"dim": 128, "hidden": 256, "width": 16, "future": 4},
+        "short: 8 frames at stride 2, then motion of 4; narrow networks, Adam (none is published for small networks)",
+    ),
+    "short": Recipe("cmd-short", _CMD_PLAN, {"future": 4}, "ucf101, for videos of 21 to 70 frames: 8 at stride 2, then 4"),
+}  # fmt: skip
 _BE_PAPER = (
     "Removing the Background by Adding the Background: Towards Background Robust Self-supervised Video Representation "
     "Learning, CVPR 2021, arXiv 2009.05769"
@@ -132,6 +145,16 @@ SYSTEMS = {
         summary="two clips of a video are compared, and heads tell how far they overlap, their pace and their turn",
         suits="actions that are told apart by speed and course; videos of some hundred frames",
         verified="official pairs of boxes and clips, loss and schedule (golden), two ranks, exact resume",
+        measured="not yet",
+    ),
+    "cmd": System(
+        "CMD, context and motion",
+        "Self-supervised Video Representation Learning by Context and Motion Decoupling, CVPR 2021, arXiv 2104.00862",
+        "twofold.videos.methods.cmd:CMD",
+        recipes=_CMD_RECIPES,
+        summary="a clip picks the keyframe near it, and foretells the motion behind it at each of its positions",
+        suits="compressed videos whose frames hold motion vectors (H.264, MPEG-4)",
+        verified="official sampler, motion maps and transformer (golden), two ranks, exact resume",
         measured="not yet",
     ),
     "triplet": System(
