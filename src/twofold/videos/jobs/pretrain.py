@@ -88,7 +88,12 @@ def _put_together(
     size, frames, seed = cast(int, settings.image_size), cast(int, settings.frames), settings.seed
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
-        settings.backbone, clip_size=size, frames=frames, stem=settings.stem, weights=settings.weights
+        settings.backbone,
+        clip_size=size,
+        frames=frames,
+        stem=settings.stem,
+        last_stage=settings.last_stage,
+        weights=settings.weights,
     )
     length = plan.length(len(source))
     situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
