@@ -203,12 +203,13 @@ def prepare(
 
     Examples:
         twofold prepare photos/ photos-256 --short-side 256
+        twofold prepare clips/ clips-128 --motion
 
     Args:
-        data: Images, as for pretrain.
+        data: Images or videos, as for pretrain.
         out: A new folder; give it as data from then on.
         kind: The kind of data, where a look at it leaves that open.
-        options: A record of the options, twofold.images.Prepare; or give them by name.
+        options: A record of the options, twofold.images.Prepare or twofold.videos.Prepare; or give them by name.
 
     Returns:
         The folder.

@@ -13,6 +13,7 @@ IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 VIDEOS = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mpe", ".ts", ".mts", ".m2ts", ".wmv", ".flv"),
     *(".3gp", ".3g2", ".ogv", ".vob", ".asf", ".mxf", ".divx", ".h264", ".264", ".hevc", ".h265", ".y4m"),
+    ".frames",  # prepared ones
 )
 TARS = (".tar", ".tar.gz", ".tgz")
 LISTS = (".csv", ".tsv", ".txt", ".lst", ".list")

@@ -33,6 +33,22 @@ class Reading(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prepare(Reading):
+    """Options of preparing videos"""
+
+    short_side: int = option(128, least=0)
+    """Pixels that the short side of larger pictures is shrunk to (128 for views of 112); 0 keeps their size."""
+    quality: int = option(90, least=1, most=95)
+    """Of the JPEGs."""
+    motion: bool = option(False)
+    """Keep the motion of every frame, for cmd."""
+    transcode: Literal["auto", "never", "always"] = option("auto")
+    """Take the motion from a copy in H.264 without B-frames: never, of videos that tell none (auto), or of all."""
+    max_unreadable: float = option(0.05, least=0, most=1)
+    """Share of unreadable videos past which it ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clips(Options):
     """Options of cutting clips"""
 

@@ -30,6 +30,7 @@ WING = Wing(
     verbs={
         "pretrain": Verb(options.Pretrain, "twofold.videos.jobs.pretrain:run"),
         "check": Verb(options.Pretrain, "twofold.videos.jobs.check:run"),
+        "prepare": Verb(options.Prepare, "twofold.videos.jobs.prepare:run"),
         "evaluate": Verb(options.Evaluate, "twofold.videos.jobs.evaluate:run"),
         "compare": Verb(options.Compare, "twofold.videos.jobs.compare:run"),
         "embed": Verb(options.Embed, "twofold.videos.jobs.embed:run"),

@@ -18,11 +18,13 @@ from twofold.resources import usable_cores
 from twofold.videos.colour import is_hdr
 from twofold.videos.motion import still_share
 from twofold.videos.orientation import display_matrix, orientation_of
+from twofold.videos.reading.packed import PackedVideo
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import opened_video
 from twofold.videos.reading.video import Video
 
 LOOKED_AT = 2000  # videos, spread over the set
+FAR = 60  # frames to be decoded for one, from which on preparing is advised
 STILL_OF = 20  # videos whose motion vectors are looked at
 SEVERAL, REPEATED = 1.5, 0.1
 
@@ -105,7 +107,9 @@ class Findings:
         sizes = Counter(f"{f.size[1]} x {f.size[0]}" for f in found)
         yield f"sizes: {count_list(dict(sizes))}; codecs: {count_list(dict(Counter(f.codec for f in found)))}"
         gaps = [f.gap for f in found]
-        yield f"most frames from one start of decoding to the next: {_span(gaps)}"
+        far = float(np.median(gaps)) > FAR
+        advice = " (a clip is decoded from there: twofold prepare writes every frame once)" if far else ""
+        yield f"most frames from one start of decoding to the next: {_span(gaps)}{advice}"
 
     def _oddities(self) -> Iterator[str]:
         for name, words in ODD:
@@ -155,11 +159,32 @@ def _fact(source: VideoSource, i: int) -> Facts | str:
     try:
         video = opened_video(source, i)
         try:
-            return facts_of(video)
+            return facts_of(video) if isinstance(video, Video) else _prepared(video)
         finally:
             video.close()
     except DecodeError as error:
         return error.reason
+
+
+def _prepared(video: PackedVideo) -> Facts:
+    table, rate = video.table, video.table.rate
+    seconds = float(table.times[-1]) + (1 / rate if rate else 0.0)
+    return Facts(
+        frames=len(table),
+        seconds=seconds,
+        rate=rate,
+        size=video.size(),
+        codec="prepared",
+        gap=1,
+        claimed=0,
+        stretches=len(table.stretches),
+        counted=False,
+        interlaced=False,
+        hdr=False,
+        turned=False,
+        oblong=False,
+        streams=1,
+    )
 
 
 def _still(source: VideoSource, readable: Sequence[int]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from twofold.videos.reading.archive import members_of
 from twofold.videos.reading.lists import read_list
 from twofold.videos.reading.source import Item, VideoSource
 
+MANIFEST, LIST = "prepared-videos.json", "videos.csv"  # of a folder of prepared videos
+MOST_MANIFEST = 1 << 16
 GROUP = re.compile(r"^(v_.+_g\d+)_c\d+$")  # UCF101: the clips of one long video
 
 
@@ -72,6 +75,9 @@ def grouped(source: VideoSource) -> VideoSource:
 
 
 def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> VideoSource:
+    prepared = root.join(MANIFEST).is_file()
+    if prepared and _listed(path, root.join(MANIFEST)):
+        return read_list(path, root.join(LIST), options.videos, options.classes)
     skipped: Counter[str] = Counter()
     found = sorted(files_below(root, skipped, lambda name: name.lower().endswith((*VIDEOS, *TARS, *LISTS))))
     videos = [name for name in found if name.lower().endswith(VIDEOS)]
@@ -86,7 +92,20 @@ def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> Vid
     if not videos:
         holds = f"holds no videos but only {count_list(dict(skipped))}" if skipped else "is empty"
         raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
-    return _named(path, [Item(name, root.join(name)) for name in videos], dict(skipped), wanted)
+    passed = {} if prepared else dict(skipped)
+    return _named(path, [Item(name, root.join(name)) for name in videos], passed, wanted)
+
+
+def _listed(path: str, manifest: Place) -> bool:
+    """Whether a folder of prepared videos has a list beside them. Raises UserError where it is not finished."""
+    try:
+        found = json.loads(manifest.read(MOST_MANIFEST))
+        done, listed = bool(found["done"]), bool(found["list"])
+    except (ValueError, KeyError, TypeError):
+        done = listed = False
+    if not done:
+        raise UserError(f"{path} is a folder of prepared videos that is not finished: give the same prepare again.")
+    return listed
 
 
 def _named(path: str, items: Sequence[Item], skipped: dict[str, int], wanted: Wanted) -> VideoSource:

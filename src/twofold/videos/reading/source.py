@@ -119,7 +119,7 @@ class VideoSource:
 
     def stamp(self) -> str:
         """A digest of names, sizes and times of change."""
-        return digest(part for i, name in enumerate(self.names) for part in (name, *self._stamps[i]))
+        return digest(part for i, name in enumerate(self.names) for part in (name, *self.stamps[i]))
 
     def describe(self) -> str:
         """One line: where, how many, of what classes, what was passed over."""
@@ -131,7 +131,8 @@ class VideoSource:
         return text + (f"; passed over: {count_list(self.skipped)}" if self.skipped else "")
 
     @cached_property
-    def _stamps(self) -> list[tuple[int, str]]:
+    def stamps(self) -> list[tuple[int, str]]:
+        """Size and time of change of the file that each video is, or lies in."""
         known: dict[str, tuple[int, str]] = {}
         for item in self.items:
             if item.place.path not in known:
@@ -143,7 +144,7 @@ class VideoSource:
 
     def _size(self, i: int) -> int:
         size = self.items[i].size
-        return self._stamps[i][0] if size is None else size
+        return self.stamps[i][0] if size is None else size
 
     def _piece(self, file: int, start: int, size: int) -> bytes:
         item = self.items[file]

@@ -15,6 +15,7 @@ from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import bytes_in_words, free_memory, local_ranks
 from twofold.videos.motion.painting import Grids
 from twofold.videos.motion.vectors import REMEDY
+from twofold.videos.reading.packed import ENDING, PackedVideo
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.table import FrameTable
 from twofold.videos.reading.video import Video, shrunk
@@ -108,7 +109,7 @@ class VideoStore:
     def _forget(self) -> None:
         self._process = os.getpid()
         self.lock = threading.Lock()
-        self.videos: OrderedDict[int, tuple[threading.Lock, list[Video]]] = OrderedDict()
+        self.videos: OrderedDict[int, tuple[threading.Lock, list[Video | PackedVideo]]] = OrderedDict()
         self._decoded: dict[int, np.ndarray] = {}
         self._grids: dict[int, Grids] = {}
 
@@ -119,7 +120,7 @@ class VideoStore:
         for i in chosen:
             try:
                 with self._opened(i) as video:
-                    height, width = shrunk(*video.shown_size(video.first()), self.short_side)
+                    height, width = shrunk(*video.size(), self.short_side)
                     self.tables[i] = video.table
                     found.append(3 * height * width * len(video))
             except DecodeError:
@@ -141,7 +142,7 @@ class _Held:
     def __init__(self, store: VideoStore, i: int, last: bool) -> None:
         self.store, self.i, self.last = store, i, last
 
-    def __enter__(self) -> Video:
+    def __enter__(self) -> Video | PackedVideo:
         store = self.store
         with store.lock:
             own, videos = store.videos.pop(self.i, (threading.Lock(), []))
@@ -169,14 +170,19 @@ class _Held:
                 video.close()
         self.own.release()
 
-    def _open(self) -> Video:
+    def _open(self) -> Video | PackedVideo:
         return opened_video(self.store.source, self.i, self.store.tables.get(self.i), vectors=self.store.vectors)
 
 
-def opened_video(source: VideoSource, i: int, table: FrameTable | None = None, *, vectors: bool = False) -> Video:
-    """Video `i` of a source. Raises DecodeError where it cannot be opened."""
+def opened_video(
+    source: VideoSource, i: int, table: FrameTable | None = None, *, vectors: bool = False
+) -> Video | PackedVideo:
+    """Video `i` of a source, prepared or not. Raises DecodeError where it cannot be opened."""
     try:
-        return Video(source.file(i), table, vectors=vectors)
+        file = source.file(i)
+        if source.names[i].endswith(ENDING):
+            return PackedVideo(file)
+        return Video(file, table, vectors=vectors)
     except FileNotFoundError as error:
         raise DecodeError("the file does not exist") from error
     except OSError as error:

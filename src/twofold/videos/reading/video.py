@@ -57,6 +57,19 @@ class Video:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""
         return self._again(lambda: self._frame(0))
 
+    def size(self) -> tuple[int, int]:
+        """Height and width of its pictures."""
+        return self.shown_size(self.first())
+
+    def picture(self, frame: Any, height: int, width: int) -> np.ndarray:
+        """A decoded frame as shown, uint8 (height, width, 3)."""
+        return self._pictures(frame, height, width)
+
+    def walk(self, take: Callable[[int, Any], None]) -> None:
+        """Give every frame with its number to `take`, as the decoder gives it; from number 0 anew where a damaged file
+        turns out to have other frames than was thought."""
+        self._again(lambda: self._walk(take))
+
     def shown_size(self, frame: Any) -> tuple[int, int]:
         """Height and width of a decoded frame as it is shown, in square pixels."""
         return self._pictures.size(frame, self.opened.stream)
@@ -109,6 +122,11 @@ class Video:
             out[others] = out[first]
         assert out is not None
         return out
+
+    def _walk(self, take: Callable[[int, Any], None]) -> bool:
+        for number in range(len(self)):
+            take(number, self._frame(number))
+        return True
 
     def _motion(self, numbers: Sequence[int]) -> Grids:
         if max(numbers) >= len(self):

@@ -1,0 +1,34 @@
+"""`prepare`: every video decoded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twofold.pixels.reading.words import by_reason
+from twofold.printable import say
+from twofold.resources import bytes_in_words
+from twofold.runs.screen import progress_bar
+from twofold.videos.jobs.model import open_videos, print_notes
+from twofold.videos.options import Prepare
+from twofold.videos.reading.preparing import Preparing, prepare
+
+
+def run(data: str, out: str, options: Prepare) -> Path:
+    """Write the folder and say how to use it; see `api.prepare`."""
+    source = open_videos(data, options, "all" if options.part is None else "train")
+    print_notes(source)
+    settings = Preparing(options.short_side, options.quality, options.motion, options.transcode)
+    with progress_bar(f"preparing {data}") as on_progress:
+        unreadable = prepare(
+            source,
+            out,
+            settings,
+            workers=options.workers,
+            max_unreadable=options.max_unreadable,
+            on_progress=on_progress,
+        )
+    broken, size = len(unreadable), sum(file.stat().st_size for file in Path(out).rglob("*") if file.is_file())
+    if unreadable:
+        say(f"{broken:,} of {len(source):,} videos could not be read and are left out: {by_reason(unreadable)}.")
+    say(f"Prepared: {len(source) - broken:,} videos, {bytes_in_words(size)}: give {out} as the data from now on.")
+    return Path(out)

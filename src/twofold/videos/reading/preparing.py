@@ -1,0 +1,185 @@
+"""Videos prepared once: a folder that later runs read in the place of the data, without decoding a video again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from twofold.errors import UserError
+from twofold.files import is_disk_full, write_text
+from twofold.folders import claim, sweep
+from twofold.pixels.reading.failure import DecodeError
+from twofold.pixels.reading.unreadable import Unreadable
+from twofold.pixels.reading.words import digest
+from twofold.printable import spelled_out, storable
+from twofold.resources import usable_cores
+from twofold.runs.screen import OnProgress
+from twofold.videos.motion.vectors import REMEDY
+from twofold.videos.reading.opening import LIST, MANIFEST, open_source
+from twofold.videos.reading.packed import ENDING, read_index
+from twofold.videos.reading.packing import copy_with_motion, write_packed
+from twofold.videos.reading.source import VideoSource
+from twofold.videos.reading.store import opened_video
+from twofold.videos.reading.video import Video
+
+VERSION = 1
+FIRST = 48  # frames by which it is told whether a video tells its motion
+UNREADABLE = "unreadable.txt"
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """How videos are prepared. short_side: pixels that larger pictures are shrunk to. quality: of the JPEGs. motion:
+    whether motion is kept. transcode: whether it is that of a copy in H.264: never, where the video tells none (auto),
+    or always."""
+
+    short_side: int = 128
+    quality: int = 90
+    motion: bool = False
+    transcode: Literal["auto", "never", "always"] = "auto"
+
+    def key(self, source: VideoSource, i: int) -> str:
+        """What video `i` is made from and how."""
+        size, time = source.stamps[i]
+        settings = (self.short_side, self.quality, self.motion, self.transcode)
+        return digest([VERSION, *map(str, settings), source.names[i], str(size), time])
+
+
+def prepare(
+    source: VideoSource,
+    out: str,
+    settings: Preparing,
+    *,
+    workers: int | None = None,
+    max_unreadable: float = 0.05,
+    on_progress: OnProgress | None = None,
+) -> dict[str, str]:
+    """Write every video of a source into the folder `out`; returns those that could not be read, by name.
+
+    A killed or interrupted call goes on where it stopped when made again; videos that have changed since are made anew.
+    Raises UserError where `out` holds anything else or is another process's, where more than max_unreadable (share)
+    cannot be read, and where the disk is full.
+    """
+    folder, names = Path(out), packed_names(source.names)
+    unreadable = Unreadable(source.path, source.names, max_unreadable, "videos")
+    manifest = {"version": VERSION, "source": storable(source.path), "videos": len(source), "done": False}
+    with claim(folder, MANIFEST, holds="prepared videos", doing="preparing videos in", advice="name a new folder"):
+        sweep(folder, *(path for path in folder.rglob("*") if path.is_dir()))
+        write_text(folder / MANIFEST, json.dumps(manifest))
+
+        def one(i: int) -> None:
+            try:
+                _prepared(source, i, folder / names[i], settings)
+            except DecodeError as error:
+                unreadable.record(i, error.reason)
+
+        with ThreadPoolExecutor(workers or usable_cores()) as threads:
+            try:
+                for done, _ in enumerate(threads.map(one, range(len(source))), 1):
+                    if on_progress:
+                        on_progress(done, len(source))
+            except BaseException as error:
+                threads.shutdown(cancel_futures=True)
+                if isinstance(error, UserError) and is_disk_full(error):
+                    message = f"{out} cannot be written (its disk is full): make room and give the same command."
+                    raise UserError(message) from error
+                raise
+        found = unreadable.named()
+        lines = "".join(f"{spelled_out(name)}\t{spelled_out(reason)}\n" for name, reason in found.items())
+        write_text(folder / UNREADABLE, lines)
+        listed = _listed(source, folder, names, unreadable)
+        write_text(folder / MANIFEST, json.dumps({**manifest, "done": True, "unreadable": len(found), "list": listed}))
+    return found
+
+
+def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> None:
+    """Write video `i`, where it is not there already."""
+    key = settings.key(source, i)
+    if path.is_file():
+        try:
+            with path.open("rb") as file:
+                if read_index(file).key == key:
+                    return
+        except DecodeError:
+            pass
+    video = opened_video(source, i, vectors=settings.motion)
+    if not isinstance(video, Video):
+        raise DecodeError("is prepared already")
+    with ExitStack() as closing:
+        closing.callback(video.close)
+        motion = video if settings.motion else None
+        if settings.motion and (settings.transcode == "always" or not _tells_motion(video)):
+            if settings.transcode == "never":
+                raise DecodeError(f"{video.opened.codec.name} tells no motion vectors of it; {REMEDY}, or --transcode")
+            copies = closing.enter_context(tempfile.TemporaryDirectory())
+            motion = copy_with_motion(video, Path(copies) / "copy.mp4")
+            closing.callback(motion.close)
+        write_packed(
+            path, video, short_side=settings.short_side or None, quality=settings.quality, key=key, motion=motion
+        )
+
+
+def _tells_motion(video: Video) -> bool:
+    try:
+        video.motion(range(min(len(video), FIRST)))
+    except DecodeError:
+        return False
+    return len(video) > 1
+
+
+def packed_names(names: Sequence[str]) -> list[str]:
+    """Where each video lies in a prepared folder: its own name with another ending; the old one stays where two would
+    be alike. Names that lead out of the folder are brought back into it."""
+    parts = ([part for part in name.replace(os.sep, "/").split("/") if part not in ("", ".", "..")] for name in names)
+    inside = ["/".join(own) or "video" for own in parts]
+    stems = [name.rpartition(".")[0] if "." in name.rpartition("/")[2] else name for name in inside]
+    seen: dict[str, int] = {}
+    for stem in stems:
+        seen[stem] = seen.get(stem, 0) + 1
+    unique, taken = [], set[str]()
+    for name, stem in zip(inside, stems, strict=True):
+        chosen = stem if seen[stem] == 1 else name
+        while f"{chosen}{ENDING}" in taken:
+            chosen += "_"
+        taken.add(f"{chosen}{ENDING}")
+        unique.append(f"{chosen}{ENDING}")
+    return unique
+
+
+def _listed(source: VideoSource, folder: Path, names: list[str], unreadable: Unreadable) -> bool:
+    """Write a list beside the videos where their folders do not tell labels, sources and folds; whether it did."""
+    kept = [i for i in range(len(source)) if i not in unreadable]
+    if not kept:
+        return False
+    write_text(folder / MANIFEST, json.dumps({"version": VERSION, "done": True, "list": False}))
+    try:
+        plain = open_source(str(folder), part="all")
+        told = {item.name: _about(plain, j) for j, item in enumerate(plain.items)}
+    except UserError:
+        told = {}
+    if all(told.get(names[i]) == _about(source, i) for i in kept):
+        (folder / LIST).unlink(missing_ok=True)
+        return False
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(("file", "label", "source", "fold"))
+    for i in kept:
+        about = _about(source, i)
+        table.writerow((names[i], about["class"], about["group"], "" if about["fold"] is None else about["fold"]))
+    write_text(folder / LIST, text.getvalue())
+    return True
+
+
+def _about(source: VideoSource, i: int) -> Mapping[str, Any]:
+    item = source.items[i]
+    label = (source.classes or [])[item.label] if item.label >= 0 and source.classes else ""
+    return {"class": label, "group": item.group, "fold": item.fold}
