@@ -33,12 +33,12 @@ PLANS: list[dict[str, Any]] = [
 NAMES = [*map(together, BASES), *(together(base, kind="videos") for base in ON_CLIPS)]
 CASES = {name: PLANS[i % len(PLANS)] for i, name in enumerate(NAMES)}
 CASES |= {name: PLANS[i % len(PLANS)] | {"accumulate": 2} for i, name in enumerate(variants(BASES))}
-KILLED = [*NAMES[1:3], *variants(BASES)[:2]]
+KILLED = [NAMES[1], variants(BASES)[0]]
 
 
-def child(folder: Path, case: str) -> None:
+def child(folder: Path, case: str, epochs: int = 4) -> None:
     torch.set_num_threads(1)
-    run_training(folder, case, epochs=4, **CASES[case])
+    run_training(folder, case, epochs=epochs, **CASES[case])
 
 
 def wait_for_a_save(file: Path, process: Any) -> None:
@@ -76,7 +76,7 @@ def same_end(broken: Path, straight: Path) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_what_lies_on_the_disk_after_a_step_goes_on_to_the_same_numbers(tmp_path, monkeypatch, case):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
-    save, moment = RunFolder.save, random.Random(case).randrange(2, 18)
+    save, moment = RunFolder.save, random.Random(case).randrange(2, 13)
 
     def copied(run: RunFolder, checkpoint: Checkpoint) -> None:
         save(run, checkpoint)
@@ -85,8 +85,8 @@ def test_what_lies_on_the_disk_after_a_step_goes_on_to_the_same_numbers(tmp_path
 
     with monkeypatch.context() as patched:
         patched.setattr(RunFolder, "save", copied)
-        child(straight, case)
-    child(broken, case)
+        child(straight, case, epochs=3)
+    child(broken, case, epochs=3)
     same_end(broken, straight)
 
 
