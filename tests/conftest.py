@@ -15,5 +15,6 @@ def processes():
     from .training import small
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["twofold.training.loop", "lightning_fabric", small.__name__])
+    jobs = [f"twofold.{kind}.jobs.pretrain" for kind in ("images", "interactions")]
+    context.set_forkserver_preload([*jobs, "lightning_fabric", small.__name__])
     return context
