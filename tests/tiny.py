@@ -63,6 +63,8 @@ TINY: dict[str, dict[str, Any]] = {
     "Rotation": {},
     "BE": {},
     "CSTP": {},
+    "CtP": {"patches": 2, "hidden": 12},
+    "CMD": {"dim": 8, "heads": 2, "encoder": 1, "decoder": 1, "dropout": 0.0, "hidden": 12, "width": 2, "future": 4},
     "LightGCN": {"dim": 5},
     "SGL": {"dim": 5, "layers": 2, "negatives": "full"},
     "Popularity": {},
@@ -83,6 +85,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "supcon": {"variant": "km-supcon", "grid": 3},
         "own": {"own_neighbours": 2},
     },
+    "ctp": {"official": {"blend": "official", "size": 0.0, "visible": 0.5}},
+    "cmd": {"official": {"mv_flip": "official", "mv_scale": True, "mv_round": "official", "context": 0.0}},
     "be": {"clip": {"draw": "clip", "other_time": False}},
     "cstp": {"balanced": {"stor_sampling": "balanced", "rotate": "after_crop", "turn": 0.0}},
     "sgl": {
@@ -149,6 +153,8 @@ class Net(nn.Module):
 
 class ClipNet(Net):
     """The same over clips: 3x3x3 kernels, a cell for every second pixel of every frame."""
+
+    frames, cells = 4, (4, 4, 4)  # of four frames of 8 x 8 pixels
 
     def __init__(self, norm: bool = True) -> None:
         super().__init__(norm)

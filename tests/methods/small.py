@@ -43,11 +43,11 @@ class Smooth(Tiny):
 
 
 def views_of(count: int, batch: int = 8, seed: int = 0, frames: int = 0, pretext: Pretext | None = None) -> Views:
-    """Views of noise, each (batch, 3, 6, 6), as if cut from 12 x 12 pixels; clips where there are frames."""
-    drawn, index = torch.Generator().manual_seed(seed), torch.arange(batch)
-    task, lengths = exercised(pretext, index, 6, frames) if pretext else (None, [])
+    """Views of noise, each (batch, 3, 6, 6), as if cut from 12 x 12 pixels; where there are frames, clips of 8 x 8."""
+    drawn, index, side = torch.Generator().manual_seed(seed), torch.arange(batch), 8 if frames else 6
+    task, lengths = exercised(pretext, index, side, frames) if pretext else (None, [])
     lengths += [frames] * (count - len(lengths))
-    tensors = [torch.randn(batch, 3, *[n] * (n > 0), 6, 6, generator=drawn) for n in lengths[:count]]
+    tensors = [torch.randn(batch, 3, *[n] * (n > 0), side, side, generator=drawn) for n in lengths[:count]]
     return Views(tensors, [cut(index, view, 12) for view in range(count)], index, task)
 
 

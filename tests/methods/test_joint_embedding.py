@@ -11,8 +11,8 @@ from twofold.methods.addition import Addition
 from twofold.methods.build import load
 from twofold.seam import Term, Views
 
-from ..tiny import BASES, SYSTEMS
-from .small import NOW, made, views_of
+from ..tiny import BASES, SYSTEMS, ClipNet, kind_of
+from .small import NOW, Tiny, made, views_of
 
 COMPARING = [name for name in BASES if load(SYSTEMS[name].base).directions]
 AGAINST_OTHERS = [name for name in BASES if load(SYSTEMS[name].base).contrast in ("queue", "keys")]
@@ -83,12 +83,19 @@ def test_an_addition_with_every_hook_works_over_every_base(name):
         assert addition.twin is addition.head
 
 
+def ready(name):
+    """A base with the network of its kind of data, and views for it."""
+    videos = kind_of(name) == "videos"
+    method = made(name, network=ClipNet if videos else Tiny)
+    return method, views_of(method.view_count, frames=4 * videos, pretext=method.pretext)
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_a_step_leaves_nothing_behind_but_the_state(name):
-    method = made(name)
+    method, views = ready(name)
     before = dict(vars(method))
     method.before_step(NOW)
-    method(views_of(method.view_count), NOW)
+    method(views, NOW)
     assert method.record is not None
     method.after_step(NOW)
     assert vars(method).keys() == before.keys() and method.record is None
@@ -108,9 +115,9 @@ def test_extra_negatives_reach_the_comparison(name):
 
 @pytest.mark.parametrize("name", BASES)
 def test_where_the_gradient_stops(name):
-    method = made(name)
+    method, views = ready(name)
     method.before_step(NOW)
-    record = method.observe(views_of(method.view_count), NOW)
+    record = method.observe(views, NOW)
     targets = [record.teacher[j].row for _, j in record.directions]
     assert all(rows.requires_grad == (method.teacher_kind == "student") for rows in targets)
     assert all(record.student[i].row.requires_grad for i, _ in record.directions)
@@ -118,13 +125,13 @@ def test_where_the_gradient_stops(name):
 
 @pytest.mark.parametrize("name", BASES)
 def test_shuffling_the_batch_changes_nothing_but_the_order(name):
-    method = made(name).double()
-    views = views_of(method.view_count)
+    method, views = ready(name)
+    method.double()
     views.tensors = [x.double() for x in views.tensors]
     order = torch.randperm(8, generator=torch.Generator().manual_seed(1))
     if name.startswith(("wmse", "triplet")):
         order = torch.arange(8)  # groups, or negatives, are chosen by place
-    turned = Views([x[order] for x in views.tensors], [], views.index[order])
+    turned = Views([x[order] for x in views.tensors], [], views.index[order], views.task and views.task.rows(order))
     totals = []
     for given in (views, turned):
         method.before_step(NOW)

@@ -33,6 +33,8 @@ PLANS: list[dict[str, Any]] = [
 NAMES = [*map(together, BASES), *(together(base, kind="videos") for base in ON_CLIPS)]
 CASES = {name: PLANS[i % len(PLANS)] for i, name in enumerate(NAMES)}
 CASES |= {name: PLANS[i % len(PLANS)] | {"accumulate": 2} for i, name in enumerate(variants(BASES))}
+# Of its 3-D convolutions in bf16 gradients are wrong on CPUs (videos/jobs/model.py).
+CASES |= {name: plan | {"precision": "fp32", "clip": 0.5} for name, plan in CASES.items() if name.startswith("cmd")}
 KILLED = [NAMES[1], variants(BASES)[0]]
 
 

@@ -22,7 +22,8 @@ class Recipe:
 
     views: a name of the wing's augmentations. plan: optimizer, base_lr, scaling, weight_decay, warmup_epochs,
     warmup_steps or warmup_share (of the run), schedule (for "step" with its milestones as shares of the run and its
-    drop), floor (of the rate), clip (of the gradient's norm), epochs, batch_size. method: settings of the base and its
+    drop), floor (of the rate), clip (of the gradient's norm), epochs, batch_size; what a wing's own options are beside
+    these, such as last_stage. method: settings of the base and its
     additions.
     """
 

@@ -127,6 +127,10 @@ class JointEmbedding(Method):
         pairs = [(record.student[i].row, record.teacher[j].row) for i, j in record.directions]
         return self.combine([record.compare(rows, targets).mean() for rows, targets in pairs])
 
+    def base_terms(self, record: Pass, scale: float) -> dict[str, Term]:
+        """The base's terms, each multiplied with `scale`; one but for tasks that have several, base_NAME each."""
+        return {"base": Term(scale, self.base_loss(record))}
+
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """Numbers for the log, without gradient, once the base's term is made."""
         return {}
@@ -161,7 +165,7 @@ class JointEmbedding(Method):
         self.record = record
         with torch.autocast(record.views.tensors[0].device.type, enabled=False):
             scale = math.prod(addition.base_scale(record.progress) for addition in self.additions)
-            terms, scalars = {"base": Term(scale, self.base_loss(record))}, self.scalars(record)
+            terms, scalars = self.base_terms(record, scale), self.scalars(record)
             for addition in self.additions:
                 terms |= addition.terms(record)
                 scalars |= addition.scalars(record)

@@ -63,6 +63,9 @@ class Pretrain(options.Pretrain, options.Network, Clips, Reading):
     frames, torchvision:NAME, or module:callable of your own."""
     stem: Literal["auto", "3x7x7", "7x7x7", "3x3x3"] = option("auto")
     """The first layers of R3D and ResNet3D: 7x7x7 is followed by a max-pool."""
+    last_stage: Literal["auto", "strided", "dense"] = option("auto")
+    """Whether the last stage of our residual networks halves height and width (strided) or keeps them (dense, as ctp
+    needs); the recipe's where auto."""
     weights: str = option("random", path=True)
     """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on."""
     views: str = option("auto")
@@ -91,6 +94,10 @@ class Evaluate(options.Evaluate, Clips, Reading, Trust):
     """Share of the training labels to use, at least one a class."""
     epochs: int | None = option(None, least=1, seconds=1e-3)
     """Of finetune; the protocol's where not given."""
+    auxiliary: Literal["cmd"] | None = option(None)
+    """A task that finetune learns beside the labels: cmd foretells the motion behind each clip."""
+    auxiliary_weight: float = option(1.0, above=0)
+    """Its weight beside the labels' loss."""
     clips: int = option(10, least=1)
     """Clips, evenly spaced, whose features or scores are averaged for a video."""
     average: Literal["softmax", "logits"] = option("softmax")

@@ -26,6 +26,33 @@ _CSTP_RECIPES = {
         "views of CSTP; byol's settings for small images with Adam (none is published for small networks on clips)",
     ),
 }  # fmt: skip
+_CTP_PLAN = {"optimizer": "sgd", "scaling": "none", "base_lr": 0.01, "weight_decay": 1e-4, "schedule": "step",
+             "drop": 0.1, "milestones": (1 / 3, 2 / 3), "clip": 40.0, "batch_size": 32,
+             "last_stage": "dense"}  # fmt: skip
+_CTP_RECIPES = {
+    "ucf101": Recipe("ctp", {**_CTP_PLAN, "epochs": 300}, {}, "official code, UCF101"),
+    "kinetics": Recipe("ctp", {**_CTP_PLAN, "epochs": 90}, {}, "official code, Kinetics-400"),
+    "small": Recipe(
+        "ctp-small",
+        {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
+         "clip": 40.0, "epochs": 100, "batch_size": 32, "last_stage": "dense"},
+        {"hidden": 256},
+        "views and task of CtP over 8 frames; Adam (none is published for small networks)",
+    ),
+}  # fmt: skip
+_CMD_PLAN = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine", "weight_decay": 1e-3, "warmup_epochs": 5,
+             "base_lr": 0.128, "clip": 15.0, "epochs": 120, "batch_size": 16}  # fmt: skip
+_CMD_RECIPES = {
+    "ucf101": Recipe("cmd", _CMD_PLAN, {}, "official code, UCF101 (rate 5e-4 times the batch)"),
+    "small": Recipe(
+        "cmd-short",
+        {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "base_lr": 1e-3, "weight_decay": 1e-6,
+         "clip": 15.0, "epochs": 100, "batch_size": 32},
+        {"dim": 128, "hidden": 256, "width": 16, "future": 4},
+        "short: 8 frames at stride 2, then motion of 4; narrow networks, Adam (none is published for small networks)",
+    ),
+    "short": Recipe("cmd-short", _CMD_PLAN, {"future": 4}, "ucf101 for 21 to 70 frames a video: 8 at stride 2, then 4"),
+}  # fmt: skip
 _BE_PAPER = (
     "Removing the Background by Adding the Background: Towards Background Robust Self-supervised Video Representation "
     "Learning, CVPR 2021, arXiv 2009.05769"
@@ -132,6 +159,26 @@ SYSTEMS = {
         summary="two clips of a video are compared, and heads tell how far they overlap, their pace and their turn",
         suits="actions that are told apart by speed and course; videos of some hundred frames",
         verified="official pairs of boxes and clips, loss and schedule (golden), two ranks, exact resume",
+        measured="not yet",
+    ),
+    "cmd": System(
+        "CMD, context and motion",
+        "Self-supervised Video Representation Learning by Context and Motion Decoupling, CVPR 2021, arXiv 2104.00862",
+        "twofold.videos.methods.cmd:CMD",
+        recipes=_CMD_RECIPES,
+        summary="a clip picks the keyframe near it, and foretells the motion behind it at each of its positions",
+        suits="compressed videos whose frames hold motion vectors (H.264, MPEG-4)",
+        verified="official sampler, motion maps and transformer (golden), two ranks, exact resume",
+        measured="not yet",
+    ),
+    "ctp": System(
+        "CtP, catch the patch",
+        "Unsupervised Visual Representation Learning by Tracking Patches in Video, CVPR 2021, arXiv 2105.02545",
+        "twofold.videos.methods.ctp:CtP",
+        recipes=_CTP_RECIPES,
+        summary="patches of a clip are moved over it, and the network tells where they go, also while they are hidden",
+        suits="any videos, also few: what is to be learned is laid over them",
+        verified="official courses, pasting, targets, losses and statistics (golden), two ranks, exact resume",
         measured="not yet",
     ),
     "triplet": System(

@@ -11,6 +11,7 @@ from twofold.pixels.views.draw import draw
 from twofold.pixels.views.reference import reference_view
 from twofold.videos.batch import ClipBatch
 from twofold.videos.views import AUGMENTATIONS, ClipViews, augmentation_named, evaluation_view
+from twofold.videos.views.views import over_frames
 
 SIZE = 24
 
@@ -37,11 +38,14 @@ def test_each_frame_is_that_of_the_exact_path(name):
     drawn = draw(views.augmentation.pictures, batch.index, batch.size, 3, 1, 2)
     for view, draws in enumerate(drawn):
         clip = batch.clips[views.augmentation.clip_of(view)]
-        assert made.tensors[view].shape == (3, 3, clip.shape[1], SIZE, SIZE)
+        frames = clip.shape[1]
+        assert made.tensors[view].shape == (3, 3, frames, SIZE, SIZE)
+        steps = over_frames(draws, batch.index, frames, 3, "frames", 1, view)
         for row in range(len(batch)):
-            for frame in range(clip.shape[1]):
+            for frame in range(frames):
                 one = ImageBatch(batch.index[row : row + 1], clip[row : row + 1, frame], batch.size[row : row + 1])
-                own = tuple(step.rows(slice(row, row + 1)) for step in draws)
+                at = row * frames + frame
+                own = tuple(step.rows(slice(at, at + 1)) for step in steps)
                 exact = reference_view(one, 0, own, SIZE, (views.mean, views.std))
                 assert (made.tensors[view][row, :, frame] - exact).abs().max() * 255 * 0.23 < 0.6
 

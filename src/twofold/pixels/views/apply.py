@@ -19,6 +19,7 @@ from twofold.pixels.views.augmentations import (
     Rotate,
     Solarise,
     Statistics,
+    Sway,
 )
 from twofold.pixels.views.blur import blur, kernel_size
 from twofold.pixels.views.colour import (
@@ -134,6 +135,9 @@ def _change(
         return _where_applied(x, step, grey_, neutral=0.0)
     if isinstance(op, Channel):
         return _where_applied(x, step, one_channel, neutral=-1.0)
+    if isinstance(op, Sway):
+        factor, addend = step.values[:, :2, None, None, None].unbind(1)
+        return x.mul_(factor).add_(addend).clamp_(0, 1)
     if isinstance(op, Blur):
         return _where_applied(x, step, lambda x, sigma: blur(x, sigma, kernel_size(view_size)), neutral=0.0)
     if isinstance(op, Solarise):

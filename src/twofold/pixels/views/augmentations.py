@@ -79,6 +79,16 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Sway:
+    """Contrast by a factor in 1 - x..1 + x and brightness by -x..x added, clipped; each with probability p, and half of
+    these change evenly from the first frame of a clip to the last."""
+
+    brightness: float
+    contrast: float
+    p: float
+
+
+@dataclass(frozen=True)
 class Blur:
     """Gaussian blur with probability p, sigma in pixels of the view; the kernel is size // 10 made odd, at least 3."""
 
@@ -104,7 +114,7 @@ class Normalise:
     """Subtract the mean and divide by the deviation of the data set's channels (see STATISTICS)."""
 
 
-Operation: TypeAlias = Crop | Rotate | Flip | Jitter | Grey | Channel | Blur | Solarise | Clip | Normalise
+Operation: TypeAlias = Crop | Rotate | Flip | Jitter | Grey | Channel | Sway | Blur | Solarise | Clip | Normalise
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from twofold.pixels.views.augmentations import (
     Operation,
     Rotate,
     Solarise,
+    Sway,
     Window,
 )
 from twofold.randomness import uniforms
@@ -31,6 +32,7 @@ from twofold.seam import Geometry
 TRIES = 10
 # Uniform numbers that each operation takes for one image; the first decides whether it is applied (but for the crop).
 _NUMBERS = {Crop: 2 * TRIES + 2, Window: 3, Rotate: 1, Flip: 1, Jitter: 6, Grey: 1, Channel: 2, Blur: 2, Solarise: 1}
+_NUMBERS |= {Sway: 8}
 # The 24 orders of brightness 0, contrast 1, saturation 2, hue 3; entry 0 is the fixed one.
 ORDERS: tuple[tuple[int, ...], ...] = tuple(itertools.permutations(range(4)))
 
@@ -42,7 +44,8 @@ class Drawn:
     applied: bool (B,). values: float32 (B, k), by operation: Crop left, top, width, height (whole source pixels);
     Rotate degrees counterclockwise;
     Jitter factors of brightness, contrast, saturation, hue shift in turns, position in ORDERS; Blur sigma in pixels;
-    Grey 1, the share of luma; Channel 0, 1 or 2; Solarise threshold; k = 0 for the others.
+    Grey 1, the share of luma; Channel 0, 1 or 2; Sway factor and
+    addend, then those of a clip's last frame; Solarise threshold; k = 0 for the others.
     """
 
     op: Operation
@@ -125,6 +128,9 @@ def _draw(op: Operation, size: Tensor, numbers: Tensor) -> Drawn:
         return Drawn(op, everywhere, _box(op, size, numbers))
     if isinstance(op, (Clip, Normalise)):
         return Drawn(op, everywhere, nothing)
+    if isinstance(op, Sway):
+        values = _sway(op, numbers)
+        return Drawn(op, (values != values.new_tensor([1, 0, 1, 0])).any(1), values)
     applied = numbers[:, 0] < op.p
     if isinstance(op, Jitter):
         spans = [(max(0.0, 1 - x), 1 + x) for x in (op.brightness, op.contrast, op.saturation)] + [(-op.hue, op.hue)]
@@ -141,6 +147,16 @@ def _draw(op: Operation, size: Tensor, numbers: Tensor) -> Drawn:
     if isinstance(op, Channel):
         return Drawn(op, applied, channels(numbers[:, 1:]))
     return Drawn(op, applied, nothing)
+
+
+def _sway(op: Sway, numbers: Tensor) -> Tensor:
+    """Factor and addend at the first frame, then at the last."""
+    ends = []
+    for own, reach in ((numbers[:, :4], op.contrast), (numbers[:, 4:], op.brightness)):
+        first, last = (reach * (2 * own[:, 2:] - 1)).unbind(1)
+        ends.append((own[:, :1] < op.p) * torch.stack([first, torch.where(own[:, 1] < 0.5, first, last)], 1))
+    factor, addend = ends
+    return torch.stack([1 + factor[:, 0], addend[:, 0], 1 + factor[:, 1], addend[:, 1]], 1)
 
 
 def channels(numbers: Tensor) -> Tensor:

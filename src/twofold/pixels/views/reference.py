@@ -24,6 +24,7 @@ from twofold.pixels.views.augmentations import (
     Rotate,
     Solarise,
     Statistics,
+    Sway,
 )
 from twofold.pixels.views.blur import kernel_size
 from twofold.pixels.views.draw import ORDERS, Drawn, Draws, draw, side_of
@@ -80,6 +81,8 @@ def reference_step(image: Tensor, step: Drawn, size: int, statistics: Statistics
         return F.rgb_to_grayscale(image, num_output_channels=3)
     if isinstance(op, Channel):
         return image[int(values[0])].expand(3, -1, -1)
+    if isinstance(op, Sway):
+        return (image * values[0] + values[1]).clamp(0, 1)
     if isinstance(op, Blur):
         return F.gaussian_blur(image, [kernel_size(size)] * 2, [values[0]] * 2)
     if isinstance(op, Solarise):

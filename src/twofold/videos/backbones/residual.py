@@ -30,7 +30,8 @@ class Shape:
 
     factored: each 3x3x3 convolution is one of 1x3x3 and one of 3x1x1 (R(2+1)D). bottleneck: blocks of 1x1x1, 3x3x3 and
     1x1x1 convolutions that widen four times. blocks, widths: of the four stages. stem: one of `STEMS`. channels: of the
-    input. dense: the last stage keeps the height and width of its input and halves its frames alone (CtP).
+    input. dense: the last stage keeps the height and width of its input and halves its frames alone (CtP). halving: the
+    first convolution halves height and width.
     """
 
     factored: bool
@@ -40,6 +41,7 @@ class Shape:
     stem: str = "3x7x7"
     channels: int = 3
     dense: bool = False
+    halving: bool = True
 
 
 def middle_channels(before: int, after: int) -> int:
@@ -99,7 +101,7 @@ class Block(nn.Module):
 
 
 def _stem(shape: Shape) -> nn.Sequential:
-    width, halving = shape.widths[0], (1, 2, 2)
+    width, halving = shape.widths[0], (1, 2, 2) if shape.halving else (1, 1, 1)
 
     def layer(before: int, after: int, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> list[nn.Module]:
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)

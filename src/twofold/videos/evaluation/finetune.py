@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from twofold.errors import UserError
 from twofold.evaluation.accuracy import accuracies
@@ -17,13 +18,14 @@ from twofold.pixels.views import Augmentation
 from twofold.pixels.views.augmentations import Crop, Flip, Jitter, Normalise
 from twofold.randomness import derive
 from twofold.runs.screen import OnProgress
+from twofold.seam import Progress, Views
 from twofold.training.sampler import order
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings, stream_features
 from twofold.videos.evaluation.splits import Split
 from twofold.videos.reading.clips import drawn
 from twofold.videos.sampling import Sampling
-from twofold.videos.views import ClipAugmentation, ClipViews
+from twofold.videos.views import ClipAugmentation, ClipViews, Pretext
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,25 @@ class FinetuneRecipe:
     min_steps: int = 300
 
 
+class OnlyLabels(nn.Module):
+    """What is learned of a network beside the labels: nothing. Others are tasks with the same members.
+
+    pretext: what is drawn with the clips. view_count: views of each.
+    """
+
+    pretext = Pretext()
+    view_count = 1
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, views: Views, progress: Progress) -> tuple[Tensor, Tensor]:
+        """Pooled features (B, C) of the first views, and the loss."""
+        pooled: Tensor = self.network(views.tensors[0]).pooled
+        return pooled, pooled.new_zeros(())
+
+
 VIEWS = Augmentation((((Crop((0.2, 1.0)), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.3), Normalise())),))
 
 
@@ -56,11 +77,14 @@ def finetune(
     epochs: int | None = None,
     seed: int = 0,
     average: Literal["softmax", "logits"] = "softmax",
+    auxiliary: Callable[[nn.Module], Any] = OnlyLabels,
+    weight: float = 1.0,
     on_progress: OnProgress | None = None,
 ) -> dict[str, float]:
     """{"top1", "top5"} (0..1; top5 only beyond 5 classes) of the test videos after training, the mean over clips.
 
-    A copy of the backbone learns, with a new linear layer. Raises UserError when the loss is no longer finite.
+    A copy of the backbone learns, with a new linear layer. auxiliary: makes of it what is learned beside the labels,
+    with this weight. Raises UserError when the loss is no longer finite.
     """
     recipe = recipe or FinetuneRecipe()
     batch = min(recipe.batch_size, max(4, len(train) // 4), len(train))
@@ -69,33 +93,34 @@ def finetune(
     network = copy.deepcopy(backbone).to(inputs.device)
     torch.manual_seed(derive(seed, "finetune"))
     head = nn.Sequential(nn.Dropout(recipe.dropout), nn.Linear(backbone.width, classes)).to(inputs.device)
+    task = auxiliary(network).to(inputs.device)
+    learning = [*task.parameters(), *head.parameters()]
     rate, steps = recipe.lr * batch / 32, epochs * per_epoch
-    optimizer = torch.optim.SGD(
-        [*network.parameters(), *head.parameters()], rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
-    )
-    sampling = Sampling(inputs.frames, inputs.stride)
-    views = ClipViews(
-        ClipAugmentation(sampling, (0,), VIEWS), inputs.size, seed=seed, statistics=(inputs.mean, inputs.std), count=1
-    )
-    clips = train.clips.choosing(drawn(sampling, clips=1, seed=seed, fps=inputs.fps))
+    optimizer = torch.optim.SGD(learning, rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay)
+    sampling, size, statistics = Sampling(inputs.frames, inputs.stride), inputs.size, (inputs.mean, inputs.std)
+    views, pretext = ClipAugmentation(sampling, (0, 1), VIEWS), task.pretext
+    cut = ClipViews(views, size, seed=seed, statistics=statistics, count=task.view_count, pretext=pretext)
+    choose = drawn(sampling, clips=task.view_count, seed=seed, fps=inputs.fps, choose=pretext.choose)
+    clips = train.clips.choosing(choose)
     labels = dict(zip(train.indices.tolist(), train.labels.tolist(), strict=True))
     step = 0
     for epoch in range(epochs):
-        network.train()
+        task.train()
         head.train()
         rows = train.indices[order(len(train), seed, epoch)].split(batch)[:per_epoch]
         for index, found in zip(rows, clips.stream(rows, [epoch] * len(rows)), strict=True):
             share = min(1.0, (step + 1) / max(recipe.warmup * steps, 1))
             for group in optimizer.param_groups:
                 group["lr"] = rate * share * 0.5 * (1 + math.cos(math.pi * step / steps))
-            x = views(found.to(inputs.device), epoch).tensors[0]
             with inputs.autocast():
-                pooled = network(x).pooled
+                pooled, beside = task(cut(found.to(inputs.device), epoch), Progress(step, steps, epoch, epochs, seed))
             truth = torch.tensor([labels[i] for i in index.tolist()], device=inputs.device)
-            loss = F.cross_entropy(head(pooled.float()), truth)
+            own = torch.tensor([i not in clips.replaced for i in index.tolist()], device=inputs.device)
+            answers = head(pooled.float())[own]  # what stands in for a broken video has another label
+            loss = weight * beside + (F.cross_entropy(answers, truth[own]) if own.any() else answers.sum())
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 40.0)
+            nn.utils.clip_grad_norm_(learning, 40.0)
             optimizer.step()
             step += 1
         if not bool(torch.isfinite(loss)):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from twofold.errors import UserError, nearest
 from twofold.evaluation.accuracy import first_answers, majority_class
@@ -23,10 +23,11 @@ from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.background import KINDS, disturbed_features
-from twofold.videos.evaluation.finetune import finetune
+from twofold.videos.evaluation.finetune import OnlyLabels, finetune
 from twofold.videos.evaluation.floors import frame_features, random_network
 from twofold.videos.evaluation.linear import linear_on_clips
 from twofold.videos.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, shared_sources
+from twofold.videos.jobs.auxiliary import ForetoldMotion, long_enough
 from twofold.videos.jobs.model import Model, clips_for, open_model, open_videos, print_notes
 from twofold.videos.jobs.online import FRAMES, MAJORITY, UNTRAINED
 from twofold.videos.options import Evaluate
@@ -64,6 +65,8 @@ class Task:
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
     protocols = protocols_named(options.protocols)
+    if options.auxiliary and "finetune" not in protocols:
+        raise UserError("--auxiliary is learned beside the labels of finetune: give --protocols finetune.")
     opened = open_model(
         model,
         options,
@@ -117,7 +120,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
 def open_splits(data: str, options: Evaluate, model: Model) -> tuple[Split, Split, int]:
     """(videos to learn from, videos to test on, classes). Raises UserError where the labels do not suffice."""
     source = open_videos(data, options)
-    train = labelled(clips_for(source, options, model.inputs))
+    train = labelled(clips_for(source, options, model.inputs, vectors=options.auxiliary is not None))
     sources = [source]
     if options.test or options.fold is not None:
         asked = open_videos(options.test or data, options, "test")
@@ -198,18 +201,24 @@ def _disturbed(task: Task, backbone: Backbone, bank: Tensor) -> dict[str, float]
 
 
 def _finetuned(task: Task) -> dict[str, dict[str, float]]:
-    options = task.options
+    options, inputs, train = task.options, task.model.inputs, task.train
+    auxiliary: Callable[[nn.Module], nn.Module] = OnlyLabels
+    if options.auxiliary:
+        auxiliary = partial(ForetoldMotion, inputs=inputs)
+        train = long_enough(train, inputs, options.quiet)
     sides = {task.name: task.model.backbone} | ({UNTRAINED: task.untrained} if options.floors else {})
     return {
         name: finetune(
             backbone,
-            task.train,
+            train,
             task.test,
             task.classes,
-            task.model.inputs,
+            inputs,
             epochs=options.epochs,
             seed=options.seed,
             average=options.average,
+            auxiliary=auxiliary,
+            weight=options.auxiliary_weight,
             on_progress=task.on_progress,
         )
         for name, backbone in sides.items()
@@ -225,6 +234,8 @@ def _rows(protocol: str, task: Task, found: Mapping[str, Mapping[str, float]]) -
         details.append("own source left out")
     if protocol in ("linear", "finetune"):
         details.append(f"mean of {options.average}")
+    if protocol == "finetune" and options.auxiliary:
+        details.append(f"{options.auxiliary}'s motion beside the labels, weight {options.auxiliary_weight:g}")
     if options.labels < 1:
         details.append(f"{options.labels:.3g} of the labels")
     shared = {"protocol": protocol, "settings": ", ".join(details), "seed": options.seed}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from twofold.catalog.composition import Composition
+from twofold.errors import UserError
 from twofold.launcher import by_the_first
 from twofold.methods.build import build
 from twofold.pixels.backbones.weights import weights_file
@@ -87,7 +88,12 @@ def _put_together(
     size, frames, seed = cast(int, settings.image_size), cast(int, settings.frames), settings.seed
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
-        settings.backbone, clip_size=size, frames=frames, stem=settings.stem, weights=settings.weights
+        settings.backbone,
+        clip_size=size,
+        frames=frames,
+        stem=settings.stem,
+        last_stage=settings.last_stage,
+        weights=settings.weights,
     )
     length = plan.length(len(source))
     situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
@@ -110,7 +116,11 @@ def _put_together(
     what = f"{views.count} views of {part:,} clips at a time, of {frames} frames of {size:,} px,"
     require(pixels, what, "give a smaller --image-size, --frames or --batch-size", fabric.device)
     memory = settings.memory_gb
-    store = VideoStore(source, short_side(size), None if memory is None else int(memory * 1e9))
+    if pretext.motion and settings.fps:
+        raise UserError(f"{composition.name} follows motion from frame to frame: leave --fps out.")
+    store = VideoStore(source, short_side(size), None if memory is None else int(memory * 1e9), vectors=pretext.motion)
+    if pretext.motion:
+        store.hold_motion()
     count = augmentation.clip_count(method.view_count)
     clips = Clips(
         store,

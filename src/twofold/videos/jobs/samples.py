@@ -30,10 +30,11 @@ def view_samples(clips: Clips, views: ClipViews, method: Any, seed: int) -> dict
     for addition in getattr(method, "additions", ()):
         shown = addition.show(shown, made, Progress(0, 1, seed=seed))
     mean, std = (torch.tensor(values)[:, None, None, None] for values in (views.mean, views.std))
-    seen = torch.stack([_thinned(_bytes(view * std + mean)) for view in shown], 1)
+    count = min(SHOWN_FRAMES, max(view.shape[2] for view in shown))
+    seen = torch.stack([_thinned(_bytes(view * std + mean), count) for view in shown], 1)
     return {
         "views": seen.permute(0, 1, 3, 4, 5, 2).numpy(),
-        "sources": _thinned(_squares(batch, 0, views.size).transpose(1, 2)).permute(0, 2, 3, 4, 1).numpy(),
+        "sources": _thinned(_squares(batch, 0, views.size).transpose(1, 2), count).permute(0, 2, 3, 4, 1).numpy(),
         "names": np.array([printable(clips.source.names[int(i)]) for i in chosen]),
     }
 
@@ -60,10 +61,9 @@ def _chosen(videos: int, count: int, seed: int, what: str) -> Tensor:
     return torch.randperm(videos, generator=generator(seed, what))[:count].sort().values
 
 
-def _thinned(clips: Tensor) -> Tensor:
-    """(..., T, S, S) with at most 8 of the frames, evenly spaced."""
-    frames = clips.shape[-3]
-    return clips[..., torch.linspace(0, frames - 1, min(SHOWN_FRAMES, frames)).long(), :, :]
+def _thinned(clips: Tensor, count: int) -> Tensor:
+    """(..., T, S, S) with `count` of the frames, evenly spaced; a single frame as often."""
+    return clips[..., torch.linspace(0, clips.shape[-3] - 1, count).long(), :, :]
 
 
 def _squares(batch: ClipBatch, clip: int, side: int) -> Tensor:

@@ -10,6 +10,7 @@ from twofold.catalog.composition import Composition
 from twofold.errors import UserError
 from twofold.runs.folder import default_out
 from twofold.training.settling import settle_training
+from twofold.videos.backbones.names import RESIDUAL
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
@@ -31,6 +32,8 @@ def settle(options: Pretrain, composition: Composition, source: VideoSource, dat
     recipe = composition.recipe(name)
     views = recipe.views if options.views == "auto" else options.views
     sampling = augmentation_named(views).sampling
+    backbone = ("r3d18" if gpu else "r3d10-small") if options.backbone == "auto" else options.backbone
+    dense = backbone in RESIDUAL and recipe.plan.get("last_stage") == "dense"
     settings = replace(
         options,
         kind=composition.kind,
@@ -39,7 +42,8 @@ def settle(options: Pretrain, composition: Composition, source: VideoSource, dat
         image_size=side,
         frames=options.frames or sampling.frames,
         stride=options.stride or (sampling.stride if isinstance(sampling.stride, int) else None),
-        backbone=("r3d18" if gpu else "r3d10-small") if options.backbone == "auto" else options.backbone,
+        backbone=backbone,
+        last_stage=("dense" if dense else "strided") if options.last_stage == "auto" else options.last_stage,
         views=views,
         batch_size=options.batch_size or fitting_batch(len(source), recipe.plan["batch_size"] if gpu else 32),
     )

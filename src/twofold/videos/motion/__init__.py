@@ -5,13 +5,14 @@
 ...     grid = paint_grid(frame.rows, frame.height, frame.width)
 """
 
-from twofold.videos.motion.maps import flip, normalise, resize
+from twofold.videos.motion.maps import cut, flip, normalise, resize
 from twofold.videos.motion.painting import paint_grid, paint_grids, paint_map
 from twofold.videos.motion.vectors import Keyframe, MotionFrame, keyframes, motion_vectors, past, still_share
 
 __all__ = [
     "Keyframe",
     "MotionFrame",
+    "cut",
     "flip",
     "keyframes",
     "motion_vectors",

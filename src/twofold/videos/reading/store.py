@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from twofold.errors import clause
+from twofold.errors import UserError, clause
 from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import bytes_in_words, free_memory, local_ranks
 from twofold.videos.motion.painting import Grids
+from twofold.videos.motion.vectors import REMEDY
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.table import FrameTable
 from twofold.videos.reading.video import Video, shrunk
 
 OPEN = 64  # files at once
 SAMPLED = 8  # videos opened to estimate the size of the set
+FIRST = 24  # frames of which vectors are looked for
 HOST_SHARE = 0.5  # of the free memory may hold decoded videos, all local ranks together
 
 
@@ -78,6 +80,19 @@ class VideoStore:
                 self._grids[i] = video.motion(range(len(video)))
                 self.tables[i] = video.table
         return self._grids[i].frames(numbers)
+
+    def hold_motion(self) -> None:
+        """Refuse, with a UserError, a set of which none of a few videos tells any motion."""
+        found = ""
+        for i, table in list(self.tables.items())[:SAMPLED]:
+            try:
+                with self._opened(i) as video:
+                    video.motion(range(min(len(table), FIRST)))
+                return
+            except DecodeError as error:
+                found = error.reason
+        if found:
+            raise UserError(f"{self.source.path}: {found}: turn the videos into H.264 first, with {REMEDY}.")
 
     def describe(self) -> str:
         """One line: how large the decoded set is and whether it is kept."""

@@ -16,6 +16,7 @@ from twofold.pixels.views.augmentations import (
     Normalise,
     Operation,
     Rotate,
+    Sway,
     Window,
 )
 from twofold.videos.sampling import Sampling
@@ -75,6 +76,18 @@ def _cstp(frames: int) -> ClipAugmentation:
     return ClipAugmentation(Sampling(frames, 1), (0, 1), Augmentation((ops,), share=0.3), measured=4)
 
 
+def _ctp(frames: int) -> ClipAugmentation:
+    """Frames need not lie evenly; fine-tuned and tested at every second frame."""
+    hue = Jitter(0.0, 0.0, 0.1, 12 / 180, p=0.25)
+    ops = _alike(Window(shares=(1.0, 112 / 128, 112 / 144)), Flip(0.5), hue, Sway(30 / 255, 0.12, p=0.5), Normalise())
+    return ClipAugmentation(Sampling(frames, (1, 5), jitter=True), (0,), ops, measured=2)
+
+
+def _cmd(frames: int, stride: int) -> ClipAugmentation:
+    ops = _alike(Crop((0.2, 1.0)), Flip(0.5), Blur(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.5), Grey(0.2), Normalise())
+    return ClipAugmentation(Sampling(frames, stride), (0, 1), ops)
+
+
 AUGMENTATIONS: dict[str, ClipAugmentation] = {
     # Official: rotation, short side to 256 (128), crop of 224 (112), jitter; no mirror, no other scale.
     "be": _be(16, 4),
@@ -93,6 +106,12 @@ AUGMENTATIONS: dict[str, ClipAugmentation] = {
     # CSTP: of three clips in ten, all of these are drawn; of the others none but the mirror.
     "cstp": _cstp(16),
     "cstp-small": _cstp(8),
+    # CtP: short side 112, 128 or 144, crop of 112; colours change behind the patches.
+    "ctp": _ctp(16),
+    "ctp-small": _ctp(8),
+    # CMD: the clip, and a keyframe near it with draws of its own.
+    "cmd": _cmd(16, 4),
+    "cmd-short": _cmd(8, 2),
     "moco-clips-small": ClipAugmentation(
         Sampling(8, 4),
         (0, 1),

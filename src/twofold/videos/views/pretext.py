@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -30,8 +31,11 @@ class Exercise:
 class Pretext:
     """A pretext task's settings; a subclass says only what differs from plain views of plain clips.
 
-    `Method.pretext` holds one. All that it draws is a function of (seed, epoch, index).
+    `Method.pretext` holds one. All that it draws is a function of (seed, epoch, index). motion: whether it reads motion
+    vectors.
     """
+
+    motion: ClassVar[bool] = False
 
     def choose(self, sampling: Sampling, film: Film, index: int, seed: int, epoch: int, clips: int) -> Chosen:
         """The frames to be read of video `index`: as many clips as the views are cut from."""

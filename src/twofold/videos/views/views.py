@@ -10,7 +10,7 @@ from torch import Tensor
 
 from twofold.errors import UserError
 from twofold.pixels.views.apply import coloured, floats, on_host, parted, render
-from twofold.pixels.views.augmentations import Channel, Channels, Crop, Statistics, statistics_named
+from twofold.pixels.views.augmentations import Channel, Channels, Crop, Statistics, Sway, statistics_named
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.draw import Draws, channels, draw, geometry, side_of
 from twofold.pixels.views.resample import crop_bytes, crop_floats
@@ -19,6 +19,7 @@ from twofold.randomness import uniforms
 from twofold.seam import Views
 from twofold.videos.batch import ClipBatch
 from twofold.videos.views.augmentations import ClipAugmentation, augmentation_named
+from twofold.videos.views.courses import course
 from twofold.videos.views.pretext import Exercise, Pretext
 
 CENTRE = 7 / 8
@@ -90,6 +91,10 @@ def over_frames(draws: Draws, index: Tensor, frames: int, seed: int, *keys: int 
         wide = step.rows(each)
         if isinstance(step.op, Channel):
             wide = replace(wide, values=channels(uniforms(index, frames, seed, *keys)).reshape(-1, 1))
+        elif isinstance(step.op, Sway):
+            ends = torch.tensor([[0, frames - 1]], device=index.device).expand(len(index), 2)
+            over = course(ends, torch.zeros_like(ends[:, :1]), step.values.unflatten(1, (2, 2)), frames)
+            wide = replace(wide, values=over.flatten(0, 1))
         steps.append(wide)
     return tuple(steps)
 
