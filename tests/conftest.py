@@ -4,9 +4,16 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import multiprocessing
 
 import pytest
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: it is not looked through again each time that rubbish is sought."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
