@@ -55,6 +55,10 @@ class Addition(nn.Module, Part):
         """Numbers for the log, without gradient."""
         return {}
 
+    def examples(self, record: Pass) -> dict[str, Tensor]:
+        """What was asked and answered of each thing, (B, ...), for the report of a task; by name."""
+        return {}
+
     def finish(self, record: Pass) -> None:
         """Act on the finished step, after the base's own `finish`: fill a queue, take a snapshot."""
 

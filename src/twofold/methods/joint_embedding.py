@@ -135,6 +135,21 @@ class JointEmbedding(Method):
         """Numbers for the log, without gradient, once the base's term is made."""
         return {}
 
+    def own_examples(self, record: Pass) -> dict[str, Tensor]:
+        """As `Addition.examples`, of the base."""
+        return {}
+
+    @torch.no_grad()
+    def examples(self, views: Views, progress: Progress) -> dict[str, Tensor]:
+        """What base and additions ask and answer of these views, (B, ...) each, by name."""
+        record = self.observe(views, progress)
+        self.judge(record)
+        self.record = None
+        found = self.own_examples(record)
+        for addition in self.additions:
+            found |= addition.examples(record)
+        return found
+
     def finish(self, record: Pass) -> None:
         """Act on the finished step, after the optimizer's: move the teacher, fill a queue."""
 

@@ -50,13 +50,13 @@ def info_nce(
 def pick(rows: Tensor, keys: Tensor, offset: int, temperature: float) -> tuple[Tensor, Tensor]:
     """Each row picks its key among all keys by their cosines (InfoNCE, van den Oord et al., 2018, equation 4).
 
-    rows: (B, D). keys: (K, D), key offset + i being that of row i. Returns the cross-entropies (B,), and bool (B,)
-    whether the nearest key is the right one. Rows shorter than a thousandth, as a batch norm leaves them where all are
+    rows: (B, D). keys: (K, D), key offset + i being that of row i. Returns the cross-entropies (B,), and int64 (B,) the
+    number of the nearest key. Rows shorter than a thousandth, as a batch norm leaves them where all are
     alike, stay short: lengthened, their gradient would have no bound.
     """
     logits = F.normalize(rows, dim=1, eps=SHORT) @ F.normalize(keys, dim=1, eps=SHORT).T / temperature
     right = torch.arange(len(rows), device=rows.device) + offset
-    return F.cross_entropy(logits, right, reduction="none"), logits.argmax(1) == right
+    return F.cross_entropy(logits, right, reduction="none"), logits.argmax(1)
 
 
 def info_nce_each(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float) -> Tensor:

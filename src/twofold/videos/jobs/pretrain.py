@@ -29,7 +29,7 @@ from twofold.videos.backbones.export import save_backbone
 from twofold.videos.evaluation.features import InputSettings
 from twofold.videos.jobs.model import BACKBONE_FILE, open_videos, precision_for, short_side
 from twofold.videos.jobs.online import SHOWN, OnlineKNN
-from twofold.videos.jobs.samples import gallery, view_samples
+from twofold.videos.jobs.samples import gallery, pretext_samples, view_samples
 from twofold.videos.jobs.settle import remarks, settle
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.clips import Clips, drawn
@@ -162,6 +162,8 @@ def _train(work: Work, alone: bool) -> Path:
         folder.warn(_unreadable(clips, folder))
     if session.first and not (outcome.finished_before and (path / BACKBONE_FILE).exists()):
         folder.save_arrays("gallery", **gallery(work.backbone, clips, work.inputs, settings.seed))
+        if asked := pretext_samples(clips, work.views, work.method, settings.seed, work.fabric.device):
+            folder.save_arrays("pretext", **asked)
         if work.online:
             _measure(folder, work.online, work)
         facts: dict[str, Any] = {"stride": work.inputs.stride, "fps": settings.fps, "precision": settings.precision}

@@ -18,6 +18,8 @@ from twofold.videos.reading.clips import Clips, even
 from twofold.videos.views import ClipViews
 
 SHOWN, GALLERY, THUMBNAIL, SHOWN_FRAMES = 6, 500, 40, 8
+ASKED, PART = 200, 50
+EPOCH = 1 << 20  # one that no run reaches: what is asked was not learned
 
 
 def view_samples(clips: Clips, views: ClipViews, method: Any, seed: int) -> dict[str, np.ndarray]:
@@ -37,6 +39,27 @@ def view_samples(clips: Clips, views: ClipViews, method: Any, seed: int) -> dict
         "sources": _thinned(_squares(batch, 0, views.size).transpose(1, 2), count).permute(0, 2, 3, 4, 1).numpy(),
         "names": np.array([printable(clips.source.names[int(i)]) for i in chosen]),
     }
+
+
+def pretext_samples(
+    clips: Clips, views: ClipViews, method: Any, seed: int, device: torch.device
+) -> dict[str, np.ndarray]:
+    """The arrays of pretext.npz: what a pretext task asked of up to 200 videos and what it was told, and `shown` (n, T,
+    S, S, 3) uint8, the first clips as the network sees them; nothing where the method has no task."""
+    if method.pretext is None:
+        return {}
+    chosen = _chosen(len(clips), ASKED, seed, "asked")
+    method.eval()
+    found: dict[str, list[Tensor]] = {}
+    for batch in clips.stream(chosen.split(PART), [EPOCH] * len(chosen)):
+        made = views(batch.to(device), EPOCH)
+        for name, rows in method.examples(made, Progress(0, 1, seed=seed)).items():
+            found.setdefault(name, []).append(rows.cpu())
+        if "shown" not in found:
+            mean, std = (torch.tensor(values, device=device)[:, None, None, None] for values in (views.mean, views.std))
+            found["shown"] = [_bytes(made.tensors[0][:SHOWN] * std + mean).permute(0, 2, 3, 4, 1).cpu()]
+    method.train()
+    return {name: torch.cat(rows).numpy() for name, rows in found.items()}
 
 
 def gallery(backbone: nn.Module, clips: Clips, inputs: InputSettings, seed: int) -> dict[str, np.ndarray]:

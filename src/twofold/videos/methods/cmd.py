@@ -22,6 +22,7 @@ from twofold.processes import gather, rank
 from twofold.seam import Situation, Term, Views
 from twofold.videos.backbones.encoders import MotionEncoder, PictureEncoder
 from twofold.videos.backbones.fused import fused_features, fused_shape
+from twofold.videos.motion.maps import CLAMP
 from twofold.videos.views.context import ContextAndMotion, Motion
 
 
@@ -144,8 +145,11 @@ class CMD(JointEmbedding):
     def picked(self, record: Pass, task: str, rows: Tensor, keys: Tensor) -> Tensor:
         """The mean loss of rows of which row i is to pick key i of its own process, among those of all processes."""
         everyone = gather(precise(keys))
-        losses, right = pick(precise(rows), everyone, rank() * len(keys), self.temperature)
+        first = rank() * len(keys)
+        losses, nearest = pick(precise(rows), everyone, first, self.temperature)
+        right = nearest - first == torch.arange(len(rows), device=rows.device)
         record.kept |= {f"cmd_{task}": right.float().mean(), f"cmd_{task}_chance": losses.new_tensor(1 / len(everyone))}
+        record.kept[f"cmd_{task}_nearest"] = nearest - first
         return losses.mean()
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
@@ -159,6 +163,16 @@ class CMD(JointEmbedding):
             numbers |= {f"cmd_{task}_accuracy": record.kept[f"cmd_{task}"]}
             numbers |= {f"cmd_{task}_chance": record.kept[f"cmd_{task}_chance"]}
         return numbers
+
+    def own_examples(self, record: Pass) -> dict[str, Tensor]:
+        """cmd_true: the motion behind each clip, (B, 2, h, w) pixels; cmd_told: that of the positions picked."""
+        if not self.weights["motion"]:
+            return {}
+        maps = motion_of(record.views).maps.transpose(0, 1)
+        fields = F.adaptive_avg_pool3d(maps.flatten(0, 1), (1, *self.cells))[:, :, 0] * CLAMP
+        batch, rows = len(record.views.index), fields.permute(0, 2, 3, 1).flatten(0, 2)
+        told = rows[record.kept["cmd_motion_nearest"]].view(batch, *self.cells, 2).permute(0, 3, 1, 2)
+        return {"cmd_true": fields[:batch], "cmd_told": told}
 
     def notes(self, situation: Situation) -> list[str]:
         vectors = cast(ContextAndMotion, self.pretext)

@@ -117,6 +117,12 @@ class CSTP(Addition):
             numbers |= {f"cstp_{task}_accuracy": right.float().mean(), f"cstp_{task}_majority": majority[task]}
         return numbers
 
+    def examples(self, record: Pass) -> dict[str, Tensor]:
+        """cstp_TASK: int64 (B, clips, 2), the right answer and the one given."""
+        truth = self.truth(record)
+        found = {task: record.kept[f"cstp_{task}_answers"].argmax(2) for task in self.heads}
+        return {f"cstp_{task}": torch.stack([truth[task], told], 2).transpose(0, 1) for task, told in found.items()}
+
     def counted(self, truth: Mapping[str, Tensor]) -> Tensor:
         """How often each answer of each task was right so far, with those of this step, in all processes."""
         classes = self.seen.shape[1]

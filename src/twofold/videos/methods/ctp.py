@@ -111,6 +111,12 @@ class CtP(JointEmbedding):
                 numbers["ctp_iou_hidden"] = iou[hidden].mean() if hidden.any() else iou.new_tensor(float("nan"))
         return numbers
 
+    def own_examples(self, record: Pass) -> dict[str, Tensor]:
+        """ctp_true, ctp_told: boxes (B, P, T, 4) as shares of the view's side; ctp_visible (B, P, T)."""
+        tracks, side = tracks_of(record.views), record.shown[0].shape[-1]
+        told = inverse(record.kept["ctp_answers"], tracks.boxes[:, :, :1], side)
+        return {"ctp_true": tracks.boxes / side, "ctp_told": told / side, "ctp_visible": tracks.visible}
+
     def collapse_causes(self) -> list[str]:
         return ["the learning rate is too high", *super().collapse_causes()[1:]]
 

@@ -15,6 +15,7 @@ from twofold.page.scale import amount, batch, length
 from twofold.page.sections import Cell, Numbered, Parts, Sections, Tile, Together
 from twofold.page.words import Noun, number, number_or_dash
 from twofold.pixels.report import knn
+from twofold.videos.report.answers import answers_sections, read_answers
 from twofold.videos.report.views import read_views, views_section
 
 _HERE = Path(__file__).parent
@@ -27,10 +28,11 @@ def one(numbered: Numbered, room: float) -> Parts:
     gallery = read_or_note(run.path / "gallery.npz", read_gallery, None, notes)
     views = read_or_note(run.path / "views.npz", read_views, None, notes)
     shown = gallery_parts(gallery, numbered.index, room, VIDEO)
+    asked = read_or_note(run.path / "pretext.npz", read_answers, None, notes)
     gain = knn.gain(run)
     return Parts(
         columns=_columns(knn.knn(run, online=True)[1]),
-        sections=[*shown.sections, views_section(views, room)],
+        sections=[*answers_sections(asked, room), *shown.sections, views_section(views, room)],
         tiles=[*knn.tiles(run), *_tiles(run)],
         verdicts=[collapse(run, VIDEO), *([gain] if gain else [])],
         notes=notes,
