@@ -66,9 +66,9 @@ def page(reasons_of: dict[str, dict[tuple[str, str], str]]) -> str:
         "# What composes with what",
         "",
         "Made by `tests/methods/test_matrix.py`, which builds every base with every addition, and with every two of",
-        "them (on videos only those that images lack), and trains two steps: *yes* works, a number is the reason for which it is refused (below). Two",
-        "additions go over a base exactly where each goes over it alone. Three and more: order in the name is order",
-        "of application, and additions do not know each other.",
+        "them (on videos only those that images lack), and trains two steps: *yes* works, a number is the reason for",
+        "which it is refused (below). Two additions go over a base exactly where each goes over it alone. Three and",
+        "more: order in the name is order of application, and additions do not know each other.",
     ]
     reasons: list[str] = []
     for kind, single in reasons_of.items():
