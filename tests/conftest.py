@@ -4,9 +4,16 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import multiprocessing
 
 import pytest
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: it is not looked through again each time that rubbish is sought."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +22,6 @@ def processes():
     from .training import small
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["twofold.training.loop", "lightning_fabric", small.__name__])
+    jobs = [f"twofold.{kind}.jobs.pretrain" for kind in ("images", "interactions")]
+    context.set_forkserver_preload([*jobs, "lightning_fabric", small.__name__])
     return context

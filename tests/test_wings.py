@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,10 +16,9 @@ from twofold.cli import main
 from twofold.errors import UserError
 from twofold.runs.metrics import MetricsFile
 
+from .toy import data
 from .toy.options import Pretrain
 from .toy.wing import WING
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -105,26 +103,34 @@ def test_what_it_cannot_do_is_refused(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def killed_at_the_seventh_step(*words):
+    """What a process does."""
+    torch.set_num_threads(1)
+    stream = data.Numbers.stream
+
+    def cut(self, batches, epochs=()):
+        for step, batch in enumerate(stream(self, batches, epochs)):
+            if step == 7:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield batch
+
+    wings.WINGS, data.Numbers.stream = (*wings.WINGS, WING), cut
+    main(list(words))
+
+
 @pytest.mark.parametrize("method", ["restore", "simclr"])
-def test_a_run_goes_on_where_it_stopped_and_has_a_page(method, numbers, tmp_path, capsys):
+def test_a_run_goes_on_where_it_stopped_and_has_a_page(method, numbers, tmp_path, capsys, processes):
     pytest.importorskip("plotly")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     twofold.pretrain(method, numbers, Pretrain(out=str(whole), epochs=4, quiet=True))
     config = yaml.safe_load((whole / "config.yaml").read_text())
     assert (config["kind"], config["method"], config["batch_size"], config["noise"]) == ("numbers", method, 8, 0.1)
 
-    stopped = [
-        sys.executable, "-c",
-        "import os, signal, sys; from twofold import wings; from tests.toy.wing import WING;"
-        "wings.WINGS += (WING,); from tests.toy import data; stream = data.Numbers.stream\n"
-        "def cut(self, batches, epochs=()):\n"
-        "    for step, batch in enumerate(stream(self, batches, epochs)):\n"
-        "        if step == 7: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        yield batch\n"
-        "data.Numbers.stream = cut; from twofold.cli import main; main(sys.argv[1:])",
-        "pretrain", method, numbers, "--out", str(broken), "--epochs", "4", "--save-every", "0", "--quiet",
-    ]  # fmt: skip
-    assert subprocess.run(stopped, cwd=ROOT, capture_output=True).returncode == -9
+    words = ["pretrain", method, numbers, "--out", str(broken), "--epochs", "4", "--save-every", "0", "--quiet"]
+    stopped = processes.Process(target=killed_at_the_seventh_step, args=words)
+    stopped.start()
+    stopped.join(timeout=60)
+    assert stopped.exitcode == -signal.SIGKILL
     assert main(["pretrain", method, numbers, "--out", str(broken), "--epochs", "4", "--save-every", "0"]) == 0
     assert "Going on from step" in capsys.readouterr().out
     assert (whole / "model.safetensors").read_bytes() == (broken / "model.safetensors").read_bytes()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -37,6 +39,8 @@ class WithinMemory(TorchDispatchMode):
 
 def _bytes_made(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     """How many bytes of new tensors an operation makes, by making them without memory; 0 where that cannot be told."""
+    if _gives_back(func):
+        return 0
     try:
         dry_args, dry_kwargs = tree_map(_without_memory, (args, kwargs))
         before = {_storage(leaf) for leaf in tree_leaves((dry_args, dry_kwargs)) if isinstance(leaf, Tensor)}
@@ -46,6 +50,13 @@ def _bytes_made(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> flo
         return sum(tensor.untyped_storage().nbytes() for tensor in made if _storage(tensor) not in before)
     except Exception as error:  # an operation that needs values, or a kind of tensor without such a form
         return math.inf if "overflow" in str(error).lower() else 0
+
+
+@functools.cache
+def _gives_back(func: Any) -> bool:
+    """Whether all that an operation returns are its arguments, changed in place, or views of them."""
+    returns = func._schema.returns if isinstance(func, OpOverload) else ()
+    return bool(returns) and all(one.alias_info is not None for one in returns)
 
 
 def _without_memory(value: Any) -> Any:

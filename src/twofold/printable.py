@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
 from typing import TextIO
 
 # Controls (line breaks and ESC among them), bytes that are no UTF-8, line separators, and marks that turn the direction
@@ -13,6 +12,7 @@ from typing import TextIO
 _OBEYED = ("Cc", "Cs", "Zl", "Zp", "Cf")
 _JOINERS = "\u200c\u200d"
 _BYTES = range(0xDC80, 0xDD00)  # what Python reads such bytes of a file name as
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _SPELLED = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 
@@ -22,7 +22,7 @@ def printable(name: str) -> str:
     Spelled as Python does: \\xe9 for a byte that is no UTF-8, \\x0a for a line break, \\u202e for other characters. A
     backslash is spelled \\x5c where it would be taken for the beginning of such, and nowhere else.
     """
-    return _spell(name, _is_obeyed)
+    return spelled_out(_apart(name))
 
 
 def storable(name: str) -> str:
@@ -30,12 +30,12 @@ def storable(name: str) -> str:
 
     Only what is no UTF-8 is spelled out, so that all other names stay as they are.
     """
-    return _spell(name, _is_no_text)
+    return _with_text_alone(_apart(name))
 
 
 def is_text(name: str) -> bool:
     """Whether UTF-8 can hold a name as it is."""
-    return not any(map(_is_no_text, name))
+    return _NO_TEXT.search(name) is None
 
 
 def spelled_out(text: str) -> str:
@@ -55,13 +55,15 @@ def say(text: str, to: TextIO | None = None) -> None:
 
 def fitting(text: str, encoding: str | None = "utf-8") -> str:
     """A text, line breaks and all, as an encoding can hold it."""
-    plain = "".join(_spelling(c) if _is_no_text(c) else c for c in text)
-    return plain.encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
+    return _with_text_alone(text).encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
 
 
-def _spell(name: str, unfit: Callable[[str], bool]) -> str:
-    plain = _SPELLED.sub(lambda found: "\\x5c" + found[0][1:], name)
-    return "".join(_spelling(c) if unfit(c) else c for c in plain)
+def _apart(name: str) -> str:
+    return _SPELLED.sub(lambda found: "\\x5c" + found[0][1:], name)
+
+
+def _with_text_alone(text: str) -> str:
+    return _NO_TEXT.sub(lambda found: _spelling(found[0]), text)
 
 
 def _spelling(c: str) -> str:
@@ -73,7 +75,3 @@ def _spelling(c: str) -> str:
 
 def _is_obeyed(c: str) -> bool:
     return not c.isprintable() and c not in _JOINERS and unicodedata.category(c) in _OBEYED
-
-
-def _is_no_text(c: str) -> bool:
-    return "\ud800" <= c <= "\udfff"

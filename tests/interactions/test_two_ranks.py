@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as multiprocessing
 from torch.testing import assert_close
 
 from twofold.interactions.views.triples import Triples
@@ -38,9 +37,14 @@ def rank_of_two(rank: int, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
+def ranks(tmp_path_factory, processes):
     folder = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(rank_of_two, (folder,), nprocs=2)
+    started = [processes.Process(target=rank_of_two, args=(rank, folder)) for rank in range(2)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(timeout=120)
+    assert [process.exitcode for process in started] == [0, 0]
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from twofold.catalog.settings import read_settings
 from twofold.errors import UserError
 from twofold.methods.addition import Addition
 from twofold.methods.build import build, load
@@ -26,16 +28,19 @@ PAGE = Path(__file__).parents[2] / "docs" / "composition.md"
 BATCH, STEPS = 16, 40
 SMALL, FRAMES = {"images": "cifar", "videos": "small"}, {"images": 0, "videos": 4}
 BASES_ON = {"images": [name for name in BASES if kind_of(name) == "images"], "videos": ON_CLIPS}
+WIDTHS = {"hidden": 32, "dim": 8, "prototypes": 40}  # of the heads, on which it does not depend what goes together
 NO_TERM = ("be",)  # over a base that compares views it has none
 
 
+@functools.cache
 def two_steps(name: str, kind: str) -> str:
     """Why the composition is refused, or nothing where two steps of it (the 10th and 30th of 40) give gradients."""
     torch.manual_seed(0)
     composition = composed(name).on(kind)
     try:
         recipe = composition.recipes[SMALL[kind]]
-        method, _ = build(composition, net_for(kind), Situation(64, BATCH, 1, STEPS), recipe, {})
+        narrow = {s.name: WIDTHS[s.name] for s in read_settings(composition.base) if s.name in WIDTHS}
+        method, _ = build(composition, net_for(kind), Situation(64, BATCH, 1, STEPS), recipe, narrow)
     except UserError as refused:
         return str(refused)
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.01)
@@ -61,9 +66,9 @@ def page(reasons_of: dict[str, dict[tuple[str, str], str]]) -> str:
         "# What composes with what",
         "",
         "Made by `tests/methods/test_matrix.py`, which builds every base with every addition, and with every two of",
-        "them, and trains two steps: *yes* works, a number is the reason for which it is refused (below). Two",
-        "additions go over a base exactly where each goes over it alone. Three and more: order in the name is order",
-        "of application, and additions do not know each other.",
+        "them (on videos only those that images lack), and trains two steps: *yes* works, a number is the reason for",
+        "which it is refused (below). Two additions go over a base exactly where each goes over it alone. Three and",
+        "more: order in the name is order of application, and additions do not know each other.",
     ]
     reasons: list[str] = []
     for kind, single in reasons_of.items():
@@ -104,7 +109,10 @@ PLACES = [(base, kind) for kind, bases in BASES_ON.items() for base in bases]
 @pytest.mark.parametrize(("base", "kind"), PLACES)
 def test_two_additions_go_where_each_goes_alone(base, kind):
     works = {addition: two_steps(f"{base}+{addition}", kind) == "" for addition in additions_on(kind)}
-    for number, pair in enumerate(itertools.combinations(works, 2)):
+    pairs = itertools.combinations(works, 2)
+    if kind != "images" and base in BASES_ON["images"]:  # pairs that images have, too, are tried on them
+        pairs = (pair for pair in pairs if not set(pair) <= set(additions_on("images")))
+    for number, pair in enumerate(pairs):
         first, second = pair if number % 2 else pair[::-1]
         both = two_steps(f"{base}+{first}+{second}", kind) == ""
         assert both == (works[first] and works[second]), (base, first, second)

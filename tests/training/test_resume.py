@@ -35,12 +35,12 @@ CASES = {name: PLANS[i % len(PLANS)] for i, name in enumerate(NAMES)}
 CASES |= {name: PLANS[i % len(PLANS)] | {"accumulate": 2} for i, name in enumerate(variants(BASES))}
 # Of its 3-D convolutions in bf16 gradients are wrong on CPUs (videos/jobs/model.py).
 CASES |= {name: plan | {"precision": "fp32", "clip": 0.5} for name, plan in CASES.items() if name.startswith("cmd")}
-KILLED = [*NAMES[1:3], *variants(BASES)[:2]]
+KILLED = [NAMES[1], variants(BASES)[0]]
 
 
-def child(folder: Path, case: str) -> None:
+def child(folder: Path, case: str, epochs: int = 4) -> None:
     torch.set_num_threads(1)
-    run_training(folder, case, epochs=4, **CASES[case])
+    run_training(folder, case, epochs=epochs, **CASES[case])
 
 
 def wait_for_a_save(file: Path, process: Any) -> None:
@@ -78,7 +78,7 @@ def same_end(broken: Path, straight: Path) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_what_lies_on_the_disk_after_a_step_goes_on_to_the_same_numbers(tmp_path, monkeypatch, case):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
-    save, moment = RunFolder.save, random.Random(case).randrange(2, 18)
+    save, moment = RunFolder.save, random.Random(case).randrange(2, 9)
 
     def copied(run: RunFolder, checkpoint: Checkpoint) -> None:
         save(run, checkpoint)
@@ -87,8 +87,8 @@ def test_what_lies_on_the_disk_after_a_step_goes_on_to_the_same_numbers(tmp_path
 
     with monkeypatch.context() as patched:
         patched.setattr(RunFolder, "save", copied)
-        child(straight, case)
-    child(broken, case)
+        child(straight, case, epochs=2)
+    child(broken, case, epochs=2)
     same_end(broken, straight)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,7 +34,6 @@ class Renderer:
                 f'The report needs {error.name}, which is not installed: pip install "twofold[report]".'
             ) from error
         self.plotly = get_plotlyjs().replace("</script", "<\\/script")
-        self.environments: dict[Path | None, Environment] = {}
 
     def page(self, *, wings: Sequence[Sections], comparison: Any, **context: Any) -> str:
         """The whole page, with the styles and scripts of the wings that it shows."""
@@ -44,7 +44,7 @@ class Renderer:
         styles = [_HERE / "style.css", *(wing.style for wing in shown if wing.style)]
         drawn = ["curves", *(wing.drawn for wing in shown if wing.drawn)]
         return (
-            self._environment(None)
+            _environment(None)
             .get_template("template.html")
             .render(
                 style="".join(map(_text, styles)),
@@ -71,19 +71,19 @@ class Renderer:
     def _filled(self, section: Section, wing: Sections, index: int | None, level: int) -> Section:
         from markupsafe import Markup
 
-        template = self._environment(wing.html).get_template(section.template)
+        template = _environment(wing.html).get_template(section.template)
         return replace(section, html=Markup(template.render(content=section.content, index=index, level=level)))
 
-    def _environment(self, folder: Path | None) -> Environment:
-        """Where templates are looked for: the page's own, then a wing's."""
-        from jinja2 import Environment, FileSystemLoader
 
-        if folder not in self.environments:
-            loader = FileSystemLoader([_HERE, *([folder] if folder else [])])
-            made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-            made.policies["json.dumps_kwargs"] = {"allow_nan": False}  # The browser's JSON has no NaN.
-            self.environments[folder] = made
-        return self.environments[folder]
+@functools.cache
+def _environment(folder: Path | None) -> Environment:
+    """Where templates are looked for: the page's own, then a wing's."""
+    from jinja2 import Environment, FileSystemLoader
+
+    loader = FileSystemLoader([_HERE, *([folder] if folder else [])])
+    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.policies["json.dumps_kwargs"] = {"allow_nan": False}  # The browser's JSON has no NaN.
+    return made
 
 
 def _text(file: Path) -> str:

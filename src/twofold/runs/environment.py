@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,12 @@ import torch
 PACKAGES = ("twofold", "torch", "torchvision", "lightning-fabric", "numpy", "timm")
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the numbers depend on; those that are not installed are left out."""
+@functools.cache
+def versions() -> Mapping[str, str]:
+    """Versions of Python and of the packages that the numbers depend on; those that are not installed are left out.
+
+    Read once in a process: each takes milliseconds, and every checkpoint has them.
+    """
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -39,7 +45,7 @@ def environment() -> dict[str, Any]:
     return {
         "command": shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "twofold"), *sys.argv[1:]]),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": versions(),
+        "versions": dict(versions()),
         "machine": {
             "platform": platform.platform(),
             "processor": _processor(),

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -158,18 +154,25 @@ def test_other_settings_and_other_data_are_refused(compared, photos, capsys):
     assert "The data has changed since the comparison" in capsys.readouterr().err
 
 
-def test_a_killed_comparison_ends_in_the_same_table(compared, photos, tmp_path):
+def compare(*words):
+    """What a process does."""
+    torch.set_num_threads(1)
+    main(list(words))
+
+
+def test_a_killed_comparison_ends_in_the_same_table(compared, photos, tmp_path, processes):
     out = tmp_path / "killed"
     command = [*BOTH, str(photos), "--out", str(out), "--seeds", "2", *SMALL, "--no-report"]
-    child = subprocess.Popen([sys.executable, "-m", "twofold", *command], stdout=subprocess.DEVNULL)
+    child = processes.Process(target=compare, args=command)
+    child.start()
     try:
         until = time.monotonic() + 60
         while not (out / "moco-seed0" / "metrics.csv").exists():
-            assert child.poll() is None and time.monotonic() < until
+            assert child.is_alive() and time.monotonic() < until
             time.sleep(0.005)
     finally:
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+        child.kill()
+        child.join()
     first = (out / "simclr-seed0" / "backbone.safetensors").stat().st_mtime_ns
     assert not (out / "compare.json").exists()
     assert main(command) == 0

@@ -56,7 +56,7 @@ def test_strong_consistency_on_few_negatives_collapses_and_is_named(tmp_path, co
     weight, temperature = (10.0, 0.04) if collapsing else (0.3, 0.05)
     run = twofold.pretrain(
         "moco+co2", str(CELLS / "train.parquet"), out=str(tmp_path / "run"), backbone="convnet", image_size=16,
-        steps=120, batch_size=64, views="moco-v2", precision="fp32", knn_every=0, report=False, quiet=True,
+        steps=60, batch_size=48, views="moco-v2", precision="fp32", knn_every=0, report=False, quiet=True,
         method_options={
             "co2.weight": weight, "co2.temperature": temperature, "co2.ramp": 0, "moco.temperature": 0.2, "head": "mlp",
         },

@@ -212,7 +212,7 @@ def test_every_protocol_is_in_the_help_and_the_docs(capsys):
 def test_a_comparison_by_maps_needs_no_classes(files, tmp_path, capsys):
     train, test = files
     out = tmp_path / "out"
-    small = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--steps", "2"]
+    small = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--steps", "2", "--no-report"]
     protocols = ["--protocols", "correspondence,retrieval-segmentation", "--dense-size", "32", "--ignore-id", "9"]
     command = [
         "compare",

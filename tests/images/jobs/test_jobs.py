@@ -130,7 +130,7 @@ def test_classes_are_counted_by_the_labels_that_occur(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert ", 1 class (7);" in printed and "one class only: no kNN during the run." in printed
     gapped, out = arrays(tmp_path / "gapped.npz", [3] * 30 + [9] * 10), tmp_path / "out.json"
-    arguments = ["--protocols", "knn,5nn,linear", "--out", str(out)]
+    arguments = ["--protocols", "knn,5nn,linear", "--epochs", "5", "--out", str(out)]
     assert main(["evaluate", network[0], gapped, *network[1:], *arguments]) == 0
     rows = json.loads(out.read_text())
     printed = capsys.readouterr().out

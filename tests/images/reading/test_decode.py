@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -231,6 +232,7 @@ def test_threads_decode_the_same():
         assert all(torch.equal(a, b) for a, b in zip(serial, pool.map(lambda d: decode(d, 24), data), strict=True))
 
 
+@functools.cache
 def photograph(height, width):
     """Detail at every scale, as in photographs: noise whose amplitude falls with the frequency."""
     drawn = np.random.default_rng(height * width).normal(size=(3, height, width))

@@ -125,27 +125,45 @@ def test_pictures_classes_and_axes(visit):
     assert seen["axis"] == ["step", "minutes"]
 
 
-def test_dark_follows_the_system(page, visit, tmp_path):
+@pytest.fixture(scope="module")
+def small(page, tmp_path_factory):
+    """Another visit, in dark colours and as narrow as a phone, where something goes wrong in the end."""
+    folder = tmp_path_factory.mktemp("small")
     script = """
-    const tick = document.querySelector(".curves .xtick text").style.fill;
-    tell({ paper: getComputedStyle(document.body).backgroundColor, tick });
+    const root = document.documentElement;
+    const seen = { wide: root.scrollWidth, paper: getComputedStyle(document.body).backgroundColor,
+      tick: document.querySelector(".curves .xtick text").style.fill };
+    setTimeout(() => {
+      seen.before = root.dataset.errors || "";
+      new Image().src = "https://example.org/x.png";
+      setTimeout(() => parent.postMessage({ ...seen, errors: root.dataset.errors }, "*"), 200);
+      throw new Error("deliberate");
+    }, 200);
     """
-    _, dark, errors = ask(page, script, tmp_path, DARK)
+    with_script(page, script, folder / "inner.html")
+    # A browser window cannot be as narrow as a phone; a frame can.
+    listen = """
+    addEventListener("message", (event) => { document.documentElement.dataset.result = JSON.stringify(event.data); });
+    """
+    frame = "<iframe src='inner.html' style='width:390px;height:900px;border:0'></iframe>"
+    (folder / "outer.html").write_text(f"<body><script>{listen}</script>{frame}")
+    document = html.unescape(opened(folder / "outer.html", folder / "profile", DARK))
+    return json.loads(re.search(r"data-result='?\"?(\{.*?\})['\"]?>", document, re.S)[1])
+
+
+def test_dark_follows_the_system(small, visit):
     light = visit[1]
-    assert errors is None and light["tick"] != dark["tick"]
-    brightness = [sum(map(int, re.findall(r"\d+", seen["paper"])[:3])) for seen in (dark, light)]
+    assert small["before"] == "" and light["tick"] != small["tick"]
+    brightness = [sum(map(int, re.findall(r"\d+", seen["paper"])[:3])) for seen in (small, light)]
     assert brightness[0] < 150 and brightness[1] > 600
 
 
-def test_nothing_is_wider_than_a_phone(page, tmp_path):
-    # A browser window cannot be as narrow as a phone; a frame can.
-    with_script(page, "parent.postMessage(String(document.documentElement.scrollWidth), '*');", tmp_path / "inner.html")
-    listen = "addEventListener('message', (event) => { document.body.dataset.wide = event.data; });"
-    frame = (
-        f"<body><script>{listen}</script><iframe src='inner.html' style='width:390px;height:900px;border:0'></iframe>"
-    )
-    (tmp_path / "outer.html").write_text(frame)
-    assert 'data-wide="390"' in opened(tmp_path / "outer.html", tmp_path / "profile")
+def test_nothing_is_wider_than_a_phone(small):
+    assert small["wide"] == 390
+
+
+def test_the_page_tells_on_errors_and_requests(small):
+    assert "deliberate" in small["errors"] and "blocked img-src https://example.org/x.png" in small["errors"]
 
 
 def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
@@ -174,12 +192,6 @@ def test_closed_runs_draw_when_opened_and_strangers_names_stay_text(tmp_path):
     assert errors is None and seen["made"] == 0
     assert seen["closed"] == 0 and seen["above"] >= 10 and seen["opened"] >= 7 and seen["dots"] >= 90
     assert evil in seen["legend"] and seen["chip"] == evil
-
-
-def test_the_page_tells_on_errors_and_requests(page, tmp_path):
-    script = 'new Image().src = "https://example.org/x.png"; setTimeout(() => { throw new Error("deliberate"); });'
-    errors = ask(page, script, tmp_path)[2]
-    assert "deliberate" in errors and "blocked img-src https://example.org/x.png" in errors
 
 
 def test_a_missing_browser_skips_here_and_fails_where_it_is_required(monkeypatch):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from twofold.cli import main
@@ -81,16 +78,24 @@ def test_all_runs_have_one_split_and_seeds_of_their_own(compared):
     assert rows_of(compared)["item-knn"]["numbers"]["recall@20"]["half"] == 0
 
 
-def test_a_killed_comparison_ends_in_the_same_table(compared, plays, tmp_path):
+def compare(*words):
+    """What a process does."""
+    torch.set_num_threads(1)
+    main(list(words))
+
+
+def test_a_killed_comparison_ends_in_the_same_table(compared, plays, tmp_path, processes):
     out = tmp_path / "killed"
     command = ["compare", "lightgcn,bpr-mf,item-knn", str(plays), "--out", str(out), "--seeds", "2", *QUICK]
-    child = subprocess.Popen([sys.executable, "-m", "twofold", *command], stdout=subprocess.DEVNULL)
+    child = processes.Process(target=compare, args=command)
+    child.start()
     deadline = time.monotonic() + 120
-    while not (out / "bpr-mf-seed0" / "config.yaml").exists() and child.poll() is None:
+    while not (out / "bpr-mf-seed0" / "config.yaml").exists() and child.is_alive():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    child.kill()
+    child.join()
+    assert not (out / "compare.json").exists()
     assert main(command) == 0
     numbers = [{name: row["numbers"] for name, row in rows_of(folder).items()} for folder in (compared, out)]
     assert numbers[0] == numbers[1]
