@@ -107,7 +107,7 @@ def _here() -> tuple[int, int]:
 def _work(key: str, work: Callable[[], T]) -> T:
     outcome: tuple[str, Any] = ("failed", None)
     try:
-        with _by_itself():
+        with by_itself():
             result = work()
         outcome = ("done", result)
         return result
@@ -167,7 +167,7 @@ def _meeting(within: timedelta = timedelta(days=1)) -> Any:
 
 
 @contextmanager
-def _by_itself() -> Iterator[None]:
+def by_itself() -> Iterator[None]:
     """Within the block nothing tells that there are other processes."""
     global _alone
     hidden = {name: os.environ.pop(name) for name in (*_TOLD_BY, *_TOLD_BY_SLURM) if name in os.environ}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from twofold.errors import UserError
-from twofold.videos.sampling import Sampling, draw_clips, even_clips, timeline
+from twofold.videos.sampling import Sampling, draw_clips, even_clips, stretch_of, timeline
 
 
 def line(count, first=0):
@@ -90,3 +90,10 @@ def test_even_clips_follow_their_rules(n):
 def test_what_cannot_be_meant_is_refused(settings):
     with pytest.raises(UserError):
         Sampling(**settings)
+
+
+def test_a_stretch_is_drawn_by_the_places_that_it_has():
+    lines = [np.arange(5), np.arange(5, 7), np.arange(7, 17)]
+    found = [int(stretch_of(lines, 4, number / 90)[0]) for number in range(90)]
+    assert [found.count(first) for first in (0, 5, 7)] == [20, 0, 70]
+    assert stretch_of(lines, 11, 0.3)[0] == 7

@@ -119,6 +119,15 @@ def draw_clips(
     return found
 
 
+def stretch_of(lines: Sequence[np.ndarray], frames: int, number: float) -> np.ndarray:
+    """The stretch that a number in [0, 1) falls on among all places for so many frames in a row; the longest where none
+    has so many."""
+    places = np.array([max(len(line) - frames + 1, 0) for line in lines])
+    if not places.any():
+        return max(lines, key=len)
+    return lines[int(np.searchsorted(places.cumsum(), number * places.sum(), side="right"))]
+
+
 def choose_clips(sampling: Sampling, film: Film, index: int, seed: int, epoch: int, clips: int) -> Chosen:
     """`draw_clips` and nothing else."""
     return Chosen(draw_clips(sampling, film.lines, index, seed, epoch, clips))

@@ -1,5 +1,8 @@
 """What the page shows of pretext tasks: read with care, counted right, and there in real runs."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -81,3 +84,13 @@ def test_the_page_of_a_run_shows_its_task(tmp_path, method, words):
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert all(text in page for text in words)
     assert (tmp_path / "run" / "pretext.npz").is_file()
+
+
+def test_the_first_of_two_processes_asks_alone(tmp_path):
+    for i in range(8):
+        write_video(tmp_path / "films" / f"{i}.mp4", moving("right", i, 16))
+    words = ["pretrain", "cstp", str(tmp_path / "films"), "--out", str(tmp_path / "run"), "--backbone", "convnet3d"]
+    words += ["--epochs", "1", "--batch-size", "4", "--image-size", "32", "--devices", "2", "--quiet", "--no-report"]
+    done = subprocess.run([sys.executable, "-m", "twofold", *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert read_answers(tmp_path / "run" / "pretext.npz").told["turn"].shape == (16, 2)

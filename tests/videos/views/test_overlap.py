@@ -56,10 +56,13 @@ def test_what_is_drawn_is_a_function_of_seed_epoch_and_index():
     assert len(choose(300, clips=3).clips) == 3
 
 
-def test_a_longer_stretch_is_cut():
-    film = Film([np.arange(10), np.arange(10, 200)], np.array([0]))
-    for index in range(20):
-        assert all(clip.min() >= 10 for clip in Overlaps().choose(Sampling(8, 1), film, index, 0, 0, 2).clips)
+def test_clips_lie_within_a_stretch_and_longer_ones_are_cut_more_often():
+    film, seen = Film([np.arange(40), np.arange(40, 45), np.arange(45, 200)], np.array([0])), []
+    for index in range(200):
+        clips = Overlaps().choose(Sampling(8, 1), film, index, 0, 0, 2).clips
+        seen.append({int(np.searchsorted([40, 45], frame, side="right")) for clip in clips for frame in clip})
+    assert all(len(own) == 1 for own in seen) and {1} not in seen
+    assert 10 < sum(own == {0} for own in seen) < 80
 
 
 @pytest.mark.parametrize("room", [(256, 340), (48, 32), (9, 12), (8, 200)])

@@ -11,7 +11,7 @@ import torch
 
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError
-from twofold.launcher import by_the_first
+from twofold.launcher import by_itself, by_the_first
 from twofold.methods.build import build
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
@@ -162,7 +162,9 @@ def _train(work: Work, alone: bool) -> Path:
         folder.warn(_unreadable(clips, folder))
     if session.first and not (outcome.finished_before and (path / BACKBONE_FILE).exists()):
         folder.save_arrays("gallery", **gallery(work.backbone, clips, work.inputs, settings.seed))
-        if asked := pretext_samples(clips, work.views, work.method, settings.seed, work.fabric.device):
+        with by_itself():  # the others have ended, and a task's losses gather from them
+            asked = pretext_samples(clips, work.views, work.method, settings.seed, work.fabric.device)
+        if asked:
             folder.save_arrays("pretext", **asked)
         if work.online:
             _measure(folder, work.online, work)

@@ -17,7 +17,7 @@ from twofold.randomness import derive, uniforms
 from twofold.videos.batch import ClipBatch
 from twofold.videos.motion.maps import cut, flip, normalise
 from twofold.videos.motion.painting import CELL, QUARTER, REFERENCE
-from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips
+from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips, stretch_of
 from twofold.videos.views.pretext import Exercise, Pretext
 
 NEAR = 5  # frames before and behind a clip among which its keyframe is drawn
@@ -63,10 +63,12 @@ class ContextAndMotion(Pretext):
         return sampling.span + self.gap + self.future
 
     def choose(self, sampling: Sampling, film: Film, index: int, seed: int, epoch: int, clips: int) -> Chosen:
-        line, window = max(film.lines, key=len), self.window(sampling)
+        numbers = uniforms(torch.tensor([index]), 3 + self.others, seed, "context", epoch)[0].double().tolist()
+        *drawn, where = numbers
+        window = self.window(sampling)
+        line = stretch_of(film.lines, window, where)
         if len(line) < window:
             raise DecodeError(f"has {len(line):,} frames in a row, fewer than the {window} of clip, gap and motion")
-        drawn = uniforms(torch.tensor([index]), 2 + self.others, seed, "context", epoch)[0].double().tolist()
         start = int(drawn[0] * (len(line) - window + 1))
         clip = start + sampling.strides[0] * np.arange(sampling.frames)
         begin = start + sampling.span + self.gap

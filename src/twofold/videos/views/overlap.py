@@ -14,7 +14,7 @@ from twofold.pixels.views.augmentations import Crop, Rotate
 from twofold.pixels.views.draw import Drawn, Draws, flips
 from twofold.randomness import uniforms
 from twofold.videos.batch import ClipBatch
-from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips
+from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips, stretch_of
 from twofold.videos.views.pretext import Exercise, Pretext
 
 RATES = (1.0, 0.8, 0.6, 0.4, 0.2)  # of one box, or of one clip's span, that the other covers
@@ -60,8 +60,9 @@ class Overlaps(Pretext):
     rotate: Literal["before_crop", "after_crop"] = "before_crop"
 
     def choose(self, sampling: Sampling, film: Film, index: int, seed: int, epoch: int, clips: int) -> Chosen:
-        line = max(film.lines, key=len)
-        drawn = uniforms(torch.tensor([index]), 2 + 2 * TRIES, seed, "overlap in time", epoch)[0].double().tolist()
+        numbers = uniforms(torch.tensor([index]), 3 + 2 * TRIES, seed, "overlap in time", epoch)[0].double().tolist()
+        *drawn, where = numbers
+        line = stretch_of(film.lines, sampling.span + 1, where)
         (first, second), time, pace, short = place_clips(len(line), sampling, self.sampling, drawn)
         steps = sampling.strides[0] * PACES[pace] * np.arange(sampling.frames)
         pair = [line[(start + steps) % len(line)].astype(np.int64) for start in (first, second)]
