@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from twofold.errors import UserError
-from twofold.files import is_unfinished, why
+from twofold.files import is_disk_full, is_unfinished, why
 
 _LOCK = ".lock"
 _LEFT = (".tmp", ".partial")  # what earlier versions left when they were killed
@@ -59,6 +60,19 @@ def sweep(*folders: Path) -> None:
             if is_unfinished(file.name):
                 with suppress(OSError):
                     file.unlink()
+
+
+@contextmanager
+def full_disk(out: str) -> Iterator[None]:
+    """A full disk as an error that says that nothing is lost."""
+    try:
+        yield
+    except UserError as error:
+        if is_disk_full(error):
+            raise UserError(
+                f"{out} cannot be written (its disk is full): make room and give the same command; it goes on."
+            ) from error
+        raise
 
 
 def _foreign(path: Path) -> str | None:

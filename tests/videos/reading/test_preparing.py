@@ -168,7 +168,7 @@ def test_motion_of_codecs_that_tell_none_comes_from_a_copy_or_is_refused(tmp_pat
     for i in range(2):
         write_video(tmp_path / "films" / f"{i}.webm", moving("right", i, 20), codec="libvpx-vp9")
     source = open_source(str(tmp_path / "films"))
-    with pytest.raises(UserError, match=r"vp9 tells no motion vectors of it.*--transcode"):
+    with pytest.raises(UserError, match=r"vp9 tells no motion vectors of it.*--transcode at auto"):
         prepare(source, str(tmp_path / "no"), Preparing(motion=True, transcode="never"))
     prepare(source, str(tmp_path / "out"), Preparing(motion=True))
     store = VideoStore(open_source(str(tmp_path / "out")), None, vectors=True)

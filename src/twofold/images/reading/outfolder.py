@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twofold.errors import UserError
-from twofold.files import is_disk_full, write_text
+from twofold.files import write_text
 from twofold.folders import claim, sweep
 from twofold.images.reading.foldered import MANIFEST
 
@@ -36,19 +36,6 @@ def is_done(folder: Path, manifest: dict[str, Any]) -> bool:
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write down what the folder is of."""
     write_text(folder / MANIFEST, json.dumps(manifest))
-
-
-@contextmanager
-def full_disk(out: str) -> Iterator[None]:
-    """A full disk as an error that says that nothing is lost."""
-    try:
-        yield
-    except UserError as error:
-        if is_disk_full(error):
-            raise UserError(
-                f"{out} cannot be written (its disk is full): make room and give the same command; it goes on."
-            ) from error
-        raise
 
 
 def _is_there(folder: Path, manifest: dict[str, Any]) -> bool:

@@ -34,7 +34,6 @@ ROW = np.dtype(
     align=True,
 )  # AVMotionVector
 EMPTY = np.zeros(0, ROW)
-REMEDY = "ffmpeg -i IN -c:v libx264 -bf 0 -refs 1 -g 12 OUT.mp4"
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,8 @@ def _without(file: str | BinaryIO, codec: str, frames: Sequence[MotionFrame]) ->
     why = "begins with keyframes alone" if len(frames) > WITHOUT else "holds keyframes alone"
     why = why if keys else f"is {codec}, of which the decoder tells no motion vectors"
     return UserError(
-        f"{file if isinstance(file, str) else 'The video'} {why}: turn it into H.264 first, with {REMEDY}."
+        f"{file if isinstance(file, str) else 'The video'} {why}: turn it into H.264 first, by twofold prepare "
+        "--motion, or with ffmpeg -i IN -c:v libx264 -bf 0 -refs 1 -g 12 OUT.mp4."
     )
 
 

@@ -116,6 +116,8 @@ class Findings:
             names = [printable(self.source.names[i]) for i, f in self.facts.items() if name(f)]
             if names:
                 yield f"{len(names):,} {words} (such as {names[0]})"
+        if self.still is None and any(f.codec != "prepared" for f in self.facts.values()):
+            yield "none of those looked at tells its motion, which cmd learns from: twofold prepare --motion"
         if self.still is not None and self.still > REPEATED:
             yield (
                 f"in {self.still:.0%} of the frames looked at nothing moves: they may be repeated, and then playback "

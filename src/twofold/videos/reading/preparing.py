@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from twofold.errors import UserError
-from twofold.files import is_disk_full, write_text
-from twofold.folders import claim, sweep
+from twofold.files import write_text
+from twofold.folders import claim, full_disk, sweep
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable
 from twofold.pixels.reading.words import digest
 from twofold.printable import spelled_out, storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress
-from twofold.videos.motion.vectors import REMEDY
 from twofold.videos.reading.opening import LIST, MANIFEST, open_source
 from twofold.videos.reading.packed import ENDING, read_index
 from twofold.videos.reading.packing import copy_with_motion, write_packed
@@ -82,16 +81,13 @@ def prepare(
             except DecodeError as error:
                 unreadable.record(i, error.reason)
 
-        with ThreadPoolExecutor(workers or usable_cores()) as threads:
+        with full_disk(out), ThreadPoolExecutor(workers or usable_cores()) as threads:
             try:
                 for done, _ in enumerate(threads.map(one, range(len(source))), 1):
                     if on_progress:
                         on_progress(done, len(source))
-            except BaseException as error:
+            except BaseException:
                 threads.shutdown(cancel_futures=True)
-                if isinstance(error, UserError) and is_disk_full(error):
-                    message = f"{out} cannot be written (its disk is full): make room and give the same command."
-                    raise UserError(message) from error
                 raise
         found = unreadable.named()
         lines = "".join(f"{spelled_out(name)}\t{spelled_out(reason)}\n" for name, reason in found.items())
@@ -119,7 +115,7 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> N
         motion = video if settings.motion else None
         if settings.motion and (settings.transcode == "always" or not _tells_motion(video)):
             if settings.transcode == "never":
-                raise DecodeError(f"{video.opened.codec.name} tells no motion vectors of it; {REMEDY}, or --transcode")
+                raise DecodeError(f"{video.opened.codec.name} tells no motion vectors of it: leave --transcode at auto")
             copies = closing.enter_context(tempfile.TemporaryDirectory())
             motion = copy_with_motion(video, Path(copies) / "copy.mp4")
             closing.callback(motion.close)

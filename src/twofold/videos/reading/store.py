@@ -14,7 +14,6 @@ from twofold.errors import UserError, clause
 from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import bytes_in_words, free_memory, local_ranks
 from twofold.videos.motion.painting import Grids
-from twofold.videos.motion.vectors import REMEDY
 from twofold.videos.reading.packed import ENDING, PackedVideo
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.table import FrameTable
@@ -93,7 +92,7 @@ class VideoStore:
             except DecodeError as error:
                 found = error.reason
         if found:
-            raise UserError(f"{self.source.path}: {found}: turn the videos into H.264 first, with {REMEDY}.")
+            raise UserError(f"{self.source.path}: {found}: make a copy with motion, by twofold prepare --motion.")
 
     def describe(self) -> str:
         """One line: how large the decoded set is and whether it is kept."""
