@@ -147,7 +147,8 @@ def _check_bounds(declared: dataclasses.Field[Any], value: Any) -> None:
         if bounds.get("least") is not None and not number >= bounds["least"]:
             raise UserError(f"{name} must be at least {bounds['least']:g}, not {number}.")
         if bounds.get("most") is not None and not number <= bounds["most"]:
-            raise UserError(f"{name} is a share: at most {bounds['most']:g}, not {number}.")
+            share = "is a share: at most" if bounds["most"] == 1 else "must be at most"
+            raise UserError(f"{name} {share} {bounds['most']:g}, not {number}.")
         require_time(number * bounds.get("seconds", 0), f"{name} {number:,}", "give less")
         require(number * bounds.get("takes", 0), f"{name} {number:,}", "give fewer")
 

@@ -32,7 +32,7 @@ def read_list(path: str, where: Place, videos: str | None, classes: str | None) 
     rows = _rows(path, where)
     items, words = _of_table(rows) if _is_header(rows[0]) else _of_lines(rows)
     root = place(videos) if videos else where.parent()
-    found, absent = _located(items, root)
+    found, absent = located(items, root)
     if not found:
         first = next(iter(absent), "nothing")
         raise UserError(f"{path} names no video that lies in {root} (first {first}): say by --videos where they are.")
@@ -111,7 +111,7 @@ def _slashed(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
 
-def _located(items: Sequence[Item], root: Place) -> tuple[list[tuple[int, Item]], list[str]]:
+def located(items: Sequence[Item], root: Place) -> tuple[list[tuple[int, Item]], list[str]]:
     """The items whose files are there, with their numbers, and the names of the others."""
     inside = _in_tars(root)
     found, absent = [], []

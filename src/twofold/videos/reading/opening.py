@@ -17,6 +17,7 @@ from twofold.pixels.reading.walking import files_below
 from twofold.pixels.reading.wanted import Wanted
 from twofold.pixels.reading.words import count_list, extension
 from twofold.videos.reading.archive import members_of
+from twofold.videos.reading.hmdb import SPLIT, read_splits
 from twofold.videos.reading.lists import read_list
 from twofold.videos.reading.source import Item, VideoSource
 
@@ -58,6 +59,8 @@ def open_source(
         raise missing(where)
     elif path.lower().endswith(TARS):
         source = _named(path, members_of(where), {}, wanted)
+    elif SPLIT.fullmatch(where.name):
+        source = read_splits(path, where, options.videos, wanted)
     elif path.lower().endswith(LISTS):
         source = read_list(path, where, options.videos, options.classes)
     else:
@@ -89,6 +92,8 @@ def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> Vid
             return replace(source, notes=(f"{path}: videos and labels are those of {beside[0]}.", *source.notes))
         return _named(path, members_of(root.join(tars[0])), {}, wanted)
     skipped.update(extension(name) or "no extension" for name in found if name not in set(videos))
+    if (splits := [name for name in found if SPLIT.fullmatch(name)]) and not videos:
+        raise UserError(f"{path} holds HMDB51's split files: name one, such as {splits[0]}, for that split.")
     if not videos:
         holds = f"holds no videos but only {count_list(dict(skipped))}" if skipped else "is empty"
         raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
