@@ -54,3 +54,9 @@ def test_the_wing_of_a_method_of_both_follows_from_the_names(tmp_path):
     (tmp_path / "clips/run/poster.jpg").touch()
     with pytest.raises(UserError, match="may be images or videos: say which by --kind"):
         wings.of_method(moco, str(tmp_path / "clips"))
+
+
+def test_a_tar_in_a_folder_is_looked_into(tmp_path):
+    tar_of(tmp_path / "clips.tar", ["fight/a.mp4"])
+    (tmp_path / "clips.csv").write_text("file,label")
+    assert shows(str(tmp_path), VIDEOS) and not shows(str(tmp_path), IMAGES)

@@ -30,10 +30,13 @@ def shows(data: str, endings: tuple[str, ...]) -> bool:
 def _names(data: str) -> Iterator[str]:
     try:
         if os.path.isdir(data):
-            yield from _below(data, DEPTH)
+            names = list(islice(_below(data, DEPTH), MOST))
+            yield from names
+            for name in names:
+                if name.lower().endswith(TARS) and os.path.isfile(os.path.join(data, name)):
+                    yield from _members(os.path.join(data, name))
         elif data.lower().endswith(TARS) and os.path.isfile(data):
-            with tarfile.open(data) as archive:
-                yield from (member.name for member in archive if member.isfile())
+            yield from _members(data)
         elif data.lower().endswith(LISTS) and os.path.isfile(data):
             with open(data, "rb") as file:
                 yield from NAME.findall(file.read(BYTES).decode("utf-8", "replace").lower())
@@ -41,6 +44,11 @@ def _names(data: str) -> Iterator[str]:
             yield data
     except (OSError, ValueError, tarfile.TarError, EOFError):
         return
+
+
+def _members(tar: str) -> Iterator[str]:
+    with tarfile.open(tar) as archive:
+        yield from (member.name for member in archive if member.isfile())
 
 
 def _below(folder: str, depth: int) -> Iterator[str]:
