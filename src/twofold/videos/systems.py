@@ -159,7 +159,7 @@ SYSTEMS = {
         summary="two clips of a video are compared, and heads tell how far they overlap, their pace and their turn",
         suits="actions that are told apart by speed and course; videos of some hundred frames",
         verified="official pairs of boxes and clips, loss and schedule (golden), two ranks, exact resume",
-        measured="not yet",
+        measured="rendered motion capture, one seed: linear 27.6 % (floors 5.8 and 11.1)",
     ),
     "cmd": System(
         "CMD, context and motion",
@@ -169,7 +169,7 @@ SYSTEMS = {
         summary="a clip picks the keyframe near it, and foretells the motion behind it at each of its positions",
         suits="compressed videos whose frames hold motion vectors (H.264, MPEG-4)",
         verified="official sampler, motion maps and transformer (golden), two ranks, exact resume",
-        measured="not yet",
+        measured="hardly: 200 steps, one seed",
     ),
     "ctp": System(
         "CtP, catch the patch",
@@ -179,7 +179,7 @@ SYSTEMS = {
         summary="patches of a clip are moved over it, and the network tells where they go, also while they are hidden",
         suits="any videos, also few: what is to be learned is laid over them",
         verified="official courses, pasting, targets, losses and statistics (golden), two ranks, exact resume",
-        measured="not yet",
+        measured="hardly: learns clips by heart, one seed",
     ),
     "triplet": System(
         "Triplet loss over clips",
