@@ -12,7 +12,6 @@ import torch
 
 from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
-from twofold.images.backbones.export import save_backbone
 from twofold.images.backbones.names import is_own
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.overlap import overlap
@@ -28,6 +27,7 @@ from twofold.images.reading import Images, Source
 from twofold.images.report.sections import SECTIONS
 from twofold.launcher import by_the_first
 from twofold.methods.build import build
+from twofold.pixels.backbones.export import save_backbone
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason
