@@ -23,7 +23,7 @@ from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.evaluate import measure, protocols_named
-from twofold.images.jobs.model import BACKBONE_FILE, Model, open_data, open_images, open_model
+from twofold.images.jobs.model import Model, open_data, open_images, open_model
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
@@ -31,6 +31,7 @@ from twofold.images.options import Compare, Dense, Evaluate, Finetuning, Labels,
 from twofold.images.reading import Source
 from twofold.images.report.sections import SECTIONS
 from twofold.page import Sections
+from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.runs.results import add_results, read_results
 from twofold.training.distribution import choose_precision
 from twofold.training.settling import plan_of

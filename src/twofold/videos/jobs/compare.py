@@ -14,12 +14,13 @@ from twofold.comparison.compare import compare
 from twofold.comparison.entries import Entry
 from twofold.errors import UserError
 from twofold.page import Sections
+from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.runs.results import add_results, read_results
 from twofold.training.settling import plan_of
 from twofold.videos.backbones import build_backbone
 from twofold.videos.jobs import pretrain
 from twofold.videos.jobs.evaluate import measure, protocols_named
-from twofold.videos.jobs.model import BACKBONE_FILE, open_model, open_videos, precision_for
+from twofold.videos.jobs.model import open_model, open_videos, precision_for
 from twofold.videos.jobs.settle import settle
 from twofold.videos.options import Compare, Evaluate, Pretrain, Reading
 from twofold.videos.reading.source import VideoSource
