@@ -27,7 +27,6 @@ from tests.strangers.mutations import mutate, mutate_file, mutate_text, odd
 from twofold import wings
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone, load_backbone
-from twofold.images.backbones.export import save_backbone
 from twofold.images.reading import open_source
 from twofold.images.reading.decode import decode, decode_centre, image_size
 from twofold.images.reading.examining import examine
@@ -39,6 +38,7 @@ from twofold.interactions.reading.raw import Named
 from twofold.interactions.reading.table import column_names
 from twofold.interactions.reading.titles import read_titles
 from twofold.page import build
+from twofold.pixels.backbones.export import save_backbone
 from twofold.pixels.backbones.weights import read_state
 from twofold.pixels.reading.failure import DecodeError
 from twofold.runs.checkpoint import Checkpoint
@@ -46,7 +46,6 @@ from twofold.runs.metrics import MetricsFile
 from twofold.runs.results import add_results
 from twofold.videos.backbones import build_backbone as build_for_clips
 from twofold.videos.backbones import load_backbone as load_for_clips
-from twofold.videos.backbones.export import save_backbone as save_for_clips
 
 OLD = Path(__file__).parent.parent / "old_runs"
 RUNS = ("images-finished", "interactions-finished", "formula")
@@ -169,7 +168,7 @@ def weights(folder: Path) -> dict[str, bytes]:
     backbone = build_backbone("convnet", image_size=8)
     save_backbone(backbone, folder / "b.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
     clips = build_for_clips("convnet3d", clip_size=8, frames=4)
-    save_for_clips(clips, folder / "clips.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
+    save_backbone(clips, folder / "clips.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
     own = {"name": "evil:make", "stem": "own", "image_size": 8}
     about = {"backbone": own, "mean": [0] * 3, "std": [1] * 3, "image_size": 8, "method": "moco"}
     save_file({"w": torch.zeros(2)}, folder / "own.safetensors", {k: json.dumps(v) for k, v in about.items()})

@@ -16,8 +16,8 @@ from tests.strangers.readers import OLD, pictures
 from twofold import cli
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone
-from twofold.images.backbones.export import save_backbone
 from twofold.memory import WithinMemory
+from twofold.pixels.backbones.export import save_backbone
 
 TAKES = r"would take (more than )?[\d.,]+ (EB|PB|TB|GB) of memory, and [\d.,]+ [MG]B are free: "
 YEARS = r"would take [\d,]+ years at the very least: "

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
+from twofold.catalog import options
 from twofold.comparison.bench import Bench
 from twofold.comparison.entries import Entry
 from twofold.page import read_run
 
 WARM_UP, TIMED = 4, 8
 FOLDER = ".timing"
+
+Pretrain = TypeVar("Pretrain", bound=options.Pretrain)
+
+
+def limited(options: Pretrain, steps: int | None) -> Pretrain:
+    """The options of a run of so many steps, where the budget is in steps."""
+    return options if steps is None else replace(options, steps=steps, epochs=None)
 
 
 def steps_within(minutes: float, entry: Entry, bench: Bench, out: Path) -> tuple[int, float]:

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from twofold.errors import UserError
-from twofold.files import beside
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings, readable, stream_features
 from twofold.images.evaluation.transform import facts
 from twofold.images.reading import Images
+from twofold.page.words import Noun
+from twofold.pixels.embedded import Embedded, parquet_path, schema_of, write_tables
 from twofold.printable import storable
 from twofold.runs.screen import OnProgress
 
 ROW_GROUP = 8192
-METADATA = b"twofold"
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """path: the file. count, width: its rows and the length of each vector. left_out: name -> why it was not read."""
-
-    path: Path
-    count: int
-    width: int
-    left_out: dict[str, str]
-
-    def describe(self) -> str:
-        """One line for the terminal."""
-        text = f"{self.count:,} vectors of {self.width} numbers in {self.path}"
-        if self.left_out:
-            first = ", ".join(list(self.left_out)[:5]) + (", ..." if len(self.left_out) > 5 else "")
-            text += f"; left out {len(self.left_out):,} unreadable images: {first}"
-        return text
+IMAGE = Noun("image", "images")
 
 
 def embed(
@@ -59,57 +40,46 @@ def embed(
     appears whole or not at all. Raises UserError for a name without .parquet, where it cannot be written, or where no
     image can be read.
     """
-    import pyarrow.parquet as parquet
-
-    out = Path(out)
-    if out.suffix != ".parquet":
-        raise UserError(f"Vectors go to a .parquet file, which {out} is not; name it {out.name}.parquet.")
-    schema, count, done = _schema(backbone, images, inputs), 0, 0
-    with beside(out) as part:
-        with part.open("wb") as handle, parquet.ParquetWriter(handle, schema, compression="zstd") as writer:
-            kept: list[tuple[Tensor, Tensor]] = []
-            for indices, features in stream_features(backbone, images, inputs):
-                good = readable(images, indices)
-                kept.append((indices[good], features[good]))
-                done += len(indices)
-                if sum(len(i) for i, _ in kept) >= ROW_GROUP or done == len(images):
-                    count += _write(writer, schema, images, kept)
-                    kept = []
-                if on_progress:
-                    on_progress(done, len(images))
-        if not count:
-            raise UserError(f"No image of {images.source.path} can be read, so there are no vectors to write.")
-    return Embedded(out, count, backbone.width, images.unreadable)
+    out = parquet_path(out)
+    schema = _schema(backbone, images, inputs)
+    tables = _tables(backbone, images, inputs, schema, on_progress)
+    nothing = f"No image of {images.source.path} can be read, so there are no vectors to write."
+    count = write_tables(out, schema, tables, nothing)
+    return Embedded(out, count, backbone.width, images.unreadable, IMAGE)
 
 
-def fingerprint_in(file: Path) -> str:
-    """Of which data the vectors in a file are, by their fingerprint; "" where it does not say."""
-    import pyarrow.parquet as parquet
-
-    try:
-        about = json.loads((parquet.read_schema(file).metadata or {})[METADATA])
-    except (OSError, ValueError, KeyError):  # of arrow's own errors, too
-        return ""
-    return str(about.get("data", "")) if isinstance(about, dict) else ""
+def _tables(
+    backbone: Backbone, images: Images, inputs: InputSettings, schema: Any, on_progress: OnProgress | None
+) -> Iterator[Any]:
+    kept: list[tuple[Tensor, Tensor]] = []
+    done = 0
+    for indices, features in stream_features(backbone, images, inputs):
+        good = readable(images, indices)
+        kept.append((indices[good], features[good]))
+        done += len(indices)
+        if sum(len(i) for i, _ in kept) >= ROW_GROUP or done == len(images):
+            yield _table(schema, images, kept)
+            kept = []
+        if on_progress:
+            on_progress(done, len(images))
 
 
 def _schema(backbone: Backbone, images: Images, inputs: InputSettings) -> Any:
     import pyarrow as pa
 
-    fields = [("name", pa.string())]
-    fields += [("label", pa.int64())] if images.source.labels is not None else []
-    fields += [("class", pa.string())] if _named(images) else []
-    fields += [("embedding", pa.list_(pa.float32(), backbone.width))]
+    columns = [("name", pa.string())]
+    columns += [("label", pa.int64())] if images.source.labels is not None else []
+    columns += [("class", pa.string())] if _named(images) else []
     about = {"backbone": backbone.blueprint(), "image_size": inputs.size, "mean": inputs.mean, "std": inputs.std}
     about |= {"data": images.source.fingerprint()} | facts(inputs, images.source.pixels)
-    return pa.schema(fields, metadata={METADATA: json.dumps(about)})
+    return schema_of(columns, backbone.width, about)
 
 
 def _named(images: Images) -> bool:
     return images.source.labels is not None and images.source.classes is not None
 
 
-def _write(writer: Any, schema: Any, images: Images, kept: list[tuple[Tensor, Tensor]]) -> int:
+def _table(schema: Any, images: Images, kept: list[tuple[Tensor, Tensor]]) -> Any:
     import pyarrow as pa
 
     rows = [i for indices, _ in kept for i in indices.tolist()]
@@ -122,6 +92,4 @@ def _write(writer: Any, schema: Any, images: Images, kept: list[tuple[Tensor, Te
         if source.classes is not None:
             columns.append(pa.array([None if v is None else storable(source.classes[v]) for v in labels], pa.string()))
     columns.append(pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1]))
-    if rows:
-        writer.write_table(pa.table(columns, schema=schema))
-    return len(rows)
+    return pa.table(columns, schema=schema)

@@ -12,7 +12,8 @@ from safetensors import safe_open
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone, load_backbone
 from twofold.images.backbones import export as module
-from twofold.images.backbones.export import export, save_backbone
+from twofold.images.backbones.export import export
+from twofold.pixels.backbones.export import save_backbone
 
 STATISTICS = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}
 

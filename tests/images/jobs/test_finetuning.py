@@ -13,11 +13,11 @@ from tests.images.finetuning.situations import tiny_detection
 from tests.images.finetuning.truths import scenes
 from twofold.cli import main
 from twofold.images.backbones import build_backbone
-from twofold.images.backbones.export import save_backbone
 from twofold.images.finetuning import presets
 from twofold.images.finetuning import protocol as protocols
 from twofold.images.jobs import finetuning
 from twofold.images.jobs.online import UNTRAINED
+from twofold.pixels.backbones.export import save_backbone
 
 TINY = ["--iterations", "2", "--train-batch", "2", "--image-size", "64"]
 

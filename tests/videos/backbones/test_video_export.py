@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from twofold.errors import UserError
 from twofold.pixels.backbones import export as shared
+from twofold.pixels.backbones.export import save_backbone
 from twofold.videos.backbones import build_backbone, load_backbone
 from twofold.videos.backbones import export as module
-from twofold.videos.backbones.export import export, save_backbone
+from twofold.videos.backbones.export import export
 
 STATISTICS = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}
 
@@ -185,9 +186,8 @@ def test_files_that_are_no_weights_get_one_sentence(tmp_path, monkeypatch):
 def test_a_backbone_for_pictures_is_none_for_clips(tmp_path):
     from twofold.images.backbones import build_backbone as for_pictures
     from twofold.images.backbones import load_backbone as load_for_pictures
-    from twofold.images.backbones.export import save_backbone as save_for_pictures
 
-    save_for_pictures(for_pictures("convnet", image_size=16), tmp_path / "p.safetensors", method="", **STATISTICS)
+    save_backbone(for_pictures("convnet", image_size=16), tmp_path / "p.safetensors", method="", **STATISTICS)
     with pytest.raises(UserError, match="is not a backbone that twofold wrote"):
         load_backbone(tmp_path / "p.safetensors")
     save_backbone(

@@ -141,10 +141,11 @@ def test_unlike_rates_and_short_videos_are_said(tmp_path, capsys):
 
 
 def test_the_page_shows_moving_clips_with_the_mixed_one_first(run):
-    from twofold.videos.report.views import read_views, views_section
+    from twofold.pixels.report.views import read_views, views_section
+    from twofold.videos.report.sections import VIEWS
 
-    samples = read_views(run / "views.npz")
-    section = views_section(samples, 1.0)
+    samples = read_views(run / "views.npz", VIEWS)
+    section = views_section(samples, 1.0, VIEWS)
     assert len(section.content) == 6 and all(len(row.views) == 3 for row in section.content)
     assert all(row.source.startswith("data:image/webp;base64,") for row in section.content)
     assert "clips" in (run / "report.html").read_text()

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError, clause, nearest
-from twofold.files import write_safetensors
 from twofold.images.backbones import targets, trial, yolo
 from twofold.images.backbones.names import is_own
 from twofold.pixels.backbones import export as shared
@@ -31,25 +30,6 @@ class Exportable(shared.Exportable, Protocol):
     """What export needs of a backbone (images.backbones.Backbone has it)."""
 
     image_size: int
-
-
-def save_backbone(
-    backbone: Exportable,
-    path: str | Path,
-    *,
-    mean: Sequence[float],
-    std: Sequence[float],
-    method: str,
-    facts: Mapping[str, Any] = MappingProxyType({}),
-) -> Path:
-    """Write the network's own state dict as safetensors, with all it takes to use it as JSON in the metadata.
-
-    mean, std: the normalisation of its input, in [0, 1] units. facts: what else the metadata say. The file is there
-    whole or not at all.
-    """
-    about = {"format": "pt", **_about(backbone, mean, std, method, facts)}
-    write_safetensors(Path(path), backbone.network.state_dict(), about)
-    return Path(path)
 
 
 def export(
@@ -75,7 +55,7 @@ def export(
     reference = (
         copy.deepcopy(backbone).cpu().train(False)
     )  # the lines run on the CPU, and so must what they are compared with
-    about = _about(backbone, mean, std, method, facts)
+    about = shared.described(backbone, mean, std, method, facts)
     if format in targets.SUFFIXES:
         return _export_to_target(reference, out, format, mean, std, about)
     return shared.export_file(
@@ -87,7 +67,7 @@ def export(
         write=lambda path: (
             shared.write_onnx(reference, path, _example(reference), "images", about)
             if format == "onnx"
-            else save_backbone(reference, path, mean=mean, std=std, method=method, facts=facts)
+            else shared.save_backbone(reference, path, mean=mean, std=std, method=method, facts=facts)
         ),
         lines=lambda path: _lines(backbone, path, format, mean, std),
     )
@@ -140,12 +120,6 @@ def _tried(reference: Exportable, format: str, lines: list[str], mean: Sequence[
         raw = _example(reference) * colours[1] + colours[0]
         maps = yolo.maps_after_set_up(lines, raw, Path(folder))
     return max(_check(reference, lambda x, map=map: {"map": map[: len(x)]}) for map in maps)  # type: ignore[misc]
-
-
-def _about(
-    backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str, facts: Mapping[str, Any]
-) -> dict[str, str]:
-    return shared.described(backbone.blueprint(), {"image_size": backbone.image_size}, mean, std, method, facts)
 
 
 def _about_input(backbone: Exportable, mean: Sequence[float], std: Sequence[float]) -> str:

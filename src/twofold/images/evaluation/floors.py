@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from twofold.evaluation.floors import untrained
 from twofold.images.backbones import Backbone, rebuild_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.splits import Split
@@ -47,21 +48,5 @@ def random_network(backbone: Backbone, split: Split, inputs: InputSettings, seed
 
 
 def calibrated(backbone: Backbone, views: Iterable[Tensor], inputs: InputSettings, seed: int = 0) -> Backbone:
-    """The same network with new random weights, its batch norms set to the statistics of a few batches (B, 3, H, W).
-
-    With the statistics of an untrained network (0, 1) evaluation mode would not normalise at all, and the floor would
-    be too low; so a few batches pass in training mode first and their plain average is kept.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "random network"))
-        network = rebuild_backbone(backbone.blueprint())
-    network.to(inputs.device).eval()
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return network
-    for norm in norms:
-        norm.train().momentum = None  # a plain average over the batches
-    for view in views:
-        with torch.no_grad():
-            network(view)
-    return network.eval()
+    """The same network with new random weights, calibrated on a few batches (B, 3, H, W); see `floors.untrained`."""
+    return untrained(lambda: rebuild_backbone(backbone.blueprint()), views, inputs.device, seed)

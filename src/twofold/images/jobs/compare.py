@@ -10,9 +10,11 @@ from typing import Any, cast
 import torch
 
 from twofold.comparison.bench import Ceiling, Column, Result
+from twofold.comparison.budget import limited
 from twofold.comparison.compare import compare
 from twofold.comparison.entries import Entry
 from twofold.comparison.folder import default_folder
+from twofold.comparison.measured import keep, measured, missing
 from twofold.errors import UserError
 from twofold.images.backbones import build_backbone
 from twofold.images.dense.keypoints import ALPHA
@@ -23,7 +25,7 @@ from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.evaluate import measure, protocols_named
-from twofold.images.jobs.model import BACKBONE_FILE, Model, open_data, open_images, open_model
+from twofold.images.jobs.model import Model, open_data, open_images, open_model
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
@@ -31,12 +33,11 @@ from twofold.images.options import Compare, Dense, Evaluate, Finetuning, Labels,
 from twofold.images.reading import Source
 from twofold.images.report.sections import SECTIONS
 from twofold.page import Sections
-from twofold.runs.results import add_results, read_results
+from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.training.distribution import choose_precision
 from twofold.training.settling import plan_of
 
 WITHOUT_LABELS = ("instance retrieval", "effective rank")
-PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
 MAIN = (
     "top1",
@@ -83,7 +84,7 @@ class ImageBench:
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
         """See `bench.Bench`."""
         options = replace(self.training, method_options=dict(entry.options), seed=seed, out=str(folder))
-        pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
+        pretrain.run(entry.composition, self.data, limited(options, steps), alone=False)
 
     def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
         """See `bench.Bench`."""
@@ -95,7 +96,7 @@ class ImageBench:
             knn_every=0,
             correspondence_every=0,
         )
-        pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
+        pretrain.run(entry.composition, self.data, limited(options, steps), alone=False)
 
     def is_trained(self, folder: Path) -> bool:
         """See `bench.Bench`."""
@@ -107,8 +108,7 @@ class ImageBench:
 
     def missing(self, folder: Path) -> list[str]:
         """The protocols, those without labels included, that the run has not been measured by."""
-        known = {row["protocol"] for row in _measured(folder)}
-        return [name for name in (*self.protocols, *WITHOUT_LABELS) if name not in known]
+        return missing(folder, (*self.protocols, *WITHOUT_LABELS))
 
     def measure(self, folder: Path, seed: int) -> None:
         """See `bench.Bench`."""
@@ -119,12 +119,12 @@ class ImageBench:
         rows = measure(model, labelled, self.data, options) if labelled else []
         if any(name in WITHOUT_LABELS for name in wanted):
             rows += _unlabelled(model, self.data, options)
-        add_results(folder, [{**row, **PURPOSE} for row in rows])
+        keep(folder, rows)
 
     def results(self, folder: Path) -> list[Result]:
         """See `bench.Bench`."""
         asked = (*self.protocols, *WITHOUT_LABELS)
-        rows = [row for row in _measured(folder) if row["protocol"] in asked]
+        rows = [row for row in measured(folder) if row["protocol"] in asked]
         return [Result(_key(row), row["name"], row["value"], row["floor"]) for row in rows]
 
     def columns(self, keys: Sequence[str]) -> list[Column]:
@@ -231,10 +231,6 @@ def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -
     return training, per_epoch
 
 
-def _budget(options: Pretrain, steps: int | None) -> Pretrain:
-    return options if steps is None else replace(options, steps=steps, epochs=None)
-
-
 def _open(path: str, options: Compare, role: str = "train") -> Source:
     return open_data(path, options, role)
 
@@ -268,11 +264,6 @@ def _notes(labelled: bool, ceiling: bool, on_maps: bool) -> list[str]:
 def _guesses(source: Source, test: Source | None) -> list[str]:
     """What was guessed about the data, as sentences."""
     return [f"{note}." for note in (*source.notes, *(remarks(source, test) if test is not None else ()))]
-
-
-def _measured(folder: Path) -> list[dict[str, Any]]:
-    """The results that were measured for the comparison; other entries of evaluation.json are somebody else's."""
-    return [entry for entry in read_results(folder) if PURPOSE.items() <= entry.items()]
 
 
 def _key(row: dict[str, Any]) -> str:

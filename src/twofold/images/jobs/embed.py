@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twofold.images.embed import embed, fingerprint_in
+from twofold.images.embed import embed
 from twofold.images.jobs.model import RANDOM, as_trained, open_images, open_model, print_notes
 from twofold.images.options import Embed
+from twofold.pixels.embedded import free_place
 from twofold.printable import say
-from twofold.runs.folder import data_name
 from twofold.runs.screen import progress_bar
 
 
@@ -25,18 +25,8 @@ def run(model: str, data: str, options: Embed) -> Path:
     images = open_images(data, options, opened.inputs.size, opened.inputs.device, role="all", max_unreadable=1.0)
     if not options.quiet:
         print_notes(images.source)
-    out = Path(options.out) if options.out else _free_place(opened.run or Path(), data, images.source.fingerprint())
+    out = Path(options.out) if options.out else free_place(opened.run or Path(), data, images.source.fingerprint())
     with progress_bar("embedding", options.quiet) as on_progress:
         written = embed(opened.backbone, images, out, opened.inputs, on_progress=on_progress)
     say(f"{written.describe()}; weights of {opened.name}" if model.startswith(RANDOM) else written.describe())
     return out
-
-
-def _free_place(folder: Path, data: str, fingerprint: str) -> Path:
-    """Where the vectors of some data go: a file of no other data."""
-    usual = folder / f"{data_name(data)}-embeddings.parquet"
-    if not usual.exists() or fingerprint_in(usual) == fingerprint:
-        return usual
-    own = folder / f"{data_name(data)}-{fingerprint[:8]}-embeddings.parquet"
-    say(f"{usual} is not known to be of the same data and stays: these vectors go to {own}.")
-    return own

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from twofold.errors import UserError
 from twofold.images.backbones import Backbone, build_backbone, load_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.options import Columns
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.pixels import PixelRule
+from twofold.pixels.backbones.loading import run_or_file
 from twofold.pixels.views.augmentations import statistics_named
 from twofold.printable import say
 from twofold.randomness import derive
 from twofold.training.distribution import choose_precision
 
-BACKBONE_FILE = "backbone.safetensors"
 RANDOM = "random:"
 
 Reading = TypeVar("Reading", bound=Columns)
@@ -56,7 +54,7 @@ def open_model(
     path, it may bring its own network; see `backbones.load_backbone`.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    path, run = Path(name), None
+    run: Path | None = None
     if name.startswith(RANDOM):
         size = image_size or 224
         with torch.random.fork_rng(devices=[]):
@@ -65,16 +63,7 @@ def open_model(
         about: dict[str, Any] = {"image_size": size, "method": f"untrained (seed {seed})"}
         about["mean"], about["std"] = statistics_named("imagenet")
     else:
-        if os.path.isdir(path):
-            run, path = path, path / BACKBONE_FILE
-            if not os.path.isfile(path):
-                raise UserError(
-                    f"{run} holds no {BACKBONE_FILE}: the run has not finished; start the same pretrain command again."
-                    if (run / "config.yaml").is_file()
-                    else f"{run} is not a run folder: it holds no config.yaml."
-                )
-        elif not os.path.isfile(path):
-            raise UserError(f"{name} is no run folder and no backbone file: give one of them, or {RANDOM}resnet18.")
+        path, run = run_or_file(name, f", or {RANDOM}resnet18")
         backbone, about = load_backbone(path, trust=trust)
         about.setdefault("fourth_channel", "alpha")  # what earlier versions, which do not say so, took it for
     inputs = InputSettings(

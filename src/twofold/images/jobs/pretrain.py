@@ -12,13 +12,12 @@ import torch
 
 from twofold.catalog.composition import Composition
 from twofold.images.backbones import Backbone, build_backbone
-from twofold.images.backbones.export import save_backbone
 from twofold.images.backbones.names import is_own
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.transform import facts
 from twofold.images.jobs.consistency import TemporalConsistency
-from twofold.images.jobs.model import BACKBONE_FILE, images_of, open_data
+from twofold.images.jobs.model import images_of, open_data
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
 from twofold.images.jobs.online_correspondence import OnlineCorrespondence
 from twofold.images.jobs.samples import gallery, view_samples
@@ -28,6 +27,8 @@ from twofold.images.reading import Images, Source
 from twofold.images.report.sections import SECTIONS
 from twofold.launcher import by_the_first
 from twofold.methods.build import build
+from twofold.pixels.backbones.export import save_backbone
+from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from twofold.comparison.bench import Ceiling, Column, Result
+from twofold.comparison.budget import limited
 from twofold.comparison.compare import compare
 from twofold.comparison.entries import Entry
 from twofold.errors import UserError
@@ -66,10 +67,7 @@ class RankingBench:
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
         """See `bench.Bench`."""
         options = replace(self.training, method_options=dict(entry.options), seed=seed, out=str(folder))
-        if not entry.composition.trained:
-            options = _without_training(options)
-        elif steps is not None:
-            options = replace(options, steps=steps, epochs=None)
+        options = limited(options, steps) if entry.composition.trained else _without_training(options)
         pretrain.run(entry.composition, self.data, options, alone=False)
 
     def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:

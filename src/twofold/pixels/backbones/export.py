@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError
-from twofold.files import beside
+from twofold.files import beside, write_safetensors
 from twofold.nets.features import Features
 from twofold.printable import is_text
+
+SIZES = ("image_size", "clip_size", "frames")  # of the input that a network was made for, in its blueprint
 
 
 class Exportable(Protocol):
@@ -113,19 +116,34 @@ def random_batch(*size: int) -> Tensor:
     return torch.randn(4, *size, generator=torch.Generator().manual_seed(0))
 
 
-def described(
-    blueprint: Mapping[str, Any],
-    sizes: Mapping[str, int],
+def save_backbone(
+    backbone: Exportable,
+    path: str | Path,
+    *,
     mean: Sequence[float],
     std: Sequence[float],
     method: str,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Path:
+    """Write the network's own state dict as safetensors, with all it takes to use it as JSON in the metadata.
+
+    mean, std: the normalisation of its input, in [0, 1] units. facts: what else the metadata say. The file is there
+    whole or not at all.
+    """
+    about = {"format": "pt", **described(backbone, mean, std, method, facts)}
+    write_safetensors(Path(path), backbone.network.state_dict(), about)
+    return Path(path)
+
+
+def described(
+    backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str, facts: Mapping[str, Any]
 ) -> dict[str, str]:
     """The metadata of a file that holds a backbone, each value as JSON."""
+    blueprint = backbone.blueprint()
     known = {
         "twofold": version("twofold"),
         "backbone": blueprint,
-        **sizes,
+        **{name: blueprint[name] for name in SIZES if name in blueprint},
         "mean": [float(m) for m in mean],
         "std": [float(s) for s in std],
         "method": method,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,29 @@ from twofold.errors import UserError, clause
 from twofold.pixels.backbones.names import shown
 from twofold.pixels.backbones.weights import read_state
 
+BACKBONE_FILE = "backbone.safetensors"
+
 B = TypeVar("B", bound=Any)
+
+
+def run_or_file(name: str, others: str = "") -> tuple[Path, Path | None]:
+    """(the file of the backbone that a command names, its run folder if any).
+
+    others: what else could be named, in words. Raises UserError where there is no such file, in words that say what to
+    do.
+    """
+    path = Path(name)
+    if os.path.isdir(path):
+        if not os.path.isfile(path / BACKBONE_FILE):
+            raise UserError(
+                f"{path} holds no {BACKBONE_FILE}: the run has not finished; start the same pretrain command again."
+                if (path / "config.yaml").is_file()
+                else f"{path} is not a run folder: it holds no config.yaml."
+            )
+        return path / BACKBONE_FILE, path
+    if not os.path.isfile(path):
+        raise UserError(f"{name} is no run folder and no backbone file: give one of them{others}.")
+    return path, None
 
 
 def admit(path: str | Path, name: str, *, trust: bool | str, own: bool, plain: re.Pattern[str]) -> None:

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from twofold.errors import UserError, nearest
-from twofold.files import write_safetensors
 from twofold.pixels.backbones import export as shared
 from twofold.pixels.backbones.export import Exported
 from twofold.videos.backbones.names import is_own
@@ -26,25 +25,6 @@ class Exportable(shared.Exportable, Protocol):
     source: str
     clip_size: int
     frames: int
-
-
-def save_backbone(
-    backbone: Exportable,
-    path: str | Path,
-    *,
-    mean: Sequence[float],
-    std: Sequence[float],
-    method: str,
-    facts: Mapping[str, Any] = MappingProxyType({}),
-) -> Path:
-    """Write the network's own state dict as safetensors, with all it takes to use it as JSON in the metadata.
-
-    mean, std: the normalisation of its input, in [0, 1] units. facts: what else the metadata say. The file is there
-    whole or not at all.
-    """
-    about = {"format": "pt", **_about(backbone, mean, std, method, facts)}
-    write_safetensors(Path(path), backbone.network.state_dict(), about)
-    return Path(path)
 
 
 def export(
@@ -67,7 +47,7 @@ def export(
         raise UserError(f'There is no export format "{format}"; choose {", ".join(FORMATS)}.{nearest(format, FORMATS)}')
     out = shared.place(Path(out), format, SUFFIXES[format])
     reference = copy.deepcopy(backbone).cpu().train(False)  # the lines run on the CPU
-    about = _about(backbone, mean, std, method, facts)
+    about = shared.described(backbone, mean, std, method, facts)
     x = shared.random_batch(3, backbone.frames, backbone.clip_size, backbone.clip_size)
     return shared.export_file(
         reference,
@@ -78,17 +58,10 @@ def export(
         write=lambda path: (
             shared.write_onnx(reference, path, x, "clips", about)
             if format == "onnx"
-            else save_backbone(reference, path, mean=mean, std=std, method=method, facts=facts)
+            else shared.save_backbone(reference, path, mean=mean, std=std, method=method, facts=facts)
         ),
         lines=lambda path: _lines(backbone, path, format, mean, std),
     )
-
-
-def _about(
-    backbone: Exportable, mean: Sequence[float], std: Sequence[float], method: str, facts: Mapping[str, Any]
-) -> dict[str, str]:
-    sizes = {"clip_size": backbone.clip_size, "frames": backbone.frames}
-    return shared.described(backbone.blueprint(), sizes, mean, std, method, facts)
 
 
 def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float], std: Sequence[float]) -> list[str]:

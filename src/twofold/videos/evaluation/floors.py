@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from twofold.evaluation.floors import untrained
 from twofold.randomness import derive
 from twofold.videos.backbones import Backbone, rebuild_backbone
 from twofold.videos.evaluation.features import InputSettings, clips_of, even_clips_of
@@ -23,22 +24,10 @@ def frame_features(clips: Clips, inputs: InputSettings, indices: Tensor) -> Tens
 
 
 def random_network(backbone: Backbone, clips: Clips, inputs: InputSettings, indices: Tensor, seed: int = 0) -> Backbone:
-    """The same network with new random weights, its batch norms set to the statistics of some clips of these videos.
-
-    With the statistics of an untrained network (0, 1) evaluation mode would not normalise at all, and the floor would
-    be too low.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "random network"))
-        network = rebuild_backbone(backbone.blueprint())
-    network.to(inputs.device).eval()
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.train().momentum = None  # a plain average over the batches
+    """The same network with new random weights, calibrated on clips of these videos; see `floors.untrained`."""
     order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(derive(seed, "calibration")))
     one = inputs.with_clips(1)
     parts = indices[order[:CALIBRATION]].split(min(16, inputs.batch_size))
-    for batch in even_clips_of(clips, one).stream([part for part in parts if len(part) > 1] if norms else []):
-        with torch.no_grad():
-            network(clips_of(batch, one))
-    return network.eval()
+    batches = even_clips_of(clips, one).stream([part for part in parts if len(part) > 1])
+    views = (clips_of(batch, one) for batch in batches)
+    return untrained(lambda: rebuild_backbone(backbone.blueprint()), views, inputs.device, seed)

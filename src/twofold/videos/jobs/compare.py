@@ -10,23 +10,24 @@ from typing import Any, cast
 import torch
 
 from twofold.comparison.bench import Ceiling, Column, Result
+from twofold.comparison.budget import limited
 from twofold.comparison.compare import compare
 from twofold.comparison.entries import Entry
+from twofold.comparison.measured import keep, measured, missing
 from twofold.errors import UserError
 from twofold.page import Sections
-from twofold.runs.results import add_results, read_results
+from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.training.settling import plan_of
 from twofold.videos.backbones import build_backbone
 from twofold.videos.jobs import pretrain
 from twofold.videos.jobs.evaluate import measure, protocols_named
-from twofold.videos.jobs.model import BACKBONE_FILE, open_model, open_videos, precision_for
+from twofold.videos.jobs.model import open_model, open_videos, precision_for
 from twofold.videos.jobs.settle import settle
 from twofold.videos.options import Compare, Evaluate, Pretrain, Reading
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.report.sections import SECTIONS
 from twofold.videos.views import augmentation_named
 
-PURPOSE = {"purpose": "compare"}
 EPOCHS = 100
 MAIN = ("R@1", "top1", "mAP", "R@1 mixed", "R@1 swapped")
 ALIKE = ("backbone", "stem", "batch_size", "image_size", "frames", "recipe")
@@ -57,14 +58,14 @@ class VideoBench:
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
         """See `bench.Bench`."""
         options = replace(self.training, method_options=dict(entry.options), seed=seed, out=str(folder))
-        pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
+        pretrain.run(entry.composition, self.data, limited(options, steps), alone=False)
 
     def rehearse(self, entry: Entry, folder: Path, steps: int, log_every: int) -> None:
         """See `bench.Bench`."""
         options = replace(
             self.training, method_options=dict(entry.options), out=str(folder), log_every=log_every, knn_every=0
         )
-        pretrain.run(entry.composition, self.data, _budget(options, steps), alone=False)
+        pretrain.run(entry.composition, self.data, limited(options, steps), alone=False)
 
     def is_trained(self, folder: Path) -> bool:
         """See `bench.Bench`."""
@@ -76,8 +77,7 @@ class VideoBench:
 
     def missing(self, folder: Path) -> list[str]:
         """The protocols that the run has not been measured by."""
-        known = {row["protocol"] for row in _measured(folder)}
-        return [name for name in self.protocols if name not in known]
+        return missing(folder, self.protocols)
 
     def measure(self, folder: Path, seed: int) -> None:
         """See `bench.Bench`."""
@@ -87,11 +87,11 @@ class VideoBench:
             str(folder), options, fps=options.fps, count=options.clips, precision=options.precision, trust=trust
         )
         rows = measure(model, self.missing(folder), self.data, options)
-        add_results(folder, [{**row, **PURPOSE} for row in rows])
+        keep(folder, rows)
 
     def results(self, folder: Path) -> list[Result]:
         """See `bench.Bench`."""
-        rows = [row for row in _measured(folder) if row["protocol"] in self.protocols]
+        rows = [row for row in measured(folder) if row["protocol"] in self.protocols]
         return [Result(_key(row), row["name"], row["value"], row["floor"]) for row in rows]
 
     def columns(self, keys: Sequence[str]) -> list[Column]:
@@ -165,15 +165,6 @@ def _shared(entries: list[Entry], source: VideoSource, data: str, options: Compa
             size, frames = cast(int, training.image_size), cast(int, training.frames)
             build_backbone(training.backbone, clip_size=size, frames=frames, stem=training.stem)
     return training, stride, per_epoch
-
-
-def _budget(options: Pretrain, steps: int | None) -> Pretrain:
-    return options if steps is None else replace(options, steps=steps, epochs=None)
-
-
-def _measured(folder: Path) -> list[dict[str, Any]]:
-    """The results that were measured for the comparison; other entries of evaluation.json are somebody else's."""
-    return [entry for entry in read_results(folder) if PURPOSE.items() <= entry.items()]
 
 
 def _key(row: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from twofold.errors import UserError
+from twofold.pixels.backbones.loading import run_or_file
 from twofold.printable import say
 from twofold.training.distribution import choose_precision
 from twofold.videos.backbones import Backbone, load_backbone
@@ -20,8 +20,6 @@ from twofold.videos.reading.clips import Clips, even
 from twofold.videos.reading.opening import ListOptions, open_source
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
-
-BACKBONE_FILE = "backbone.safetensors"
 
 
 @dataclass(frozen=True)
@@ -50,17 +48,7 @@ def open_model(
     clips: what is asked of a clip; else as in pretraining. count: clips of a video.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    path, run = Path(name), None
-    if os.path.isdir(path):
-        run, path = path, path / BACKBONE_FILE
-        if not os.path.isfile(path):
-            raise UserError(
-                f"{run} holds no {BACKBONE_FILE}: the run has not finished; start the same pretrain command again."
-                if (run / "config.yaml").is_file()
-                else f"{run} is not a run folder: it holds no config.yaml."
-            )
-    elif not os.path.isfile(path):
-        raise UserError(f"{name} is no run folder and no backbone file: give one of them.")
+    path, run = run_or_file(name)
     backbone, about = load_backbone(path, trust=trust)
     inputs = InputSettings(
         clips.image_size or backbone.clip_size,

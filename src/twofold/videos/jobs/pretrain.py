@@ -13,6 +13,8 @@ from twofold.catalog.composition import Composition
 from twofold.errors import UserError
 from twofold.launcher import by_itself, by_the_first
 from twofold.methods.build import build
+from twofold.pixels.backbones.export import save_backbone
+from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason
@@ -25,9 +27,8 @@ from twofold.training.plan import Plan
 from twofold.training.session import Session
 from twofold.training.settling import plan_of
 from twofold.videos.backbones import Backbone, build_backbone
-from twofold.videos.backbones.export import save_backbone
 from twofold.videos.evaluation.features import InputSettings
-from twofold.videos.jobs.model import BACKBONE_FILE, open_videos, precision_for, short_side
+from twofold.videos.jobs.model import open_videos, precision_for, short_side
 from twofold.videos.jobs.online import SHOWN, OnlineKNN
 from twofold.videos.jobs.samples import gallery, pretext_samples, view_samples
 from twofold.videos.jobs.settle import remarks, settle
