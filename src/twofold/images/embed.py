@@ -43,8 +43,7 @@ def embed(
     out = parquet_path(out)
     schema = _schema(backbone, images, inputs)
     tables = _tables(backbone, images, inputs, schema, on_progress)
-    nothing = f"No image of {images.source.path} can be read, so there are no vectors to write."
-    count = write_tables(out, schema, tables, nothing)
+    count = write_tables(out, schema, tables, "image", images.source.path)
     return Embedded(out, count, backbone.width, images.unreadable, IMAGE)
 
 

@@ -54,9 +54,9 @@ def schema_of(columns: Sequence[tuple[str, Any]], width: int, about: Mapping[str
     return pa.schema(fields, metadata={METADATA: json.dumps(about)})
 
 
-def write_tables(out: Path, schema: Any, tables: Iterable[Any], nothing: str) -> int:
-    """Write arrow tables to a file that appears whole or not at all; how many rows. Raises UserError(nothing) where
-    there are none."""
+def write_tables(out: Path, schema: Any, tables: Iterable[Any], thing: str, source: str) -> int:
+    """Write arrow tables to a file that appears whole or not at all; how many rows. Raises UserError where there are
+    none. thing, source: of what and of which data the vectors are."""
     import pyarrow.parquet as parquet
 
     count = 0
@@ -67,7 +67,7 @@ def write_tables(out: Path, schema: Any, tables: Iterable[Any], nothing: str) ->
                 if len(table):
                     writer.write_table(table)
         if not count:
-            raise UserError(nothing)
+            raise UserError(f"No {thing} of {source} can be read, so there are no vectors to write.")
     return count
 
 

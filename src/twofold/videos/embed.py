@@ -40,8 +40,7 @@ def embed(
     out = parquet_path(out)
     schema = _schema(backbone, clips, inputs, each_clip)
     tables = _tables(backbone, clips, inputs, schema, each_clip, on_progress)
-    nothing = f"No video of {clips.source.path} can be read, so there are no vectors to write."
-    count = write_tables(out, schema, tables, nothing)
+    count = write_tables(out, schema, tables, "video", clips.source.path)
     return Embedded(out, count, backbone.width, clips.unreadable, VIDEO)
 
 
