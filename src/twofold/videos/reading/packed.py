@@ -71,7 +71,7 @@ def read_index(file: BinaryIO) -> Index:
     """The index of a prepared video. Raises DecodeError where the file is no such, or its parts do not fit it."""
     try:
         return _index(file)
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
+    except (LookupError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DecodeError("is no prepared video, or a damaged one") from error
 
 
@@ -135,10 +135,12 @@ class PackedVideo:
 
     def read(self, numbers: Sequence[int], short_side: int | None = None) -> np.ndarray:
         """As `Video.read`."""
-        own = self.size()
-        out = np.empty((len(numbers), *own, 3), np.uint8)
-        for place, number in enumerate(self._held(numbers)):
-            out[place] = _picture(self._bytes(self.index.ends, number), own)
+        own, found = self.size(), [self._bytes(self.index.ends, number) for number in self._held(numbers)]
+        if any(jpeg_size(data) != own for data in found):  # before memory is taken for what the index claims
+            raise DecodeError("has a damaged picture")
+        out = np.empty((len(found), *own, 3), np.uint8)
+        for place, data in enumerate(found):
+            out[place] = _picture(data, own)
         if shrunk(*own, short_side) == own:
             return out
         high, wide = shrunk(*own, short_side)
