@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ def kept(file: str, numbers: list[int]) -> None:
 def prepared_video(file: str) -> PackedVideo:
     target = Path(file).with_suffix(".frames")
     write_packed(target, Video(file), short_side=PREPARED, quality=90, key="")
-    return PackedVideo(str(target))
+    return PackedVideo(partial(open, target, "rb"))
 
 
 def prepared(file: str, numbers: list[int]) -> None:

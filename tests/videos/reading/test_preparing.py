@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ def packed(tmp_path, file, motion=False, short_side=None, quality=95):
     video = Video(file, vectors=motion)
     own = video if motion else None
     write_packed(tmp_path / "a.frames", video, short_side=short_side, quality=quality, key="k", motion=own)
-    return video, PackedVideo(str(tmp_path / "a.frames"))
+    return video, PackedVideo(partial(open, tmp_path / "a.frames", "rb"))
 
 
 def as_jpeg(pictures, quality=95):
@@ -77,6 +79,25 @@ def test_colours_are_those_of_direct_reading(tmp_path):
     assert all(gap[16 * row + 6 : 16 * row + 10].mean() <= 4 for row in range(4))
 
 
+def test_it_is_opened_again_after_it_was_closed(tmp_path):
+    video, found = packed(tmp_path, clip("plain.mp4"), motion=True)
+    found.close()
+    assert np.array_equal(found.read([3]), as_jpeg(video.read([3])))
+    found.close()
+    assert len(found.motion([3, 4]).cells) == 2
+
+
+def test_several_threads_may_want_the_same_video(tmp_path):
+    prepare(open_source(films(tmp_path / "films", 2)), str(tmp_path / "out"), Preparing(motion=True))
+    source = open_source(str(tmp_path / "out"))
+    for _ in range(20):
+        store = VideoStore(source, 16, vectors=True)
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(partial(store.read, 0), [[n] for n in range(8)]))
+            moved = list(threads.map(partial(store.motion, 0), [[n, n + 1] for n in range(8)]))
+        assert len(found) == len(moved) == 8
+
+
 def test_larger_pictures_are_shrunk_as_reading_shrinks_them(tmp_path):
     video, found = packed(tmp_path, clip("turned.mp4"), short_side=20)
     assert found.size() == (26, 20)
@@ -96,7 +117,7 @@ def test_what_there_is_not_is_said(tmp_path):
 def test_a_copy_in_h264_tells_the_motion_of_every_frame(tmp_path):
     texture = np.random.default_rng(0).integers(0, 255, (40, 60, 3)).repeat(4, 0).repeat(4, 1).astype(np.uint8)
     film = np.stack([texture[:80, 60 - 2 * t : 160 - 2 * t] for t in range(26)])
-    write_video(tmp_path / "pan.webm", film, codec="libvpx-vp9")
+    write_video(tmp_path / "pan.webm", film, codec="libvpx-vp9", gop=120)
     video = Video(str(tmp_path / "pan.webm"))
     copied = copy_with_motion(video, tmp_path / "copy.mp4")
     assert len(copied) == 26 and copied.size() == (80, 100)
@@ -104,8 +125,11 @@ def test_a_copy_in_h264_tells_the_motion_of_every_frame(tmp_path):
     dx, dy = np.median(copied.motion([5, 6, 7]).cells[:, 2:-2, 2:-2].reshape(-1, 2), 0)
     assert (dx, dy) == (8, 0)
     write_packed(tmp_path / "a.frames", video, short_side=None, quality=90, key="", motion=copied)
-    found = PackedVideo(str(tmp_path / "a.frames"))
+    found = PackedVideo(partial(open, tmp_path / "a.frames", "rb"))
     assert np.array_equal(found.motion(range(26)).cells, copied.motion(range(26)).cells)
+    # Keyframes are those between which the motion was coded, not the one of the source.
+    assert [start.frame for start in found.table.starts] == [start.frame for start in copied.table.starts]
+    assert len(video.table.starts) < len(found.table.starts)
 
 
 def test_names_stay_apart_and_inside():
@@ -137,7 +161,7 @@ def test_a_folder_keeps_classes_and_is_made_once(tmp_path):
     write_video(tmp_path / "films" / "right" / "1.mp4", moving("right", 9, 20), gop=6)
     prepare(open_source(data), out, Preparing(motion=True))
     assert sum(file.stat().st_mtime_ns != old for file, old in zip(files, before, strict=True)) == 1
-    assert len(PackedVideo(str(tmp_path / "out" / "right" / "1.frames"))) == 20
+    assert len(PackedVideo(partial(open, tmp_path / "out" / "right" / "1.frames", "rb"))) == 20
     with pytest.raises(UserError, match="holds no prepared videos"):
         prepare(source, data, Preparing())
 
@@ -236,13 +260,16 @@ def test_damaged_files_give_frames_or_one_reason(tmp_path):
             bad[at : at + count] = b"" if way == 2 else bytes(drawn.randrange(256) for _ in range(count))
         (tmp_path / "bad.frames").write_bytes(bytes(bad))
         try:
-            video = PackedVideo(str(tmp_path / "bad.frames"))
+            video = PackedVideo(partial(open, tmp_path / "bad.frames", "rb"))
             video.read(range(len(video)))
             video.motion(range(len(video)))
         except DecodeError:
             refused += 1
     assert refused > 100
-    for short in (b"", b"twofold", data[:40], b"x" * 400):
+    header = json.dumps({"key": "", "frames": 1, "height": 9, "width": 9, "stored": [], "claimed": 0, "chunks": 0})
+    odd = [b"twofold frames 1" + len(text).to_bytes(4, "little") + text for text in (header.encode(), b"[" * 16000)]
+    odd = [text + (16).to_bytes(8, "little") for text in odd]
+    for short in (b"", b"twofold", data[:40], b"x" * 400, *odd):
         (tmp_path / "bad.frames").write_bytes(short)
         with pytest.raises(DecodeError, match="no prepared video, or a damaged one"):
-            PackedVideo(str(tmp_path / "bad.frames"))
+            PackedVideo(partial(open, tmp_path / "bad.frames", "rb"))

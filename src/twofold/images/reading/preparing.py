@@ -23,9 +23,9 @@ from twofold.images.reading.parquet import METADATA
 from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
 from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
-from twofold.pixels.reading.unreadable import Unreadable
+from twofold.pixels.reading.unreadable import Unreadable, as_lines
 from twofold.pixels.reading.words import digest
-from twofold.printable import spelled_out, storable
+from twofold.printable import storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress
 
@@ -84,8 +84,7 @@ def prepare(
         return out
     with full_disk(out), claimed(folder, manifest):
         unreadable = _write_shards(source, folder, manifest, workers or usable_cores(), max_unreadable, on_progress)
-        lines = "".join(f"{spelled_out(name)}\t{spelled_out(reason)}\n" for name, reason in unreadable.items())
-        write_text(folder / UNREADABLE, lines)
+        write_text(folder / UNREADABLE, as_lines(unreadable))
         write_manifest(folder, manifest | {"done": True, "unreadable": len(unreadable)})
     return out
 

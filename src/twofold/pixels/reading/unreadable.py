@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from twofold.errors import UserError
 from twofold.pixels.reading.words import by_reason
-from twofold.printable import printable
+from twofold.printable import printable, spelled_out
 from twofold.randomness import derive
 
 DRAWS = 100  # replacements tried
@@ -51,6 +51,11 @@ class Unreadable:
             f"{self.path} holds {total:,} {self.what}, of which {len(found):,} cannot be read, more than the "
             f"{self.most:.3g} of them that max_unreadable allows: {first}."
         )
+
+
+def as_lines(unreadable: Mapping[str, str]) -> str:
+    """Names and reasons as a text file has them, tab between, a line each."""
+    return "".join(f"{spelled_out(name)}\t{spelled_out(reason)}\n" for name, reason in unreadable.items())
 
 
 def stand_ins(i: int, count: int, seed: int) -> Iterator[int]:

@@ -42,12 +42,12 @@ class Facts:
     gap: int
     claimed: int
     stretches: int
-    counted: bool
-    interlaced: bool
-    hdr: bool
-    turned: bool
-    oblong: bool
-    streams: int
+    counted: bool = False
+    interlaced: bool = False
+    hdr: bool = False
+    turned: bool = False
+    oblong: bool = False
+    streams: int = 1
 
 
 def facts_of(video: Video) -> Facts:
@@ -171,22 +171,7 @@ def _fact(source: VideoSource, i: int) -> Facts | str:
 def _prepared(video: PackedVideo) -> Facts:
     table, rate = video.table, video.table.rate
     seconds = float(table.times[-1]) + (1 / rate if rate else 0.0)
-    return Facts(
-        frames=len(table),
-        seconds=seconds,
-        rate=rate,
-        size=video.size(),
-        codec="prepared",
-        gap=1,
-        claimed=0,
-        stretches=len(table.stretches),
-        counted=False,
-        interlaced=False,
-        hdr=False,
-        turned=False,
-        oblong=False,
-        streams=1,
-    )
+    return Facts(len(table), seconds, rate, video.size(), "prepared", 1, 0, len(table.stretches))
 
 
 def _still(source: VideoSource, readable: Sequence[int]) -> float | None:

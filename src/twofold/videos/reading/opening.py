@@ -78,9 +78,16 @@ def grouped(source: VideoSource) -> VideoSource:
 
 
 def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> VideoSource:
-    prepared = root.join(MANIFEST).is_file()
-    if prepared and _listed(path, root.join(MANIFEST)):
-        return read_list(path, root.join(LIST), options.videos, options.classes)
+    if root.join(MANIFEST).is_file():
+        if _listed(path, root.join(MANIFEST)):
+            return read_list(path, root.join(LIST), options.videos, options.classes)
+        return replace(open_folder(path, wanted), skipped={})
+    return open_folder(path, wanted, options)
+
+
+def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -> VideoSource:
+    """The videos of a folder, prepared or not, by the names in it. Raises UserError where there are none."""
+    options, root = options or ListOptions(), place(path)
     skipped: Counter[str] = Counter()
     found = sorted(files_below(root, skipped, lambda name: name.lower().endswith((*VIDEOS, *TARS, *LISTS))))
     videos = [name for name in found if name.lower().endswith(VIDEOS)]
@@ -97,8 +104,7 @@ def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> Vid
     if not videos:
         holds = f"holds no videos but only {count_list(dict(skipped))}" if skipped else "is empty"
         raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
-    passed = {} if prepared else dict(skipped)
-    return _named(path, [Item(name, root.join(name)) for name in videos], passed, wanted)
+    return _named(path, [Item(name, root.join(name)) for name in videos], dict(skipped), wanted)
 
 
 def _listed(path: str, manifest: Place) -> bool:

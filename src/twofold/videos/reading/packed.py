@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -106,7 +106,8 @@ def _index(file: BinaryIO) -> Index:
     rises = (np.diff(ends) > 0).all() and (np.diff(motion) > 0).all() and np.isfinite(times).all()
     if not (fits and rises and begins[0] and all(0 < side <= MOST_SIDE for side in sides)):
         raise ValueError
-    if chunks not in (0, -(-count // CHUNK)) or max(keys.max(), begins.max()) > 1:
+    falls = ((np.diff(times) < 0) & (begins[1:] == 0)).any()
+    if chunks not in (0, -(-count // CHUNK)) or max(keys.max(), begins.max()) > 1 or falls:
         raise ValueError
     key = about["key"] if isinstance(about["key"], str) else ""
     return Index(key, height, width, stored, claimed, times, keys > 0, begins > 0, ends, motion)
@@ -119,12 +120,25 @@ def _whole(value: Any) -> int:
 
 
 class PackedVideo:
-    """A prepared video, with what reading needs of a `Video`. Not for several threads at once."""
+    """A prepared video, with what reading needs of a `Video`. open_file: gives its file, seekable, as often as it is
+    asked. Not for several threads at once."""
 
-    def __init__(self, file: str | BinaryIO) -> None:
-        self.file = open(file, "rb") if isinstance(file, str) else file  # noqa: SIM115
-        self.index = read_index(self.file)
+    def __init__(self, open_file: Callable[[], BinaryIO]) -> None:
+        self._open_file = open_file
+        self._file: BinaryIO | None = None
+        try:
+            self.index = read_index(self.file)
+        except DecodeError:
+            self.close()
+            raise
         self.table = self.index.table()
+
+    @property
+    def file(self) -> BinaryIO:
+        """The open file."""
+        if self._file is None:
+            self._file = self._open_file()
+        return self._file
 
     def __len__(self) -> int:
         return len(self.table)
@@ -160,8 +174,10 @@ class PackedVideo:
         return Grids(cells, *self.index.stored)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self.file.close()
+        """Let go of the file; it is opened again where more is read."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
     def _held(self, numbers: Sequence[int]) -> list[int]:
         wanted = [int(number) for number in numbers]
@@ -188,9 +204,7 @@ class PackedVideo:
 
 
 def _picture(data: bytes, size: tuple[int, int]) -> np.ndarray:
-    """A JPEG of this size as uint8 (H, W, 3); another size in it is refused before it takes memory."""
-    if jpeg_size(data) != size:
-        raise DecodeError("has a damaged picture")
+    """A JPEG of this size as uint8 (H, W, 3)."""
     try:  # the decoder itself: finding out the format takes as long again
         return np.asarray(Image.frombytes("RGB", size[::-1], data, "jpeg", "RGB", ""))
     except (ValueError, OSError, SyntaxError) as error:

@@ -13,10 +13,10 @@ from PIL import Image
 from twofold.files import write_atomically
 from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.container import av
-from twofold.videos.motion.painting import REFERENCE, paint_grids
-from twofold.videos.motion.vectors import rows_of
-from twofold.videos.orientation import display_matrix, orientation_of
+from twofold.videos.motion.following import Following
+from twofold.videos.motion.painting import REFERENCE
 from twofold.videos.reading.packed import CHUNK, MAGIC, Index
+from twofold.videos.reading.table import FrameTable
 from twofold.videos.reading.video import Video, shrunk
 
 GROUP, RATE = 12, 25  # frames from one keyframe of a copy to the next; frames a second in its header alone
@@ -30,13 +30,14 @@ def write_packed(
     codec. Raises DecodeError where a frame cannot be decoded."""
 
     def write(handle: IO[bytes]) -> None:
-        writer = _Writer(handle, video, short_side, quality, _Motion() if motion is not None else None)
-        if motion is video or motion is None:
+        writer = _Writer(handle, video, short_side, quality)
+        if motion is video:
             video.walk(writer.take)
         else:
             video.walk(writer.take_picture)
+        if motion is not None and motion is not video:
             motion.walk(writer.take_motion)
-        writer.finish(key)
+        writer.finish(key, (motion or video).table)
 
     write_atomically(path, write)
 
@@ -47,42 +48,34 @@ class _Motion:
     def __init__(self) -> None:
         self.packed: list[bytes] = []
         self.size = (0, 0)
-        self._rows: list[np.ndarray] = []
+        self._following = Following()
 
     def add(self, frame: Any) -> None:
         """The next frame."""
-        turn = orientation_of(display_matrix(frame))
-        size = (frame.width, frame.height) if turn.transpose else (frame.height, frame.width)
-        if self.size not in ((0, 0), size):
-            raise DecodeError("its frames change in size, and motion is not followed over that")
-        self.size, self._turn, self._stored = size, turn, (frame.height, frame.width)
-        self._rows.append(rows_of(frame))
-        if len(self._rows) == CHUNK:
+        self._following.add(frame)
+        if len(self._following) == CHUNK:
             self.close()
 
     def close(self) -> None:
         """Pack what has come since the last chunk."""
-        if self._rows:
-            grids = self._turn.vectors(paint_grids(self._rows, *self._stored))
-            self.packed.append(zlib.compress(np.ascontiguousarray(grids).tobytes(), 6))
-            self._rows = []
+        if len(self._following):
+            grids = self._following.grids()
+            self.size = (grids.height, grids.width)
+            self.packed.append(zlib.compress(grids.cells.tobytes(), 6))
 
 
 class _Writer:
     """Fills a file with one video. A walk that begins anew, as of damaged videos, begins the file anew."""
 
-    def __init__(
-        self, handle: IO[bytes], video: Video, short_side: int | None, quality: int, motion: _Motion | None
-    ) -> None:
+    def __init__(self, handle: IO[bytes], video: Video, short_side: int | None, quality: int) -> None:
         self.handle, self.video, self.short_side, self.quality = handle, video, short_side, quality
-        self.motion = motion
         self.size, self.lengths = (0, 0), list[int]()
+        self.motion = _Motion()
 
     def take(self, number: int, frame: Any) -> None:
-        """The next frame, with its motion where that is kept."""
+        """The next frame, with its motion."""
         self.take_picture(number, frame)
-        if self.motion is not None:
-            self.take_motion(number, frame)
+        self.take_motion(number, frame)
 
     def take_picture(self, number: int, frame: Any) -> None:
         """The picture of the next frame, in the size of the first."""
@@ -99,22 +92,18 @@ class _Writer:
         """The motion of the next frame."""
         if number == 0:
             self.motion = _Motion()
-        assert self.motion is not None
         self.motion.add(frame)
 
-    def finish(self, key: str) -> None:
-        """The grids and the index."""
+    def finish(self, key: str, keyed: FrameTable) -> None:
+        """The grids and the index. keyed: the table that tells the keyframes: those between which motion was coded."""
+        self.motion.close()
         table, ends = self.video.table, np.cumsum([len(MAGIC), *self.lengths])
-        packed, stored = [], (0, 0)
-        if self.motion is not None:
-            self.motion.close()
-            packed, stored = self.motion.packed, self.motion.size
         begins, keys = np.zeros(len(table), bool), np.zeros(len(table), bool)
         begins[[stretch.first for stretch in table.stretches]] = True
-        keys[[start.frame for start in table.starts]] = True
-        self.handle.writelines(packed)
-        motion = np.cumsum([ends[-1], *map(len, packed)])
-        index = Index(key, *self.size, stored, table.claimed, table.times, keys, begins, ends, motion)
+        keys[[start.frame for start in keyed.starts]] = True
+        self.handle.writelines(self.motion.packed)
+        motion = np.cumsum([ends[-1], *map(len, self.motion.packed)])
+        index = Index(key, *self.size, self.motion.size, table.claimed, table.times, keys, begins, ends, motion)
         self.handle.write(index.written() + int(motion[-1]).to_bytes(OFFSET, "little"))
 
 

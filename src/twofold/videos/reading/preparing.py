@@ -7,31 +7,32 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from twofold.errors import UserError
 from twofold.files import write_text
 from twofold.folders import claim, full_disk, sweep
 from twofold.pixels.reading.failure import DecodeError
-from twofold.pixels.reading.unreadable import Unreadable
+from twofold.pixels.reading.unreadable import Unreadable, as_lines
+from twofold.pixels.reading.wanted import Wanted
 from twofold.pixels.reading.words import digest
-from twofold.printable import spelled_out, storable
+from twofold.printable import storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress
-from twofold.videos.reading.opening import LIST, MANIFEST, open_source
+from twofold.videos.reading.opening import LIST, MANIFEST, grouped, open_folder
 from twofold.videos.reading.packed import ENDING, read_index
 from twofold.videos.reading.packing import copy_with_motion, write_packed
-from twofold.videos.reading.source import VideoSource
-from twofold.videos.reading.store import opened_video
+from twofold.videos.reading.source import Item, VideoSource
+from twofold.videos.reading.store import opened_video, without_motion
 from twofold.videos.reading.video import Video
 
 VERSION = 1
-FIRST = 48  # frames by which it is told whether a video tells its motion
 UNREADABLE = "unreadable.txt"
 
 
@@ -90,8 +91,7 @@ def prepare(
                 threads.shutdown(cancel_futures=True)
                 raise
         found = unreadable.named()
-        lines = "".join(f"{spelled_out(name)}\t{spelled_out(reason)}\n" for name, reason in found.items())
-        write_text(folder / UNREADABLE, lines)
+        write_text(folder / UNREADABLE, as_lines(found))
         listed = _listed(source, folder, names, unreadable)
         write_text(folder / MANIFEST, json.dumps({**manifest, "done": True, "unreadable": len(found), "list": listed}))
     return found
@@ -113,9 +113,10 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> N
     with ExitStack() as closing:
         closing.callback(video.close)
         motion = video if settings.motion else None
-        if settings.motion and (settings.transcode == "always" or not _tells_motion(video)):
+        why = without_motion(video) if settings.motion else ""
+        if settings.motion and (settings.transcode == "always" or why):
             if settings.transcode == "never":
-                raise DecodeError(f"{video.opened.codec.name} tells no motion vectors of it: leave --transcode at auto")
+                raise DecodeError(f"{why}: leave --transcode at auto")
             copies = closing.enter_context(tempfile.TemporaryDirectory())
             motion = copy_with_motion(video, Path(copies) / "copy.mp4")
             closing.callback(motion.close)
@@ -124,23 +125,13 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> N
         )
 
 
-def _tells_motion(video: Video) -> bool:
-    try:
-        video.motion(range(min(len(video), FIRST)))
-    except DecodeError:
-        return False
-    return len(video) > 1
-
-
 def packed_names(names: Sequence[str]) -> list[str]:
     """Where each video lies in a prepared folder: its own name with another ending; the old one stays where two would
     be alike. Names that lead out of the folder are brought back into it."""
     parts = ([part for part in name.replace(os.sep, "/").split("/") if part not in ("", ".", "..")] for name in names)
     inside = ["/".join(own) or "video" for own in parts]
     stems = [name.rpartition(".")[0] if "." in name.rpartition("/")[2] else name for name in inside]
-    seen: dict[str, int] = {}
-    for stem in stems:
-        seen[stem] = seen.get(stem, 0) + 1
+    seen = Counter(stems)
     unique, taken = [], set[str]()
     for name, stem in zip(inside, stems, strict=True):
         chosen = stem if seen[stem] == 1 else name
@@ -156,26 +147,24 @@ def _listed(source: VideoSource, folder: Path, names: list[str], unreadable: Unr
     kept = [i for i in range(len(source)) if i not in unreadable]
     if not kept:
         return False
-    write_text(folder / MANIFEST, json.dumps({"version": VERSION, "done": True, "list": False}))
     try:
-        plain = open_source(str(folder), part="all")
-        told = {item.name: _about(plain, j) for j, item in enumerate(plain.items)}
+        plain = grouped(open_folder(str(folder), Wanted(part="all")))
+        told = {item.name: _about(plain, item) for item in plain.items}
     except UserError:
         told = {}
-    if all(told.get(names[i]) == _about(source, i) for i in kept):
+    if all(told.get(names[i]) == _about(source, source.items[i]) for i in kept):
         (folder / LIST).unlink(missing_ok=True)
         return False
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(("file", "label", "source", "fold"))
     for i in kept:
-        about = _about(source, i)
-        table.writerow((names[i], about["class"], about["group"], "" if about["fold"] is None else about["fold"]))
+        table.writerow((names[i], *_about(source, source.items[i])))
     write_text(folder / LIST, text.getvalue())
     return True
 
 
-def _about(source: VideoSource, i: int) -> Mapping[str, Any]:
-    item = source.items[i]
-    label = (source.classes or [])[item.label] if item.label >= 0 and source.classes else ""
-    return {"class": label, "group": item.group, "fold": item.fold}
+def _about(source: VideoSource, item: Item) -> tuple[str, str, str]:
+    """Class, group and fold of a video, as a list has them."""
+    label = source.classes[item.label] if item.label >= 0 and source.classes else ""
+    return label, item.group, "" if item.fold is None else str(item.fold)

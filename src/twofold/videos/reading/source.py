@@ -93,8 +93,11 @@ class VideoSource:
         """Video `i` as PyAV opens it: a path, or a seekable file that reads no more than it is asked for. Raises
         OSError."""
         item = self.items[i]
-        if item.size is None and item.place.fs is None:
-            return item.place.path
+        return item.place.path if item.size is None and item.place.fs is None else self.opened(i)
+
+    def opened(self, i: int) -> BinaryIO:
+        """Video `i` as a seekable file that reads no more than it is asked for. Raises OSError."""
+        item = self.items[i]
         file = item.place.open()
         return file if item.size is None else cast(BinaryIO, Slice(file, item.offset, item.size))
 

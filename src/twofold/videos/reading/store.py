@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from twofold.videos.reading.video import Video, shrunk
 
 OPEN = 64  # files at once
 SAMPLED = 8  # videos opened to estimate the size of the set
-FIRST = 24  # frames of which vectors are looked for
+FIRST = 48  # frames of which vectors are looked for
 HOST_SHARE = 0.5  # of the free memory may hold decoded videos, all local ranks together
 
 
@@ -84,13 +85,14 @@ class VideoStore:
     def hold_motion(self) -> None:
         """Refuse, with a UserError, a set of which none of a few videos tells any motion."""
         found = ""
-        for i, table in list(self.tables.items())[:SAMPLED]:
+        for i in list(self.tables)[:SAMPLED]:
             try:
                 with self._opened(i) as video:
-                    video.motion(range(min(len(table), FIRST)))
-                return
+                    found = without_motion(video)
             except DecodeError as error:
                 found = error.reason
+            if not found:
+                return
         if found:
             raise UserError(f"{self.source.path}: {found}: make a copy with motion, by twofold prepare --motion.")
 
@@ -173,15 +175,23 @@ class _Held:
         return opened_video(self.store.source, self.i, self.store.tables.get(self.i), vectors=self.store.vectors)
 
 
+def without_motion(video: Video | PackedVideo) -> str:
+    """Why the first frames of a video tell no motion, or nothing where they do."""
+    try:
+        video.motion(range(min(len(video), FIRST)))
+    except DecodeError as error:
+        return error.reason
+    return ""
+
+
 def opened_video(
     source: VideoSource, i: int, table: FrameTable | None = None, *, vectors: bool = False
 ) -> Video | PackedVideo:
     """Video `i` of a source, prepared or not. Raises DecodeError where it cannot be opened."""
     try:
-        file = source.file(i)
         if source.names[i].endswith(ENDING):
-            return PackedVideo(file)
-        return Video(file, table, vectors=vectors)
+            return PackedVideo(partial(source.opened, i))
+        return Video(source.file(i), table, vectors=vectors)
     except FileNotFoundError as error:
         raise DecodeError("the file does not exist") from error
     except OSError as error:

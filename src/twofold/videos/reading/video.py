@@ -10,9 +10,8 @@ import numpy as np
 
 from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.container import Opened
-from twofold.videos.motion.painting import Grids, paint_grids
-from twofold.videos.motion.vectors import rows_of
-from twofold.videos.orientation import display_matrix, orientation_of
+from twofold.videos.motion.following import Following
+from twofold.videos.motion.painting import Grids
 from twofold.videos.pictures import Pictures
 from twofold.videos.reading.decoding import Decoding
 from twofold.videos.reading.sieve import sieved, sound_table
@@ -131,18 +130,12 @@ class Video:
     def _motion(self, numbers: Sequence[int]) -> Grids:
         if max(numbers) >= len(self):
             raise DecodeError(f"only {len(self):,} of {self._claimed:,} frames can be decoded")
-        order, rows, sizes = sorted(set(numbers)), [], set()
+        order, following = sorted(set(numbers)), Following()
         for number in order:
-            frame = self._frame(number)
-            rows.append(rows_of(frame))
-            sizes.add((frame.height, frame.width))
-        if len(order) > 1 and not any(map(len, rows)):
+            following.add(self._frame(number))
+        if len(order) > 1 and not following.moves:
             raise DecodeError(f"{self.opened.codec.name} tells no motion vectors of it")
-        if len(sizes) > 1:
-            raise DecodeError("its frames change in size, and motion is not followed over that")
-        (height, width), turn = sizes.pop(), orientation_of(display_matrix(frame))
-        cells = turn.vectors(paint_grids(rows, height, width))[np.searchsorted(order, numbers)]
-        return Grids(np.ascontiguousarray(cells), *((width, height) if turn.transpose else (height, width)))
+        return following.grids().frames(np.searchsorted(order, numbers).tolist())
 
     def _again(self, read: Callable[[], Found]) -> Found:
         """What is read; once more by a new table where the decoder disagrees with the one there is."""
