@@ -57,12 +57,13 @@ class Geometry:
         return Geometry(self.box.to(device), self.flip.to(device), self.source.to(device))
 
 
-class Task(Protocol):
-    """What was drawn together with the views for a pretext task: its questions and answers, of B things."""
+@dataclass(frozen=True)
+class Task:
+    """What was drawn together with the views for a pretext task, as tensors (B, ...); a subclass names them."""
 
     def rows(self, rows: slice) -> Self:
         """Those of some rows of the batch."""
-        ...
+        return replace(self, **{own.name: getattr(self, own.name)[rows] for own in fields(self)})
 
 
 @dataclass

@@ -14,7 +14,7 @@ from twofold.nets.features import Features, Grid
 from twofold.seam import Progress, Views
 from twofold.videos.views import Pretext
 
-from ..tiny import cut, exercised, make
+from ..tiny import ClipNet, cut, exercised, make
 
 NOW = Progress(step=3, steps=10, seed=5)
 
@@ -57,3 +57,12 @@ def made(
     """A method of the catalog with a tiny network, from seed 0."""
     torch.manual_seed(0)
     return make(name, network(), additions, **settings)
+
+
+def ready_for_clips(name: str, batch: int = 3, **settings: Any) -> tuple[JointEmbedding, Views]:
+    """A tiny method over clips in float64, from seed 0, and views with what it wants drawn."""
+    torch.manual_seed(0)
+    method = make(name, ClipNet(), **settings).double()
+    views = views_of(method.view_count, batch, frames=ClipNet.frames, pretext=method.pretext)
+    views.tensors = [x.double() for x in views.tensors]
+    return method, views

@@ -1,12 +1,13 @@
 """CMD: both losses against loops by hand, the fused map, what it counts, what it refuses, that each task is learned."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from tests.methods.small import made, views_of
+from tests.methods.small import made, ready_for_clips
 from tests.tiny import ClipNet, make
 from twofold.errors import UserError
 from twofold.methods.addition import Addition
@@ -34,12 +35,7 @@ def by_hand(rows, keys, temperature):
     return sum(losses) / len(losses)
 
 
-def ready(**settings):
-    torch.manual_seed(0)
-    method = make("cmd", ClipNet(), **settings).double()
-    views = views_of(2, batch=3, frames=4, pretext=method.pretext)
-    views.tensors = [x.double() for x in views.tensors]
-    return method, views
+ready = partial(ready_for_clips, "cmd")
 
 
 def test_both_losses_by_hand():
@@ -123,6 +119,13 @@ def test_what_stands_still_and_far_keyframes_are_counted():
     assert scalars["cmd_still"].item() == pytest.approx(1 - 4 / 48) and scalars["cmd_far"].item() == pytest.approx(
         1 / 3
     )
+
+
+def test_far_keyframes_are_said():
+    method, _ = ready()
+    assert method.alarms({"cmd_far": 0.2}) == []
+    (said,) = method.alarms({"cmd_far": 0.5})
+    assert "many lie farther than five frames" in said
 
 
 def test_what_it_refuses():

@@ -1,17 +1,24 @@
 """CtP: targets, losses and RoIAlign by hand, what is counted and refused, and that patches are followed."""
 
 import math
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from tests.methods.small import made, views_of
+from tests.methods.small import made, ready_for_clips
 from tests.tiny import ClipNet, Net, make
 from twofold.errors import UserError
 from twofold.nets.features import Features
 from twofold.seam import Progress, Views
-from twofold.videos.methods.ctp import inverse, overlap, targets
+from twofold.videos.backbones import build_backbone
+from twofold.videos.methods.ctp import CtP, inverse, overlap, targets
+from twofold.videos.reading.clips import Clips, drawn
+from twofold.videos.reading.opening import open_source
+from twofold.videos.reading.store import VideoStore
+from twofold.videos.views import ClipViews, augmentation_named
 from twofold.videos.views.patches import Tracks, trajectories
 
 NOW = Progress(2, 10, seed=3)
@@ -21,12 +28,7 @@ def smooth(x):
     return 0.5 * x * x if abs(x) < 1 else abs(x) - 0.5
 
 
-def ready(**settings):
-    torch.manual_seed(0)
-    method = make("ctp", ClipNet(), **settings).double()
-    views = views_of(1, batch=3, frames=4, pretext=method.pretext)
-    views.tensors = [x.double() for x in views.tensors]
-    return method, views
+ready = partial(ready_for_clips, "ctp")
 
 
 def test_losses_by_hand():
@@ -168,3 +170,25 @@ def test_it_learns_to_follow():
         losses.total.backward()
         optimizer.step()
     assert losses.scalars["ctp_error"] < 0.6 * losses.scalars["ctp_error_still"]
+
+
+@pytest.mark.slow
+def test_real_clips_are_learned_by_heart():
+    """Sixteen clips of examples/actions at 48 px, 160 steps: docs/methods/ctp.md has what comes out."""
+    torch.manual_seed(0)
+    backbone = build_backbone("r3d10-small", clip_size=48, frames=8, last_stage="dense")
+    method = CtP(backbone, hidden=256)
+    source = open_source(str(Path(__file__).parents[3] / "examples" / "actions" / "train"))
+    sampling = augmentation_named("ctp-small").sampling
+    clips = Clips(VideoStore(source, 64), drawn(sampling, clips=1, seed=0), workers=1)
+    batch = next(clips.stream([torch.arange(16)]))
+    views = ClipViews("ctp-small", 48, seed=0, count=1, pretext=method.pretext)(batch, 0)
+    optimizer = torch.optim.Adam(method.parameters(), 1e-3)
+    for step in range(160):
+        losses = method(views, Progress(step, 160))
+        optimizer.zero_grad()
+        losses.total.backward()
+        optimizer.step()
+    print({name: round(value.item(), 3) for name, value in losses.scalars.items()})
+    assert losses.scalars["ctp_error"] < 0.1 * losses.scalars["ctp_error_still"]
+    assert losses.scalars["ctp_iou_hidden"] > 0.9

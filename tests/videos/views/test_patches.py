@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from twofold.videos.batch import ClipBatch
 from twofold.videos.views import ClipViews, augmentation_named
 from twofold.videos.views.courses import course, key_frames
-from twofold.videos.views.patches import SHAPES, Drawn, Patches, faded, pasted, stretched, trajectories
+from twofold.videos.views.patches import SHAPES, Appearance, Patches, faded, pasted, stretched, trajectories
 
 SIDE, FRAMES = 24, 5
 
@@ -147,4 +147,4 @@ def test_views_show_patches_at_their_boxes_in_any_batch():
     one = ClipBatch(batch.index[1:2], [pixels[1:2]], [at[1:2]], size[1:2], size[1:2, 0])
     alone = ClipViews("ctp-small", SIDE, seed=0, count=1, pretext=Patches())(one, 0)
     assert_close(alone.tensors[0][0], views.tensors[0][1], rtol=0, atol=1e-5)
-    assert augmentation_named("ctp").stride == 2 and isinstance(Patches().look(batch.index, 5, 0, 0)[0], Drawn)
+    assert augmentation_named("ctp").stride == 2 and isinstance(Patches().look(batch.index, 5, 0, 0)[0], Appearance)

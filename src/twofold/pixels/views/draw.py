@@ -159,6 +159,11 @@ def _sway(op: Sway, numbers: Tensor) -> Tensor:
     return torch.stack([1 + factor[:, 0], addend[:, 0], 1 + factor[:, 1], addend[:, 1]], 1)
 
 
+def first_true(fits: Tensor) -> Tensor:
+    """The place of the first true value along the last axis, which stays, of length 1; 0 where there is none."""
+    return (fits * torch.arange(fits.shape[-1], 0, -1, device=fits.device)).argmax(-1, keepdim=True)
+
+
 def channels(numbers: Tensor) -> Tensor:
     """Channels 0, 1 or 2 of numbers in [0, 1)."""
     return (3 * numbers).floor()
@@ -185,8 +190,7 @@ def _box(op: Crop, size: Tensor, numbers: Tensor) -> Tensor:
     ratio = torch.exp(logs[0] + (logs[1] - logs[0]) * numbers[:, TRIES : 2 * TRIES])
     widths, heights = torch.sqrt(area * ratio).round(), torch.sqrt(area / ratio).round()
     fits = (widths > 0) & (widths <= wide[:, None]) & (heights > 0) & (heights <= high[:, None])
-    first = (fits * torch.arange(TRIES, 0, -1, device=size.device)).argmax(1, keepdim=True)
-    found = fits.any(1)
+    first, found = first_true(fits), fits.any(1)
     width, height = widths.gather(1, first)[:, 0], heights.gather(1, first)[:, 0]
     width = torch.where(found, width, torch.minimum(wide, (high * op.ratio[1]).round()))
     height = torch.where(found, height, torch.minimum(high, (wide / op.ratio[0]).round()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,8 @@ def view_samples(clips: Clips, views: ClipViews, method: Any, seed: int) -> dict
     shown = made.tensors
     for addition in getattr(method, "additions", ()):
         shown = addition.show(shown, made, Progress(0, 1, seed=seed))
-    mean, std = (torch.tensor(values)[:, None, None, None] for values in (views.mean, views.std))
     count = min(SHOWN_FRAMES, max(view.shape[2] for view in shown))
-    seen = torch.stack([_thinned(_bytes(view * std + mean), count) for view in shown], 1)
+    seen = torch.stack([_thinned(_seen(view, views), count) for view in shown], 1)
     return {
         "views": seen.permute(0, 1, 3, 4, 5, 2).numpy(),
         "sources": _thinned(_squares(batch, 0, views.size).transpose(1, 2), count).permute(0, 2, 3, 4, 1).numpy(),
@@ -51,13 +51,12 @@ def pretext_samples(
     chosen = _chosen(len(clips), ASKED, seed, "asked")
     method.eval()
     found: dict[str, list[Tensor]] = {}
-    for batch in clips.stream(chosen.split(PART), [EPOCH] * len(chosen)):
+    for batch in clips.stream(chosen.split(PART), repeat(EPOCH)):
         made = views(batch.to(device), EPOCH)
         for name, rows in method.examples(made, Progress(0, 1, seed=seed)).items():
             found.setdefault(name, []).append(rows.cpu())
         if "shown" not in found:
-            mean, std = (torch.tensor(values, device=device)[:, None, None, None] for values in (views.mean, views.std))
-            found["shown"] = [_bytes(made.tensors[0][:SHOWN] * std + mean).permute(0, 2, 3, 4, 1).cpu()]
+            found["shown"] = [_seen(made.tensors[0][:SHOWN].cpu(), views).permute(0, 2, 3, 4, 1)]
     method.train()
     return {name: torch.cat(rows).numpy() for name, rows in found.items()}
 
@@ -100,6 +99,12 @@ def _squares(batch: ClipBatch, clip: int, side: int) -> Tensor:
         top, left = (side - small[0]) // 2, (side - small[1]) // 2
         squares.append(F.pad(frames, (left, side - small[1] - left, top, side - small[0] - top), value=1.0))
     return _bytes(torch.stack(squares))
+
+
+def _seen(view: Tensor, views: ClipViews) -> Tensor:
+    """A view (B, 3, T, S, S) as pictures again, uint8."""
+    mean, std = (torch.tensor(values)[:, None, None, None] for values in (views.mean, views.std))
+    return _bytes(view * std + mean)
 
 
 def _bytes(x: Tensor) -> Tensor:

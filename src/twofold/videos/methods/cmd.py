@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 import torch
@@ -24,6 +24,8 @@ from twofold.videos.backbones.encoders import MotionEncoder, PictureEncoder
 from twofold.videos.backbones.fused import fused_features, fused_shape
 from twofold.videos.motion.maps import CLAMP
 from twofold.videos.views.context import ContextAndMotion, Motion
+
+MANY_FAR = 0.25  # share of clips without a keyframe near them, from which on it is said
 
 
 class CMD(JointEmbedding):
@@ -180,6 +182,15 @@ class CMD(JointEmbedding):
         note += f"{self.cells[0]} x {self.cells[1]} positions; mirrored vectors {vectors.flipped}, "
         note += f"{'scaled' if vectors.scaled else 'not scaled'} with the crop."
         return [note, *super().notes(situation)]
+
+    def alarms(self, row: Mapping[str, float]) -> list[str]:
+        if row.get("cmd_far", 0.0) <= MANY_FAR:
+            return super().alarms(row)
+        far = (
+            "cmd takes the nearest keyframe, and many lie farther than five frames from their clip: twofold prepare "
+            "--motion --transcode always sets one every 12 frames."
+        )
+        return [far, *super().alarms(row)]
 
 
 class FusedBranch(Branch):

@@ -16,7 +16,8 @@ from twofold.methods.record import Pass, precise, width_of
 from twofold.nets.heads import mlp
 from twofold.processes import total
 from twofold.seam import Progress, Situation, Term
-from twofold.videos.views.overlap import PACES, RATES, TURNS, Overlap, Overlaps
+from twofold.videos.views.overlap import PACES, RATES, Overlap, Overlaps
+from twofold.videos.views.turning import TURNS
 
 CLASSES = {"space": len(RATES), "time": len(RATES), "pace": len(PACES), "turn": TURNS}
 
@@ -77,6 +78,7 @@ class CSTP(Addition):
         with record.networks():
             answers = self.answers(record)
         record.kept |= {f"cstp_{task}_answers": answers[task] for task in answers}
+        record.kept["cstp_seen"] = self.counted(truth)
         return {
             f"cstp_{task}": Term(self.weights[task], self.loss(precise(answers[task]), truth[task])) for task in answers
         }
@@ -109,8 +111,8 @@ class CSTP(Addition):
         """cstp_TASK_accuracy: share of right answers. cstp_TASK_majority: what the most frequent answer so far would
         reach. cstp_short: share of videos too short for another overlap in time than the full one."""
         truth = self.truth(record)
-        most = (self.counted(truth).max(1).values / self.counted(truth).sum(1)).unbind()
-        majority = dict(zip(CLASSES, most, strict=True))
+        seen = record.kept["cstp_seen"]
+        majority = dict(zip(CLASSES, (seen.max(1).values / seen.sum(1)).unbind(), strict=True))
         numbers = {"cstp_short": cast(Overlap, record.views.task).short.float().mean()}
         for task in self.heads:
             right = record.kept[f"cstp_{task}_answers"].argmax(2) == truth[task]
@@ -130,4 +132,4 @@ class CSTP(Addition):
         return self.seen + total(now)
 
     def finish(self, record: Pass) -> None:
-        self.seen = self.counted(self.truth(record))
+        self.seen = record.kept["cstp_seen"]

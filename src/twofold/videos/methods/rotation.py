@@ -15,8 +15,7 @@ from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Pass, width_of
 from twofold.randomness import uniforms
 from twofold.seam import Progress, Views
-
-TURNS = 4
+from twofold.videos.views.turning import TURNS, turn
 
 
 class Rotation(JointEmbedding):
@@ -60,9 +59,3 @@ class Rotation(JointEmbedding):
 
     def collapse_causes(self) -> list[str]:
         return ["the learning rate is too high", *super().collapse_causes()[1:]]
-
-
-def turn(clips: Tensor, turns: Tensor) -> Tensor:
-    """Square clips (B, C, T, S, S), or images, turned counterclockwise by so many quarters (B,)."""
-    by_turns = torch.stack([torch.rot90(clips, k, (-2, -1)) for k in range(TURNS)])
-    return by_turns[turns, torch.arange(len(clips), device=clips.device)]

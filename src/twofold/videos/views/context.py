@@ -14,6 +14,7 @@ from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.views.augmentations import Augmentation, Crop, Flip, Normalise
 from twofold.pixels.views.draw import Draws, draw, flips
 from twofold.randomness import derive, uniforms
+from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
 from twofold.videos.motion.maps import cut, flip, normalise
 from twofold.videos.motion.painting import CELL, QUARTER, REFERENCE
@@ -25,7 +26,7 @@ _CUT = Augmentation(((Crop((0.2, 1.0)), Flip(0.5), Normalise()),))
 
 
 @dataclass(frozen=True)
-class Motion:
+class Motion(Task):
     """The motion that belongs to B clips.
 
     maps: float32 (B, 1 + N, 2, T, S, S) in -1..1, dx right and dy down, of what follows the clip and then of N other
@@ -34,10 +35,6 @@ class Motion:
 
     maps: Tensor
     far: Tensor
-
-    def rows(self, rows: slice) -> Motion:
-        """That of some rows of the batch."""
-        return Motion(self.maps[rows], self.far[rows])
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,22 @@ import torch
 from torch import Tensor
 
 from twofold.pixels.views.augmentations import Crop, Rotate
-from twofold.pixels.views.draw import Drawn, Draws, flips
+from twofold.pixels.views.draw import Drawn, Draws, first_true, flips
 from twofold.randomness import uniforms
+from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
 from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips, stretch_of
 from twofold.videos.views.pretext import Exercise, Pretext
+from twofold.videos.views.turning import TURNS, turn
 
 RATES = (1.0, 0.8, 0.6, 0.4, 0.2)  # of one box, or of one clip's span, that the other covers
 PACES = (1, 2, 4, 8)  # frames from one of a clip to the next
-TURNS = 4
 TRIES = 64
 LEAST, RATIO = 0.2, (3 / 4, 4 / 3)  # of the first box: its least share of the frame, width / height
 
 
 @dataclass(frozen=True)
-class Overlap:
+class Overlap(Task):
     """What was drawn for B pairs of clips.
 
     space, time: int64 (B,), places in `RATES`. pace: int64 (B,), place in `PACES`. turns: int64 (B, 2), quarter turns
@@ -38,11 +39,6 @@ class Overlap:
     pace: Tensor
     turns: Tensor
     short: Tensor
-
-    def rows(self, rows: slice) -> Overlap:
-        """Those of some rows of the batch."""
-        own = (self.space, self.time, self.pace, self.turns, self.short)
-        return Overlap(*(tensor[rows] for tensor in own))
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,11 @@ class Overlaps(Pretext):
         # A mirror behind a turn is the opposite turn behind that mirror.
         shown = torch.where(mirrored & (self.rotate == "before_crop"), -turns % TURNS, turns)
         task = Overlap(space, time, pace, turns, short.bool())
-        return Exercise([*pair, *draws[2:]], task, lambda view, frames: turned(frames, shown, view))
+
+        def alter(view: int, frames: Tensor) -> Tensor:
+            return turn(frames, shown[:, view]) if view < 2 else frames
+
+        return Exercise([*pair, *draws[2:]], task, alter)
 
     def remarks(self, sampling: Sampling, lengths: Sequence[int]) -> list[str]:
         """What a user should know of videos of so many frames."""
@@ -153,31 +153,24 @@ def place_boxes(room: Tensor, numbers: Tensor, rule: Literal["official", "balanc
     if rule == "official":
         middle = (torch.minimum(wide, high) * LEAST**0.5).floor().clamp(min=1)
         whole = torch.stack([(wide - middle) // 2, (high - middle) // 2, middle, middle])
-        first = torch.where(fits.any(1, keepdim=True), _of_try(first, _first(fits)), whole).expand_as(first)
+        first = torch.where(fits.any(1, keepdim=True), _of_try(first, first_true(fits)), whole).expand_as(first)
         fits = torch.ones_like(fits)
     left, top, width, height = first
-    common_width = (rates * width).floor() + (share * (width - (rates * width).floor() + 1)).floor()
-    common_width = common_width.clamp(min=1)
+    least = (rates * width).floor()
+    common_width = (least + (share * (width - least + 1)).floor()).clamp(min=1)
     common_height = torch.minimum((rates * width * height / common_width).floor().clamp(min=1), height)
     across, down = width - common_width, height - common_height
     other_left = torch.where(corner % 0.5 < 0.25, left + across, left - across)
     other_top = torch.where(corner < 0.5, top + down, top - down)
     fits = fits & (other_left >= 0) & (other_top >= 0) & (other_left + width <= wide) & (other_top + height <= high)
-    chosen, found = _first(fits), fits.any(1)
+    chosen, found = first_true(fits), fits.any(1)
     pair = [_of_try(first, chosen), _of_try(torch.stack([other_left, other_top, width, height]), chosen)]
-    if rule == "balanced":
-        pair = [
-            torch.where(found[:, None], own[..., 0].T, safe) for own, safe in zip(pair, _safe(room, rates), strict=True)
-        ]
-        return pair, place[:, 0]
-    first_box, second_box = (own[..., 0].T for own in pair)
-    space = torch.where(found, place.gather(1, chosen)[:, 0], 0)
-    return [first_box, torch.where(found[:, None], second_box, first_box)], space
-
-
-def _first(fits: Tensor) -> Tensor:
-    """The number of the first try that fits, (B, 1)."""
-    return (fits * torch.arange(fits.shape[1], 0, -1, device=fits.device)).argmax(1, keepdim=True)
+    if rule == "official":
+        other, space = [_of_try(first, chosen)[..., 0].T] * 2, torch.where(found, place.gather(1, chosen)[:, 0], 0)
+    else:
+        other, space = _safe(room, rates), place[:, 0]
+    boxes = (own[..., 0].T for own in pair)
+    return [torch.where(found[:, None], own, safe) for own, safe in zip(boxes, other, strict=True)], space
 
 
 def _of_try(boxes: Tensor, tries: Tensor) -> Tensor:
@@ -205,13 +198,6 @@ def unturned(box: Tensor, room: Tensor, turns: Tensor) -> Tensor:
         (top, high - left - width, height, width),
     ]
     return torch.stack([torch.stack(way, 1) for way in ways])[turns, torch.arange(len(box), device=box.device)]
-
-
-def turned(frames: Tensor, turns: Tensor, view: int) -> Tensor:
-    """Clips (B, T, 3, S, S) of a view turned by its quarters (B, 2) counterclockwise; further views as they are."""
-    if view >= turns.shape[1]:
-        return frames
-    return torch.stack([torch.rot90(own, k, (-2, -1)) for own, k in zip(frames, turns[:, view].tolist(), strict=True)])
 
 
 def _cut(draws: Draws, box: Tensor, size: Tensor) -> Draws:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from twofold.pixels.views.draw import Draws
+from twofold.pixels.views.draw import Draws, first_true
 from twofold.randomness import uniforms
+from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
 from twofold.videos.views.courses import KEY_NUMBERS, course, key_frames
 from twofold.videos.views.pretext import Exercise, Pretext
@@ -25,20 +26,16 @@ KEYS = 4
 
 
 @dataclass(frozen=True)
-class Tracks:
+class Tracks(Task):
     """Where the patches of B clips are. boxes: float32 (B, P, T, 4), left, top, right, bottom in whole pixels of the
     view. visible: bool (B, P, T), the frames into which each is pasted."""
 
     boxes: Tensor
     visible: Tensor
 
-    def rows(self, rows: slice) -> Tracks:
-        """Those of some rows of the batch."""
-        return Tracks(self.boxes[rows], self.visible[rows])
-
 
 @dataclass(frozen=True)
-class Drawn:
+class Appearance:
     """How the patches of B clips look.
 
     source: int64 (B, P), the frame that each is cut from. shape: int64 (B, P), place in `SHAPES`. edge: (B, P), the
@@ -71,7 +68,7 @@ class Patches(Pretext):
 
         return Exercise(draws, Tracks(boxes, visible), alter)
 
-    def look(self, index: Tensor, frames: int, seed: int, epoch: int) -> tuple[Drawn, Tensor]:
+    def look(self, index: Tensor, frames: int, seed: int, epoch: int) -> tuple[Appearance, Tensor]:
         """How the patches look, and in which frames they are seen."""
         count, rows = self.count, len(index)
         needs = [count, count, 2 * count, KEYS * count, KEY_NUMBERS, count * frames]
@@ -86,21 +83,21 @@ class Patches(Pretext):
         visible = numbers[5].view(rows, count, frames) < self.visible
         visible[:, :, 0] = True
         visible.scatter_(2, source[..., None], True)
-        return Drawn(source, shape, edge, course(keys, eases, opacity, frames).transpose(1, 2)), visible
+        return Appearance(source, shape, edge, course(keys, eases, opacity, frames).transpose(1, 2)), visible
 
 
 def _own_keys(keys: Tensor) -> Tensor:
     """For each key the first one at the same frame: repeated keys have one value."""
-    return ((keys[:, :, None] == keys[:, None, :]) * torch.arange(KEYS, 0, -1, device=keys.device)).argmax(2)
+    return first_true(keys[:, :, None] == keys[:, None, :])[..., 0]
 
 
 def trajectories(index: Tensor, count: int, frames: int, side: int, seed: int, epoch: int) -> Tensor:
     """Boxes (B, count, frames, 4), float32 with whole numbers, of patches that move and change their size over views of
     side x side pixels: a function of (seed, epoch, index)."""
     rows, scale = len(index), side / SIDE
-    needs = [7 * count, KEY_NUMBERS, KEY_NUMBERS, 4 * count * (KEYS - 1)]
+    needs = [5 * count, KEY_NUMBERS, KEY_NUMBERS, 4 * count * (KEYS - 1)]
     first, moves, grows, steps = uniforms(index, sum(needs), seed, "tracks", epoch).double().split(needs, 1)
-    which, wide, high, left, top, *_ = first.view(rows, 7, count).unbind(1)
+    which, wide, high, left, top = first.view(rows, 5, count).unbind(1)
     anchors = _anchors(index.device) * scale
     size = anchors[(which * len(anchors)).long()] * ((2 * torch.stack([wide, high], 2) - 1) * JITTER).exp()
     size = size.clamp(1, side - 1)
@@ -125,7 +122,7 @@ def _anchors(device: torch.device) -> Tensor:
     return torch.tensor(sizes, dtype=torch.float64, device=device)
 
 
-def pasted(clips: Tensor, boxes: Tensor, visible: Tensor, look: Drawn, whole: bool) -> Tensor:
+def pasted(clips: Tensor, boxes: Tensor, visible: Tensor, look: Appearance, whole: bool) -> Tensor:
     """Clips (B, T, 3, S, S) with their patches, those of the largest mean width times mean height first."""
     sizes = (boxes[..., 2:] - boxes[..., :2]).mean(2).prod(2)
     order = sizes.sort(dim=1, descending=True, stable=True).indices
