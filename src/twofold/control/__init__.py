@@ -1,0 +1,1 @@
+"""The control wing: agents, and encoders from logged episodes."""
