@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -128,11 +128,15 @@ class Term(NamedTuple):
 
 @dataclass
 class Losses:
-    """What a step gives the loop: the terms, numbers for the log, and rows whose spread shows a collapse, if any."""
+    """What a step gives the loop: the terms, numbers for the log, and rows whose spread shows a collapse, if any.
+
+    each: the loss of each thing of the batch (B,), for data that is drawn by it (`Stream.heed`).
+    """
 
     terms: dict[str, Term]
     rows: Tensor | None
     scalars: dict[str, Tensor] = field(default_factory=dict)
+    each: Tensor | None = None
 
     @property
     def total(self) -> Tensor:
@@ -152,6 +156,18 @@ class Part:
         """Refuse, with a UserError, data or a batch that the part cannot work with."""
 
 
+@dataclass(frozen=True)
+class Update:
+    """One of several optimizer steps that a method makes in each step of a run, each by a loss of its own.
+
+    parameters: what it changes; one may be in several updates. lr: its rate, that of the run where None. betas: Adam's.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    lr: float | None = None
+    betas: tuple[float, float] = (0.9, 0.999)
+
+
 class Method(nn.Module, Part):
     """What the loop, and the code that prepares a run, need of a method; a subclass defines only what differs.
 
@@ -167,6 +183,14 @@ class Method(nn.Module, Part):
 
     def forward(self, views: Views, progress: Progress) -> Losses:
         """Named, weighted terms of one step."""
+        raise NotImplementedError
+
+    def updates(self) -> Mapping[str, Update]:
+        """The optimizer steps of each step of the run, by name and in order; none where `forward` is all there is."""
+        return {}
+
+    def update(self, name: str, views: Views, progress: Progress) -> Losses | None:
+        """The losses of one of several updates; None where it is not due."""
         raise NotImplementedError
 
     def before_step(self, progress: Progress) -> None:
@@ -202,7 +226,7 @@ def missing_from(method: object) -> list[str]:
     return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
 
 
-class Stream(Protocol[AnyBatch]):
+class Stream(Generic[AnyBatch]):
     """Data as the loop needs it, in batches of its own kind.
 
     waited: seconds that the loop has waited for batches so far. unreadable: what could not be read, by name, with the
@@ -216,12 +240,28 @@ class Stream(Protocol[AnyBatch]):
         """Empty where the data is not made of files."""
         return {}
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        raise NotImplementedError
 
     def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[AnyBatch]:
         """A batch for each batch of positions in the data; epochs: that of each batch, for data that draws what it
         reads of each thing."""
-        ...
+        raise NotImplementedError
+
+    def heed(self, batch: Batch, losses: Losses) -> None:
+        """Learn what a step has found of the things of its batch, where that decides what is drawn next."""
+
+    def numbers(self) -> dict[str, float]:
+        """Numbers of the data itself for the log, of the time since they were last asked for."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run needs, beside the step, to go on with the same data: nothing where that is a function of the step.
+        Called in the first process, right before a checkpoint is written."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there. Raises ValueError where it cannot be meant."""
 
 
 class Monitor(Protocol):

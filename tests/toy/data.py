@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.nets.features import Features
 from twofold.randomness import generator
-from twofold.seam import Batch, Views
+from twofold.seam import Batch, Stream, Views
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Rows(Batch):
     numbers: Tensor
 
 
-class Numbers:
+class Numbers(Stream[Rows]):
     """The rows of a file, with the interface that the loop asks of data."""
 
     waited = 0.0
@@ -35,7 +35,6 @@ class Numbers:
         except (OSError, ValueError) as error:
             raise UserError(f"{path} holds no rows of numbers ({error}): give another file.") from error
         self.fingerprint = hashlib.blake2b(text.encode()).hexdigest()
-        self.unreadable: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -15,7 +15,7 @@ from twofold.methods.joint_embedding import JointEmbedding
 from twofold.pixels.batch import ImageBatch
 from twofold.randomness import generator, uniforms
 from twofold.runs.folder import RunFolder
-from twofold.seam import Views
+from twofold.seam import Stream, Views
 from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
@@ -27,13 +27,17 @@ from ..tiny import cut, exercised, kind_of, make, net_for
 IMAGES, SIZE, FRAMES = 40, 8, 4
 
 
-class Pictures:
+class Pictures(Stream[ImageBatch]):
     """Images in memory, with the interface that the loop asks for."""
 
     def __init__(self, count: int = IMAGES) -> None:
         self.pixels = torch.randint(0, 256, (count, 3, SIZE, SIZE), generator=generator(0, "pictures")).to(torch.uint8)
         self.waited = 0.0
-        self.unreadable: dict[str, str] = {}
+        self.listed: dict[str, str] = {}
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        return self.listed
 
     def __len__(self) -> int:
         return len(self.pixels)

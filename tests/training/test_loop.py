@@ -14,7 +14,7 @@ import torch
 
 from twofold.errors import UserError
 from twofold.seam import Monitor
-from twofold.training import loop
+from twofold.training import step
 from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
 from twofold.training.outcome import TrainingStopped
@@ -152,7 +152,7 @@ def test_a_batch_larger_than_the_data_is_refused_before_any_work(tmp_path):
 
 def test_unreadable_files_are_listed(tmp_path):
     images = Pictures()
-    images.unreadable = {"broken.jpg": "truncated"}
+    images.listed = {"broken.jpg": "truncated"}
     run_training(tmp_path, "simclr", images=images)
     assert (tmp_path / "unreadable.txt").read_text() == "broken.jpg\ttruncated\n"
 
@@ -218,7 +218,7 @@ def test_a_failure_of_the_work_itself_is_not_hidden(tmp_path, monkeypatch):
     def broken(*arguments, **settings):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(loop, "set_rate", broken)
+    monkeypatch.setattr(step, "set_rate", broken)
     with pytest.raises(ValueError, match="a bug"):
         run_training(tmp_path, "simclr")
 

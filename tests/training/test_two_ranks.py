@@ -18,7 +18,7 @@ from twofold.pixels.batch import ImageBatch
 from twofold.seam import Progress
 from twofold.training.distribution import make_fabric, make_ready
 from twofold.training.optimizer import build_optimizer
-from twofold.training.step import Gradients
+from twofold.training.step import Updates
 
 from ..tiny import BASES, JOINT, ON_CLIPS, SYSTEMS, kind_of, together, variants
 from .small import Pictures, make_method, make_plan, run_training, two_views
@@ -42,14 +42,15 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     method = make_method(name, norm).double()
     plan = make_plan(batch_size=BATCH, accumulate=parts)
     make_ready(method, fabric, BATCH, parts)
-    gradients = Gradients(method, build_optimizer(method, plan), plan, fabric, print)
+    updates = Updates(method, build_optimizer(method, plan), plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
     batch = ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2))
     views = two_views(batch, 0, method.view_count, kind_of(name), method.pretext)
     views.tensors = [t.double() for t in views.tensors]
     method.before_step(NOW)
-    losses = gradients(views, NOW)
+    losses = updates.gradients("", views, NOW)
+    assert losses is not None
     found = {k: v.grad.detach().clone() for k, v in method.named_parameters() if v.grad is not None}
     method.after_step(NOW)
     state = {k: v.clone() for k, v in method.state_dict().items()}

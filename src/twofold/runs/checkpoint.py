@@ -29,7 +29,8 @@ class Checkpoint:
     or "" where it is not known. Random numbers and the place in the data are functions of the step, so nothing of them
     is kept. versions: of packages, and the numbers of threads and processes, on which the bits depend, too. enough: a
     monitor has ended the run here. watch: what the collapse watch has seen. unmeasured: the row of metrics of this step
-    where it is not written yet, for what its monitors measure is still to be added.
+    where it is not written yet, for what its monitors measure is still to be added. data: of data that changes by being
+    learned from.
     """
 
     method: dict[str, Any]
@@ -45,6 +46,7 @@ class Checkpoint:
     enough: bool = False
     watch: dict[str, Any] = field(default_factory=dict)
     unmeasured: dict[str, float] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
 
     def write(self, file: Path) -> None:
         """Write to a file, whole or not at all."""

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -140,12 +140,13 @@ def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int)
         torch.backends.cudnn.benchmark = True
 
 
-def join(method: nn.Module, optimizer: Optimizer, fabric: Fabric) -> tuple[Any, Any]:
-    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimizer."""
+def join(method: nn.Module, optimizers: Sequence[Optimizer], fabric: Fabric) -> tuple[Any, ...]:
+    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimizers."""
     with warnings.catch_warnings():
         # broadcast_buffers has a new name in the newest torch alone.
         warnings.filterwarnings("ignore", message=".*broadcast_buffers")
-        return fabric.setup(Carrier(method, shared=fabric.world_size > 1), optimizer)
+        joined: tuple[Any, ...] = fabric.setup(Carrier(method, shared=fabric.world_size > 1), *optimizers)
+        return joined
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch.optim import Optimizer
 
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint, all_finite
@@ -20,7 +19,7 @@ from twofold.runs.screen import Display, Lines, print_plainly
 from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt, Interrupted
 from twofold.training.meter import Meter
-from twofold.training.optimizer import check_state
+from twofold.training.optimizer import Optimizers, check_state
 from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Length, Plan
 from twofold.training.watch import Watch
@@ -36,7 +35,7 @@ class Journal:
         self,
         run: RunFolder,
         method: Method,
-        optimizer: Optimizer,
+        optimizer: Optimizers,
         data: Stream[Batch],
         plan: Plan,
         length: Length,
@@ -70,6 +69,7 @@ class Journal:
                 self.optimizer.load_state_dict(found.optimizer)
                 self.meter.load_state_dict(found.meter)
                 self.watch.load_state_dict(found.watch)
+                self.data.load_state_dict(found.data)
             except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
                 why = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
                 raise UserError(
@@ -190,7 +190,7 @@ class Journal:
                 f"lower the learning rate (now up to {self.plan.peak_lr:.4g}), lengthen the warm-up or try "
                 f"--precision fp32, in a new folder."
             )
-        row = self._timing(means["loss"]) | means
+        row = self._timing(means["loss"]) | means | self.data.numbers()
         if self.run.writer:
             self._look(row, losses)
         self.meter.reset()
@@ -294,6 +294,7 @@ class Journal:
                     versions=surroundings(self.fabric.world_size),
                     enough=self.enough,
                     unmeasured=self.unmeasured,
+                    data=self.data.state_dict(),
                 )
             )
             self.run.list_unreadable(self.data.unreadable)

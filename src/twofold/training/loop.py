@@ -1,4 +1,4 @@
-"""The loop: stream -> device -> views -> losses -> gradients -> optimizer -> after_step; nothing else happens in it."""
+"""The loop: stream -> device -> views -> losses -> updates -> after_step; nothing else happens in it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from twofold.seam import AnyBatch, Method, Monitor, Progress, Stream, Views
 from twofold.training.distribution import make_ready, together
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
-from twofold.training.optimizer import build_optimizer, set_rate
+from twofold.training.optimizer import build_optimizer
 from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Length, Plan
 from twofold.training.sampler import batches
-from twofold.training.step import Gradients, reseed
+from twofold.training.step import Updates, reseed
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -46,7 +46,7 @@ def train(
     length = plan.length(len(data))
     make_ready(method, fabric, plan.batch_size, plan.accumulate)
     optimizer = build_optimizer(method, plan)
-    gradients = Gradients(method, optimizer, plan, fabric, say=run.say)
+    updates = Updates(method, optimizer, plan, fabric, say=run.say)
     journal = Journal(run, method, optimizer, data, plan, length, fabric)
     first = journal.resume()
     if journal.finished:
@@ -66,10 +66,9 @@ def train(
                 reseed(fabric.device, plan.seed, "step", step, fabric.global_rank)
                 views = make_views(batch.to(fabric.device), progress.epoch)
                 method.before_step(progress)
-                losses = gradients(views, progress)
-                set_rate(optimizer.param_groups, plan.rate(step, length), plan.peak_lr)
-                gradients.apply()
+                losses = updates(views, progress, plan.rate(step, length))
                 method.after_step(progress)
+                data.heed(batch, losses)
                 _end_at(journal.record(step + 1, losses, monitors, interrupt), journal)
                 if journal.enough:
                     run.say(f"Nothing more is gained: ended after step {step + 1:,} of {length.steps:,}.")

@@ -9,14 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from twofold.errors import UserError
 from twofold.resources import bytes_in_words, require
-from twofold.seam import Method
+from twofold.seam import Method, Update
 from twofold.training.lars import LARS
 from twofold.training.plan import Plan
 
 
-def build_optimizer(method: Method, plan: Plan) -> Optimizer:
-    """The plan's optimizer over the trainable parameters of a method, on the device where they lie.
+def build_optimizer(method: Method, plan: Plan) -> Optimizers:
+    """The optimizers of a method, on the device where its parameters lie: of its updates, or the plan's over all."""
+    updates = method.updates()
+    return Several(updates, plan) if updates else build_one(method, plan)
+
+
+def build_one(method: Method, plan: Plan) -> Optimizer:
+    """The plan's optimizer over the trainable parameters of a method.
 
     SGD and Adam decay every parameter, as the official code does; LARS and AdamW spare biases and norm layers, which
     under LARS also take a trust ratio of 1. Groups marked "constant" keep the peak rate (`method.constant_rate()`).
@@ -55,7 +62,35 @@ def build_optimizer(method: Method, plan: Plan) -> Optimizer:
                 sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return sgd
     kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
-    return kind(described, lr, weight_decay=decay, fused=fused)
+    return kind(described, lr, weight_decay=decay, eps=plan.eps, fused=fused)
+
+
+class Several:
+    """The optimizers of a method that makes several updates a step, by the name of the update. All are Adam."""
+
+    def __init__(self, updates: Mapping[str, Update], plan: Plan) -> None:
+        if plan.optimizer not in ("adam", "adamw"):
+            raise UserError(f"This method makes several updates a step, by adam or adamw, not by {plan.optimizer}.")
+        kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
+        self.by_name: dict[str, Optimizer] = {}
+        for name, update in updates.items():
+            group = {"params": list(update.parameters), "constant": update.lr is not None}
+            lr = plan.peak_lr if update.lr is None else update.lr
+            self.by_name[name] = kind(
+                [group], lr, betas=update.betas, eps=plan.eps, weight_decay=plan.weight_decay, fused=True
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of each."""
+        return {name: optimizer.state_dict() for name, optimizer in self.by_name.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of each."""
+        for name, optimizer in self.by_name.items():
+            optimizer.load_state_dict(state[name])
+
+
+Optimizers = Optimizer | Several
 
 
 def set_rate(groups: Iterable[dict[str, Any]], rate: float, peak: float) -> None:
@@ -64,8 +99,12 @@ def set_rate(groups: Iterable[dict[str, Any]], rate: float, peak: float) -> None
         group["lr"] = peak if group["constant"] else rate
 
 
-def check_state(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+def check_state(optimizer: Optimizers, state: Mapping[str, Any]) -> None:
     """Refuse, by a ValueError, an optimizer's state that would fail in the first step only."""
+    if isinstance(optimizer, Several):
+        for name, one in optimizer.by_name.items():
+            check_state(one, state[name])
+        return
     for own, other in zip(optimizer.state_dict()["param_groups"], state["param_groups"], strict=True):
         for name, value in own.items():
             if _kind(value) is not _kind(other[name]):

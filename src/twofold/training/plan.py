@@ -37,8 +37,8 @@ class Plan:
     batch_size: over all devices. scaling of base_lr: "linear" x B/256, "sqrt" x sqrt(B), "none". warmup_epochs and
     warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. floor: rate from which warm-up
     starts and to which a cosine falls. eta: trust coefficient of LARS. accumulate: in how many parts a batch goes
-    through the networks (the loss still sees it whole). clip: largest norm of the gradient, or None. precision: "bf16"
-    (autocast; weights and losses stay float32) or "fp32". log_every: steps between two rows of metrics. save_every:
+    through the networks (the loss still sees it whole). clip: largest norm of the gradient, or None. eps: what Adam
+    adds to its denominator. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every: steps between two rows of metrics. save_every:
     between two checkpoints. unit: what the data is counted in.
     """
 
@@ -60,6 +60,7 @@ class Plan:
     drop: float = 0.1
     floor: float = 0.0
     clip: float | None = None
+    eps: float = 1e-8
     accumulate: int = 1
     precision: Literal["bf16", "fp32"] = "fp32"
     compile: bool = False

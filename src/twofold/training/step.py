@@ -1,13 +1,12 @@
-"""One step's gradients: forward and backward, whole or in parts, compiled or not; and the optimizer's step."""
+"""One step's updates: forward and backward, whole or in parts, compiled or not, and the optimizer's step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch.optim import Optimizer
 
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.randomness import derive
@@ -15,40 +14,56 @@ from twofold.seam import Losses, Method, Progress, Views
 from twofold.training.accumulate import accumulate, check_accumulation
 from twofold.training.compilation import Compilation
 from twofold.training.distribution import join
+from twofold.training.optimizer import Optimizers, Several, set_rate
 from twofold.training.plan import Plan
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-class Gradients:
-    """Called with views it leaves gradients in the method's parameters; `apply` makes the optimizer's step of them."""
+class Updates:
+    """Called with views it makes a step's updates: one, or those that the method makes in order."""
 
     def __init__(
-        self, method: Method, optimizer: Optimizer, plan: Plan, fabric: Fabric, say: Callable[[str], None]
+        self, method: Method, optimizer: Optimizers, plan: Plan, fabric: Fabric, say: Callable[[str], None]
     ) -> None:
         if plan.accumulate > 1:
             check_accumulation(method)
         self.method, self.plan, self.fabric = method, plan, fabric
-        self.carrier, self.optimizer = join(method, optimizer, fabric)
+        by_name = optimizer.by_name if isinstance(optimizer, Several) else {"": optimizer}
+        self.carrier, *joined = join(method, list(by_name.values()), fabric)
+        self.optimizers = dict(zip(by_name, joined, strict=True))
         self.compiled: Callable[[Callable[[], Losses]], Losses] = (
             Compilation(method, say) if plan.compile else lambda work: work()
         )
 
-    def __call__(self, views: Views, progress: Progress) -> Losses:
-        """The losses of a step, its gradients being left in `.grad`. views: of this process."""
+    def __call__(self, views: Views, progress: Progress, rate: float) -> Losses:
+        """Make a step's updates at this learning rate. views: of this process. Returns the losses of all."""
         views.tensors = [_channels_last(tensor) for tensor in views.tensors]
-        if self.plan.accumulate > 1:
-            return self.compiled(lambda: self._in_parts(views, progress))
-        return self.compiled(lambda: self._whole(views, progress))
+        made = list[Losses]()
+        for name, optimizer in self.optimizers.items():
+            if (losses := self.gradients(name, views, progress)) is not None:
+                set_rate(optimizer.param_groups, rate, self.plan.peak_lr)
+                self._apply(optimizer)
+                made.append(losses)
+        return made[0] if len(made) == 1 else _together(made)
 
-    def apply(self) -> None:
+    def gradients(self, name: str, views: Views, progress: Progress) -> Losses | None:
+        """The losses of an update, "" where there is but one; its gradients are left in `.grad`. None: not due."""
+        if not name:
+            work = self._in_parts if self.plan.accumulate > 1 else self._whole
+            return self.compiled(lambda: work(views, progress))
+        return self._one_of_several(name, views, progress)
+
+    def _apply(self, optimizer: Any) -> None:
         """Shorten the gradient where the plan says so, make the optimizer's step, clear the gradients."""
         if self.plan.clip is not None:
             # A norm that is not finite shows in the loss of the next step, and there it is reported.
-            self.fabric.clip_gradients(self.carrier, self.optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+            self.fabric.clip_gradients(self.carrier, optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if len(self.optimizers) > 1:
+            self.method.zero_grad(set_to_none=True)  # a loss may reach what its update leaves as it is
 
     def _whole(self, views: Views, progress: Progress) -> Losses:
         def work() -> Losses:
@@ -57,6 +72,16 @@ class Gradients:
 
         losses: Losses = self.carrier(work)
         self.fabric.backward(losses.total)
+        return losses
+
+    def _one_of_several(self, name: str, views: Views, progress: Progress) -> Losses | None:
+        def work() -> Losses | None:
+            with self._autocast():
+                return self.method.update(name, views, progress)
+
+        losses: Losses | None = self.carrier(work)
+        if losses is not None:
+            self.fabric.backward(losses.total)
         return losses
 
     def _in_parts(self, views: Views, progress: Progress) -> Losses:
@@ -89,6 +114,14 @@ def reseed(device: torch.device, seed: int, *keys: int | str) -> None:
     torch.default_generator.manual_seed(derive(seed, *keys))
     if device.type == "cuda":
         torch.cuda.manual_seed(derive(seed, *keys))
+
+
+def _together(made: Sequence[Losses]) -> Losses:
+    """The losses of several updates as those of one step."""
+    terms = {name: term for losses in made for name, term in losses.terms.items()}
+    scalars = {name: value for losses in made for name, value in losses.scalars.items()}
+    rows = next((losses.rows for losses in made if losses.rows is not None), None)
+    return Losses(terms, rows, scalars, next((losses.each for losses in made if losses.each is not None), None))
 
 
 def _channels_last(tensor: torch.Tensor) -> torch.Tensor:

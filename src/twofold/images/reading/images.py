@@ -24,6 +24,7 @@ from twofold.pixels.batch import ImageBatch
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable, stand_ins
 from twofold.resources import bytes_in_words, free_memory, local_ranks, usable_cores
+from twofold.seam import Stream
 
 AHEAD = 3  # batches under way at once: one in use, two being read
 HOST_SHARE = 0.5  # of the free memory may hold decoded images, all local ranks together
@@ -40,7 +41,7 @@ class _Ahead(NamedTuple):
     block: Future[tuple[Tensor | None, dict[int, np.ndarray]]]
 
 
-class Images:
+class Images(Stream[ImageBatch]):
     """The images of a source as batches of uint8, at most `short_side` pixels on the short side (None: as they are).
 
     Images are decoded when a batch first asks for them and kept while memory_bytes lasts (default: half of the free

@@ -18,6 +18,7 @@ from torch import Tensor
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable, stand_ins
 from twofold.resources import usable_cores
+from twofold.seam import Stream
 from twofold.videos.batch import ClipBatch
 from twofold.videos.motion.painting import Grids
 from twofold.videos.reading.source import VideoSource
@@ -43,7 +44,7 @@ class Read:
     motion: Grids | None
 
 
-class Clips:
+class Clips(Stream[ClipBatch]):
     """The videos of a store as batches of clips.
 
     choose: what is read of each video. A video that cannot be read is recorded in `unreadable` (name: reason) and

@@ -1,0 +1,1 @@
+"""Agents, what may be laid over them, and encoders from logged episodes: one file a system."""

@@ -1,0 +1,69 @@
+"""From a state to features: the networks that are learned, and exported."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from twofold.control.world import World
+from twofold.errors import UserError
+
+Network = Literal["auto", "data-efficient", "canonical", "grid", "sac", "mlp"]
+# Filters, kernel and stride of each layer.
+CONVOLUTIONS = {
+    "data-efficient": ((32, 5, 5), (64, 5, 5)),
+    "canonical": ((32, 8, 4), (64, 4, 2), (64, 3, 1)),
+    "grid": ((32, 3, 2), (64, 3, 2)),
+    "sac": ((32, 3, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1)),
+}
+
+
+class Encoder(nn.Module):
+    """States -> features (B, `width`): pictures (B, C, H, W) of 0..255, or vectors (B, D).
+
+    network: "data-efficient" and "canonical" are Rainbow's (576 and 3,136 features of 84 x 84); "grid" is for pictures
+    of a few dozen pixels; "sac" is CURL's, 50 features under a layer norm; "mlp" is for vectors.
+    """
+
+    def __init__(self, state: tuple[int, ...], network: str, hidden: int = 256) -> None:
+        super().__init__()
+        self.state, self.network, self.hidden = state, network, hidden
+        if network == "mlp":
+            self.layers = nn.Sequential(
+                nn.Linear(math.prod(state), hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+            )
+            self.width = hidden
+            return
+        channels, layers = state[0], list[nn.Module]()
+        for filters, kernel, stride in CONVOLUTIONS[network]:
+            layers += [nn.Conv2d(channels, filters, kernel, stride), nn.ReLU()]
+            channels = filters
+        self.layers = nn.Sequential(*layers)
+        try:
+            with torch.no_grad():
+                self.width = self.layers(torch.zeros(1, *state)).numel()
+        except RuntimeError as error:
+            raise UserError(
+                f"The network {network} needs larger pictures than {state[1]} x {state[2]}: give another "
+                f"--method.network, or a larger --size."
+            ) from error
+
+    def forward(self, states: Tensor) -> Tensor:
+        if self.network == "mlp":
+            return self.layers(states.flatten(1))
+        return self.layers(states.float() / 255).flatten(1)
+
+
+def choose(network: str, world: World) -> str:
+    """The network that suits a world where none is named. Raises UserError for one that cannot work there."""
+    if network == "auto":
+        if not world.pixels:
+            return "mlp"
+        return "data-efficient" if min(world.frame[1:]) >= 64 else "grid"
+    if (network == "mlp") == world.pixels:
+        kind = "pictures" if world.pixels else "vectors"
+        raise UserError(f"The network {network} does not take {kind}, which this environment gives: leave it to auto.")
+    return network
