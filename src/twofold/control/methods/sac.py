@@ -119,7 +119,7 @@ class SAC(Agent):
         if progress.step % self.target_every == 0:
             follow(self.target_critic, self.critic, 1 - self.critic_tau)
             follow(self.target_encoder, self.encoder, 1 - self.encoder_tau)
-        terms, numbers = self.terms(views.tensors[0], lesson_of(views), progress)
+        terms, numbers = self.terms(views.tensors[1], lesson_of(views), progress)
         return Losses(terms, None, numbers) if terms else None
 
     @torch.no_grad()
@@ -146,8 +146,9 @@ class SAC(Agent):
 
     def _learn_values(self, views: Views) -> Losses:
         """Both critics towards the soft value of what followed."""
-        states, after, lesson = self.crop(views.tensors[0]), self.crop(views.tensors[1]), lesson_of(views)
-        views.tensors = [states, after]  # the actor learns from the same crops
+        whole, later = views.tensors
+        states, after, lesson = self.crop(whole), self.crop(later), lesson_of(views)
+        views.tensors = [states, whole]  # the actor learns from the same crops; CURL crops anew
         with torch.no_grad():
             mean, log_std = self.actor(after)
             action, log_probability = squash(mean, log_std, torch.randn_like(mean))
