@@ -25,4 +25,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "images", "interactions"]
+    return [*__all__, "images", "videos", "interactions", "control"]

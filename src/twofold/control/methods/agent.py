@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,17 +21,19 @@ from twofold.seam import Method, Progress, Term
 
 
 class Agent(Method):
-    """Acts in a world and learns from what follows. A subclass gives `encoder`, `act` and its losses.
+    """Acts in a world and learns from what follows. A subclass gives `act`, `best` and its losses.
 
-    n_step, gamma, alpha, beta: how its experience is drawn, see `experience.replay`; beta goes to 1 over the run.
-    padding: what stands before an episode's start. clips: whether rewards are cut to [-1, 1]. dense: whether rewards
+    discrete: what actions it takes; any where None. n_step, gamma, alpha, beta: how its experience is drawn, see
+    `experience.replay`; beta goes to 1 over the run. random_start: any action until it learns. padding: what stands
+    before an episode's start. clips: whether rewards are cut to [-1, 1]. dense: whether rewards
     are taken to come at every step. projects, crops: see `Auxiliary`; momentum: of the twins.
     """
 
     view_count = 2
-    discrete = True
+    discrete: bool | None = True
     n_step, gamma, alpha, beta = 1, 0.99, 0.0, 0.0
-    padding = "zero"
+    padding: Literal["zero", "first"] = "zero"
+    random_start = False
     clips, dense, projects, crops = False, False, True, False
     momentum = 0.999
 
@@ -38,7 +41,7 @@ class Agent(Method):
         super().__init__()
         self.world = world
         self.additions: Sequence[Auxiliary] = list(additions)
-        if self.discrete != world.discrete:
+        if self.discrete is not None and self.discrete != world.discrete:
             other = "sac, which takes continuous ones" if self.discrete else "rainbow, which chooses among actions"
             kind = "continuous actions" if self.discrete else "actions to choose from"
             raise UserError(f"{type(self).__name__} does not take {kind}: give {other}.")
@@ -72,6 +75,10 @@ class Agent(Method):
 
     def act(self, state: NDArray[np.generic], generator: torch.Generator, *, explore: bool) -> NDArray[np.generic]:
         """An action for one state; a function of the state, the weights and the generator."""
+        raise NotImplementedError
+
+    def best(self, states: Tensor) -> Tensor:
+        """The action thought best for each state, without noise: int64 (B,), or float32 (B, A) in [-1, 1]."""
         raise NotImplementedError
 
     def random_action(self, rng: np.random.Generator) -> NDArray[np.generic]:

@@ -23,12 +23,13 @@ class Auxiliary(nn.Module, Part):
     """A loss beside the agent's own, on the same encoder. A subclass defines what differs.
 
     name: of its term. weight: what it counts; at 0 nothing of it is computed. twin: whether it needs the momentum
-    encoder. crops: whether its states are pictures that it crops itself.
+    encoder. pairs: whether it learns from pairs that are drawn by their returns.
     """
 
     name: str
     weight: float
     twin: bool = False
+    pairs: bool = False
 
     def attach(self, world: World, width: int, projects: bool) -> None:
         """Make the heads. width: of the encoder's features; projects: whether they go through a projection first."""

@@ -116,8 +116,10 @@ class Rainbow(Agent):
             self.network.head.resample(generator)
         elif torch.rand((), generator=generator) < 0.001:
             return np.asarray(int(torch.randint(self.world.actions, (), generator=generator)))
-        states = torch.from_numpy(state)[None].to(self.support.device)
-        return self.values(self.network(states)).argmax(1)[0].cpu().numpy()
+        return self.best(torch.from_numpy(state)[None].to(self.support.device))[0].cpu().numpy()
+
+    def best(self, states: Tensor) -> Tensor:
+        return self.values(self.network(states)).argmax(1)
 
     def after_step(self, progress: Progress) -> None:
         self.move_twins()

@@ -82,6 +82,7 @@ class RCRL(Auxiliary):
     """
 
     name = "rcrl"
+    pairs = True
 
     def __init__(
         self,

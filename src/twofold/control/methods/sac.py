@@ -49,7 +49,7 @@ class SAC(Agent):
 
     discrete = False
     padding = "first"
-    dense, projects = True, False
+    random_start, dense, projects = True, True, False
 
     def __init__(
         self,
@@ -125,9 +125,17 @@ class SAC(Agent):
     @torch.no_grad()
     def act(self, state: NDArray[np.generic], generator: torch.Generator, *, explore: bool) -> NDArray[np.generic]:
         states = torch.from_numpy(state)[None].to(self.log_temperature.device)
-        mean, log_std = self.actor(centre_crop(states, *self.seen[1:]) if self.crops else states)
-        noise = torch.randn(mean.shape, generator=generator).to(mean.device) if explore else torch.zeros_like(mean)
+        if not explore:
+            return self.best(states)[0].cpu().numpy()
+        mean, log_std = self.actor(self._middle(states))
+        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
         return squash(mean, log_std, noise)[0][0].cpu().numpy()
+
+    def best(self, states: Tensor) -> Tensor:
+        return self.actor(self._middle(states))[0].tanh()
+
+    def _middle(self, states: Tensor) -> Tensor:
+        return centre_crop(states, *self.seen[1:]) if self.crops else states
 
     def after_step(self, progress: Progress) -> None:
         for addition in self.additions:

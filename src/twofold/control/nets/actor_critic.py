@@ -13,10 +13,10 @@ from twofold.control.nets.encoders import Encoder
 class StateEncoder(nn.Module):
     """States -> features (B, `features`) under a layer norm: convolutions, or a network for vectors, then one layer."""
 
-    def __init__(self, state: tuple[int, ...], network: str, features: int = 50) -> None:
+    def __init__(self, state: tuple[int, ...], network: str, features: int = 50, hidden: int = 256) -> None:
         super().__init__()
         self.width = features
-        self.layers = Encoder(state, network)
+        self.layers = Encoder(state, network, hidden)
         self.project = nn.Sequential(nn.Linear(self.layers.width, features), nn.LayerNorm(features))
         self.apply(initialise)
 

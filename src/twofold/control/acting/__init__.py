@@ -1,0 +1,1 @@
+"""Agents at work: environments played decision by decision, and what comes of it as data."""

@@ -1,0 +1,34 @@
+"""The front door of the control wing."""
+
+from __future__ import annotations
+
+from twofold.catalog.looking import tells
+from twofold.catalog.wing import Verb, Wing
+from twofold.control import options
+from twofold.control.recognising import recognises
+from twofold.control.systems import ADDITIONS, SYSTEMS
+
+
+def opens(model: str) -> bool:
+    """An exported encoder of states: its own metadata tell it."""
+    return model.endswith(".safetensors") and tells(model, "world")
+
+
+WING = Wing(
+    kind="control",
+    example="ALE/Pong-v5",
+    recognises=recognises,
+    systems=SYSTEMS,
+    additions=ADDITIONS,
+    usual="rainbow",
+    opens=opens,
+    verbs={
+        "pretrain": Verb(options.Pretrain, "twofold.control.jobs.pretrain:run"),
+        "check": Verb(options.Pretrain, "twofold.control.jobs.check:run"),
+        "evaluate": Verb(options.Evaluate, "twofold.control.jobs.evaluate:run"),
+        "compare": Verb(options.Compare, "twofold.control.jobs.compare:run"),
+        "embed": Verb(options.Embed, "twofold.control.jobs.embed:run"),
+        "export": Verb(options.Export, "twofold.control.jobs.export:run"),
+    },
+    sections="twofold.control.report.sections:SECTIONS",
+)
