@@ -14,7 +14,9 @@ from twofold.catalog.wing import System, Verb, Wing, load
 from twofold.errors import UserError, nearest
 from twofold.methods.systems import ADDITIONS, SYSTEMS
 
-WINGS: tuple[Wing, ...] = tuple(load(f"twofold.{kind}.wing:WING") for kind in ("images", "videos", "interactions", "control"))
+WINGS: tuple[Wing, ...] = tuple(
+    load(f"twofold.{kind}.wing:WING") for kind in ("images", "videos", "interactions", "control")
+)
 
 
 def catalog() -> Catalog:

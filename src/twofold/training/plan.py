@@ -38,8 +38,8 @@ class Plan:
     warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. floor: rate from which warm-up
     starts and to which a cosine falls. eta: trust coefficient of LARS. accumulate: in how many parts a batch goes
     through the networks (the loss still sees it whole). clip: largest norm of the gradient, or None. eps: what Adam
-    adds to its denominator. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every: steps between two rows of metrics. save_every:
-    between two checkpoints. unit: what the data is counted in.
+    adds to its denominator. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every: steps
+    between two rows of metrics. save_every: between two checkpoints. unit: what the data is counted in.
     """
 
     batch_size: int

@@ -28,9 +28,7 @@ class Row:
 def add_episodes(folder: Path, updates: int, decisions: int, played: Sequence[PlayedEpisode]) -> None:
     """Write what was played at a point of a run; what was written of it, or of later ones, before is replaced."""
     kept = [line for line in _lines(folder) if int(line[0]) < updates]
-    new = [
-        [updates, decisions, p.number, p.seed, repr(p.score), p.decisions, p.frames, p.ended] for p in played
-    ]
+    new = [[updates, decisions, p.number, p.seed, repr(p.score), p.decisions, p.frames, p.ended] for p in played]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *kept, *new])
     write_text(folder / EPISODES_FILE, text.getvalue())

@@ -47,7 +47,9 @@ class Online(Stream[Experience]):
     Where an environment does not repeat itself that game is broken off, and said so.
     """
 
-    def __init__(self, player: Player, agent: Agent, replay: Replay, rhythm: Rhythm, *, seed: int, folder: Path) -> None:
+    def __init__(
+        self, player: Player, agent: Agent, replay: Replay, rhythm: Rhythm, *, seed: int, folder: Path
+    ) -> None:
         self.player, self.agent, self.replay, self.rhythm, self.seed = player, agent, replay, rhythm, seed
         self.files = FrameFiles(folder, replay)
         self.warn: Callable[[str], None] = print_plainly
@@ -166,9 +168,7 @@ class Online(Stream[Experience]):
     def _store(self, made: Made, action: NDArray[np.generic]) -> None:
         reward = float(np.clip(made.reward, -1, 1)) if self.agent.clips else made.reward
         died = made.terminated or made.life_lost
-        self.replay.add(
-            made.frame, action, reward, died=died, cut_off=made.cut_off, since_start=made.since_start
-        )
+        self.replay.add(made.frame, action, reward, died=died, cut_off=made.cut_off, since_start=made.since_start)
         if made.life_lost or made.cut_off:
             self.replay.add_last(made.after, made.since_start + 1)
 

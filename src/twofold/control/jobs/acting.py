@@ -19,10 +19,10 @@ from twofold.control.acting.player import Player
 from twofold.control.environments.factory import build as build_environment
 from twofold.control.environments.factory import world_of
 from twofold.control.environments.specification import Specification, protocol, repeat_of
-from twofold.control.jobs.results import Conditions, played_rows
 from twofold.control.experience.replay import Replay
 from twofold.control.jobs.agent_file import save_agent, shape_of
 from twofold.control.jobs.playing import SHOWN, Playing, at_random
+from twofold.control.jobs.results import Conditions, played_rows
 from twofold.control.jobs.settle import agent_plan, recipe_for, settle_agent, specification, stack_for
 from twofold.control.methods.agent import Agent
 from twofold.control.nets.saved import ENCODER_FILE, StatesToFeatures, save_encoder
@@ -96,7 +96,7 @@ def _put_together(
     world: World,
     fabric: Fabric,
 ) -> Work:
-    seed, recipe = settings.seed, composition.recipes[cast(str, settings.recipe)]
+    seed, recipe = settings.seed, composition.recipes[settings.recipe]
     plan = agent_plan(settings, recipe.plan)
     capacity, updates = cast(int, settings.replay), cast(int, plan.steps)
     situation = Situation(capacity, plan.batch_size, 1, updates)

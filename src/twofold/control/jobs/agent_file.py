@@ -71,6 +71,8 @@ def load_agent(folder: Path) -> Trained:
     try:
         agent.load_state_dict(read_state(folder / AGENT_FILE))
     except RuntimeError as error:
-        raise UserError(f"{folder / AGENT_FILE} does not hold the weights of {composition.name}: train anew.") from error
+        raise UserError(
+            f"{folder / AGENT_FILE} does not hold the weights of {composition.name}: train anew."
+        ) from error
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return Trained(agent.to(device).eval(), spec, config)

@@ -18,9 +18,8 @@ from twofold.control.environments.specification import protocol, repeat_of
 from twofold.control.evaluation.curves import area_under_curve
 from twofold.control.jobs import pretrain
 from twofold.control.jobs.acting import stacked
-from twofold.control.jobs.logs import opened
+from twofold.control.jobs.logs import opened, world_of_log
 from twofold.control.jobs.settle import settle_agent, settle_logged, specification, stack_for
-from twofold.control.jobs.logs import world_of_log
 from twofold.control.nets.saved import ENCODER_FILE
 from twofold.control.options import Compare, Environment, Log, Pretrain
 from twofold.control.report.sections import SECTIONS
@@ -30,7 +29,18 @@ from twofold.runs.results import read_results
 
 RETURN, AREA, NORMALISED = "return", "area under the curve", "human-normalised"
 OPTIONS = (*Environment.own_names(), *Log.own_names())
-ASKED = ("epochs", "steps", "minutes", "recipe", "recipe_of", "batch_size", "replay", "eval_every", "eval_episodes", "test")
+ASKED = (
+    "epochs",
+    "steps",
+    "minutes",
+    "recipe",
+    "recipe_of",
+    "batch_size",
+    "replay",
+    "eval_every",
+    "eval_episodes",
+    "test",
+)
 TIMED_START = 64  # decisions before the first update of a run that is timed
 
 
@@ -84,7 +94,9 @@ class ControlBench:
     def results(self, folder: Path) -> list[Result]:
         """See `bench.Bench`."""
         rows = read_results(folder)
-        found = [Result(_key(row), row["name"], row["value"], row["floor"]) for row in rows if row["metric"] != "length"]
+        found = [
+            Result(_key(row), row["name"], row["value"], row["floor"]) for row in rows if row["metric"] != "length"
+        ]
         area = _area(folder) if self.acts else None
         own = next((row["name"] for row in rows if not row["floor"]), "")
         return found if area is None else [*found, Result(AREA, own, area, False)]
@@ -112,7 +124,7 @@ def _area(folder: Path) -> float | None:
 
 def _bench(entries: list[Entry], data: str, options: Compare) -> ControlBench:
     """Look at the data and settle what is the same for all. Raises UserError where a method cannot be trained so."""
-    acts = [pretrain.acting(entry.composition, data) for entry in entries][0]
+    acts = {pretrain.acting(entry.composition, data) for entry in entries}.pop()
     training = Pretrain(
         **{name: getattr(options, name) for name in OPTIONS},
         recipe=options.recipe,

@@ -109,9 +109,7 @@ def _foretell(model: str, data: str, protocols: Sequence[str], options: Evaluate
         learned, about = log.episodes, opened(options.test, options).episodes
     else:
         learned, about = _parts(run, log, options)
-    asked = Asked(
-        protocols, options.gamma, options.k, options.seed, options.batch_size, options.floors, options.quiet
-    )
+    asked = Asked(protocols, options.gamma, options.k, options.seed, options.batch_size, options.floors, options.quiet)
     return foretell(encoder, name, learned, about, options.test or data, asked, fingerprint=log.fingerprint)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +43,9 @@ def run(model: str, options: Export) -> Path:
     suffix = SUFFIXES[options.format]
     out = Path(options.out or (folder or Path(model).parent) / f"{what}-export{suffix}")
     if out.suffix != suffix:
-        raise UserError(f"A {options.format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}.")
+        raise UserError(
+            f"A {options.format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}."
+        )
     if options.format == "safetensors":
         save_encoder(encoder, out, {"method": name, "environment": None})
         lines = _plain_lines(encoder, out)
@@ -96,7 +97,9 @@ def _write_onnx(network: nn.Module, out: Path, world: World) -> None:
             found = torch.as_tensor(session.run(None, {"states": batch.numpy()})[0])
             apart = ((found - own).abs().max() / own.abs().max().clamp_min(1)).item()
             if not apart <= TOLERANCE:
-                raise UserError(f"onnx gives other numbers from {out} (relative difference {apart:.1e}); nothing was written.")
+                raise UserError(
+                    f"onnx gives other numbers from {out} (relative difference {apart:.1e}); nothing was written."
+                )
 
 
 def _onnx_lines(out: Path, what: str) -> list[str]:

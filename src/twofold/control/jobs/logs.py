@@ -14,9 +14,9 @@ from twofold.catalog.composition import Composition
 from twofold.control.episode import Episode
 from twofold.control.evaluation.probe import split_episodes
 from twofold.control.experience.cutting import looks_sparse
+from twofold.control.jobs.acting import hold, stored_returns
 from twofold.control.jobs.agent_file import shape_of
 from twofold.control.jobs.foretelling import Asked, foretell, foretold_table
-from twofold.control.jobs.acting import hold, stored_returns
 from twofold.control.jobs.log_stream import LogStream, filled
 from twofold.control.jobs.settle import logged_plan, settle_logged, stack_for
 from twofold.control.methods.agent import Agent

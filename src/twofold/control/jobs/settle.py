@@ -114,9 +114,7 @@ def _plan(settings: Pretrain, plan: Mapping[str, Any], *, unit: str, log_every: 
     return replace(found, clip=settings.clip or None, eps=plan.get("eps", 1e-8))
 
 
-def _with_curl_weight(
-    asked: dict[str, Any] | None, composition: Composition, data: str
-) -> dict[str, Any] | None:
+def _with_curl_weight(asked: dict[str, Any] | None, composition: Composition, data: str) -> dict[str, Any] | None:
     """CURL's weight in the games in which its authors count it little, where the user gives none."""
     plain = "".join(letter for letter in data.lower() if letter.isalpha())
     has_curl = any(short_name(path) == "curl" for path in composition.additions)

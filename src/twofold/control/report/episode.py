@@ -33,7 +33,7 @@ class Shown:
 
 
 def read_film(file: Path) -> Film | None:
-    """An episode.npz; None of one that holds vectors. Raises ValueError or KeyError where its arrays cannot be meant."""
+    """An episode.npz; None of one of vectors. Raises ValueError or KeyError where its arrays cannot be meant."""
     arrays = read_arrays(file)
     frames, every = arrays["frames"], arrays["every"]
     if frames.ndim == 2:

@@ -57,7 +57,9 @@ def several(runs: Sequence[Numbered], room: float) -> Together:
     """What the page shows of several runs of control side by side."""
     values = [_evaluated(numbered.run) for numbered in runs]
     best = max((value for value in values if value is not None), default=None)
-    cells = [[Cell("—" if value is None else number(value), best=value == best and best is not None)] for value in values]
+    cells = [
+        [Cell("—" if value is None else number(value), best=value == best and best is not None)] for value in values
+    ]
     return Together(columns=COLUMNS, numbers=["Return, evaluated"], cells=cells)
 
 
