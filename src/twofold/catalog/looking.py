@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from itertools import islice
 
@@ -19,6 +20,9 @@ TARS = (".tar", ".tar.gz", ".tgz")
 LISTS = (".csv", ".tsv", ".txt", ".lst", ".list")
 DEPTH, MOST, BYTES = 4, 200, 1 << 16
 HEADER = 1 << 24  # bytes of the head of a .safetensors file
+ENVIRONMENT = re.compile(r"[\w.:-]+(/[\w.:-]+)*-v[0-9]+|(dmc|dm_control)/[\w-]+")
+EPISODES = (".npz", ".h5", ".hdf5")
+REWARDS = ("rewards", "reward")  # that every log of episodes has
 NAME = re.compile(r"\.[a-z0-9]{2,5}(?![a-z0-9])")
 
 
@@ -70,4 +74,37 @@ def tells(file: str, key: str) -> bool:
         metadata = found.get("__metadata__")
         return isinstance(metadata, dict) and key in metadata
     except (OSError, ValueError, RecursionError, AttributeError):
+        return False
+
+
+def is_environment(data: str) -> bool:
+    """Whether this is the id of an environment, such as ALE/Pong-v5, and no path."""
+    return ENVIRONMENT.fullmatch(data) is not None and not os.path.exists(data)
+
+
+def shows_episodes(data: str) -> bool:
+    """Whether a path holds logged episodes: an HDF5 file, an .npz file with rewards in it, or a folder of such."""
+    if os.path.isdir(data):
+        try:
+            names = sorted(islice(_below(data, DEPTH), MOST))
+        except OSError:
+            return False
+        files = [name for name in names if name.lower().endswith(EPISODES)]
+        below = files[:1] if len(files) * 2 > len(names) else []
+        return any(name.lower().endswith(EPISODES[1:]) or _found_below(data, name) for name in below)
+    lower = data.lower()
+    return lower.endswith(EPISODES[1:]) or (lower.endswith(".npz") and _has_rewards(data))
+
+
+def _found_below(folder: str, name: str) -> bool:
+    """Whether the file of this name, wherever it lies in a folder, has rewards."""
+    found = (os.path.join(place, name) for place, _, files in os.walk(folder) if name in files)
+    return any(_has_rewards(file) for file in islice(found, 1))
+
+
+def _has_rewards(file: str) -> bool:
+    try:
+        with zipfile.ZipFile(file) as members:
+            return any(name.removesuffix(".npy") in REWARDS for name in members.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
         return False

@@ -26,8 +26,8 @@ _RAINBOW = {
     "data-efficient": Recipe("steps", _EFFICIENT, {}, "official CURL-Rainbow: 100,000 decisions"),
     "small": Recipe(
         "steps",
-        {**_EFFICIENT, "base_lr": 5e-4, "steps": 10_000, "replay": 20_000, "learn_start": 500, "train_every": 2},
-        {"hidden": 128, "n_step": 5, "target_every": 200},
+        {**_EFFICIENT, "base_lr": 5e-4, "steps": 10_000, "replay": 20_000, "learn_start": 500},
+        {"hidden": 128, "n_step": 5, "target_every": 200, "sigma": 0.5},
         "ours, for games of a few dozen pixels and for vectors",
     ),
     "canonical": Recipe(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from twofold.catalog.looking import tells
+from twofold.catalog.looking import is_environment, shows_episodes, tells
 from twofold.catalog.wing import Verb, Wing
 from twofold.control import options
-from twofold.control.recognising import recognises
 from twofold.control.systems import ADDITIONS, SYSTEMS
+
+
+def recognises(data: str) -> bool:
+    """The id of an environment, or logged episodes."""
+    return is_environment(data) or shows_episodes(data)
 
 
 def opens(model: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from twofold.catalog.looking import IMAGES, VIDEOS, shows, tells
+from twofold.catalog.looking import IMAGES, VIDEOS, is_environment, shows, shows_episodes, tells
 from twofold.catalog.wing import Verb, Wing
 from twofold.images import options
 from twofold.images.systems import RECIPES
@@ -18,7 +18,9 @@ LABELS = (".json", ".yaml", ".yml")
 
 def recognises(data: str) -> bool:
     """A file of images or of their labels, or a folder of images or of further folders; also a name without an
-    ending. Not where videos are seen and no images."""
+    ending. Not where videos are seen and no images, and no environment or log of one."""
+    if is_environment(data) or shows_episodes(data):
+        return False
     if shows(data, VIDEOS) and not shows(data, IMAGES):
         return False
     if os.path.isdir(data):
@@ -33,8 +35,9 @@ def _may_hold_images(name: str) -> bool:
 
 
 def opens(model: str) -> bool:
-    """An exported backbone that is not of clips, or the name of an untrained network."""
-    return model.startswith(MODELS) or (Path(model).suffix == ".safetensors" and not tells(model, "clip_size"))
+    """An exported backbone that is not of clips or states, or the name of an untrained network."""
+    others = tells(model, "clip_size") or tells(model, "world")
+    return model.startswith(MODELS) or (Path(model).suffix == ".safetensors" and not others)
 
 
 WING = Wing(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from twofold.catalog.composition import Composition
+from twofold.catalog.looking import is_environment
 from twofold.catalog.settings import short_name
 from twofold.control.acting.player import Player
 from twofold.control.environments.factory import build as build_environment
@@ -19,7 +20,6 @@ from twofold.control.jobs.logs import opened, say_notes, world_of_log
 from twofold.control.jobs.playing import at_random
 from twofold.control.jobs.settle import settle_agent, specification
 from twofold.control.options import Pretrain
-from twofold.control.recognising import is_environment
 from twofold.control.systems import composed
 from twofold.control.world import World
 from twofold.printable import say

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from twofold.catalog.looking import is_environment
 from twofold.control.acting.evaluation import play
 from twofold.control.environments.factory import build as build_environment
 from twofold.control.environments.factory import world_of
@@ -21,7 +22,6 @@ from twofold.control.jobs.results import Conditions, played_rows, played_table
 from twofold.control.nets.saved import ENCODER_FILE, StatesToFeatures, load_encoder
 from twofold.control.options import Evaluate
 from twofold.control.reading import Log
-from twofold.control.recognising import is_environment
 from twofold.control.report.sections import SECTIONS
 from twofold.control.world import World
 from twofold.errors import UserError, nearest

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from twofold.catalog.composition import Composition
+from twofold.catalog.looking import is_environment
 from twofold.catalog.settings import short_name
 from twofold.control.jobs.acting import run_agent
 from twofold.control.jobs.logs import run_logged
 from twofold.control.options import Pretrain
-from twofold.control.recognising import is_environment
 from twofold.errors import UserError
 
 LOGGED = "logged"  # the base of what learns without acting

@@ -16,16 +16,17 @@ Network = Literal["auto", "data-efficient", "canonical", "grid", "sac", "mlp"]
 CONVOLUTIONS = {
     "data-efficient": ((32, 5, 5), (64, 5, 5)),
     "canonical": ((32, 8, 4), (64, 4, 2), (64, 3, 1)),
-    "grid": ((32, 3, 2), (64, 3, 2)),
     "sac": ((32, 3, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1)),
 }
+NETWORKS = (*CONVOLUTIONS, "grid", "mlp")
+_CELLS = 16  # of a side, about, that the second layer of "grid" sees
 
 
 class Encoder(nn.Module):
     """States -> features (B, `width`): pictures (B, C, H, W) of 0..255, or vectors (B, D).
 
     network: "data-efficient" and "canonical" are Rainbow's (576 and 3,136 features of 84 x 84); "grid" is for pictures
-    of a few dozen pixels; "sac" is CURL's, 50 features under a layer norm; "mlp" is for vectors.
+    of a few dozen pixels, every one of which it sees; "sac" is CURL's; "mlp" is for vectors.
     """
 
     def __init__(self, state: tuple[int, ...], network: str, hidden: int = 256) -> None:
@@ -38,8 +39,10 @@ class Encoder(nn.Module):
             self.width = hidden
             return
         channels, layers = state[0], list[nn.Module]()
-        for filters, kernel, stride in CONVOLUTIONS[network]:
-            layers += [nn.Conv2d(channels, filters, kernel, stride), nn.ReLU()]
+        grid = network == "grid"
+        plan = _grid(state) if grid else CONVOLUTIONS[network]
+        for filters, kernel, stride in plan:
+            layers += [nn.Conv2d(channels, filters, kernel, stride, padding=1 if grid else 0), nn.ReLU()]
             channels = filters
         self.layers = nn.Sequential(*layers)
         try:
@@ -55,6 +58,11 @@ class Encoder(nn.Module):
         if self.network == "mlp":
             return self.layers(states.flatten(1))
         return self.layers(states.float() / 255).flatten(1)
+
+
+def _grid(state: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
+    """Filters, kernel and stride of "grid": single pixels of small pictures, cells of a few pixels of larger ones."""
+    return (32, 3, max(-(-max(state[1:]) // _CELLS), 1)), (64, 3, 2)
 
 
 def choose(network: str, world: World) -> str:

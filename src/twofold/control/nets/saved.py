@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from twofold.control.nets.actor_critic import StateEncoder
 from twofold.control.nets.crops import centre_crop
-from twofold.control.nets.encoders import CONVOLUTIONS, Encoder
+from twofold.control.nets.encoders import NETWORKS, Encoder
 from twofold.control.world import World
 from twofold.errors import UserError
 from twofold.files import write_safetensors
@@ -66,7 +66,7 @@ def load_encoder(path: Path) -> tuple[StatesToFeatures, dict[str, Any]]:
     if not isinstance(blueprint, dict) or not all(fits(blueprint.get(name), kind) for name, kind in _ENCODER.items()):
         raise UserError(f"{path} is damaged (its encoder cannot be meant): write the file again.")
     sizes = [*blueprint["state"], blueprint["hidden"], blueprint["features"] or 1]
-    if blueprint["network"] not in (*CONVOLUTIONS, "mlp") or not all(0 < size <= _MOST for size in sizes):
+    if blueprint["network"] not in NETWORKS or not all(0 < size <= _MOST for size in sizes):
         raise UserError(f"{path} is damaged (its encoder cannot be meant): write the file again.")
     hold(path, blueprint["network"], lambda: _made(blueprint))
     network = _made(blueprint)

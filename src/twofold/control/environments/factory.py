@@ -1,0 +1,65 @@
+"""From what is asked of an environment to the environment, in one shape whatever its library."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twofold.control.environments.specification import Specification, is_atari, is_dmc, settled
+from twofold.errors import UserError
+
+Frame = NDArray[np.generic]
+
+
+class Environment(Protocol):
+    """What an agent acts in. Observations: uint8 pictures (C, H, W), or float32 vectors (D,), the caller's own.
+
+    frame: the shape of one. actions: how many to choose from, or how many numbers in [-1, 1] one is made of, where they
+    are not discrete. An episode is a function of the seed it is reset with and of the actions.
+    """
+
+    frame: tuple[int, ...]
+    pixels: bool
+    actions: int
+    discrete: bool
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
+        """Begin an episode; with options {"life": True} go on after a life was lost. The record tells "raw_frames", of
+        the episode so far."""
+        ...
+
+    def step(self, action: Any) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
+        """Observation, reward, terminated, truncated, and a record of "raw_frames" and "life_lost"."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+def build(spec: Specification, seed: int) -> Environment:
+    """The environment. Raises UserError where its library is missing, it does not exist, or it cannot be seen or acted
+    in as asked."""
+    try:
+        import gymnasium  # noqa: F401
+    except ImportError as error:
+        raise UserError(f'{spec.id} needs gymnasium: pip install "twofold[control]".') from error
+    full = settled(spec)
+    if is_atari(full):
+        from twofold.control.environments.atari import Atari
+
+        return Atari(full)
+    if is_dmc(full):
+        from twofold.control.environments.dmc import DMControl
+
+        return DMControl(full, seed)
+    from twofold.control.environments.generic import Generic
+
+    return Generic(full)
+
+
+def world_of(env: Environment) -> tuple[tuple[int, ...], bool, int, bool]:
+    """(shape of a frame, whether it is a picture, actions, whether they are chosen among)."""
+    return env.frame, env.pixels, env.actions, env.discrete
