@@ -181,6 +181,7 @@ class Reach(Game):
 
 def register() -> None:
     """Make the games known to gymnasium."""
-    for name, made in zip(GAMES, (Catch, CatchNoise, Runner, Reach), strict=True):
+    games: tuple[Any, ...] = (Catch, CatchNoise, Runner, Reach)
+    for name, made in zip(GAMES, games, strict=True):
         if name not in gymnasium.registry:
             gymnasium.register(name, entry_point=made)

@@ -28,7 +28,8 @@ class Generic:
         self.env, self.leaf, self.drawn = _opened(spec)
         self._act_in(self.env.action_space)
         self.pixels = spec.pixels
-        self.raw, self.lives, self.last = 0, 0, np.empty(0, np.uint8)
+        self.raw, self.lives = 0, 0
+        self.last: Frame = np.empty(0, np.uint8)
         try:
             frame, _ = self.reset(seed=0)
         except gymnasium.error.DependencyNotInstalled as error:

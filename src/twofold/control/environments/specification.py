@@ -54,6 +54,7 @@ def task_of(spec: Specification) -> tuple[str, str]:
 
 def settled(spec: Specification) -> Specification:
     """The same with everything filled in that follows from the id."""
+    usual: tuple[int | None, bool, int]
     if is_atari(spec):
         usual = (84, True, 4)
     elif is_dmc(spec):

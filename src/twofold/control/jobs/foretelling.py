@@ -130,7 +130,8 @@ def _probe(protocol: str, features: Sequence[Features], targets: Sequence[Any], 
     train, test = features[0][known], features[1][test_known]
     if protocol == "linear":
         return ridge_probe(train, values[known], episode[known], test, test_values[test_known])
-    return knn_probe(train, values[known], test, test_values[test_known], k=asked.k)
+    episodes = len(np.unique(episode[known]))
+    return knn_probe(train, values[known], test, test_values[test_known], k=asked.k, episodes=episodes)
 
 
 def _row(

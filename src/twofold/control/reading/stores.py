@@ -196,4 +196,4 @@ def files_of(path: Path) -> list[Path]:
 
 def _pieces(file: Path) -> list[str]:
     """A path in letters and numbers, so that 10 comes after 9; texts before numbers are kept apart by their places."""
-    return [part for part in re.split(r"([0-9]+)", str(file))]
+    return re.split(r"([0-9]+)", str(file))
