@@ -105,7 +105,7 @@ class Generic:
 
 def _picture(pixels: NDArray[Any], drawn: bool, spec: Specification) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8:
-        pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+        pixels = np.rint(np.clip(pixels.astype(np.float32), 0, 1) * 255).astype(np.uint8)
     own = spec.id.startswith(OWN)
     if pixels.ndim == 3 and not drawn and not own and not channels_last(pixels.shape, spec.layout, spec.id):
         pixels = pixels.transpose(1, 2, 0)
@@ -160,7 +160,7 @@ def _is_picture(space: Any) -> bool:
     if not isinstance(space, spaces.Box) or len(space.shape) not in (2, 3):
         return False
     in_unit = bool(np.all(space.low == 0) and np.all(space.high == 1))
-    return space.dtype == np.uint8 or (np.issubdtype(space.dtype, np.floating) and in_unit)
+    return space.dtype in (np.uint8, np.bool_) or (np.issubdtype(space.dtype, np.floating) and in_unit)
 
 
 def _leaf(space: Any, spec: Specification) -> str | None:

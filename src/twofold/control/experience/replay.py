@@ -208,10 +208,11 @@ class Replay:
 
     def _new_row(self, frame: NDArray[np.generic], since_start: int) -> int:
         at = self.position % self.capacity
-        self.tree.put_one(at, 0.0)
-        loses = self.position - self.capacity + self.shape.stack - 1  # the first row whose oldest frame goes with it
-        if loses >= 0 and self.since_start[loses % self.capacity] >= self.shape.stack - 1:
-            self.tree.put_one(loses % self.capacity, 0.0)
+        if self.position >= self.capacity:
+            for later in range(self.shape.stack):  # rows whose states hold the frame that is overwritten
+                row = (at + later) % self.capacity
+                if self.since_start[row] >= later and self.tree.leaves[row]:
+                    self.tree.put_one(row, 0.0)
         self.frames[at], self.since_start[at] = frame, since_start
         self.position += 1
         return at

@@ -42,7 +42,7 @@ class Encoder(nn.Module):
         grid = network == "grid"
         plan = _grid(state) if grid else CONVOLUTIONS[network]
         for filters, kernel, stride in plan:
-            layers += [nn.Conv2d(channels, filters, kernel, stride, padding=1 if grid else 0), nn.ReLU()]
+            layers += [nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2 if grid else 0), nn.ReLU()]
             channels = filters
         self.layers = nn.Sequential(*layers)
         try:
@@ -62,7 +62,8 @@ class Encoder(nn.Module):
 
 def _grid(state: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
     """Filters, kernel and stride of "grid": single pixels of small pictures, cells of a few pixels of larger ones."""
-    return (32, 3, max(-(-max(state[1:]) // _CELLS), 1)), (64, 3, 2)
+    stride = max(-(-max(state[1:]) // _CELLS), 1)
+    return (32, 2 * stride + 1, stride), (64, 3, 2)
 
 
 def choose(network: str, world: World) -> str:

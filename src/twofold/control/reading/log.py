@@ -106,7 +106,8 @@ def _episode(part: Part, reading: _Reading) -> Episode:
         steps, terminated, truncated = int(bad[0]), False, False
     if not steps:
         raise Unreadable("nothing is left before a reward that is no number")
-    frames = as_frames(part.observations, reading.layout, part.name, reading.notes)
+    layout = reading.layout if reading.layout != "auto" else part.layout
+    frames = as_frames(part.observations, layout, part.name, reading.notes)
     return Episode(
         frames[: steps + 1],
         as_actions(part.actions, reading.notes)[:steps],

@@ -11,6 +11,7 @@ TERMINATED = ("terminated", "terminations", "terminals", "dones", "done", "termi
 TRUNCATED = ("truncated", "truncations", "timeouts", "timeout")
 EPISODE = ("episode_ids", "episode_id", "episodes", "episode")
 LIFE_LOST = ("life_lost",)
+LAYOUT = ("layout",)  # "chw" or "hwc", in files of our own
 ENDS = "terminated (or terminals, dones), truncated (or timeouts), or episode_ids"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from twofold.errors import UserError
 
 @dataclass(frozen=True)
 class Part:
-    """An episode as it lies in a file. after: whether there is an observation after the last step."""
+    """An episode as it lies in a file. layout: of its pictures, where the file tells it."""
 
     name: str
     observations: NDArray[Any]
@@ -25,6 +25,7 @@ class Part:
     life_lost: NDArray[np.bool_]
     terminated: bool
     truncated: bool
+    layout: str = "auto"
 
 
 def parts_of(arrays: Arrays, file: str, observation: str | None, *, alone: bool) -> Iterator[Part]:
@@ -78,7 +79,10 @@ def _episodes(
         ended[0] | ended[1], number, steps, called, explicit or any(f is not None and f.ndim == 0 for f in flags)
     )
     lives = np.zeros(steps, bool) if lost is None or len(lost) != steps else lost.astype(bool)
-    yield from _cut(called, seen, actions, rewards, lives, ended, cuts)
+    told = read(names.LAYOUT)
+    layout = str(told) if told is not None and str(told) in ("chw", "hwc") else "auto"
+    for part in _cut(called, seen, actions, rewards, lives, ended, cuts):
+        yield replace(part, layout=layout)
 
 
 def _observation(own: Sequence[str], called: str, wanted: str | None) -> str:

@@ -21,5 +21,7 @@ def write_episode(folder: Path, number: int, episode: Episode) -> Path:
         "terminated": np.asarray(episode.terminated),
         "truncated": np.asarray(episode.truncated),
     }
+    if episode.observations.ndim == 4:
+        arrays["layout"] = np.asarray("chw")
     write_arrays(file, arrays)
     return file
