@@ -22,14 +22,23 @@ BODY = World((1, 20, 20), True, 2, False, 2)
 class Counter:
     """An environment whose frame is filled with the number of the step; lengths: of its episodes, in turn.
 
-    ends: how each ends. rewards: of each step, by its number. lives: steps after which one is lost. unlike: frames
-    differ from one playing to the next.
+    by_seed: their length follows from the seed, not from their turn. ends: how each ends. rewards: of each step, by
+    its number. lives: steps after which one is lost. unlike: frames differ from one playing to the next.
     """
 
     frame, pixels, actions, discrete = (1, 4, 4), True, 3, True
 
-    def __init__(self, lengths=(5,), ends="terminated", rewards=lambda t: 0.0, lives=(), unlike=False) -> None:
-        self.lengths, self.ends, self.rewards, self.lives, self.unlike = lengths, ends, rewards, lives, unlike
+    def __init__(
+        self, lengths=(5,), ends="terminated", rewards=lambda t: 0.0, lives=(), unlike=False, by_seed=False
+    ) -> None:
+        self.lengths, self.ends, self.rewards, self.lives, self.unlike, self.by_seed = (
+            lengths,
+            ends,
+            rewards,
+            lives,
+            unlike,
+            by_seed,
+        )
         self.episode, self.t, self.steps, self.closed = -1, 0, 0, False
 
     def look(self) -> np.ndarray:
@@ -41,7 +50,8 @@ class Counter:
             self.t += 1
             return self.look(), {"raw_frames": self.t}
         self.episode += 1
-        self.length = self.lengths[self.episode % len(self.lengths)]
+        which = seed if self.by_seed and seed is not None else self.episode
+        self.length = self.lengths[which % len(self.lengths)]
         self.t = 0
         return self.look(), {"raw_frames": 0}
 

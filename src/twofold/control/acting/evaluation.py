@@ -61,7 +61,7 @@ def play(
 
     A life lost is no end here. film: what keeps the first one's frames.
     """
-    player = Player(env, shape, lambda game: derive(seed, "episode", game))
+    player = Player(env, shape, lambda game: derive(seed, "episode", game), lives=False)
     played = list[PlayedEpisode]()
     for number in range(episodes):
         player.begin(number)

@@ -45,11 +45,12 @@ class Made:
 class Player:
     """Plays games of an environment, as `environments.factory.build` makes it, one after the other.
 
-    seeds: the seed of each game. A game in which a life was lost goes on, with its older frames still in the state.
+    seeds: the seed of each game. lives: tell those that are lost; the game then goes on after a moment, with its older
+    frames still in the state.
     """
 
-    def __init__(self, env: Any, shape: Shape, seeds: Callable[[int], int]) -> None:
-        self.env, self.stack, self.seeds = env, Stack(shape), seeds
+    def __init__(self, env: Any, shape: Shape, seeds: Callable[[int], int], *, lives: bool = True) -> None:
+        self.env, self.stack, self.seeds, self.lives = env, Stack(shape), seeds, lives
         self.game = -1
         self.actions: list[NDArray[np.generic]] = []
         self.score, self.raw = 0.0, 0
@@ -83,7 +84,7 @@ class Player:
             float(reward),
             bool(terminated),
             bool(truncated),
-            bool(info.get("life_lost", False)) and not (terminated or truncated),
+            self.lives and bool(info.get("life_lost", False)) and not (terminated or truncated),
             after,
             raw - self.raw,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,13 +46,17 @@ def steps_of(envs: Any, act: Act, calls: int, *, seed: int = 0) -> Iterator[Step
     resetting = np.zeros(envs.num_envs, bool)
     for call in range(calls):
         actions = act(seen)
-        try:
-            found, rewards, terminated, truncated, info = envs.step(actions)
-        except Exception as error:
-            envs.close(**({"terminate": True} if hasattr(envs, "processes") else {}))
-            raise UserError(
-                f"An environment failed in call {call + 1:,} ({type(error).__name__}: {error}); the others are closed."
-            ) from error
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                found, rewards, terminated, truncated, info = envs.step(actions)
+            except Exception as error:
+                envs.close(**({"terminate": True} if hasattr(envs, "processes") else {}))
+                which = re.search(r"Worker-([0-9]+)", " ".join(str(one.message) for one in told))
+                raise UserError(
+                    f"Environment {which[1] if which else '(of one process)'} failed in call {call + 1:,}, at "
+                    f"actions {list(actions)} ({type(error).__name__}: {error}); the others are closed."
+                ) from error
         found = np.array(found)
         over = terminated | truncated
         for number in np.flatnonzero(~resetting):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -103,6 +104,8 @@ def renderer() -> str:
 def _loaded(spec: Specification, seed: int) -> Any:
     if spec.pixels:
         choose_backend()
+        with contextlib.suppress(ImportError):
+            import triton  # noqa: F401  # its LLVM beside Mesa's: loaded the other way round the process dies
     try:
         from dm_control import suite
     except ImportError as error:

@@ -131,8 +131,8 @@ def _opened(spec: Specification) -> tuple[Any, str | None, bool]:
     except gymnasium.error.Error as error:
         names = [*gymnasium.registry, *games.GAMES]
         raise UserError(
-            f"gymnasium knows no environment {spec.id}.{nearest(spec.id, names)} Import its package first, or see "
-            f"twofold.control for what there is."
+            f"gymnasium knows no environment {spec.id}.{nearest(spec.id, names)} Install its package, or name its "
+            f"module too, as module:Name-v0."
         ) from error
     env = _made(known.id)
     space = env.observation_space

@@ -150,7 +150,8 @@ def _notes(episodes: Sequence[Episode], reading: _Reading) -> list[str]:
         found.append(f"{_counted(lacking)} without the observation after the last step, as many as steps.")
     cut = sum(episode.cut for episode in episodes)
     if cut:
-        found.append(f"{_counted(cut)} just stop: the last steps' returns are not known, and are left out of bins.")
+        stop = "stops" if cut == 1 else "stop"
+        found.append(f"{_counted(cut)} just {stop}: the last steps' returns are not known, and are left out of bins.")
     if reading.both:
         found.append(f"{_counted(reading.both)} both terminated and truncated: taken as terminated.")
     if reading.dropped:

@@ -1,0 +1,167 @@
+"""Any environment of gymnasium: how it is seen and acted in, and what is refused (field notes 26, 32)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+
+from twofold.control.environments.factory import build, world_of
+from twofold.control.environments.specification import Specification
+from twofold.errors import UserError
+
+
+class Plain(gymnasium.Env):
+    """An environment of given spaces that uses one array again and again."""
+
+    metadata = {"render_modes": []}
+
+    def __init__(self, seen: Any, acted: Any, lives: bool = False) -> None:
+        self.observation_space, self.action_space, self.lives = seen, acted, lives
+        self.got: list[Any] = []
+        self.t = 0
+        self.kept = np.zeros(seen.shape, seen.dtype) if isinstance(seen, Box) else None
+
+    def look(self) -> Any:
+        if self.kept is None:
+            return {name: np.full(part.shape, self.t, part.dtype) for name, part in self.observation_space.items()}
+        self.kept[...] = self.t
+        return self.kept
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return self.look(), {}
+
+    def step(self, action):
+        self.t += 1
+        self.got.append(action)
+        return self.look(), 1.0, False, self.t >= 5, {}
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """known(env) -> an id under which gymnasium makes it."""
+    names: list[str] = []
+
+    def register(env: gymnasium.Env) -> str:
+        name = f"tests/Plain{len(names)}-v0"
+        gymnasium.register(name, entry_point=lambda **settings: env, order_enforce=False)
+        names.append(name)
+        return name
+
+    yield register
+    for name in names:
+        gymnasium.registry.pop(name)
+
+
+PICTURE = Box(0, 255, (8, 8, 3), np.uint8)
+
+
+def test_what_it_gives_is_copied(known):
+    """Note 32."""
+    env = build(Specification(known(Plain(PICTURE, Discrete(2))), size=8), 0)
+    first, _ = env.reset(seed=0)
+    after = [env.step(0)[0] for _ in range(5)]
+    assert [int(frame[0, 0, 0]) for frame in (first, *after)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_actions_are_brought_into_the_bounds_of_each_number(known):
+    """Note 26: the agent's are in [-1, 1], the environment gets its own, of its own type."""
+    plain = Plain(PICTURE, Box(np.asarray([0.0, -5.0]), np.asarray([1.0, 5.0]), dtype=np.float64))
+    env = build(Specification(known(plain), size=8), 0)
+    assert world_of(env) == ((3, 8, 8), True, 2, False)
+    env.step(np.asarray([-1, 1], np.float32))
+    env.step(np.asarray([0, 0.5], np.float32))
+    np.testing.assert_allclose(plain.got, [[0.0, 5.0], [0.5, 2.5]])
+    assert plain.got[0].dtype == np.float64
+
+
+def test_unbounded_actions_are_refused_until_a_range_is_given(known):
+    plain = Plain(PICTURE, Box(-np.inf, np.inf, (2,), np.float32))
+    name = known(plain)
+    with pytest.raises(UserError, match="--action-range"):
+        build(Specification(name, size=8), 0)
+    env = build(Specification(name, size=8, action_range=(-2.0, 2.0)), 0)
+    env.step(np.asarray([1, -1], np.float32))
+    np.testing.assert_allclose(plain.got[-1], [2, -2])
+
+
+@pytest.mark.parametrize("acted", [MultiDiscrete([2, 3]), Dict({"a": Discrete(2)})])
+def test_other_kinds_of_actions_are_refused(known, acted):
+    with pytest.raises(UserError, match="Discrete or Box"):
+        build(Specification(known(Plain(PICTURE, acted)), size=8), 0)
+
+
+def test_choices_may_start_elsewhere(known):
+    plain = Plain(PICTURE, Discrete(3, start=4))
+    build(Specification(known(plain), size=8), 0).step(np.asarray(2))
+    assert plain.got == [6]
+
+
+def test_the_one_picture_of_several_observations_is_taken(known):
+    both = Dict({"camera": PICTURE, "speed": Box(-1, 1, (3,), np.float32)})
+    assert build(Specification(known(Plain(both, Discrete(2))), size=8), 0).frame == (3, 8, 8)
+    assert build(Specification(known(Plain(both, Discrete(2))), pixels=False), 0).frame == (8 * 8 * 3 + 3,)
+    two = Dict({"left": PICTURE, "right": PICTURE})
+    with pytest.raises(UserError, match="left, right"):
+        build(Specification(known(Plain(two, Discrete(2))), size=8), 0)
+
+
+@pytest.mark.parametrize(("shape", "layout", "frame"), [
+    ((8, 8), "auto", (1, 8, 8)),
+    ((8, 8, 1), "auto", (1, 8, 8)),
+    ((3, 8, 8), "auto", (3, 8, 8)),
+    ((4, 8, 8), "auto", (4, 8, 8)),
+    ((3, 8, 3), "chw", (3, 8, 3)),
+])  # fmt: skip
+def test_pictures_of_any_order(known, shape, layout, frame):
+    space = Box(0, 255, shape, np.uint8)
+    env = build(Specification(known(Plain(space, Discrete(2))), size=None if layout != "auto" else 8, layout=layout), 0)
+    assert env.frame[0] == frame[0]
+
+
+def test_an_order_that_is_open_is_asked_for(known):
+    with pytest.raises(UserError, match="--layout"):
+        build(Specification(known(Plain(Box(0, 255, (3, 8, 3), np.uint8), Discrete(2)))), 0)
+
+
+def test_numbers_from_0_to_1_and_truth_are_pictures_too(known):
+    for dtype in (np.float32, np.bool_):
+        env = build(Specification(known(Plain(Box(0, 1, (8, 8, 3), dtype), Discrete(2))), size=8), 0)
+        env.reset(seed=0)
+        assert env.step(0)[0].max() == 255
+
+
+def test_observations_of_several_kinds_are_refused():
+    with pytest.raises(UserError, match="of the kind Tuple"):
+        build(Specification("Blackjack-v1"), 0)
+
+
+def test_an_environment_that_draws_nothing_names_the_way_out(known):
+    with pytest.raises(UserError, match="--pixels false"):
+        build(Specification(known(Plain(Box(-1, 1, (4,), np.float32), Discrete(2)))), 0)
+
+
+def test_an_unknown_id_is_named_with_its_nearest():
+    with pytest.raises(UserError, match="CartPole-v1"):
+        build(Specification("CartPoll-v1"), 0)
+
+
+def test_held_actions_add_rewards_and_the_cap_cuts_off(known):
+    name = known(Plain(PICTURE, Discrete(2)))
+    env = build(Specification(name, size=8, action_repeat=2, frame_cap=3), 0)
+    env.reset(seed=0)
+    _, reward, _, truncated, info = env.step(0)
+    assert (reward, truncated, info["raw_frames"]) == (2.0, False, 2)
+    assert env.step(0)[3]
+
+
+def test_real_vectors_from_gymnasium():
+    env = build(Specification("Pendulum-v1", pixels=False), 0)
+    assert world_of(env) == ((3,), False, 1, False)
+    frame, *_ = env.step(np.asarray([2.0], np.float32))
+    assert frame.dtype == np.float32
