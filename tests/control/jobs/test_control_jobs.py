@@ -109,7 +109,7 @@ def test_training_does_not_depend_on_evaluation(tmp_path):
 
 
 def test_sac_learns_from_pictures_and_from_vectors(tmp_path):
-    few = {"steps": 260, "learn_start": 230, "eval_episodes": 1, "batch_size": 8, "report": False}
+    few = {"steps": 860, "learn_start": 840, "eval_episodes": 1, "batch_size": 8, "report": False}
     small = {"hidden": 16, "features": 8}
     run = twofold.pretrain("sac+curl+rcrl", "twofold/Reach-v0", out=tmp_path / "reach", method_options=small, **few)
     assert {"critic", "actor", "temperature", "curl", "rcrl"} <= {

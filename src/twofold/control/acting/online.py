@@ -44,7 +44,8 @@ class Online(Stream[Experience]):
 
     Everything drawn is a function of the seed and of the decision or the update it is drawn for, so that a run that
     goes on goes on alike: the replay is kept, and the game that was being played is played again up to where it was.
-    Where an environment does not repeat itself that game is broken off, and said so.
+    Where an environment does not repeat itself that game is broken off, and said so. over: the run has ended before,
+    and its frames are gone.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Online(Stream[Experience]):
         self.player, self.agent, self.replay, self.rhythm, self.seed = player, agent, replay, rhythm, seed
         self.files = FrameFiles(folder, replay)
         self.warn: Callable[[str], None] = print_plainly
-        self.waited = 0.0
+        self.waited, self.over = 0.0, False
         self.decisions = self.updates = self.frames = self.dropped = 0
         self.open: dict[str, float] = {"games": 0.0, "score": 0.0, "length": 0.0}  # since numbers were last asked for
         self.marked, self.marked_frames, self.marked_updates = time.monotonic(), 0, 0
@@ -145,6 +146,8 @@ class Online(Stream[Experience]):
         return as_tensors(state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if self.over:
+            return
         if not state:
             raise ValueError("it holds no experience")
         known = as_arrays(state)

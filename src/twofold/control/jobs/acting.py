@@ -148,7 +148,7 @@ def _train(work: Work, alone: bool) -> Path:
         work.composition, work.data, work.settings, about, fabric=work.fabric, changed="The environment"
     )
     folder, path = session.folder, session.path
-    work.online.warn = folder.warn
+    work.online.warn, work.online.over = folder.warn, (path / ENCODER_FILE).exists()
     session.announce(_header(work))
     outcome = session.train(
         work.agent, work.online, lambda batch, epoch: batch.views(), work.plan, [work.playing], SHOWN
