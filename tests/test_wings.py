@@ -46,7 +46,8 @@ def test_it_has_help(capsys):
     assert "--scale none|unit" in shown and "--image-size" in shown and "default for numbers;" in shown
     assert main(["compare", "restore", "--help"]) == 2
     assert (
-        "compare is for images and videos and interactions, and restore learns from numbers." in capsys.readouterr().err
+        "compare is for images and videos and interactions and control, and restore learns from numbers."
+        in capsys.readouterr().err
     )
     assert main(["methods", "restore"]) == 0
     assert "made up" in capsys.readouterr().out and "restore" in {m.name for m in twofold.list_methods()}
@@ -94,7 +95,10 @@ def test_data_that_two_wings_would_take_needs_a_word(monkeypatch):
         (["pretrain", "restore", "x.nums", "--scale", "uni"], "--scale takes one of none, unit, not 'uni'"),
         (["pretrain", "restore", "x.nums", "--method.hiden", "3"], 'Did you mean "hidden"'),
         (["pretrain", "restore", "x.nums"], "x.nums holds no rows of numbers"),
-        (["check", "x.nums"], "check is for images and videos and interactions, and restore learns from numbers"),
+        (
+            ["check", "x.nums"],
+            "check is for images and videos and interactions and control, and restore learns from numbers",
+        ),
         (["pretrain", "restore+co2", "x.nums"], "restore learns from numbers and takes no additions"),
     ],
 )

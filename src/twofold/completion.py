@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twofold import wings
+from twofold.catalog.composition import Catalog
 from twofold.commands import COMMANDS, Command
 from twofold.usage import choices, spellings
 
@@ -19,7 +22,9 @@ _twofold() {
   esac
   if [ -n "$methods" ]; then
     case "$word" in
-      *+*) start="${word%%+*}+" words="%(additions)s";;
+      *+*) start="${word%%+*}+"; case "${word%%%%+*}" in
+%(additions)s
+      esac;;
       *,*) start="${word%%,*}," words="%(methods)s";;
     esac
   fi
@@ -39,8 +44,20 @@ def completion() -> str:
         "cases": "\n".join(f"    {_case(command, methods)};;" for command in COMMANDS.values()),
         "choices": "\n".join(f'    {name}) words="{" ".join(words)}";;' for name, words in values.items()),
         "methods": methods,
-        "additions": " ".join(catalog.additions),
+        "additions": "\n".join(f"        {case};;" for case in _additions(catalog)),
     }
+
+
+def _additions(catalog: Catalog) -> Iterator[str]:
+    """For bases that learn from the same data, the additions that do, too."""
+    bases: dict[str, list[str]] = {}
+    for name in catalog.systems:
+        kinds = set(catalog.recipes[name])
+        known = [a for a, addition in catalog.additions.items() if kinds & set(addition.kinds or kinds)]
+        bases.setdefault(" ".join(known), []).append(name)
+    for words, names in bases.items():
+        yield f'{"|".join(names)}) words="{words}"'
+    yield f'*) words="{" ".join(catalog.additions)}"'
 
 
 def _case(command: Command, methods: str) -> str:

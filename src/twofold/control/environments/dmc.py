@@ -17,6 +17,7 @@ from twofold.errors import UserError, clause, nearest
 
 Frame = NDArray[np.generic]
 BACKENDS = ("egl", "osmesa", "glfw")
+_REMEDY = "on a Linux without a display apt-get install libegl1 libgles2, or libosmesa6 with MUJOCO_GL=osmesa"
 _CAMERAS = {"quadruped": 2}  # the one that sees most; others 0
 
 
@@ -76,7 +77,9 @@ class DMControl:
         try:
             pixels = self.env.physics.render(height=size, width=size, camera_id=_CAMERAS.get(self.domain, 0))
         except Exception as error:  # each backend has its own
-            raise UserError(_undrawable(self.spec.id, error)) from error
+            raise UserError(
+                f"{self.spec.id} cannot be drawn by {_backend()} ({clause(error)}): {_REMEDY}; --pixels false needs none."
+            ) from error
         return planes(grey(pixels) if self.spec.grey else pixels)
 
 
@@ -113,7 +116,9 @@ def _loaded(spec: Specification, seed: int) -> Any:
             raise UserError(
                 f'{spec.id} needs dm_control: pip install "dm_control>=1.0.40" "mujoco>=3.17,<4".'
             ) from error
-        raise UserError(_undrawable(spec.id, error)) from error
+        raise UserError(
+            f"{spec.id} cannot be drawn by {_backend()} ({clause(error)}): {_REMEDY}; --pixels false needs none."
+        ) from error
     domain, task = task_of(spec)
     tasks = [f"{known[0]}-{known[1]}" for known in suite.ALL_TASKS]
     if (domain, task) not in suite.ALL_TASKS:
@@ -143,9 +148,5 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _undrawable(name: str, error: BaseException) -> str:
-    used = os.environ.get("MUJOCO_GL", "the system's own")
-    return (
-        f"{name} cannot be drawn by {used} ({clause(error)}): on a Debian or Ubuntu without a display "
-        f"apt-get install libegl1 libgles2, or libosmesa6 with MUJOCO_GL=osmesa; --pixels false needs none."
-    )
+def _backend() -> str:
+    return os.environ.get("MUJOCO_GL", "the system's own")

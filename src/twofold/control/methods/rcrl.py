@@ -65,8 +65,8 @@ class RCRL(Auxiliary):
     Args:
         weight: What the loss counts beside the agent's own (lambda); 1, or 0.1 for infonce, where not given. At 0 the
             head is there, but nothing of it is computed.
-        form: "binary" and "bce" judge two embeddings, by squared error (Z-learning) or cross entropy; "infonce" finds
-            the positive among the batch's.
+        form: How returns are told apart: "binary" and "bce" judge two embeddings, by squared error (Z-learning) or
+            cross entropy; "infonce" finds the positive among the batch's.
         positives: Steps of the same segment of an episode ("segment", the paper's), of the same bin of returns in all
             episodes ("bin", Z-learning), or half and half ("mix").
         negatives: Steps with another return, of another segment, or of another bin.
