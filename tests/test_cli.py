@@ -194,7 +194,7 @@ def test_completion_knows_commands_options_and_methods(tmp_path, capsys):
         "pretrain wmse": {"wmse", "wmse4"},
         "pretrain moco x --epo": {"--epochs"},
         "pretrain moco+c": {"moco+co2", "moco+cstp"},
-        "pretrain rainbow+c": {"rainbow+curl"},
+        "pretrain rainbow+cu": {"rainbow+curl"},
         "compare sgl,light": {"sgl,lightgcn"},
         "methods barl": {"barlow"},
         "check d --method popu": {"popularity"},

@@ -80,6 +80,15 @@ def test_neither_scale_nor_order_matters():
     assert shuffled == pytest.approx(plain, abs=1e-4)
 
 
+def test_a_unit_that_hardly_ever_fires_does_not_decide():
+    """One that is 0 but once in what is learned from, and fires often in what is asked about."""
+    features, returns, episodes, asked, truth = planted(400, 4)
+    rare, often = np.zeros((400, 1)), np.full((400, 1), 1.0)
+    rare[7] = 0.01
+    found = ridge_probe(np.hstack([features, rare]), returns, episodes, np.hstack([asked, often]), truth)
+    assert found.r2 > 0.8
+
+
 def test_features_without_any_spread_tell_nothing():
     _, returns, episodes, _, truth = planted(100, 3)
     flat = np.ones((100, 3))

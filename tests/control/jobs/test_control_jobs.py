@@ -237,6 +237,7 @@ def test_encoders_are_compared(tmp_path, logged):
     (("rainbow", "twofold/Reach-v0"), "give sac"),
     (("rainbow", "twofold/Katch-v0"), "twofold/Catch-v0"),
     (("rainbow+curl", "CartPole-v1", {"pixels": False}), "leave it out"),
+    (("rainbow+co2", "twofold/Catch-v0"), "leave it out"),
     (("rainbow", "twofold/Catch-v0", {"epochs": 3}), "give --steps"),
     (("rainbow", "twofold/Catch-v0", {"devices": 2}), "one process"),
     (("rainbow", "twofold/Catch-v0", {"steps": 30, "learn_start": 30}), "before the first update"),

@@ -78,7 +78,8 @@ class DMControl:
             pixels = self.env.physics.render(height=size, width=size, camera_id=_CAMERAS.get(self.domain, 0))
         except Exception as error:  # each backend has its own
             raise UserError(
-                f"{self.spec.id} cannot be drawn by {_backend()} ({clause(error)}): {_REMEDY}; --pixels false needs none."
+                f"{self.spec.id} cannot be drawn by {_backend()} ({clause(error)}): {_REMEDY}; --pixels false needs "
+                f"none."
             ) from error
         return planes(grey(pixels) if self.spec.grey else pixels)
 

@@ -12,6 +12,7 @@ from twofold.randomness import derive
 
 RIDGES = tuple(10.0**power for power in range(-3, 7))  # of the penalty, per step
 FOLDS = 5
+FARTHEST = 10.0  # deviations from the mean that a feature may be
 BLOCK = 2048  # steps whose neighbours are sought at once
 Rows = NDArray[np.floating]
 Values = NDArray[np.floating]
@@ -95,8 +96,11 @@ def _check(features: Rows, returns: Values, asked: Rows, truth: Values) -> None:
 
 
 def _standard(features: Rows, rows: Rows) -> NDArray[np.float32]:
+    """Rows by mean and deviation of the learned-from features, none beyond 10: units that hardly ever fire would decide
+    all where they do."""
     spread = features.std(0)
-    return ((rows - features.mean(0)) / np.where(spread > 1e-8, spread, np.inf)).astype(np.float32)
+    scaled = (rows - features.mean(0)) / np.where(spread > 1e-8, spread, np.inf)
+    return np.clip(scaled, -FARTHEST, FARTHEST).astype(np.float32)
 
 
 def _solved(features: Rows, returns: Values, asked: Rows) -> NDArray[np.float64]:

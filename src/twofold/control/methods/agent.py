@@ -40,6 +40,11 @@ class Agent(Method):
     def __init__(self, world: World, additions: Sequence[Auxiliary] = ()) -> None:
         super().__init__()
         self.world = world
+        for addition in additions:
+            if not isinstance(addition, Auxiliary):
+                raise UserError(
+                    f"An agent takes rcrl and curl, and {type(addition).__name__} compares views: leave it out."
+                )
         self.additions: Sequence[Auxiliary] = list(additions)
         if self.discrete is not None and self.discrete != world.discrete:
             other = "sac, which takes continuous ones" if self.discrete else "rainbow, which chooses among actions"
