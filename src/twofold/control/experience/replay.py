@@ -125,8 +125,7 @@ class Replay:
             self.segments.step(float(reward))
             if died or cut_off:
                 self.segments.end(terminated=died)
-        if died or (self.after[at] == GOES_ON):
-            self._make_ready(self.position if died else self.position - self.n_step)
+        self._make_ready(self.position if died else self.position - self.n_step)
 
     def add_last(self, frame: NDArray[np.generic], since_start: int) -> None:
         """The last frame of an episode, after its last step."""

@@ -194,8 +194,7 @@ class ReturnSegments:
         return stored & np.where(self.episode[a] == self.episode[b], within, across)
 
     def around(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First and last but one position of what is stored of each step's episode: its steps are range(first, stop).
-        Anything for a position that is no step."""
+        """Where what is stored of each step's episode starts and stops; anything for a position that is no step."""
         going_on = self.open_start if self.open_rewards else self.position
         bounds = np.concatenate([self.played.rows, [[going_on, self.position]]])
         first, stop = bounds[np.searchsorted(bounds[:, 0], positions, side="right") - 1].T

@@ -86,6 +86,9 @@ class Rainbow(Agent):
         self.support: Tensor
         self.finish(encoder, encoder.width)
 
+    def before_step(self, progress: Progress) -> None:
+        self.network.head.resample(progress.generator("noise"))
+
     def forward(self, views: Views, progress: Progress) -> Losses:
         states, after, lesson = views.tensors[0], views.tensors[1], lesson_of(views)
         log_probabilities = self.network(states)[torch.arange(len(states)), lesson.action].log_softmax(1)
@@ -112,12 +115,13 @@ class Rainbow(Agent):
 
     @torch.no_grad()
     def act(self, state: NDArray[np.generic], generator: torch.Generator, *, explore: bool) -> NDArray[np.generic]:
+        if not explore and torch.rand((), generator=generator) < 0.001:
+            return np.asarray(int(torch.randint(self.world.actions, (), generator=generator)))
         if explore:
             self.network.head.resample(generator)
-        elif torch.rand((), generator=generator) < 0.001:
-            return np.asarray(int(torch.randint(self.world.actions, (), generator=generator)))
         states = torch.from_numpy(state)[None].to(self.support.device)
-        return self.values(self.network(states)).argmax(1)[0].cpu().numpy()
+        logits = self.network.head(self.network.encoder(states), noisy=explore)
+        return self.values(logits).argmax(1)[0].cpu().numpy()
 
     def after_step(self, progress: Progress) -> None:
         self.move_twins()
