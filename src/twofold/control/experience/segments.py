@@ -222,7 +222,7 @@ class ReturnSegments:
         for name in _PLAIN:
             setattr(self, name, int(state[name]))
         self.cut, self.played = Spans(np.asarray(state["table"])), Spans(np.asarray(state["played"]))
-        self.edges = np.array(state["edges"], np.float32)
+        self.edges = np.asarray(state["edges"]).astype(np.float32)
         self.open_rewards, self.recent = list(state["open_rewards"]), list(state["recent"])
 
     def _close_segments(self, rewards: Sequence[float], first: int, stop: int, kept: NDArray[np.int64]) -> None:
