@@ -144,7 +144,7 @@ def test_cut_episodes_agree_with_whole_ones_in_what_is_kept():
     rng = np.random.default_rng(0)
     rewards = [float(t % 7 == 0) for t in range(50)]
     for gamma, kept in ((0.8, 25 - horizon(0.8)), (1.0, 0)):
-        index = ReturnSegments(1000, gamma=gamma, bins=3)
+        index = ReturnSegments(1000, gamma=gamma, bins=2)
         index.add_episode(rewards, terminated=True)
         index.add_episode(rewards[:25], terminated=False)
         for _ in range(10):
