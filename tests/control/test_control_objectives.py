@@ -109,7 +109,9 @@ def test_logits_without_their_maximum():
 def test_told_apart(squared):
     scores, different = torch.tensor([0.0, 2.0, -1.0]), torch.tensor([0.0, 1.0, 1.0])
     p = [1 / (1 + math.exp(-s)) for s in scores.tolist()]
-    losses = [(a - y) ** 2 if squared else -math.log(a if y else 1 - a) for a, y in zip(p, different.tolist(), strict=True)]
+    losses = [
+        (a - y) ** 2 if squared else -math.log(a if y else 1 - a) for a, y in zip(p, different.tolist(), strict=True)
+    ]
     assert told_apart(scores, different, squared=squared).item() == pytest.approx(sum(losses) / 3)
 
 

@@ -65,7 +65,7 @@ def test_anchors_are_drawn_by_segment():
 
 
 def test_pairs_of_bins():
-    index, returns, owner = sparse_world()
+    index, _returns, owner = sparse_world()
     pairs = draw_pairs(index, 64, np.random.default_rng(0), positives="bin")
     assert len(pairs) > 55
     bins = index.bin_of(pairs.anchor)
@@ -101,7 +101,7 @@ def test_mixed_pairs():
 
 
 def test_other_negatives():
-    index, returns, owner = sparse_world()
+    index, returns, _owner = sparse_world()
     pairs = draw_pairs(index, 64, np.random.default_rng(0), negatives="other_segment")
     assert (index.start[index.slot(pairs.anchor)] != index.start[index.slot(pairs.negative)]).all()
     assert (returns[pairs.anchor] == returns[pairs.negative]).any()  # which is what this choice is about

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,7 +57,7 @@ def test_segments_of_a_list_made_by_hand(reward):
 def test_sparse_segments_have_one_return_each(rewards):
     returns = return_to_go(rewards)
     parts = segments_of(rewards, cut_at_rewards(rewards))
-    assert sum(parts, []) == list(range(len(rewards)))
+    assert [t for part in parts for t in part] == list(range(len(rewards)))
     assert all(len(set(returns[part].round(9))) == 1 for part in parts)
     assert all(rewards[part[-1]] != 0 for part in parts[:-1])
 
@@ -65,8 +67,8 @@ def test_dense_segments_move_by_less_than_the_threshold_and_a_reward(rewards, th
     """T3: max G - min G < threshold + max |r| within each segment, and each begins as soon as that is reached."""
     returns = return_to_go(rewards)
     parts = segments_of(rewards, cut_by_threshold(rewards, threshold))
-    assert sum(parts, []) == list(range(len(rewards)))
-    for part, following in zip(parts, parts[1:], strict=False):
+    assert [t for part in parts for t in part] == list(range(len(rewards)))
+    for part, following in itertools.pairwise(parts):
         assert abs(returns[part[0]] - returns[following[0]]) >= threshold - 1e-9
     for part in parts:
         within = np.abs(returns[part] - returns[part[0]])
@@ -119,7 +121,9 @@ def test_an_index_knows_what_is_stored_and_no_more(episodes, capacity, kind):
         for t in range(max(len(rewards) - capacity, 0), len(rewards)):
             slot = (first + t) % capacity
             known = died or t < len(rewards) - horizon(0.9)
-            told = pytest.approx(naive_return(rewards, t, 0.9), abs=1e-5) if known else pytest.approx(np.nan, nan_ok=True)
+            told = (
+                pytest.approx(naive_return(rewards, t, 0.9), abs=1e-5) if known else pytest.approx(np.nan, nan_ok=True)
+            )
             assert index.discounted[slot] == told
             assert index.total[slot] - index.gained[slot] == pytest.approx(naive_return(rewards, t))
         first += len(rewards)

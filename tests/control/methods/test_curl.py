@@ -88,7 +88,7 @@ def test_heads_are_those_of_rainbows_paper_code():
     assert_close(z.mean(1), torch.zeros(3), rtol=0, atol=1e-5)
     assert_close(z.std(1, unbiased=False), torch.ones(3), rtol=0, atol=1e-3)
     assert make("rainbow", addition := CURL()) and addition.bilinear.shape == (128, 128)
-    assert 0 <= addition.bilinear.min() and addition.bilinear.max() < 1
+    assert addition.bilinear.min() >= 0 and addition.bilinear.max() < 1
 
 
 def test_the_agents_own_loss_sees_states_as_they_are():

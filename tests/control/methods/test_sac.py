@@ -184,7 +184,7 @@ def test_saturated_actions_are_counted():
     with torch.no_grad():
         agent.actor.head[-1].bias[:2] = 30.0
     losses = agent.update("actor", batch.views(), Progress(0, 10))
-    assert losses.scalars["saturated"] > 0.9 and math.isfinite(losses.total)
+    assert losses.scalars["saturated"] > 0.9 and losses.total.isfinite()
 
 
 def test_acting_is_a_function_of_state_weights_and_generator():
@@ -192,7 +192,9 @@ def test_acting_is_a_function_of_state_weights_and_generator():
     other.load_state_dict(agent.state_dict())
     state = torch.randint(0, 256, PLANE.state, dtype=torch.uint8, generator=generator(0)).numpy()
     for explore in (True, False):
-        found = [each.act(state, generator(seed), explore=explore) for each, seed in ((agent, 0), (other, 0), (agent, 1))]
+        found = [
+            each.act(state, generator(seed), explore=explore) for each, seed in ((agent, 0), (other, 0), (agent, 1))
+        ]
         assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2]) != explore
         assert found[0].dtype == np.float32 and found[0].shape == (2,) and (np.abs(found[0]) <= 1).all()
     middle = agent.actor(torch.from_numpy(state)[None, :, 1:18, 1:18])[0].tanh()[0]

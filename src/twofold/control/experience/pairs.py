@@ -130,9 +130,7 @@ def _of_segments(table: NDArray[np.int64], count: int, rng: np.random.Generator)
     return start + one, start + other
 
 
-def _of_bins(
-    index: ReturnSegments, anywhere: Callable[[int], Positions], count: int
-) -> tuple[Positions, Positions]:
+def _of_bins(index: ReturnSegments, anywhere: Callable[[int], Positions], count: int) -> tuple[Positions, Positions]:
     """Two distinct steps of one bin, each step that has a bin being equally likely; -1 for what was not found."""
     anchor = _first(np.zeros(count, np.int64), anywhere, lambda _, step: index.bin_of(step) >= 0)
     same = _first(anchor, anywhere, lambda a, b: (index.bin_of(a) == index.bin_of(b)) & (a != b))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +29,7 @@ class SumTree:
 
     def put_one(self, slot: int, priority: float) -> None:
         """Give one slot a priority."""
-        sums, node = memoryview(self.sums), self.first + slot  # a view of floats is read faster than an array
+        sums, node = cast("memoryview[float]", self.sums.data), self.first + slot  # is read faster than the array
         if sums[node] == priority:
             return
         sums[node] = priority

@@ -24,7 +24,8 @@ class ReturnSegments:
     """An index over stored steps, for any agent: flat arrays in, positions out.
 
     A step is known by its position, which counts up and never comes again; it is kept until `capacity` later ones are
-    there. Memory: 41 bytes a step, and 16 a segment and an episode. Feed it by `step` and `end` while an episode is played, or by `add_episode`.
+    there. Memory: 41 bytes a step, and 16 a segment and an episode. Feed it by `step` and `end` while an episode is
+    played, or by `add_episode`.
 
     Args:
         capacity: Steps that are kept, as many as the agent's replay keeps.

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 
 class NoisyLinear(nn.Module):
-    """Weights mu + sigma * noise while training, mu in evaluation, or as `noisy` says. The noise is what `resample` drew
-    last.
+    """Weights mu + sigma * noise while training, mu in evaluation, or as `noisy` says. The noise is what `resample`
+    drew last.
 
     Args:
         inputs: Features.
