@@ -205,7 +205,25 @@ def test_it_learns_the_game(tmp_path):
     assert rewards.sum() > 0.8 * 30  # 10 episodes of 3 rewards
 
 
+def test_in_half_precision_losses_are_float32_and_nearly_the_same():
+    agent = make(RCRL(form="infonce"), CURL())
+    batch, now = Life(agent).experience(), Progress(0, 10)
+    agent.before_step(now)
+    whole = agent(batch.views(), now)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = agent(batch.views(), now)
+    assert half.each.dtype == torch.float32
+    assert_close(half.each, whole.each, rtol=0.02, atol=0.02)
+    for name, term in half.terms.items():
+        assert term.value.item() == pytest.approx(whole.terms[name].value.item(), rel=0.02)
+
+
 def test_returns_beyond_the_support_are_said():
+    """Counted on either side of it, and an alarm from one in a hundred on."""
+    agent = make(low=-1.0, high=20.0)
+    batch = Life(agent).experience()
+    batch.gain = torch.tensor([-3.0, -2.0, -0.5, 0.0, 3.0, 19.0, 21.0, 30.0])
+    assert agent(batch.views(), Progress(0, 10)).scalars["beyond_support"] == 0.5
     agent = make()
     assert agent.alarms({"beyond_support": 0.0}) == []
     (sentence,) = agent.alarms({"beyond_support": 0.2})

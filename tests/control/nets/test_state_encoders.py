@@ -55,7 +55,7 @@ def test_what_a_network_cannot_take_is_refused():
 
 
 def test_networks_of_actor_and_critic_begin_as_published():
-    """Linear layers orthogonal, convolutions delta-orthogonal with ReLU's gain, biases 0; deviations of e^-10 to e^2."""
+    """Linear ones orthogonal, convolutions delta-orthogonal with ReLU's gain, biases 0, deviations of e^-10 to e^2."""
     torch.manual_seed(0)
     encoder = StateEncoder((3, 17, 17), "sac", 10)
     actor, critic = Actor(encoder.layers, 2, 10, 16), Critic(10, 2, 16)

@@ -48,7 +48,7 @@ class NoisyLinear(nn.Module):
 
 class Dueling(nn.Module):
     """Value and advantages as distributions over atoms (Wang et al. 2016; Bellemare et al. 2017): logits (B, A, atoms),
-    v + a - mean of a over the actions, atom by atom."""
+    v + a - mean of a over the actions, atom by atom; float32, also under autocast."""
 
     def __init__(self, features: int, hidden: int, actions: int, atoms: int, sigma: float) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Dueling(nn.Module):
         value = self.value(self.value_hidden(features, noisy).relu(), noisy).view(-1, 1, self.atoms)
         advantage = self.advantage(self.advantage_hidden(features, noisy).relu(), noisy)
         advantage = advantage.view(-1, self.actions, self.atoms)
-        return value + advantage - advantage.mean(1, keepdim=True)
+        return (value + advantage - advantage.mean(1, keepdim=True)).float()
 
     def resample(self, generator: torch.Generator) -> None:
         """Draw the noise of all layers."""
