@@ -54,7 +54,7 @@ class Encoder(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         if self.network == "mlp":
             return self.layers(states.flatten(1))
-        return self.layers((states / 255).contiguous(memory_format=torch.channels_last)).flatten(1)
+        return self.layers(states.contiguous(memory_format=torch.channels_last) / 255).flatten(1)
 
 
 def choose(network: str, world: World) -> str:
