@@ -21,7 +21,7 @@ from twofold.methods.build import build, load
 from twofold.seam import Progress, Situation
 from twofold.wings import composed
 
-from ..control.small import BODY, GAME, filled, updated
+from ..control.counting import BODY, GAME, filled, updated
 from ..tiny import ADDITIONS, BASES, ON_CLIPS, SYSTEMS, additions_on, kind_of, make, net_for, together
 from .small import views_of
 

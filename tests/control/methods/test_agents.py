@@ -21,7 +21,7 @@ from twofold.training.optimizer import build_optimizer
 from twofold.training.plan import Plan
 from twofold.training.step import Updates
 
-from ..small import BODY, GAME, batch, filled, rainbow, sac, updated
+from ..counting import BODY, GAME, batch, filled, rainbow, sac, updated
 
 ADDITIONS = {
     "rcrl": lambda: [RCRL(count=8)],
