@@ -134,6 +134,7 @@ def _take(part: Part, reading: _Reading) -> None:
     if not np.may_share_memory(episode.observations, part.observations):
         reading.room.take(episode.observations.nbytes, part.name)
     reading.counts.both += episode.terminated and episode.truncated
+    reading.counts.dropped += len(episode) < len(part.rewards)
     reading.counts.lossy = reading.counts.lossy or part.lossy
     reading.vectors = reading.vectors or part.vectors
     reading.episodes.append(episode)
@@ -151,7 +152,6 @@ def _episode(part: Part, reading: _Reading) -> Episode:
                 f"{part.name}: the reward of step {row} is {part.rewards[row]}: mend the log, or give --on-nan drop "
                 f"to end such episodes before."
             )
-        reading.counts.dropped += 1
         steps, terminated, truncated = int(bad[0]), False, False
     if not steps:
         raise Unreadable("nothing is left before a reward that is no number")
