@@ -27,6 +27,7 @@ class Hdf5:
     def __init__(self, file: Any, called: str, size: int, room: Room) -> None:
         self.file, self.called, self.size, self.room = file, called, size, room
         self.objects: Sequence[str] = ()
+        self._last: tuple[str, Any] = ("", None)  # opening a dataset takes longer than reading a small one
 
     def names(self) -> list[str]:
         """See `Arrays`."""
@@ -40,19 +41,19 @@ class Hdf5:
     def nbytes(self, name: str) -> int:
         """See `Arrays`."""
         with damage():
-            return math.prod(self._shape(name)) * int(self.file[name].dtype.itemsize)
+            return math.prod(self._shape(name)) * int(self._data(name).dtype.itemsize)
 
     def has_pictures(self, name: str) -> bool:
         """See `Arrays`."""
         with damage():
-            return is_of_pictures(self.file[name].dtype, len(self._shape(name))) or self.is_lossy(name)
+            return is_of_pictures(self._data(name).dtype, len(self._shape(name))) or self.is_lossy(name)
 
     def is_lossy(self, name: str) -> bool:
         """See `Arrays`. A JPEG a row, as Minari stores them: lists of bytes, or rows of bytes where all are as long."""
         import h5py
 
         with damage():
-            shape, data = self._shape(name), self.file[name]
+            shape, data = self._shape(name), self._data(name)
             listed = h5py.check_vlen_dtype(data.dtype) == np.uint8 and len(shape) == 1
             alike = data.dtype == np.uint8 and len(shape) == 2 and shape[1] >= SHORTEST_JPEG
             return (listed or alike) and shape[0] > 0 and is_jpeg(self._own(name)[0])
@@ -72,12 +73,17 @@ class Hdf5:
 
     def _shape(self, name: str) -> tuple[int, ...]:
         with damage():
-            return tuple(self.file[name].shape or ())
+            return tuple(self._data(name).shape or ())
+
+    def _data(self, name: str) -> Any:
+        if self._last[0] != name:
+            self._last = (name, self.file[name])
+        return self._last[1]
 
     def _own(self, name: str) -> Any:
         """A dataset whose values lie in this very file."""
         with damage():
-            data = self.file[name]
+            data = self._data(name)
             if data.is_virtual or data.external:
                 raise Unreadable(f"{name} lies in other files, which are not followed")
             if data.shape is None:
