@@ -1,6 +1,6 @@
 """Logged episodes for the comparison of encoders in docs/control.md: python benchmarks/control_logs.py GAME FOLDER.
 
-GAME: breakout (MinAtar's, to be installed beside; a policy that follows the ball 6 times of 10; with --noise six further
+GAME: breakout (of MinAtar, to be installed beside; a policy that follows the ball 6 times of 10; with --noise six more
 channels, three of fresh noise and three that last an episode), pong (Atari's, random play) or cartpole (DMControl's
 swing-up, random forces that last).
 """

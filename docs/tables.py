@@ -87,9 +87,10 @@ def setting_table(page: str, old: Rows) -> Rows:
 def role(name: str) -> str:
     """Whether a system is a base, or an addition and over what it is laid where it is named alone."""
     system = CATALOG.systems[name]
-    same = next(other for other, s in CATALOG.systems.items() if s.base == system.base and not s.additions)
+    alike = (other for other, s in CATALOG.systems.items() if s.base == system.base and not s.additions)
+    same = next(alike, None)
     if system.additions:
-        return f"addition; by itself over `{same}`"
+        return f"addition; by itself over `{same}`" if same else "addition, and by itself"
     if not any(recipe.plan for recipes in CATALOG.recipes[name].values() for recipe in recipes.values()):
         return "base, not trained"
     return "base" if same == name else f"base (settings of `{same}`)"

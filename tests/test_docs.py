@@ -138,7 +138,9 @@ def rehearsed(monkeypatch, tmp_path):
     """A place with a run of each kind, in which verbs check what they are given, and their jobs do nothing."""
     monkeypatch.setattr(Verb, "load", lambda self: lambda *given: None)
     monkeypatch.chdir(tmp_path)
-    for run, method in {"photos": "moco", "cells": "byol", "plays": "sgl", "clips": "be"}.items():
+    runs = {"photos": "moco", "cells": "byol", "plays": "sgl", "clips": "be"}
+    runs |= {"pong": "rainbow+rcrl", "catch": "rainbow+rcrl", "moves": "rcrl"}
+    for run, method in runs.items():
         (tmp_path / "runs" / run).mkdir(parents=True)
         (tmp_path / "runs" / run / "config.yaml").write_text(f"method: {method}\n")
 

@@ -33,16 +33,16 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **b
         twofold pretrain moco+co2 photos/ --epochs 100 --batch-size 256 --method.temperature 0.15
         twofold pretrain byol train.parquet --val test.parquet --backbone timm:convnext_tiny --image-size 128
         twofold pretrain sgl plays.csv --user-column listener --item-column track --out runs/plays
+        twofold pretrain rainbow+rcrl ALE/Pong-v5 --steps 100000
         twofold pretrain --config runs/photos/config.yaml --out runs/again
 
     Args:
         method: A name of `twofold methods`, a composition such as moco+co2, or an import path (moco+mypackage.MyIdea).
         data: Images: a folder, a text list, a parquet file, tar shards, .npz or idx arrays, or an fsspec URL of one of
             these. Videos: a folder, a tar file, a list, a file, or a URL. Interactions: a CSV, TSV, parquet, .inter or
-            .npz file of pairs, one line a user, or a folder of train, valid and test files.
-        options: A record of the options, twofold.images.Pretrain, twofold.videos.Pretrain or
-            twofold.interactions.Pretrain;
-            or give them by name.
+            .npz file of pairs, one line a user, or a folder of train, valid and test files. Control: the id of an
+            environment, or logged episodes, .npz or HDF5.
+        options: A record of the options, such as twofold.images.Pretrain; or give them by name.
 
     Returns:
         The run folder.
@@ -68,8 +68,7 @@ def check(
     Args:
         data: As for pretrain.
         method: Say what this method would do with them; a usual one for such data where not given.
-        options: A record of the options, twofold.images.Check or twofold.interactions.Pretrain;
-            or give them by name.
+        options: A record of the options, such as twofold.images.Check; or give them by name.
 
     Returns:
         The numbers.
@@ -102,13 +101,13 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
         twofold evaluate backbone.safetensors train/ --test test/ --protocols finetune --labels 0.1
         twofold evaluate runs/streets train.parquet --test test.parquet --protocols linear-segmentation
         twofold evaluate runs/plays later-plays.csv --at 1,10,100
+        twofold evaluate runs/pong ALE/Pong-v5 --episodes 100
 
     Args:
         model: A run folder, an exported backbone (.safetensors), or random:NAME for an untrained network.
         data: Labelled images to learn from. Interactions: the data of the run, whose test part is asked about, or other
-            pairs to be found.
-        options: A record of the options, twofold.images.Evaluate or twofold.interactions.Evaluate;
-            or give them by name.
+            pairs to be found. Control: an environment in which the agent plays, or logged episodes.
+        options: A record of the options, such as twofold.images.Evaluate; or give them by name.
 
     Returns:
         The results.
@@ -238,8 +237,7 @@ def compare(methods: str, data: str, options: shared.Compare | None = None, **by
     Args:
         methods: Names as for pretrain, commas between, settings in brackets; the others are set against the first.
         data: As for pretrain; labels, where there are any, are for the measuring.
-        options: A record of the options, twofold.images.Compare or twofold.interactions.Compare;
-            or give them by name.
+        options: A record of the options, such as twofold.images.Compare; or give them by name.
 
     Returns:
         What compare.json holds.

@@ -14,6 +14,12 @@ from twofold.control.methods.auxiliary import Auxiliary
 from twofold.control.methods.rainbow import Rainbow
 from twofold.control.methods.sac import SAC
 from twofold.control.world import World
+from twofold.randomness import generator
+from twofold.seam import Progress
+from twofold.training.distribution import make_fabric
+from twofold.training.optimizer import build_optimizer
+from twofold.training.plan import Plan
+from twofold.training.step import Updates, reseed
 
 GAME = World((1, 12, 12), True, 3, True, 2)
 BODY = World((1, 20, 20), True, 2, False, 2)
@@ -109,3 +115,23 @@ def batch(replay: Replay, agent: Agent, size: int = 8, seed: int = 0) -> Experie
         torch.from_numpy(drawn.weights),
         draw_all(agent, replay, 0, seed),
     )
+
+
+def updated(agent, replay, steps=6, heed=True):
+    """An agent after updates of its own kind, as the loop makes them; the losses of each step."""
+    plan = Plan(batch_size=8, steps=steps, optimizer="adam", lr=1e-3, weight_decay=0.0, schedule="constant", eps=1.5e-4)
+    fabric = make_fabric(1)
+    updates = Updates(agent, build_optimizer(agent, plan), plan, fabric, print)
+    found = []
+    for step in range(steps):
+        reseed(fabric.device, 0, "step", step, 0)
+        progress = Progress(step, steps)
+        if hasattr(agent, "network"):
+            agent.network.head.resample(generator(0, "act", step))
+        drawn = batch(replay, agent, seed=step)
+        losses = updates(drawn.views(), progress, 1e-3)
+        agent.after_step(progress)
+        if heed and agent.alpha:
+            replay.heed(drawn.index.numpy(), losses.each.double().numpy())
+        found.append(losses)
+    return found

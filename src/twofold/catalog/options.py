@@ -180,7 +180,7 @@ class Pretrain(Options):
     seed: int = option(0)
     """The seed of everything random."""
     devices: int | None = option(None, least=1, harmless=True, takes=A_PROCESS)
-    """GPUs or CPU processes on each machine; all GPUs, or one CPU process, where not given."""
+    """GPUs or CPU processes of each machine; all GPUs, or one process, by default."""
     nodes: int = option(1, least=1, harmless=True)
     """Machines (start by torchrun or SLURM)."""
     save_every: float = option(120.0, least=0, harmless=True)

@@ -93,14 +93,15 @@ SYSTEMS = {
         measured="control",
     ),
     "rcrl": System(
-        "RCRL",
+        "RCRL (a reconstruction)",
         "Return-Based Contrastive Representation Learning for Reinforcement Learning, ICLR 2021, arXiv 2102.10960",
         f"{_METHODS}.logged:Logged",
         additions=(ADDITIONS["rcrl"],),
         recipes=_RCRL,
-        summary="moments of the same return are alike; alone from logged episodes, or over an agent: rainbow+rcrl",
+        summary="moments of the same return are alike, from logs or over an agent, rainbow+rcrl (a reconstruction)",
         suits="logged episodes; an agent with few samples",
-        verified="properties of segments, pairs and losses; the fixed point of Z-learning; no official code exists",
+        verified="reconstruction: properties of segments, pairs and losses, Z-learning's fixed point, exact resume; "
+        "nothing public to compare with",
         measured="control",
         reconstruction=True,
     ),
