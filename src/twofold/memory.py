@@ -1,4 +1,4 @@
-"""Tensors that settings ask for, held against the free memory before they are made; memory that is kept for the next."""
+"""Tensors that settings ask for, held against the free memory before they are made; memory kept for the next."""
 
 from __future__ import annotations
 

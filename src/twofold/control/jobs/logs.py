@@ -198,4 +198,6 @@ def say_notes(log: Log) -> None:
         say(line)
     if log.unreadable:
         first, why = next(iter(log.unreadable.items()))
-        say(f"{len(log.unreadable):,} files could not be read and are left out, such as {first}: {why}.")
+        many = len(log.unreadable)
+        what = "file or episode" if many == 1 else "files or episodes"
+        say(f"{many:,} {what} left out, such as {first}: {why}.")
