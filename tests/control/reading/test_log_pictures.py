@@ -28,7 +28,7 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "expected", "moved"), ORDERS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("shape", "expected", "moved"), ORDERS, ids=[str(order[0]) for order in ORDERS])
 def test_pictures_of_any_order_are_read_bit_by_bit(tmp_path, shape, expected, moved):
     seen = np.random.default_rng(0).integers(0, 256, (13, *shape)).astype(np.uint8)
     (episode,) = read_episodes(stored(tmp_path, **arrays(observations=seen))).episodes
