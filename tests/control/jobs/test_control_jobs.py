@@ -73,7 +73,7 @@ def test_an_agent_learns_and_says_what_it_did(agent):
         "260 decisions = 260 frames; 200 updates of 8",
         "520 steps, every frame once",
         "the agent of the end counts, not the best",
-        "return over 2 episodes at the end",
+        "return at the end, 2 whole episodes",
         "a reconstruction",
     ):
         assert words in log, words

@@ -22,7 +22,7 @@ from twofold.control.environments.specification import Specification, protocol, 
 from twofold.control.experience.replay import Replay
 from twofold.control.jobs.agent_file import save_agent, shape_of
 from twofold.control.jobs.playing import SHOWN, Playing, at_random
-from twofold.control.jobs.results import Conditions, played_rows
+from twofold.control.jobs.results import Conditions, played_rows, whole_episodes
 from twofold.control.jobs.settle import agent_plan, recipe_for, settle_agent, specification, stack_for
 from twofold.control.methods.agent import Agent
 from twofold.control.nets.saved import ENCODER_FILE, StatesToFeatures, save_encoder
@@ -191,7 +191,7 @@ def _keep(work: Work, folder: RunFolder) -> None:
             rows += played_rows("random actions", work.data, chance, conditions, floor=True)
         folder.add_evaluation(rows)
         shown = ", ".join(f"{row['name']} {row['value']:.4g}" for row in rows if row["metric"] == "return")
-        folder.say(f"return over {len(last)} episodes at the end: {shown}; all of them are in {path / EPISODES_FILE}")
+        folder.say(f"return at the end, {whole_episodes(len(last))}: {shown}; all are in {path / EPISODES_FILE}")
     work.online.files.remove()
 
 
@@ -232,6 +232,6 @@ def _header(work: Work) -> Iterator[str]:
     yield from work.plan.describe(len(online))[1:]
     yield from agent.notes(work.situation)
     yield (
-        f"every {settings.eval_every:,} decisions {settings.eval_episodes} whole episodes are played in an "
-        f"environment of their own; the agent of the end counts, not the best"
+        f"evaluation: every {settings.eval_every:,} decisions, {whole_episodes(settings.eval_episodes)} in another "
+        f"environment; the agent of the end counts, not the best"
     )

@@ -12,6 +12,7 @@ from twofold.control.acting.evaluation import PlayedEpisode
 from twofold.control.evaluation.atari_scores import human_normalised
 from twofold.control.evaluation.bootstrap import mean_interval
 
+FEWEST = 3  # episodes, below which there is no interval
 WAYS = {"return": "{:,.4g}", "human-normalised": "{:.3f}", "length": "{:,.4g}"}
 
 
@@ -37,15 +38,16 @@ def played_rows(
     """Mean return and length over the episodes, the return's interval over them, and every score."""
     scores = [one.score for one in played]
     mean = float(np.mean(scores))
-    low, high = mean_interval(scores, conditions.seed)
     entry = {
         "protocol": "returns",
-        "settings": f"{len(scores)} whole episodes",
+        "settings": whole_episodes(len(scores)),
         "name": name,
         "floor": floor,
         **conditions.of(data),
     }
-    rows = [{**entry, "metric": "return", "value": mean, "low": low, "high": high, "episodes": scores}]
+    rows = [{**entry, "metric": "return", "value": mean, "episodes": scores}]
+    if len(scores) >= FEWEST:
+        rows[0]["low"], rows[0]["high"] = mean_interval(scores, conditions.seed)
     normalised = human_normalised(data, mean)
     if normalised is not None:
         rows.append({**entry, "metric": "human-normalised", "value": normalised})
@@ -63,8 +65,14 @@ def played_table(rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append([name, *(_cell(found.get(metric), metric) for metric in metrics)])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-    how = f"{rows[0]['settings']}; in brackets 95 % of the bootstrap over these episodes, not over seeds"
+    inside = "; in brackets 95 % of the bootstrap over these episodes, not over seeds"
+    how = f"{rows[0]['settings']}{inside if any('low' in row for row in rows) else ''}"
     return "\n".join([*text, how])
+
+
+def whole_episodes(count: int) -> str:
+    """So many episodes, in words."""
+    return f"{count:,} whole episode{'s' if count != 1 else ''}"
 
 
 def _cell(row: Mapping[str, Any] | None, metric: str) -> str:
