@@ -58,7 +58,7 @@ def areas(curves: Mapping[str, Curve]) -> dict[str, float]:
 def _check(steps: Sequence[float], scores: Sequence[float], least: int) -> None:
     if len(steps) != len(scores) or len(steps) < least or not (np.diff(steps) > 0).all():
         raise UserError(
-            f"A curve has a score for each of its rising steps, and at least {least}, not {len(scores)} for {len(steps)}."
+            f"A curve has a score for each of at least {least} rising steps, not {len(scores)} for {len(steps)}."
         )
     bad = np.flatnonzero(~np.isfinite(np.asarray(scores, np.float64)))
     if len(bad):

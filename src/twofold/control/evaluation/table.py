@@ -57,7 +57,7 @@ def table_of(played: Sequence[Played], agent: str, *, normalised: bool = False) 
     an episode is there twice or has no finite score.
     """
     episodes = _episodes(played, agent)
-    tasks, seeds = (sorted({place[axis] for place in episodes}) for axis in (0, 1))
+    tasks, seeds = sorted({task for task, _ in episodes}), sorted({seed for _, seed in episodes})
     means: Means = {
         task: {seed: _mean(episodes[task, seed]) for seed in seeds if (task, seed) in episodes} for task in tasks
     }
@@ -106,12 +106,11 @@ def _episodes(played: Sequence[Played], agent: str) -> dict[tuple[str, int], dic
     found = dict[tuple[str, int], dict[int, float]]()
     for one in (one for one in played if one.agent == agent):
         scores = found.setdefault((one.task, one.seed), {})
+        place = f"Episode {one.episode} of {agent}, {one.task}, seed {one.seed}"
         if one.episode in scores:
-            raise UserError(f"Episode {one.episode} of {agent}, {one.task}, seed {one.seed} is there twice: remove one.")
+            raise UserError(f"{place} is there twice: remove one of the two.")
         if not math.isfinite(one.score):
-            raise UserError(
-                f"Episode {one.episode} of {agent}, {one.task}, seed {one.seed} has the score {one.score}: play it again."
-            )
+            raise UserError(f"{place} has the score {one.score}: play it again.")
         scores[one.episode] = one.score
     if not found:
         raise UserError(f"There are no scores of {agent}.{nearest(agent, {one.agent for one in played})}")
