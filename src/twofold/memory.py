@@ -1,7 +1,9 @@
-"""Tensors that settings ask for, held against the free memory before they are made."""
+"""Tensors that settings ask for, held against the free memory before they are made; memory kept for the next."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import math
 from collections.abc import Mapping
@@ -14,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from twofold.resources import SMALL, require
+
+_TRIM, _MMAP = -1, -3  # of glibc's malloc.h: what is given back from the end of the heap, and what never lies in it
 
 
 class WithinMemory(TorchDispatchMode):
@@ -69,3 +73,12 @@ def _without_memory(value: Any) -> Any:
 
 def _storage(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep large blocks that are freed, for the next ones: glibc gives them back to the system, which
+    small updates in a row pay for by thousands of page faults each. Nothing where it is another library."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        adjust = ctypes.CDLL(None).mallopt
+        adjust(_TRIM, 1 << 30)
+        adjust(_MMAP, 1 << 25)

@@ -21,13 +21,15 @@ from twofold.methods.build import build, load
 from twofold.seam import Progress, Situation
 from twofold.wings import composed
 
-from ..tiny import ADDITIONS, BASES, ON_CLIPS, SYSTEMS, additions_on, kind_of, net_for, together
+from ..control.counting import BODY, GAME, filled, updated
+from ..tiny import ADDITIONS, BASES, ON_CLIPS, SYSTEMS, additions_on, kind_of, make, net_for, together
 from .small import views_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "composition.md"
 BATCH, STEPS = 16, 40
 SMALL, FRAMES = {"images": "cifar", "videos": "small"}, {"images": 0, "videos": 4}
-BASES_ON = {"images": [name for name in BASES if kind_of(name) == "images"], "videos": ON_CLIPS}
+AGENTS = ["rainbow", "sac"]
+BASES_ON = {"images": [name for name in BASES if kind_of(name) == "images"], "videos": ON_CLIPS, "control": AGENTS}
 WIDTHS = {"hidden": 32, "dim": 8, "prototypes": 40}  # of the heads, on which it does not depend what goes together
 NO_TERM = ("be",)  # over a base that compares views it has none
 
@@ -36,6 +38,8 @@ NO_TERM = ("be",)  # over a base that compares views it has none
 def two_steps(name: str, kind: str) -> str:
     """Why the composition is refused, or nothing where two steps of it (the 10th and 30th of 40) give gradients."""
     torch.manual_seed(0)
+    if kind == "control":
+        return two_updates(name)
     composition = composed(name).on(kind)
     try:
         recipe = composition.recipes[SMALL[kind]]
@@ -52,11 +56,26 @@ def two_steps(name: str, kind: str) -> str:
         optimizer.step()
         method.after_step(now)
         assert torch.isfinite(losses.total), name
-        with_terms = [a for a in ADDITIONS if load(ADDITIONS[a]).terms is not Addition.terms and a not in NO_TERM]
+        with_terms = [
+            a for a in additions_on(kind) if load(ADDITIONS[a]).terms is not Addition.terms and a not in NO_TERM
+        ]
         expected = {"base", *(part for part in name.split("+")[1:] if part in with_terms)}
         assert expected <= {term.partition("_")[0] for term in losses.terms}, name
     assert all(torch.isfinite(p).all() for p in method.parameters()), name
     assert next(method.student.backbone.parameters()).grad.abs().max() > 0, name
+    return ""
+
+
+def two_updates(name: str) -> str:
+    """The same for an agent: two updates of it, in which each part has a loss."""
+    world = BODY if name.startswith("sac") else GAME
+    try:
+        agent = make(name, world)
+    except UserError as refused:
+        return str(refused)
+    losses = updated(agent, filled(agent, 600), steps=2)
+    assert all(torch.isfinite(found.total) for found in losses), name
+    assert set(name.split("+")[1:]) <= losses[0].terms.keys(), name
     return ""
 
 
@@ -120,4 +139,10 @@ def test_two_additions_go_where_each_goes_alone(base, kind):
 
 @pytest.mark.parametrize(("base", "kind"), PLACES)
 def test_all_that_go_over_a_base_go_together(base, kind):
-    assert two_steps(together(base, kind=kind), kind) == ""
+    every = together(base, kind=kind) if kind != "control" else "+".join([base, *works_over(base)])
+    assert two_steps(every, kind) == ""
+
+
+def works_over(agent: str) -> list[str]:
+    """The additions that an agent takes."""
+    return [addition for addition in additions_on("control") if not two_steps(f"{agent}+{addition}", "control")]

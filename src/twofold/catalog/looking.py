@@ -22,6 +22,7 @@ DEPTH, MOST, BYTES = 4, 200, 1 << 16
 HEADER = 1 << 24  # bytes of the head of a .safetensors file
 ENVIRONMENT = re.compile(r"[\w.:-]+(/[\w.:-]+)*-v[0-9]+|(dmc|dm_control)/[\w-]+")
 EPISODES = (".npz", ".h5", ".hdf5")
+BESIDE = (".json", ".md", ".txt", ".yaml", ".yml", ".toml", ".log")  # what may lie beside data and tell of them
 REWARDS = ("rewards", "reward")  # that every log of episodes has
 NAME = re.compile(r"\.[a-z0-9]{2,5}(?![a-z0-9])")
 
@@ -90,7 +91,8 @@ def shows_episodes(data: str) -> bool:
         except OSError:
             return False
         files = [name for name in names if name.lower().endswith(EPISODES)]
-        below = files[:1] if len(files) * 2 > len(names) else []
+        told = [name for name in names if not name.lower().endswith(BESIDE)]
+        below = files[:1] if len(files) * 2 > len(told) else []
         return any(name.lower().endswith(EPISODES[1:]) or _found_below(data, name) for name in below)
     lower = data.lower()
     return lower.endswith(EPISODES[1:]) or (lower.endswith(".npz") and _has_rewards(data))

@@ -16,7 +16,9 @@ from twofold.seam import Batch, Task, Views
 class PairStates:
     """Anchors with a step of the same return and one of another: states (B, ...) and actions of each.
 
-    different: bool (B, B), see `experience.pairs.Pairs`.
+    negative: (N, ...), only those that are not among the positives. partner: int64 (B,), where each anchor's step of
+    another return stands in positives and negatives, one after the other. different: bool (B, B), see
+    `experience.pairs.Pairs`.
     """
 
     anchor: Tensor
@@ -25,6 +27,7 @@ class PairStates:
     positive_action: Tensor
     negative: Tensor
     negative_action: Tensor
+    partner: Tensor
     different: Tensor
 
     def to(self, device: torch.device | str) -> PairStates:

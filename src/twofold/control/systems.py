@@ -98,10 +98,10 @@ SYSTEMS = {
         f"{_METHODS}.logged:Logged",
         additions=(ADDITIONS["rcrl"],),
         recipes=_RCRL,
-        summary="moments of the same return are alike, from logged episodes or over an agent, rainbow+rcrl (a reconstruction)",
+        summary="moments of the same return are alike, from logs or over an agent, rainbow+rcrl (a reconstruction)",
         suits="logged episodes; an agent with few samples",
-        verified="reconstruction: properties of segments, pairs and losses, the fixed point of Z-learning, exact resume; nothing "
-        "public to compare with",
+        verified="reconstruction: properties of segments, pairs and losses, Z-learning's fixed point, exact resume; "
+        "nothing public to compare with",
         measured="control",
         reconstruction=True,
     ),

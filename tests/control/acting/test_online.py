@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from twofold.control.acting.frames import FrameFiles, differences, restored
-from twofold.control.acting.online import Online, Rhythm
+from twofold.control.acting.online import Online, Rhythm, states_of
 from twofold.control.acting.player import Player
+from twofold.control.experience.pairs import draw_pairs
 from twofold.control.experience.replay import DIED, LAST_FRAME, Replay, Shape
 from twofold.control.methods.rcrl import RCRL
 from twofold.control.world import World
@@ -18,7 +19,7 @@ from twofold.errors import UserError
 from twofold.randomness import derive
 from twofold.seam import Losses
 
-from ..small import Counter, rainbow
+from ..counting import Counter, rainbow
 
 WORLD = World((1, 4, 4), True, 3, True, 2)
 
@@ -187,3 +188,21 @@ def test_pictures_that_hardly_change_take_little_room(tmp_path):
     files = FrameFiles(tmp_path, replay)
     files.save()
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 0.05 * replay.frames[:400].nbytes
+
+
+def test_each_step_of_pairs_is_looked_at_once(tmp_path):
+    """Negatives that are others' positives are not encoded again; each anchor finds its own, wherever it stands."""
+    stream = online(tmp_path, Counter((7, 9), by_seed=True, rewards=lambda t: float(t % 3 == 0)))
+    learned(stream, 80)
+    replay, lone = stream.replay, 0
+    for seed in range(20):
+        for positives in ("segment", "mix"):
+            pairs = draw_pairs(replay.segments, 6, np.random.default_rng(seed), positives=positives)
+            found = states_of(pairs, replay)
+            both = torch.cat([found.positive, found.negative])
+            actions = torch.cat([found.positive_action, found.negative_action])
+            assert torch.equal(both[found.partner], torch.from_numpy(replay.states(pairs.negative)))
+            rows = pairs.negative % replay.capacity
+            assert torch.equal(actions[found.partner], torch.from_numpy(replay.action[rows]))
+            lone += len(found.negative)
+    assert 0 < lone < 240

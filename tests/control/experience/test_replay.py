@@ -1,4 +1,4 @@
-"""The replay against naive loops: stacks, returns over n steps, ends, and what is overwritten (T4, T9, T11)."""
+"""The replay against a diary: every state, return and sequel that it gives is looked up by loops."""
 
 from __future__ import annotations
 
@@ -9,176 +9,187 @@ from hypothesis import strategies as st
 
 from twofold.control.experience.replay import Replay, Shape
 from twofold.control.experience.segments import ReturnSegments
-from twofold.control.experience.stacking import Stack
 from twofold.errors import UserError
 
-SHAPE = Shape((1, 2, 2), stack=3)
+from ..small import Row, as_tensors, episode_rows, picture, small_replay, store
+
+ENDS = st.sampled_from([("died", True), ("died", False), ("limit", True), ("limit", False)])
 
 
-def frame(number: int) -> np.ndarray:
-    return np.full(SHAPE.frame, number % 256, np.uint8)
+def naive_state(diary: list[Row], position: int, stack: int, padding: str) -> np.ndarray:
+    row = diary[position]
+    frames = []
+    for back in reversed(range(stack)):
+        if back <= row.t:
+            frames.append(picture(diary[position - back]))
+        elif padding == "zero":
+            frames.append(np.zeros((1, 1, 2), np.uint8))
+        else:
+            frames.append(picture(diary[position - row.t]))
+    return np.concatenate(frames)
 
 
-def play(replay: Replay, lengths, ends) -> list[tuple[int, int, str]]:
-    """Episodes of counting frames; each row's (episode, step), "last" for rows without a step."""
-    rows, count = [], 0
-    for number, (length, end) in enumerate(zip(lengths, ends, strict=True)):
-        for t in range(length):
-            over = t == length - 1
-            replay.add(
-                frame(count),
-                t % 2,
-                float(t + 1),
-                died=over and end == "died",
-                cut_off=over and end == "cut",
-                since_start=t,
-            )
-            rows.append((number, t, "step"))
-            count += 1
-        if end == "cut":
-            replay.add_last(frame(count), length)
-            rows.append((number, length, "last"))
-            count += 1
-    return rows
+def naive_sequel(diary: list[Row], position: int, n_step: int, gamma: float) -> tuple[float, float, int] | None:
+    """Gain, discount and where the return goes on; None where that is not known (yet)."""
+    gain = 0.0
+    for k in range(n_step):
+        if position + k >= len(diary):
+            return None
+        row = diary[position + k]
+        gain += gamma**k * row.reward
+        if row.end == "died":
+            return gain, 0.0, position
+        follows = position + k + 1
+        if row.end == "limit":
+            known = follows < len(diary) and diary[follows].end == "last"
+            return (gain, gamma ** (k + 1), follows) if known else None
+    return (gain, gamma**n_step, position + n_step) if position + n_step < len(diary) else None
 
 
-EPISODES = st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["died", "cut"])), min_size=1, max_size=30)
+def can_be_drawn(replay: Replay, diary: list[Row], position: int) -> bool:
+    row, reach = diary[position], min(diary[position].t, replay.shape.stack - 1)
+    complete = position - reach >= replay.oldest
+    return row.end != "last" and complete and naive_sequel(diary, position, replay.n_step, replay.gamma) is not None
 
 
-@settings(deadline=None, max_examples=60)
-@given(EPISODES, st.integers(1, 4), st.integers(12, 60), st.sampled_from(["zero", "first"]))
-def test_all_that_can_be_drawn_is_what_a_loop_finds(episodes, n_step, capacity, padding):
-    shape = Shape((1, 2, 2), stack=3, padding=padding)
-    replay = Replay(capacity, shape, n_step=n_step, gamma=0.9)
-    lengths, ends = zip(*episodes, strict=True)
-    rows = play(replay, lengths, ends)
-    slots = np.flatnonzero(replay.priority)
-    positions = replay.position - 1 - (replay.position - 1 - slots) % capacity
-    drawn = replay.followed(positions, np.ones(len(positions), np.float32))
-    states, after = replay.states(positions), replay.states(drawn.after)
-    for k, position in enumerate(positions):
-        number, t, kind = rows[position]
-        assert kind == "step"
-        length, end = lengths[number], ends[number]
-        m = min(n_step, length - t)
-        assert drawn.gain[k] == pytest.approx(sum(0.9**i * (t + i + 1) for i in range(m)), rel=1e-5)
-        dies = end == "died" and t + m == length
-        assert drawn.discount[k] == pytest.approx(0.0 if dies else 0.9**m)
-        start = position - t
-        assert states[k][:, 0, 0].tolist() == _stack(start, t, padding)
-        if not dies:
-            assert after[k][:, 0, 0].tolist() == _stack(start, t + m, padding)
+def check(replay: Replay, diary: list[Row]) -> None:
+    stored = np.arange(replay.oldest, replay.position)
+    wanted = [p for p in stored if can_be_drawn(replay, diary, p)]
+    drawable = replay.priority[stored % replay.capacity] > 0
+    assert list(stored[drawable]) == wanted
+    assert replay.count == len(wanted)
+    if not wanted:
+        return
+    drawn = replay.followed(np.array(wanted), np.ones(len(wanted), np.float32))
+    states, after = replay.states(drawn.positions), replay.states(drawn.after)
+    for n, position in enumerate(wanted):
+        gain, discount, follows = naive_sequel(diary, position, replay.n_step, replay.gamma)
+        assert drawn.gain[n] == pytest.approx(gain, rel=1e-6, abs=1e-6)
+        assert drawn.discount[n] == pytest.approx(discount, rel=1e-6)
+        assert drawn.action[n] == diary[position].t % 3
+        stack, padding = replay.shape.stack, replay.shape.padding
+        assert (states[n] == naive_state(diary, position, stack, padding)).all()
+        assert (after[n] == naive_state(diary, follows, stack, padding)).all()
 
 
-def _stack(start: int, t: int, padding: str) -> list[int]:
-    before = [start + t - back if t >= back else None for back in (2, 1, 0)]
-    filler = 0 if padding == "zero" else start % 256
-    return [filler if at is None else at % 256 for at in before]
+@settings(max_examples=200, deadline=None)
+@given(
+    episodes=st.lists(st.tuples(st.integers(1, 9), ENDS), min_size=1, max_size=8),
+    n_step=st.integers(1, 5),
+    stack=st.integers(1, 4),
+    padding=st.sampled_from(["zero", "first"]),
+    spare=st.integers(1, 20),
+)
+def test_all_that_can_be_drawn_is_what_was_lived_through(episodes, n_step, stack, padding, spare):
+    """T4, T11 and note 2: over any episodes, at any time, also after the ring has wrapped around."""
+    replay = small_replay(n_step + stack + spare, stack=stack, padding=padding, n_step=n_step, gamma=0.9)
+    diary = []
+    for number, (length, (end, last)) in enumerate(episodes):
+        for row in episode_rows(number, [(-1.0) ** t * t for t in range(length)], end, last=last):
+            store(replay, [row])
+            diary.append(row)
+            check(replay, diary)
 
 
-@settings(deadline=None, max_examples=30)
-@given(EPISODES, st.integers(12, 40))
-def test_no_step_is_forgotten_that_could_be_drawn(episodes, capacity):
-    """A step whose sequel is there can be drawn until a frame of its state is overwritten."""
-    replay = Replay(capacity, SHAPE, n_step=2)
-    lengths, ends = zip(*episodes, strict=True)
-    rows = play(replay, lengths, ends)
-    for position in range(replay.oldest, replay.position):
-        _, t, kind = rows[position]
-        state_there = position - min(t, 2) >= replay.oldest
-        assert (replay.priority[position % capacity] > 0) == (kind == "step" and state_there)
+def test_the_bootstrap_after_a_limit_sees_the_last_frame():
+    """Note 2: a limit of 5 and three steps ahead; and no index ever points to the row of a last frame."""
+    replay = small_replay(40, n_step=3, gamma=1.0)
+    store(replay, [*episode_rows(0, [1.0] * 5, "limit"), *episode_rows(1, [1.0] * 5, "limit")])
+    drawn = replay.followed(np.array([3]), np.ones(1, np.float32))
+    assert replay.states(drawn.after)[0, -1, 0, 0] == 5 + 1
+    assert (drawn.gain[0], drawn.discount[0]) == (2, 1)
+    places = replay.draw(1000, np.random.default_rng(0)).positions
+    assert set(places) == {0, 1, 2, 3, 4, 6, 7, 8, 9, 10}
 
 
-def test_a_time_limit_bootstraps_from_its_own_last_frame():
-    """Field note 2: an episode of 5 that is cut off, n = 3; and the next episode begins at once."""
-    replay = Replay(40, SHAPE, n_step=3, gamma=1.0)
-    play(replay, [5, 5], ["cut", "cut"])
-    drawn = replay.followed(np.asarray([3]), np.ones(1, np.float32))
-    assert replay.states(drawn.after)[0, -1, 0, 0] == 5
-    assert drawn.discount[0] == 1
-    assert not replay.priority[[5, 11]].any()
-
-
-def test_death_at_the_limit_is_death():
-    """Field note 37: both flags."""
-    replay = Replay(40, SHAPE, n_step=2, gamma=0.9)
-    replay.add(frame(0), 0, 1.0, died=True, cut_off=True)
-    assert replay.followed(np.asarray([0]), np.ones(1, np.float32)).discount[0] == 0
-
-
-def test_slots_of_a_small_ring_are_of_one_episode_each():
-    """Field note 16: full ring, wrap, episodes shorter than the window."""
-    replay = Replay(10, Shape((1, 2, 2), stack=1), n_step=3)
-    rng = np.random.default_rng(0)
-    for number in range(8):
-        for t in range(3):
-            replay.add(frame(number), 0, float(number), died=t == 2, since_start=t)
-        for _ in range(50):
-            drawn = replay.draw(4, rng)
-            seen = replay.states(drawn.positions)[:, 0, 0, 0]
-            lengths = 3 - replay.since_start[drawn.positions % 10]
-            np.testing.assert_allclose(drawn.gain, seen * [sum(0.99**i for i in range(m)) for m in lengths], rtol=1e-5)
-
-
-def test_an_episode_broken_off_leaves_no_step_without_its_sequel():
-    replay = Replay(40, SHAPE, n_step=2, segments=ReturnSegments(40))
-    for t in range(4):
-        replay.add(frame(t), 0, 1.0, since_start=t)
-    replay.break_off()
-    for t in range(4):
-        replay.add(frame(10 + t), 0, 1.0, died=t == 3, since_start=t)
-    assert replay.priority[:8].astype(bool).tolist() == [True, True, False, False, True, True, True, True]
-    after = replay.followed(np.asarray([1]), np.ones(1, np.float32)).after
-    assert replay.states(after)[0][:, 0, 0].tolist() == [1, 2, 3]
-
-
-def test_losses_become_priorities_and_the_largest_is_for_what_is_new():
-    replay = Replay(40, SHAPE, alpha=0.5)
-    play(replay, [6], ["died"])
-    replay.heed(np.asarray([0, 1]), np.asarray([4.0, 0.0]))
-    assert replay.priority[0] == pytest.approx(2.0)
-    assert 0 < replay.priority[1] < 1e-5
-    replay.add(frame(9), 0, 0.0, died=True)
-    assert replay.priority[6] == pytest.approx(2.0)
-
-
-def test_a_state_taken_up_draws_the_same():
-    one = Replay(30, SHAPE, n_step=2, alpha=0.5, segments=ReturnSegments(30))
-    play(one, [9, 7, 8, 9], ["died", "cut", "cut", "died"])
-    one.heed(np.asarray([25, 26]), np.asarray([3.0, 0.2]))
-    other = Replay(30, SHAPE, n_step=2, alpha=0.5)
-    other.load_state_dict(one.state_dict())
-    other.frames[:] = one.frames
-    for replay in (one, other):
-        replay.add(frame(77), 1, 0.5, died=True)
-    draws = [replay.draw(16, np.random.default_rng(3), 0.4) for replay in (one, other)]
-    for name in ("positions", "action", "gain", "discount", "after", "weights"):
-        np.testing.assert_array_equal(getattr(draws[0], name), getattr(draws[1], name))
-    with pytest.raises(ValueError, match="another size"):
-        Replay(31, SHAPE).load_state_dict(one.state_dict())
-
-
-@pytest.mark.parametrize("padding", ["zero", "first"])
-def test_what_is_seen_while_playing_is_what_the_replay_gives(padding):
-    shape = Shape((1, 2, 2), stack=4, padding=padding)
-    replay, stack = Replay(60, shape), Stack(shape)
-    seen = []
-    for episode in range(3):
-        for t in range(6):
-            (stack.push if t else stack.begin)(frame(10 * episode + t))
-            seen.append(stack.state)
-            replay.add(stack.newest, 0, 0.0, died=t == 5, since_start=stack.since_start)
-    np.testing.assert_array_equal(replay.states(np.arange(18)), np.stack(seen))
-
-
-def test_a_replay_too_small_for_its_states_is_refused():
-    with pytest.raises(UserError, match="--replay"):
-        Replay(5, SHAPE, n_step=3)
-
-
-def test_vectors_are_stored_and_stacked():
-    replay = Replay(20, Shape((2,), pixels=False, actions=3, stack=2))
+def test_what_died_at_the_limit_died():
+    """Note 37: both flags at once; termination wins in the target and in the segments."""
+    index = ReturnSegments(40)
+    replay = small_replay(40, index, n_step=3)
     for t in range(5):
-        replay.add(np.asarray([t, -t], np.float32), np.full(3, 0.5, np.float32), 0.0, died=t == 4, since_start=t)
-    assert replay.states(np.asarray([3])).tolist() == [[2, -2, 3, -3]]
-    assert replay.draw(2, np.random.default_rng(0)).action.shape == (2, 3)
+        replay.add(picture(Row(0, t)), 0, 1.0, died=t == 4, cut_off=t == 4, since_start=t)
+    replay.add_last(picture(Row(0, 5)), 5)
+    drawn = replay.followed(np.array([3, 4]), np.ones(2, np.float32))
+    assert (drawn.discount == 0).all()
+    assert not np.isnan(index.discounted[:5]).any()  # known to its end
+
+
+def test_samples_of_a_full_ring_show_one_episode_each():
+    """Note 16: a ring of 10 with the ends of one episode on both its sides, and after it was written over."""
+    replay = small_replay(10, stack=3, n_step=2)
+    store(replay, episode_rows(3, [0.0] * 5)[-3:])  # the head is soon gone
+    for episode in range(4, 9):
+        store(replay, episode_rows(episode, [0.0, 0.0]))
+        for _ in range(4):
+            drawn = replay.draw(250, np.random.default_rng(0))
+            for states in (replay.states(drawn.positions), replay.states(drawn.after)):
+                ids = states[..., 1].reshape(len(states), -1)
+                assert all(len(set(row) - {0}) == 1 for row in ids)
+                assert (ids[:, -1] > 0).all()
+
+
+def test_an_episode_that_breaks_off_goes_on_from_nothing():
+    replay = small_replay(40, n_step=2)
+    store(replay, [Row(0, t, 1.0) for t in range(6)])
+    assert replay.count == 4
+    replay.break_off()
+    store(replay, episode_rows(1, [5.0] * 4))
+    assert list(np.flatnonzero(replay.priority)) == [0, 1, 2, 3, 6, 7, 8, 9]
+    assert (replay.followed(np.array([3]), np.ones(1, np.float32)).gain) == pytest.approx(1 + 0.99)
+
+
+def test_states_of_the_oldest_rows_show_nothing_newer():
+    """Pairs may be of rows whose first frames are gone: they count as being before the start."""
+    for padding in ("zero", "first"):
+        replay = small_replay(12, padding=padding)
+        store(replay, [Row(0, t) for t in range(30)])
+        oldest = replay.states(np.array([replay.oldest]))[0, :, 0, 0]
+        assert list(oldest) == ([0, 0, 0, 19] if padding == "zero" else [19] * 4)
+
+
+def test_a_replay_that_goes_on_draws_the_same():
+    rows = [row for n in range(20) for row in episode_rows(n, [float(n % 3)] * (3 + n % 5), "limit")]
+    replay, again = (small_replay(60, n_step=3, alpha=0.5) for _ in range(2))
+    store(replay, rows)
+    drawn = replay.draw(16, np.random.default_rng(0), 0.4)
+    replay.heed(drawn.positions, np.linspace(0.1, 3, 16))
+    again.load_state_dict(as_tensors(replay.state_dict()))
+    again.frames[:] = replay.frames
+    for each in (replay, again):
+        store(each, episode_rows(20, [1.0, 2.0, 3.0]))
+    one, other = (each.draw(32, np.random.default_rng(1), 0.4) for each in (replay, again))
+    for name in vars(one):
+        assert (getattr(one, name) == getattr(other, name)).all()
+    assert (replay.states(one.after) == again.states(other.after)).all()
+    assert not (one.positions == replay.draw(32, np.random.default_rng(2), 0.4).positions).all()
+    with pytest.raises(ValueError, match="another size"):
+        small_replay(50).load_state_dict(replay.state_dict())
+
+
+def test_continuous_actions_and_vectors():
+    replay = Replay(20, Shape((3,), pixels=False, actions=2, stack=2, padding="first"))
+    for t in range(5):
+        replay.add(np.full(3, t / 10, np.float32), [t / 10, -1.0], 0.5, since_start=t)
+    drawn = replay.draw(4, np.random.default_rng(0))
+    assert drawn.action.dtype == np.float32 and drawn.action.shape == (4, 2)
+    assert replay.states(drawn.after).shape == (4, 6)
+    assert (replay.states(np.array([0])) == 0).all()
+
+
+def test_what_it_takes_is_told_within_a_tenth():
+    shape = Shape((1, 20, 20), stack=4)
+    index = ReturnSegments(20_000)
+    replay = Replay(20_000, shape, segments=index)
+    tables = [getattr(replay, name) for name in ("frames", "action", "reward", "after", "since_start")]
+    tables += [replay.tree.sums, *(value for value in vars(index).values() if isinstance(value, np.ndarray))]
+    assert sum(table.nbytes for table in tables) == pytest.approx(20_000 * shape.row_bytes, rel=0.1)
+
+
+def test_too_small_a_replay_is_refused():
+    with pytest.raises(UserError, match=r"holds no 20 steps with 4 frames before: give a larger --replay\.$"):
+        small_replay(24, n_step=20)
+
+
+def test_nothing_is_drawn_from_nothing():
+    with pytest.raises(ValueError, match="nothing can be drawn"):
+        small_replay(20).draw(4, np.random.default_rng(0))

@@ -19,9 +19,9 @@ from twofold.seam import Progress
 from twofold.training.distribution import make_fabric
 from twofold.training.optimizer import build_optimizer
 from twofold.training.plan import Plan
-from twofold.training.step import Updates, reseed
+from twofold.training.step import Updates
 
-from ..small import BODY, GAME, batch, filled, rainbow, sac
+from ..counting import BODY, GAME, batch, filled, rainbow, sac, updated
 
 ADDITIONS = {
     "rcrl": lambda: [RCRL(count=8)],
@@ -30,26 +30,6 @@ ADDITIONS = {
     "curl": lambda: [CURL()],
     "curl+rcrl": lambda: [CURL(), RCRL(count=8, form="bce", positives="mix")],
 }
-
-
-def updated(agent, replay, steps=6, heed=True):
-    """An agent after updates of its own kind, as the loop makes them; the losses of each step."""
-    plan = Plan(batch_size=8, steps=steps, optimizer="adam", lr=1e-3, weight_decay=0.0, schedule="constant", eps=1.5e-4)
-    fabric = make_fabric(1)
-    updates = Updates(agent, build_optimizer(agent, plan), plan, fabric, print)
-    found = []
-    for step in range(steps):
-        reseed(fabric.device, 0, "step", step, 0)
-        progress = Progress(step, steps)
-        if hasattr(agent, "network"):
-            agent.network.head.resample(generator(0, "act", step))
-        drawn = batch(replay, agent, seed=step)
-        losses = updates(drawn.views(), progress, 1e-3)
-        agent.after_step(progress)
-        if heed and agent.alpha:
-            replay.heed(drawn.index.numpy(), losses.each.double().numpy())
-        found.append(losses)
-    return found
 
 
 def own(agent):

@@ -1,7 +1,10 @@
-"""Noisy layers and the dueling head (T12)."""
+"""Noisy layers, and the dueling head over them."""
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -9,41 +12,58 @@ from twofold.control.nets.noisy import Dueling, NoisyLinear
 from twofold.randomness import generator
 
 
-def test_t12_sizes_at_the_start():
-    layer = NoisyLinear(64, 32, 0.1)
-    assert layer.weight.abs().max() <= 1 / 8
-    assert layer.bias.abs().max() <= 1 / 8
-    assert_close(layer.weight_sigma, torch.full((32, 64), 0.1 / 8))
-    assert_close(layer.bias_sigma, torch.full((32,), 0.1 / 32**0.5))
+def test_noisy_layers_begin_as_the_paper_says():
+    """T12: sigma 0.1 over the root of the inputs, of the outputs for biases; mu within one over the root of the
+    inputs."""
+    layer = NoisyLinear(400, 25, 0.1)
+    assert_close(layer.weight_sigma.detach(), torch.full((25, 400), 0.1 / 20))
+    assert_close(layer.bias_sigma.detach(), torch.full((25,), 0.1 / 5))
+    for mu in (layer.weight, layer.bias):
+        assert mu.abs().max() <= 1 / 20
+    assert layer.weight.std().item() == pytest.approx(1 / 20 / math.sqrt(3), rel=0.03)
 
 
-def test_t12_the_noise_is_of_two_vectors_and_absent_in_evaluation():
-    layer, x = NoisyLinear(6, 4, 0.5), torch.randn(3, 6, generator=generator(0, "x"))
+def test_noise_is_factorised_and_scaled():
+    """T12: f(a) f(b) of two vectors, f(x) = sign(x) sqrt|x|, of which the outputs' is the noise of the biases."""
+    layer = NoisyLinear(6, 4, 0.1)
     layer.resample(generator(0, "noise"))
+    drawn = torch.randn(10, generator=generator(0, "noise"))
+    wanted = torch.tensor([[f(b) * f(a) for a in drawn[:6].tolist()] for b in drawn[6:].tolist()])
+    assert_close(layer.weight_noise, wanted)
+    assert_close(layer.bias_noise, torch.tensor([f(b) for b in drawn[6:].tolist()]))
     assert torch.linalg.matrix_rank(layer.weight_noise) == 1
-    noisy, calm = layer.train()(x), layer.eval()(x)
-    assert not torch.equal(noisy, calm)
-    assert_close(calm, torch.nn.functional.linear(x, layer.weight, layer.bias))
+
+
+def f(x: float) -> float:
+    return math.copysign(math.sqrt(abs(x)), x)
+
+
+def test_evaluation_takes_the_mean_network():
+    """T12: noise or none as the mode says, unless it is asked for."""
+    torch.manual_seed(0)
+    head, x = Dueling(8, 16, 3, 5, sigma=0.5), torch.randn(4, 8)
+    head.resample(generator(0, "one"))
+    noisy, mean = head(x), head.eval()(x)
+    assert not torch.equal(noisy, mean)
+    head.resample(generator(1, "other"))
+    assert torch.equal(head(x), mean) and not torch.equal(head(x, noisy=True), noisy)
+    head.train().resample(generator(0, "one"))
+    assert torch.equal(head(x), noisy) and torch.equal(head(x, noisy=False), mean)
+
+
+def test_advantages_have_no_mean():
+    """v + a - mean of a over the actions, atom by atom."""
+    torch.manual_seed(0)
+    head, x = Dueling(8, 16, 3, 5, sigma=0.5).eval(), torch.randn(4, 8)
+    logits = head(x)
+    assert logits.shape == (4, 3, 5)
+    assert_close(logits.mean(1), head.value(head.value_hidden(x).relu()))
+
+
+def test_noise_gets_its_gradients_and_is_not_stored():
+    layer = NoisyLinear(3, 2, 0.1)
     layer.resample(generator(0, "noise"))
-    assert torch.equal(layer.train()(x), noisy)
-
-
-def test_noise_has_mean_0_and_the_spread_of_its_formula():
-    layer = NoisyLinear(200, 200, 0.5)
-    drawn = []
-    for seed in range(50):
-        layer.resample(generator(seed, "noise"))
-        drawn.append(layer.weight_noise.clone())
-    stacked = torch.stack(drawn)
-    assert stacked.mean().abs() < 0.05
-    assert abs(stacked.var().item() - 2 / torch.pi) < 0.05  # E|x| of a normal, squared
-
-
-def test_the_dueling_head_is_value_and_advantage_atom_by_atom():
-    head, features = Dueling(5, 8, 3, 4, 0.1).eval(), torch.randn(2, 5, generator=generator(0, "f"))
-    value = head.value(head.value_hidden(features).relu())
-    advantage = head.advantage(head.advantage_hidden(features).relu()).view(2, 3, 4)
-    found = head(features)
-    for action in range(3):
-        assert_close(found[:, action], value + advantage[:, action] - advantage.mean(1))
-    assert_close(found.mean(1), value)
+    layer(torch.ones(1, 3)).sum().backward()
+    assert_close(layer.weight_sigma.grad, layer.weight_noise)
+    assert_close(layer.bias_sigma.grad, layer.bias_noise)
+    assert set(layer.state_dict()) == {"weight", "bias", "weight_sigma", "bias_sigma"}

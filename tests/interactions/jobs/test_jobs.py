@@ -280,7 +280,10 @@ def test_mistakes_are_answered_in_one_sentence(plays, tmp_path, capsys, argument
         (["recommend", "nowhere"], "nowhere does not exist"),
         (["similar", "{run}", "track-999"], "does not know the item"),
         (["embed", "{run}", "itms"], 'Did you mean "items"'),
-        (["evaluate", "{run}", "{data}", "--protocols", "finetune"], "--protocols belongs to images and videos, and"),
+        (
+            ["evaluate", "{run}", "{data}", "--protocols", "finetune"],
+            "--protocols belongs to images and videos and control, and",
+        ),
         (["export", "{run}", "--format", "torchvision"], "--format takes faiss, not 'torchvision'"),
         (["recommend", "{run}", "--candidates", "track-777"], "names no item that the run knows"),
     ],

@@ -210,12 +210,16 @@ def draw_all(agent: Agent, replay: Replay, seed: int, update: int) -> dict[str, 
 
 
 def states_of(pairs: Pairs, replay: Replay) -> PairStates:
-    """Pairs of positions as states and actions."""
-    places = (pairs.anchor, pairs.positive, pairs.negative)
-    states = [torch.from_numpy(replay.states(at)) for at in places]
-    actions = [torch.from_numpy(replay.action[at % replay.capacity]) for at in places]
-    different = torch.from_numpy(pairs.different)
-    return PairStates(states[0], actions[0], states[1], actions[1], states[2], actions[2], different)
+    """Pairs of positions as states and actions, each step once."""
+    order = pairs.positive.argsort(kind="stable")
+    at = order[np.searchsorted(pairs.positive, pairs.negative, sorter=order).clip(max=len(order) - 1)]
+    lone = np.flatnonzero(pairs.positive[at] != pairs.negative)
+    at[lone] = len(pairs) + np.arange(len(lone))
+    places = (pairs.anchor, pairs.positive, pairs.negative[lone])
+    seen = [torch.from_numpy(replay.states(positions)) for positions in places]
+    done = [torch.from_numpy(replay.action[positions % replay.capacity]) for positions in places]
+    partner, different = torch.from_numpy(at), torch.from_numpy(pairs.different)
+    return PairStates(seen[0], done[0], seen[1], done[1], seen[2], done[2], partner, different)
 
 
 def as_tensors(value: Any) -> Any:

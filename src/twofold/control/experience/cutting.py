@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,9 +53,9 @@ def adaptive_threshold(episode_returns: Sequence[float], segments: int) -> float
 
 
 def horizon(gamma: float) -> int:
-    """Steps after which less than 5 % of a return is still to come; nothing is known of the last ones of an episode
-    that does not end by itself."""
-    return int(np.log(0.05) / np.log(gamma)) if 0 < gamma < 1 else 0
+    """Steps after which less than 5 % of a return is still to come, none for gamma 1; nothing is known of the last ones
+    of an episode that does not end by itself."""
+    return int(np.log(0.05) / np.log(gamma)) if gamma < 1 else sys.maxsize
 
 
 def looks_sparse(rewards: Sequence[float] | NDArray[np.floating]) -> bool:

@@ -57,23 +57,45 @@ def draw_pairs(
     table = index.table[np.searchsorted(index.table[:, 0], since) :]
     if len(table) < FEWEST if positives != "bin" else not len(index.edges):
         return None
-    half = np.arange(count) < count // 2
-    by_bin = np.full(count, positives == "bin") | ((positives == "mix") & ~half)
-    anchor, positive = _of_segments(table, count, rng) if len(table) else (np.zeros(count, np.int64),) * 2
-    if by_bin.any():
-        anywhere = _steps(index, since, rng)
-        anchor[by_bin] = anywhere(int(by_bin.sum()))
-        same_bin = _first(anchor, anywhere, lambda a, b: (index.bin_of(a) == index.bin_of(b)) & (a != b))
-        labelled = index.bin_of(anchor) >= 0
-        positive = np.where(by_bin, np.where(labelled, same_bin, -1), positive)
+    anchor, positive = _alike(index, table, count, since, rng, positives)
     negative = _negatives(index, table, anchor, since, rng, positives, negatives)
-    kept = (positive >= 0) & (negative >= 0)
+    kept = negative >= 0
     if kept.sum() < 2:
         return None
     anchor, positive, negative = anchor[kept], positive[kept], negative[kept]
     different = _different(index, anchor[:, None], positive[None, :], positives, negatives)
     np.fill_diagonal(different, False)
+    if positives != "mix":
+        negative = _among(positive, different, negative, rng)
     return Pairs(anchor, positive, negative, different)
+
+
+def _among(
+    positive: Positions, different: NDArray[np.bool_], negative: Positions, rng: np.random.Generator
+) -> Positions:
+    """For each anchor any of the others' positives that is different, which are drawn like its negative and need not be
+    looked at twice; its own negative where none is."""
+    chance = rng.random(different.shape) * different
+    return np.where(different.any(1), positive[chance.argmax(1)], negative)
+
+
+def _alike(
+    index: ReturnSegments,
+    table: NDArray[np.int64],
+    count: int,
+    since: int,
+    rng: np.random.Generator,
+    positives: Positives,
+) -> tuple[Positions, Positions]:
+    """Anchors with their positives; those that found none are left out."""
+    by_segment = {"segment": count, "bin": 0, "mix": count // 2}[positives]
+    parts = list[tuple[Positions, Positions]]()
+    if by_segment:
+        parts.append(_of_segments(table, by_segment, rng))
+    if by_segment < count:
+        parts.append(_of_bins(index, _steps(index, since, rng), count - by_segment))
+    anchor, positive = (np.concatenate(half) for half in zip(*parts, strict=True))
+    return anchor[positive >= 0], positive[positive >= 0]
 
 
 def _different(
@@ -119,6 +141,13 @@ def _of_segments(table: NDArray[np.int64], count: int, rng: np.random.Generator)
     return start + one, start + other
 
 
+def _of_bins(index: ReturnSegments, anywhere: Callable[[int], Positions], count: int) -> tuple[Positions, Positions]:
+    """Two distinct steps of one bin, each step that has a bin being equally likely; -1 for what was not found."""
+    anchor = _first(np.zeros(count, np.int64), anywhere, lambda _, step: index.bin_of(step) >= 0)
+    same = _first(anchor, anywhere, lambda a, b: (index.bin_of(a) == index.bin_of(b)) & (a != b))
+    return anchor, np.where(anchor >= 0, same, -1)
+
+
 def _steps(index: ReturnSegments, since: int, rng: np.random.Generator) -> Callable[[int], Positions]:
     """Steps that are stored, equally likely; those whose return is unknown, too."""
     return lambda count: rng.integers(max(since, index.oldest), index.position, size=count)
@@ -126,17 +155,11 @@ def _steps(index: ReturnSegments, since: int, rng: np.random.Generator) -> Calla
 
 def _steps_near(index: ReturnSegments, anchor: Positions, rng: np.random.Generator) -> Callable[[int], Positions]:
     """Steps of the anchors' own episodes, `TRIES` for each anchor in turn."""
-    rows = index.slot(anchor)
-    first = np.empty(len(anchor), np.int64)
-    last = np.empty(len(anchor), np.int64)
-    stored = index.episode[index.slot(np.arange(index.oldest, index.position))]
-    for n, episode in enumerate(index.episode[rows]):
-        within = np.flatnonzero(stored == episode)
-        first[n], last[n] = index.oldest + within[0], index.oldest + within[-1]
+    first, stop = index.around(anchor)
 
     def draw(count: int) -> Positions:
         each = count // len(anchor)
-        return rng.integers(np.repeat(first, each), np.repeat(last, each) + 1)
+        return rng.integers(np.repeat(first, each), np.repeat(stop, each))
 
     return draw
 

@@ -38,7 +38,7 @@ class Shape:
     def row_bytes(self) -> int:
         """What a row takes: its frame, what else is known of it, and its places in the tree and among the segments."""
         frame = int(np.prod(self.frame)) * (1 if self.pixels else 4)
-        return frame + 4 * max(self.actions, 2) + 9 + 40 + 53
+        return frame + 4 * max(self.actions, 2) + 9 + 32 + 57
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,8 @@ class Replay:
     ) -> None:
         """A step: the frame it was made from, the action, its reward, and whether nothing followed (died), or more
         would have but for a limit (cut_off). since_start: rows since the first frame whose state this one may share."""
+        if self.position and self.after[(self.position - 1) % self.capacity] == CUT_OFF:
+            self.ready = self.position  # the frame that it would have gone on from was never given
         at = self._new_row(frame, since_start)
         self.action[at], self.reward[at] = action, reward
         self.after[at] = DIED if died else CUT_OFF if cut_off else GOES_ON
@@ -123,8 +125,7 @@ class Replay:
             self.segments.step(float(reward))
             if died or cut_off:
                 self.segments.end(terminated=died)
-        if died or (self.after[at] == GOES_ON):
-            self._make_ready(self.position if died else self.position - self.n_step)
+        self._make_ready(self.position if died else self.position - self.n_step)
 
     def add_last(self, frame: NDArray[np.generic], since_start: int) -> None:
         """The last frame of an episode, after its last step."""
@@ -137,20 +138,16 @@ class Replay:
     def break_off(self) -> None:
         """The episode that is being played cannot go on: forget its last row's sequel, as if it had been cut off."""
         if self.position and self.after[(self.position - 1) % self.capacity] == GOES_ON:
-            last = (self.position - 1) % self.capacity
-            self.tree.put_one(last, 0.0)  # the frame after it is not known
-            self.after[last] = CUT_OFF
+            self.after[(self.position - 1) % self.capacity] = CUT_OFF
             if self.segments is not None:
                 self.segments.end(terminated=False)
-            self.ready = self.position
 
     def draw(self, count: int, rng: np.random.Generator, beta: float = 0.0) -> Drawn:
-        """Steps, likely by their priorities."""
+        """Steps, likely by their priorities. Raises ValueError where none can be drawn yet."""
         slots = self.tree.draw(count, rng)
         # Row p lies in slot p % capacity: the newest position that does.
         positions = self.position - 1 - (self.position - 1 - slots) % self.capacity
-        weights = importance(self.tree.leaves[slots], self.tree.total, self.count if beta else 1, beta)
-        return self.followed(positions, weights)
+        return self.followed(positions, importance(self.tree.leaves[slots], beta))
 
     def followed(self, positions: Positions, weights: NDArray[np.float32]) -> Drawn:
         """What followed from steps over n of them; termination ends a return, a limit hands over to its last frame."""
@@ -176,12 +173,13 @@ class Replay:
     def states(self, positions: Positions) -> NDArray[np.generic]:
         """The stacked frames of each position, the oldest first: (B, stack * C, H, W), or (B, stack * D)."""
         back = np.arange(self.shape.stack - 1, -1, -1)
-        since = self.since_start[positions % self.capacity].astype(np.int64)
+        since = np.minimum(self.since_start[positions % self.capacity], positions - self.oldest)
         reach = np.minimum(back[None, :], since[:, None]) if self.shape.padding == "first" else back[None, :]
         found = self.frames[(positions[:, None] - reach) % self.capacity]
         if self.shape.padding == "zero":
             found[back[None, :] > since[:, None]] = 0
-        return found.reshape(len(positions), -1, *self.shape.frame[1:])
+        first, *sides = self.shape.frame
+        return found.reshape(len(positions), self.shape.stack * first, *sides)
 
     def heed(self, positions: Positions, losses: NDArray[np.float64]) -> None:
         """Priorities from the losses of the steps just learned from: loss^alpha."""
@@ -197,22 +195,22 @@ class Replay:
         return tables | {"position": self.position, "ready": self.ready, "largest": self.largest}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` gave. Raises ValueError where it is of another size."""
+        """Take up what `state_dict` gave, as arrays or tensors. Raises ValueError where it is of another size."""
         for name in _TABLES:
             if state[name].shape != getattr(self, name).shape:
                 raise ValueError(f"the replay's {name} has another size")
             if name != "priority":
                 getattr(self, name)[:] = state[name]
-        self.tree.restore(state["priority"])
+        self.tree.restore(np.asarray(state["priority"]))
         self.position, self.ready, self.largest = int(state["position"]), int(state["ready"]), float(state["largest"])
 
     def _new_row(self, frame: NDArray[np.generic], since_start: int) -> int:
         at = self.position % self.capacity
-        if self.position >= self.capacity:
-            for later in range(self.shape.stack):  # rows whose states hold the frame that is overwritten
-                row = (at + later) % self.capacity
-                if self.since_start[row] >= later and self.tree.leaves[row]:
-                    self.tree.put_one(row, 0.0)
+        self.tree.put_one(at, 0.0)
+        for later in range(1, self.shape.stack):
+            slot = (at + later) % self.capacity
+            if self.since_start[slot] >= later:  # the row that goes is part of its state
+                self.tree.put_one(slot, 0.0)
         self.frames[at], self.since_start[at] = frame, since_start
         self.position += 1
         return at

@@ -10,18 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.control.experience.cutting import adaptive_threshold, cut_by_threshold, horizon, return_to_go
+from twofold.control.experience.spans import Spans
 from twofold.errors import UserError
 
 OPEN, ENDED, UNKNOWN_TAIL = 0, 1, 2  # how the episode of a step ended, as far as its return is concerned
 RECENT = 20  # episodes whose returns tell the threshold
-_TABLES = ("gained", "total", "discounted", "episode", "state", "tolerance", "start", "stop")
+ROUNDING = 1e-9  # sums of rewards that are nearer than this are the same
+_TABLES = ("gained", "total", "discounted", "episode", "state", "tolerance", "start")
+_PLAIN = ("position", "episodes", "single", "open_start", "open_segment", "binned_at")
 
 
 class ReturnSegments:
     """An index over stored steps, for any agent: flat arrays in, positions out.
 
     A step is known by its position, which counts up and never comes again; it is kept until `capacity` later ones are
-    there. Memory: 44 bytes a step. Feed it by `step` and `end` while an episode is played, or by `add_episode`.
+    there. Memory: 41 bytes a step, and 16 a segment and an episode. Feed it by `step` and `end` while an episode is
+    played, or by `add_episode`.
 
     Args:
         capacity: Steps that are kept, as many as the agent's replay keeps.
@@ -61,9 +65,8 @@ class ReturnSegments:
         self.state = np.zeros(capacity, np.uint8)
         self.tolerance = np.zeros(capacity, np.float32)  # returns nearer than this count as the same
         self.start = np.full(capacity, -1, np.int64)  # of the step's segment; -1: in none yet
-        self.stop = np.full(capacity, -1, np.int64)
         self.position, self.episodes, self.single = 0, 0, 0
-        self.table = np.empty((0, 2), np.int64)  # start and stop of the segments of two steps and more, in order
+        self.cut, self.played = Spans(), Spans()  # segments of two steps and more; episodes that are over
         self.open_rewards: list[float] = []
         self.open_start, self.open_segment = 0, 0
         self.recent: list[float] = []
@@ -97,6 +100,11 @@ class ReturnSegments:
         return found
 
     @property
+    def table(self) -> NDArray[np.int64]:
+        """Start and stop of the segments of two steps and more, in order: int64 (n, 2)."""
+        return self.cut.rows
+
+    @property
     def oldest(self) -> int:
         """The first position that is still kept."""
         return max(self.position - self.capacity, 0)
@@ -115,7 +123,7 @@ class ReturnSegments:
         before = self.gained[(self.position - 1) % self.capacity]
         self.gained[at] = before + self.open_rewards[-1] if self.open_rewards else 0.0
         self.discounted[at], self.episode[at], self.state[at] = np.nan, self.episodes, OPEN
-        self.tolerance[at], self.start[at], self.stop[at] = 0, -1, -1
+        self.tolerance[at], self.start[at] = 0, -1
         self.open_rewards.append(reward)
         self.position += 1
         if self.rewards == "sparse" and reward != 0:
@@ -126,7 +134,7 @@ class ReturnSegments:
     def skip(self) -> None:
         """A row was stored that is no step, such as an episode's last frame: it has a position and nothing else."""
         at = self.position % self.capacity
-        self.discounted[at], self.episode[at], self.start[at], self.stop[at] = np.nan, -1, -1, -1
+        self.discounted[at], self.episode[at], self.start[at] = np.nan, -1, -1
         self.position += 1
         self._evict()
 
@@ -144,6 +152,7 @@ class ReturnSegments:
             self.discounted[kept[: labelled - dropped]] = return_to_go(rewards, self.gamma)[dropped:labelled]
         self.recent = [*self.recent, math.fsum(rewards)][-RECENT:]
         self._close_segments(rewards, first, stop, kept)
+        self.played.add(first, stop)
         self.open_rewards, self.episodes = [], self.episodes + 1
         self._evict()
 
@@ -176,14 +185,21 @@ class ReturnSegments:
         a, b = self.slot(one), self.slot(other)
         tolerance = np.maximum(self.tolerance[a], self.tolerance[b])
         apart = self.gained[a] - self.gained[b]
-        within = (np.abs(apart) >= tolerance) & (apart != 0)
+        within = (np.abs(apart) >= tolerance) & (np.abs(apart) > ROUNDING)
         rest = (self.total[a] - self.gained[a]) - (self.total[b] - self.gained[b])
         ended = (self.state[a] == ENDED) & (self.state[b] == ENDED)
         bins_a, bins_b = self.bin_of(one), self.bin_of(other)
         binned = (bins_a >= 0) & (bins_b >= 0) & (bins_a != bins_b)
-        across = np.where(ended, (np.abs(rest) >= tolerance) & (np.abs(rest) > 1e-9), binned)
+        across = np.where(ended, (np.abs(rest) >= tolerance) & (np.abs(rest) > ROUNDING), binned)
         stored = (self.episode[a] >= 0) & (self.episode[b] >= 0)
         return stored & np.where(self.episode[a] == self.episode[b], within, across)
+
+    def around(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where what is stored of each step's episode starts and stops; anything for a position that is no step."""
+        going_on = self.open_start if self.open_rewards else self.position
+        bounds = np.concatenate([self.played.rows, [[going_on, self.position]]])
+        first, stop = bounds[np.searchsorted(bounds[:, 0], positions, side="right") - 1].T
+        return np.maximum(first, self.oldest), stop
 
     @property
     def share_lost(self) -> float:
@@ -193,18 +209,21 @@ class ReturnSegments:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, as arrays and plain values."""
-        names = ("position", "episodes", "single", "open_start", "open_segment", "binned_at")
         arrays = {name: getattr(self, name).copy() for name in (*_TABLES, "table", "edges")}
-        plain = {name: getattr(self, name) for name in names}
+        arrays["played"] = self.played.rows.copy()
+        plain = {name: getattr(self, name) for name in _PLAIN}
         return {**arrays, **plain, "open_rewards": list(self.open_rewards), "recent": list(self.recent)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` gave. Raises ValueError where it is of another size."""
+        """Take up what `state_dict` gave, as arrays or tensors. Raises ValueError where it is of another size."""
         for name in _TABLES:
             if state[name].shape != getattr(self, name).shape:
                 raise ValueError(f"{name} has another size")
-        for name, value in state.items():
-            setattr(self, name, value.copy() if isinstance(value, np.ndarray) else value)
+            getattr(self, name)[:] = state[name]
+        for name in _PLAIN:
+            setattr(self, name, int(state[name]))
+        self.cut, self.played = Spans(np.asarray(state["table"])), Spans(np.asarray(state["played"]))
+        self.edges = np.asarray(state["edges"]).astype(np.float32)
         self.open_rewards, self.recent = list(state["open_rewards"]), list(state["recent"])
 
     def _close_segments(self, rewards: Sequence[float], first: int, stop: int, kept: NDArray[np.int64]) -> None:
@@ -222,12 +241,10 @@ class ReturnSegments:
             self.single += 1
         if stop <= start or start < self.oldest:
             return
-        rows = self.slot(np.arange(start, stop))
-        self.start[rows], self.stop[rows] = start, stop
+        self.start[self.slot(np.arange(start, stop))] = start
         if stop - start > 1:
-            self.table = np.concatenate([self.table, [[start, stop]]])
+            self.cut.add(start, stop)
 
     def _evict(self) -> None:
-        gone = int(np.searchsorted(self.table[:, 0], self.oldest)) if len(self.table) else 0
-        if gone:
-            self.table = self.table[gone:]
+        self.cut.forget_begun_before(self.oldest)
+        self.played.forget_over_before(self.oldest)

@@ -30,6 +30,7 @@ from twofold.control.options import Pretrain
 from twofold.control.report.sections import SECTIONS
 from twofold.control.world import World
 from twofold.errors import UserError
+from twofold.memory import keep_freed_memory
 from twofold.methods.build import build
 from twofold.randomness import derive
 from twofold.resources import bytes_in_words, free_memory, usable_cores
@@ -65,6 +66,7 @@ class Work:
 def run_agent(composition: Composition, data: str, options: Pretrain, alone: bool) -> Path:
     """See `pretrain.run`."""
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+    keep_freed_memory()
     spec = specification(data, options, options)
     env, own = build_environment(spec, options.seed), build_environment(spec, options.seed)
     try:

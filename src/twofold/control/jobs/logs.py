@@ -27,6 +27,7 @@ from twofold.control.reading import Log, read_episodes
 from twofold.control.report.sections import SECTIONS
 from twofold.control.world import World
 from twofold.errors import UserError
+from twofold.memory import keep_freed_memory
 from twofold.methods.build import build
 from twofold.printable import say
 from twofold.randomness import derive
@@ -71,6 +72,7 @@ class Work:
 def run_logged(composition: Composition, data: str, options: Pretrain, alone: bool) -> Path:
     """See `pretrain.run`."""
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+    keep_freed_memory()
     log = opened(data, options)
     aside = opened(options.test, options).episodes if options.test else None
     fabric = make_fabric(1)
@@ -196,4 +198,6 @@ def say_notes(log: Log) -> None:
         say(line)
     if log.unreadable:
         first, why = next(iter(log.unreadable.items()))
-        say(f"{len(log.unreadable):,} files could not be read and are left out, such as {first}: {why}.")
+        many = len(log.unreadable)
+        what = "file or episode" if many == 1 else "files or episodes"
+        say(f"{many:,} {what} left out, such as {first}: {why}.")

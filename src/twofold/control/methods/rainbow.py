@@ -86,14 +86,18 @@ class Rainbow(Agent):
         self.support: Tensor
         self.finish(encoder, encoder.width)
 
+    def before_step(self, progress: Progress) -> None:
+        self.network.head.resample(progress.generator("noise"))
+
     def forward(self, views: Views, progress: Progress) -> Losses:
         states, after, lesson = views.tensors[0], views.tensors[1], lesson_of(views)
-        log_probabilities = self.network(states)[torch.arange(len(states)), lesson.action].log_softmax(1)
+        rows = torch.arange(len(states), device=states.device)
+        log_probabilities = self.network(states)[rows, lesson.action].log_softmax(1)
         target = self._target(after, lesson.gain, lesson.discount, progress)
         each = -(target * log_probabilities).sum(1)
         terms, numbers = self.terms(states, lesson, progress)
         value = (log_probabilities.detach().exp() * self.support).sum(1).mean()
-        beyond = (lesson.gain.abs() > self.support[-1]).float().mean()
+        beyond = ((lesson.gain < self.support[0]) | (lesson.gain > self.support[-1])).float().mean()
         numbers |= {"q": value, "beyond_support": beyond, "weight_least": lesson.weights.min()}
         terms = {"td": Term(1.0, (lesson.weights * each).mean()), **terms}
         return Losses(terms, None, numbers, each=each.detach())
@@ -103,7 +107,7 @@ class Rainbow(Agent):
         """The distribution that is learned: double Q-learning, projected."""
         self.target.head.resample(progress.generator("target noise"))
         best = self.values(self.network(after)).argmax(1)
-        probabilities = self.target(after)[torch.arange(len(after)), best].softmax(1)
+        probabilities = self.target(after)[torch.arange(len(after), device=after.device), best].softmax(1)
         return project(probabilities, gain, discount, self.support)
 
     def values(self, logits: Tensor) -> Tensor:
@@ -112,14 +116,18 @@ class Rainbow(Agent):
 
     @torch.no_grad()
     def act(self, state: NDArray[np.generic], generator: torch.Generator, *, explore: bool) -> NDArray[np.generic]:
+        if not explore and torch.rand((), generator=generator) < 0.001:
+            return np.asarray(int(torch.randint(self.world.actions, (), generator=generator)))
         if explore:
             self.network.head.resample(generator)
-        elif torch.rand((), generator=generator) < 0.001:
-            return np.asarray(int(torch.randint(self.world.actions, (), generator=generator)))
-        return self.best(torch.from_numpy(state)[None].to(self.support.device))[0].cpu().numpy()
+        states = torch.from_numpy(state)[None].to(self.support.device)
+        return self._best(states, noisy=explore)[0].cpu().numpy()
 
     def best(self, states: Tensor) -> Tensor:
-        return self.values(self.network(states)).argmax(1)
+        return self._best(states, noisy=False)
+
+    def _best(self, states: Tensor, *, noisy: bool) -> Tensor:
+        return self.values(self.network.head(self.network.encoder(states), noisy=noisy)).argmax(1)
 
     def after_step(self, progress: Progress) -> None:
         self.move_twins()

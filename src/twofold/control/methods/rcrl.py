@@ -149,7 +149,10 @@ class RCRL(Auxiliary):
         """The binary loss, and the mean cosines of anchors with positives and with negatives."""
         states = agent.crop(torch.cat([pairs.anchor, pairs.positive, pairs.negative]))
         actions = torch.cat([pairs.anchor_action, pairs.positive_action, pairs.negative_action])
-        anchor, positive, negative = self.head(agent.encoder(states), actions).chunk(3)
+        anchor, others = self.head(agent.encoder(states), actions).split(
+            [len(pairs.anchor), len(states) - len(pairs.anchor)]
+        )
+        positive, negative = others[: len(anchor)], others[pairs.partner]
         scores = self.head.score(torch.cat([anchor, anchor]), torch.cat([positive, negative]))
         different = torch.cat([scores.new_zeros(len(anchor)), scores.new_ones(len(anchor))])
         loss = told_apart(scores, different, squared=self.form == "binary")

@@ -25,7 +25,7 @@ class StateEncoder(nn.Module):
 
 
 class Critic(nn.Module):
-    """Two values of features and an action, each (B,)."""
+    """Two values of features and an action, each (B,) and float32, also under autocast."""
 
     def __init__(self, features: int, actions: int, hidden: int) -> None:
         super().__init__()
@@ -34,11 +34,11 @@ class Critic(nn.Module):
 
     def forward(self, features: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         both = torch.cat([features, action], 1)
-        return self.one(both)[:, 0], self.other(both)[:, 0]
+        return self.one(both)[:, 0].float(), self.other(both)[:, 0].float()
 
 
 class Actor(nn.Module):
-    """Mean and log standard deviation in [-10, 2] of the action before tanh, (B, A) each.
+    """Mean and log standard deviation in [-10, 2] of the action before tanh, (B, A) each and float32.
 
     layers: the critics' convolutions, the very same tensors; no gradient goes into them.
     """
@@ -53,7 +53,7 @@ class Actor(nn.Module):
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             seen = self.tied(states)
-        mean, spread = self.head(self.project(seen)).chunk(2, 1)
+        mean, spread = self.head(self.project(seen)).float().chunk(2, 1)
         return mean, -10 + 6 * (spread.tanh() + 1)
 
     @property

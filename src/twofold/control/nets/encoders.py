@@ -57,7 +57,7 @@ class Encoder(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         if self.network == "mlp":
             return self.layers(states.flatten(1))
-        return self.layers(states.float() / 255).flatten(1)
+        return self.layers(states.contiguous(memory_format=torch.channels_last) / 255).flatten(1)
 
 
 def _grid(state: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 
 class NoisyLinear(nn.Module):
-    """Weights mu + sigma * noise while training, mu in evaluation. The noise is what `resample` drew last.
+    """Weights mu + sigma * noise while training, mu in evaluation, or as `noisy` says. The noise is what `resample`
+    drew last.
 
     Args:
         inputs: Features.
@@ -38,8 +39,8 @@ class NoisyLinear(nn.Module):
         torch.outer(scaled[inputs:], scaled[:inputs], out=self.weight_noise)
         self.bias_noise.copy_(scaled[inputs:])
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
+    def forward(self, x: Tensor, noisy: bool | None = None) -> Tensor:
+        if not (self.training if noisy is None else noisy):
             return F.linear(x, self.weight, self.bias)
         weight = torch.addcmul(self.weight, self.weight_sigma, self.weight_noise)
         return F.linear(x, weight, torch.addcmul(self.bias, self.bias_sigma, self.bias_noise))
@@ -47,7 +48,7 @@ class NoisyLinear(nn.Module):
 
 class Dueling(nn.Module):
     """Value and advantages as distributions over atoms (Wang et al. 2016; Bellemare et al. 2017): logits (B, A, atoms),
-    v + a - mean of a over the actions, atom by atom."""
+    v + a - mean of a over the actions, atom by atom; float32, also under autocast."""
 
     def __init__(self, features: int, hidden: int, actions: int, atoms: int, sigma: float) -> None:
         super().__init__()
@@ -56,10 +57,11 @@ class Dueling(nn.Module):
         self.advantage_hidden = NoisyLinear(features, hidden, sigma)
         self.advantage = NoisyLinear(hidden, actions * atoms, sigma)
 
-    def forward(self, features: Tensor) -> Tensor:
-        value = self.value(self.value_hidden(features).relu()).view(-1, 1, self.atoms)
-        advantage = self.advantage(self.advantage_hidden(features).relu()).view(-1, self.actions, self.atoms)
-        return value + advantage - advantage.mean(1, keepdim=True)
+    def forward(self, features: Tensor, noisy: bool | None = None) -> Tensor:
+        value = self.value(self.value_hidden(features, noisy).relu(), noisy).view(-1, 1, self.atoms)
+        advantage = self.advantage(self.advantage_hidden(features, noisy).relu(), noisy)
+        advantage = advantage.view(-1, self.actions, self.atoms)
+        return (value + advantage - advantage.mean(1, keepdim=True)).float()
 
     def resample(self, generator: torch.Generator) -> None:
         """Draw the noise of all layers."""

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.control.episode import Episode
-from twofold.control.reading.actions import as_actions, bounded
-from twofold.control.reading.frames import as_frames
-from twofold.control.reading.parts import Part, parts_of
-from twofold.control.reading.stores import Unreadable, files_of, hold, opened
+from twofold.control.reading.actions import as_actions, settled
+from twofold.control.reading.finding import files_of, opened
+from twofold.control.reading.frames import Scales, as_frames
+from twofold.control.reading.names import OBSERVATIONS, first_of
+from twofold.control.reading.parts import Group, Part, groups_of, parts_of
+from twofold.control.reading.remarks import Counts, counted, remarks
+from twofold.control.reading.stores import Arrays, Room, Unreadable, check_claim
 from twofold.errors import UserError
-
-FEW = 10  # rewards, below which no rule is seen in them
+from twofold.resources import free_memory
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,19 @@ class Log:
 
 @dataclass
 class _Reading:
-    """What is counted while files are read."""
+    """What was asked for, and what has come of it so far."""
 
     layout: str
     shift: int
     drops: bool
-    lossy: bool = False
-    both: int = 0
-    dropped: int = 0
+    observation: str | None
+    room: Room
+    counts: Counts = field(default_factory=Counts)
+    scales: Scales = field(default_factory=Scales)
     notes: set[str] = field(default_factory=set)
+    vectors: bool = False
+    episodes: list[Episode] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 def read_episodes(
@@ -57,65 +63,103 @@ def read_episodes(
 
     After the observation of row t comes action t, and after that reward t; reward_shift 1: reward t came before action
     t. on_nan: what becomes of rewards that are no number. layout: of pictures. observation: which of several parts.
-    Raises UserError where nothing can be read, where the user has to choose, and for rewards that are no number.
+    Raises UserError where nothing can be read, where the user has to choose, for rewards that are no number, and where
+    the episodes would take more than 80 % of the free memory.
     """
+    _check_choice("layout", layout, ("auto", "chw", "hwc"))
+    _check_choice("on_nan", on_nan, ("refuse", "drop"))
+    _check_choice("reward_shift", reward_shift, (0, 1, -1))
     files = files_of(Path(path))
-    reading = _Reading(layout, reward_shift, on_nan == "drop")
-    episodes, unreadable = list[Episode](), dict[str, str]()
+    reading = _Reading(layout, reward_shift, on_nan == "drop", observation, Room(free_memory()))
     for file in files:
-        name = str(file)
         try:
-            with opened(file) as arrays:
-                for part in parts_of(arrays, name, observation, alone=len(files) == 1):
-                    _take(part, reading, episodes, unreadable)
-                reading.lossy = reading.lossy or any(map(arrays.lossy, arrays.names()))
+            with opened(file, reading.room) as arrays:
+                _read_file(arrays, str(file), reading, alone=len(files) == 1)
         except Unreadable as error:
-            unreadable[name] = str(error)
-    if not episodes:
-        first, why = next(iter(unreadable.items()), (str(path), "it holds none"))
+            reading.unreadable[str(file)] = str(error)
+    if not reading.episodes:
+        first, why = next(iter(reading.unreadable.items()), (str(path), "it holds none"))
         raise UserError(f"No episode of {path} can be read; {first}: {why}.")
+    return _log(reading)
+
+
+def _check_choice(name: str, value: object, known: Sequence[object]) -> None:
+    if value not in known:
+        raise UserError(f"{name} must be {', '.join(map(str, known[:-1]))} or {known[-1]}, not {value!r:.40}.")
+
+
+def _log(reading: _Reading) -> Log:
+    reading.scales.check()
+    actions, said = settled([episode.actions for episode in reading.episodes], reading.vectors)
+    episodes = [replace(episode, actions=own) for episode, own in zip(reading.episodes, actions, strict=True)]
     _check_alike(episodes)
-    actions, scaled = bounded([episode.actions for episode in episodes])
-    episodes = [replace(episode, actions=own) for episode, own in zip(episodes, actions, strict=True)]
-    notes = [*_notes(episodes, reading), *([scaled] if scaled else [])]
-    return Log(episodes, tuple(notes), _fingerprint(episodes), unreadable)
+    notes = [*sorted(reading.notes | reading.scales.notes), *said]
+    notes += remarks(episodes, reading.counts, shifted=reading.shift != 0)
+    return Log(episodes, tuple(notes), _fingerprint(episodes), reading.unreadable)
 
 
-def _take(part: Part, reading: _Reading, episodes: list[Episode], unreadable: dict[str, str]) -> None:
+def _read_file(arrays: Arrays, file: str, reading: _Reading, *, alone: bool) -> None:
+    groups = groups_of(arrays, file)
+    holds = f"{file} with its {counted(len(groups))}" if len(groups) > 1 else file
+    reading.room.check(sum(_claimed(arrays, group) for group in groups), holds)
+    for group in groups:
+        first = len(reading.episodes)
+        try:
+            with reading.room.lent():
+                for part in parts_of(arrays, group, reading.observation, alone=alone, notes=reading.notes):
+                    _take(part, reading)
+        except Unreadable as error:
+            reading.unreadable[group.called] = str(error)
+        for episode in reading.episodes[first:]:
+            reading.room.take(episode.observations.nbytes + episode.actions.nbytes, episode.name)
+
+
+def _claimed(arrays: Arrays, group: Group) -> int:
+    """Bytes of what was seen in a group, where that can be, and is known before it is looked for."""
+    name = first_of(OBSERVATIONS, group.own)
+    try:
+        found = 0 if name is None else arrays.nbytes(group.full(name))
+        check_claim(found, arrays.size)
+    except Unreadable:
+        return 0
+    return found
+
+
+def _take(part: Part, reading: _Reading) -> None:
     try:
         episode = _episode(part, reading)
     except Unreadable as error:
-        unreadable[part.name] = str(error)
+        reading.unreadable[part.name] = str(error)
         return
-    reading.both += episode.terminated and episode.truncated
-    episodes.append(episode)
-    hold(episode.observations.nbytes, part.name)
+    if not np.may_share_memory(episode.observations, part.observations):
+        reading.room.take(episode.observations.nbytes, part.name)
+    reading.counts.both += episode.terminated and episode.truncated
+    reading.counts.dropped += len(episode) < len(part.rewards)
+    reading.counts.lossy = reading.counts.lossy or part.lossy
+    reading.vectors = reading.vectors or part.vectors
+    reading.episodes.append(episode)
 
 
 def _episode(part: Part, reading: _Reading) -> Episode:
-    rewards, steps = _shifted(part.rewards.astype(np.float32), reading.shift), len(part.rewards)
-    terminated, truncated = part.terminated, part.truncated
+    with np.errstate(over="ignore"):
+        rewards = _shifted(part.rewards.astype(np.float32), reading.shift)
+    steps, terminated, truncated = len(rewards), part.terminated, part.truncated
     bad = np.flatnonzero(~np.isfinite(rewards))
     if len(bad):
         if not reading.drops:
+            row = int(bad[0]) + reading.shift
             raise UserError(
-                f"{part.name}: the reward of step {bad[0]} is {rewards[bad[0]]}: mend the log, or give "
-                f"--on-nan drop to end such episodes before."
+                f"{part.name}: the reward of step {row} is {part.rewards[row]}: mend the log, or give --on-nan drop "
+                f"to end such episodes before."
             )
-        reading.dropped += 1
         steps, terminated, truncated = int(bad[0]), False, False
     if not steps:
         raise Unreadable("nothing is left before a reward that is no number")
     layout = reading.layout if reading.layout != "auto" else part.layout
-    frames = as_frames(part.observations, layout, part.name, reading.notes)
+    frames = as_frames(part.observations, layout, part.name, reading.scales)
+    actions, lives = as_actions(part.actions), part.life_lost
     return Episode(
-        frames[: steps + 1],
-        as_actions(part.actions, reading.notes)[:steps],
-        rewards[:steps],
-        part.life_lost[:steps],
-        terminated,
-        truncated,
-        part.name,
+        frames[: steps + 1], actions[:steps], rewards[:steps], lives[:steps], terminated, truncated, part.name
     )
 
 
@@ -139,63 +183,6 @@ def _check_alike(episodes: Sequence[Episode]) -> None:
             )
         if first.actions.shape[1:] != episode.actions.shape[1:]:
             raise UserError(f"{first.name} and {episode.name} have other kinds of actions: give one environment's.")
-
-
-def _notes(episodes: Sequence[Episode], reading: _Reading) -> list[str]:
-    found = sorted(reading.notes)
-    if reading.lossy:
-        found.append("Pictures were stored lossy, as JPEG.")
-    lacking = sum(not episode.whole for episode in episodes)
-    if lacking:
-        found.append(f"{_counted(lacking)} without the observation after the last step, as many as steps.")
-    cut = sum(episode.cut for episode in episodes)
-    if cut:
-        stop = "stops" if cut == 1 else "stop"
-        found.append(f"{_counted(cut)} just {stop}: the last steps' returns are not known, and are left out of bins.")
-    if reading.both:
-        found.append(f"{_counted(reading.both)} both terminated and truncated: taken as terminated.")
-    if reading.dropped:
-        found.append(f"{_counted(reading.dropped)} ended before a reward that is no number.")
-    doubled = sum(_is_doubled(episode) for episode in episodes)
-    if doubled * 2 > len(episodes):
-        found.append(f"{_counted(doubled)} with the last observation twice: what followed the last step is not logged.")
-    if reading.shift == 0 and _looks_shifted(episodes):
-        found.append("Rewards follow the action of the row before, as it seems: --reward-shift 1 moves them to theirs.")
-    return found
-
-
-def _counted(count: int) -> str:
-    return f"{count:,} episode{'s' if count != 1 else ''}"
-
-
-def _is_doubled(episode: Episode) -> bool:
-    """Whether the last observation is that before it, where others change."""
-    rows = episode.observations
-    if not episode.whole or len(rows) < 3 or not np.array_equal(rows[-1], rows[-2]):
-        return False
-    return not np.array_equal(rows[-2], rows[-3])
-
-
-def _looks_shifted(episodes: Sequence[Episode]) -> bool:
-    """Whether rewards tell the action of the row before, and not that of their own."""
-    if episodes[0].actions.ndim != 1:
-        return False
-    same, before, every = list[int](), list[int](), list[int]()
-    for episode in episodes:
-        paid = np.flatnonzero(episode.rewards)
-        paid = paid[paid > 0]
-        same += episode.actions[paid].tolist()
-        before += episode.actions[paid - 1].tolist()
-        every += episode.actions.tolist()
-    if len(same) < FEW:
-        return False
-    usual = _purity(every)
-    return _purity(before) > max(_purity(same), usual) + 0.3
-
-
-def _purity(actions: Sequence[int]) -> float:
-    """The share of the most frequent action."""
-    return float(np.bincount(np.asarray(actions)).max() / len(actions))
 
 
 def _fingerprint(episodes: Sequence[Episode]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 OBSERVATIONS = ("observations", "observation", "obs", "frames", "states", "images")
 ACTIONS = ("actions", "action")
@@ -12,10 +12,18 @@ TRUNCATED = ("truncated", "truncations", "timeouts", "timeout")
 EPISODE = ("episode_ids", "episode_id", "episodes", "episode")
 LIFE_LOST = ("life_lost",)
 LAYOUT = ("layout",)  # "chw" or "hwc", in files of our own
+KIND = ("kind_of_actions",)  # "choices" or "vectors", in files of our own
 ENDS = "terminated (or terminals, dones), truncated (or timeouts), or episode_ids"
 
 
-def first_of(names: tuple[str, ...], known: Iterable[str]) -> str | None:
+def first_of(options: tuple[str, ...], known: Iterable[str]) -> str | None:
     """The first of these names that is among the known ones."""
     held = set(known)
-    return next((name for name in names if name in held), None)
+    return next((name for name in options if name in held), None)
+
+
+def above(name: str) -> Iterator[str]:
+    """The groups that a name lies in, the nearest first; the last is "", the file itself."""
+    while name:
+        name = name.rpartition("/")[0]
+        yield name

@@ -1,22 +1,45 @@
-"""The episodes in a file's arrays: where they end, and what is theirs."""
+"""The episodes in a file's arrays, as they lie there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twofold.control.reading import names
+from twofold.control.reading.ends import Boundary, ends_of
+from twofold.control.reading.observing import observation_of
 from twofold.control.reading.stores import Arrays, Unreadable
-from twofold.errors import UserError
+
+LAYOUTS = ("chw", "hwc")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Arrays that belong together: one episode, or several one after the other. place: of the group in the file, "" for
+    all of it. own: names of the arrays within it."""
+
+    file: str
+    place: str
+    own: tuple[str, ...]
+
+    @property
+    def called(self) -> str:
+        """The file and the group, for messages."""
+        return f"{self.file}, {self.place}" if self.place else self.file
+
+    def full(self, name: str) -> str:
+        """The name of an array in the file."""
+        return f"{self.place}/{name}" if self.place else name
 
 
 @dataclass(frozen=True)
 class Part:
-    """An episode as it lies in a file. layout: of its pictures, where the file tells it."""
+    """An episode as it lies in a file. layout: of its pictures, where the file tells it. vectors: the file tells that
+    its actions are none to choose from. lossy: its pictures were stored with losses."""
 
     name: str
     observations: NDArray[Any]
@@ -25,137 +48,121 @@ class Part:
     life_lost: NDArray[np.bool_]
     terminated: bool
     truncated: bool
-    layout: str = "auto"
+    layout: str
+    vectors: bool
+    lossy: bool
 
 
-def parts_of(arrays: Arrays, file: str, observation: str | None, *, alone: bool) -> Iterator[Part]:
-    """The episodes of a file: one for each group that has rewards, or those that flags or numbers part.
+def groups_of(arrays: Arrays, file: str) -> list[Group]:
+    """The groups of a file that have rewards, in order of their numbers. Raises Unreadable where there are none.
 
-    alone: it is the only file, so that what ends its episodes must be told. Raises Unreadable for what does not fit
-    together, UserError for a choice that the user has to make.
+    What lies below such a group belongs to it, also where it is called rewards again.
     """
     known = arrays.names()
-    groups = sorted({name.rpartition("/")[0] for name in known if name.rpartition("/")[2] in names.REWARDS}, key=_order)
-    if not groups:
-        raise Unreadable(f"it has no rewards (arrays: {', '.join(known[:8]) or 'none'})")
-    for group in groups:
-        prefix = f"{group}/" if group else ""
-        own = [name.removeprefix(prefix) for name in known if name.startswith(prefix)]
-        called = f"{file}, {group}" if group else file
-        yield from _episodes(arrays, prefix, own, called, observation, explicit=bool(group) or not alone)
+    places = {name.rpartition("/")[0] for name in known if name.rpartition("/")[2] in names.REWARDS}
+    own: dict[str, list[str]] = {place: [] for place in places if not places.intersection(names.above(place))}
+    if not own:
+        _refuse_pickled(arrays, names.REWARDS)
+        listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        raise Unreadable(f"it has no {' or '.join(names.REWARDS)} (its arrays: {listed or 'none'})")
+    for name in known:
+        place = next((place for place in names.above(name) if place in own), None)
+        if place is not None:
+            own[place].append(name[len(place) + 1 :] if place else name)
+    return [Group(file, place, tuple(own[place])) for place in sorted(own, key=_order)]
 
 
-def _order(group: str) -> tuple[str, int]:
-    digits = group[len(group.rstrip("0123456789")) :]
-    return group[: len(group) - len(digits)], int(digits or 0)
+def _order(place: str) -> tuple[str, int, str]:
+    """Places as texts with a number at their end, 10 after 9."""
+    text = place.rstrip("0123456789")
+    digits = place[len(text) :].lstrip("0")
+    return text, len(digits), digits
 
 
-def _episodes(
-    arrays: Arrays, prefix: str, own: Sequence[str], called: str, observation: str | None, *, explicit: bool
-) -> Iterator[Part]:
+def parts_of(arrays: Arrays, group: Group, wanted: str | None, *, alone: bool, notes: set[str]) -> Iterator[Part]:
+    """The episodes of a group. wanted: the name of the observation, where it has several.
+
+    alone: it lies in the only file, so that what ends its episodes must be told. notes: what is to be said is added.
+    Raises Unreadable for what does not fit together, UserError for a choice that the user has to make.
+    """
+
     def read(options: tuple[str, ...]) -> NDArray[Any] | None:
-        name = names.first_of(options, own)
-        return None if name is None else arrays.read(prefix + name)
+        name = names.first_of(options, group.own)
+        return None if name is None else arrays.read(group.full(name))
 
-    rewards, actions = read(names.REWARDS), read(names.ACTIONS)
+    rewards, actions = _rewards(read(names.REWARDS)), read(names.ACTIONS)
     if actions is None:
-        leaves = sorted(
-            {name.partition("/")[0] for name in own if name.startswith(tuple(f"{a}/" for a in names.ACTIONS))}
-        )
-        why = "its actions are in several parts (a Dict)" if leaves else "it has no actions"
-        raise Unreadable(f"{why}: log them as one array")
-    assert rewards is not None
-    rewards = rewards.reshape(-1) if rewards.ndim == 2 and rewards.shape[1] == 1 else rewards
-    if rewards.ndim != 1 or rewards.dtype.kind not in "biuf" or not len(rewards):
-        raise Unreadable(f"its rewards are {rewards.dtype} of {list(rewards.shape)}, not one number for each step")
-    seen = arrays.read(prefix + _observation(own, called, observation))
-    flags = [read(names.TERMINATED), read(names.TRUNCATED)]
-    lost, number = read(names.LIFE_LOST), read(names.EPISODE)
+        raise _no_actions(arrays, group)
     steps = len(rewards)
-    if len(actions) != steps:
-        raise Unreadable(f"it has {len(actions):,} actions and {steps:,} rewards")
-    ended = [_flags(flag, steps) for flag in flags]
-    cuts = _cuts(
-        ended[0] | ended[1], number, steps, called, explicit or any(f is not None and f.ndim == 0 for f in flags)
-    )
-    lives = np.zeros(steps, bool) if lost is None or len(lost) != steps else lost.astype(bool)
-    told = read(names.LAYOUT)
-    layout = str(told) if told is not None and str(told) in ("chw", "hwc") else "auto"
-    for part in _cut(called, seen, actions, rewards, lives, ended, cuts):
-        yield replace(part, layout=layout)
-
-
-def _observation(own: Sequence[str], called: str, wanted: str | None) -> str:
-    """The name of what was seen."""
-    plain = names.first_of(names.OBSERVATIONS, own)
-    if plain is not None and wanted is None:
-        return plain
-    parents = tuple(f"{name}/" for name in names.OBSERVATIONS)
-    leaves = [name for name in own if name.startswith(parents)]
-    if wanted is not None:
-        found = next((name for name in own if wanted in (name, name.partition("/")[2])), None)
-        if found is None:
-            raise UserError(f"{called} has no observation {wanted}; it has {', '.join(leaves) or plain or 'none'}.")
-        return found
-    if len(leaves) == 1:
-        return leaves[0]
-    if leaves:
-        raise UserError(f"{called} has several observations, {', '.join(leaves)}: say which by --observation.")
-    raise Unreadable("it has no observations")
-
-
-def _flags(found: NDArray[Any] | None, steps: int) -> NDArray[np.bool_]:
-    """Whether the episode ended after each step; one flag alone is of the last."""
-    flags = np.zeros(steps, bool)
-    if found is None:
-        return flags
-    if found.size == 1:
-        flags[-1] = bool(found.reshape(-1)[0])
-        return flags
-    if found.reshape(-1).shape != (steps,):
-        raise Unreadable(f"it has {found.size:,} flags of ends and {steps:,} rewards")
-    return found.reshape(-1).astype(bool)
-
-
-def _cuts(over: NDArray[np.bool_], number: NDArray[Any] | None, steps: int, called: str, explicit: bool) -> list[int]:
-    """Where episodes end: after these many steps."""
-    ends = np.flatnonzero(over) + 1
-    if number is not None and number.size == steps and steps > 1:
-        ends = np.union1d(ends, np.flatnonzero(np.diff(number.reshape(-1))) + 1)
-    elif not len(ends) and not explicit:
-        raise UserError(
-            f"{called} has {steps:,} steps and tells no end of an episode: mark the last step of each by {names.ENDS}, "
-            f"or give a file for each episode."
-        )
-    return sorted({*ends.tolist(), steps})
-
-
-def _cut(
-    called: str,
-    seen: NDArray[Any],
-    actions: NDArray[Any],
-    rewards: NDArray[Any],
-    lives: NDArray[np.bool_],
-    ended: Sequence[NDArray[np.bool_]],
-    cuts: Sequence[int],
-) -> Iterator[Part]:
-    steps, count = len(rewards), len(cuts)
-    if len(seen) not in (steps, steps + count):
-        raise Unreadable(
-            f"it has {len(seen):,} observations for {steps:,} steps of {count:,} episode{'s' if count > 1 else ''}: "
-            f"one for each step, or one more for each episode"
-        )
-    more = len(seen) > steps
-    start = 0
-    for number, stop in enumerate(cuts):
-        shift = number if more else 0
+    if actions.ndim == 0 or len(actions) != steps:
+        raise Unreadable(f"it has {actions.shape[0] if actions.ndim else 1:,} actions and {steps:,} rewards")
+    boundary = Boundary(group.called, bool(group.place), alone)
+    ends = ends_of(read(names.TERMINATED), read(names.TRUNCATED), read(names.EPISODE), steps, boundary)
+    lives = _lives(read(names.LIFE_LOST), steps)
+    name = group.full(observation_of(arrays, group.own, group.full, group.called, wanted, notes))
+    more = _one_more(arrays.rows(name), steps, len(ends.stops))
+    told = _text(read(names.LAYOUT))
+    seen = arrays.read(name)
+    for number, (start, stop) in enumerate(zip([0, *ends.stops], ends.stops, strict=False)):
+        rows = slice(start + number * more, stop + (number + 1) * more)
         yield Part(
-            f"{called}, episode {number}" if count > 1 else called,
-            seen[start + shift : stop + shift + more],
+            f"{group.called}, episode {number}" if len(ends.stops) > 1 else group.called,
+            seen[rows],
             actions[start:stop],
             rewards[start:stop],
             lives[start:stop],
-            bool(ended[0][stop - 1]),
-            bool(ended[1][stop - 1]),
+            bool(ends.terminated[stop - 1]),
+            bool(ends.truncated[stop - 1]),
+            told if told in LAYOUTS else "auto",
+            _text(read(names.KIND)) == "vectors",
+            arrays.is_lossy(name),
         )
-        start = stop
+
+
+def _one_more(rows: int, steps: int, count: int) -> bool:
+    """Whether each episode has one observation more than steps."""
+    if rows not in (steps, steps + count):
+        episodes = f"{count:,} episode{'s' if count > 1 else ''}"
+        raise Unreadable(
+            f"it has {rows:,} observations for {steps:,} step{'s' if steps > 1 else ''} of {episodes}: log one for "
+            f"each step, or one more for each episode"
+        )
+    return rows > steps
+
+
+def _rewards(found: NDArray[Any] | None) -> NDArray[Any]:
+    assert found is not None  # a group is one that has them
+    flat = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+    if flat.ndim != 1 or flat.dtype.kind not in "biuf":
+        raise Unreadable(f"its rewards are {found.dtype} of {list(found.shape)}, not one number for each step")
+    if not len(flat):
+        raise Unreadable("it has no steps")
+    return flat
+
+
+def _lives(found: NDArray[Any] | None, steps: int) -> NDArray[np.bool_]:
+    if found is None:
+        return np.zeros(steps, bool)
+    if found.shape != (steps,) or found.dtype.kind not in "biuf":
+        raise Unreadable(f"its life_lost is {found.dtype} of {list(found.shape)}, and it has {steps:,} rewards")
+    return found.astype(bool)
+
+
+def _text(found: NDArray[Any] | None) -> str:
+    return str(found) if found is not None and found.ndim == 0 else ""
+
+
+def _no_actions(arrays: Arrays, group: Group) -> Unreadable:
+    _refuse_pickled(arrays, names.ACTIONS)
+    below = tuple(f"{name}/" for name in names.ACTIONS)
+    leaves = [name for name in group.own if name.startswith(below)]
+    if leaves:
+        return Unreadable(f"its actions are in several parts (a Dict: {', '.join(leaves[:4])}): log them as one array")
+    return Unreadable(f"it has no {' or '.join(names.ACTIONS)}")
+
+
+def _refuse_pickled(arrays: Arrays, options: tuple[str, ...]) -> None:
+    """What is lacking may be there as something that is never read."""
+    for name in arrays.objects:
+        if name.rpartition("/")[2] in options:
+            raise Unreadable(f"{name} holds Python objects, which would have to run")

@@ -2,198 +2,164 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import zipfile
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from twofold.bounded import ArrayError, ArrayFile
+from twofold.bounded import DENSE, LARGE, ArrayFile
 from twofold.errors import UserError, clause
-from twofold.resources import bytes_in_words, free_memory
+from twofold.resources import bytes_in_words
 
 SHARE = 0.8  # of the free memory that a log may take
-HDF5 = (".h5", ".hdf5")
-MOST_EPISODES = 10_000_000
 
 
 class Unreadable(Exception):
-    """Why a file cannot be read, as a clause."""
+    """Why a file or an episode cannot be read, as a clause."""
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """Whatever a library trips over in a stranger's file, as Unreadable."""
+    try:
+        yield
+    except (Unreadable, UserError):
+        raise
+    except Exception as error:  # zip files, numpy's headers and HDF5 can be wrong in many ways
+        raise Unreadable(clause(error)) from error
+
+
+@dataclass
+class Room:
+    """The memory that a log may take. free: bytes that were free before anything was read. held: that it takes now."""
+
+    free: int
+    held: int = 0
+
+    def check(self, wanted: int, what: str) -> None:
+        """Refuse what would take more than most of the free memory, together with all that is held already."""
+        allowed = SHARE * self.free
+        if self.held + wanted > allowed:
+            after = f" after the {bytes_in_words(self.held)} before it" if self.held else ""
+            raise UserError(
+                f"{what} would take {bytes_in_words(wanted)} of memory{after}, and {SHARE:.0%} of what is free are "
+                f"{bytes_in_words(allowed)}: give fewer episodes at a time."
+            )
+
+    def take(self, wanted: int, what: str) -> None:
+        """Hold so many more bytes; see `check`."""
+        self.check(wanted, what)
+        self.held += wanted
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """What is taken in this block is given back at its end."""
+        before = self.held
+        try:
+            yield
+        finally:
+            self.held = before
 
 
 class Arrays(Protocol):
-    """Arrays by name; a name may have parts, with slashes between."""
+    """Arrays by name; a name may have parts, with slashes between. size: bytes of their file. objects: names of those
+    that would need unpickling."""
+
+    size: int
+    objects: Sequence[str]
 
     def names(self) -> list[str]:
-        """Of all arrays."""
+        """Of all arrays that can be read."""
+        ...
+
+    def rows(self, name: str) -> int:
+        """The length of the first axis, 0 where there is none; nothing is read."""
+        ...
+
+    def nbytes(self, name: str) -> int:
+        """What an array claims to take; nothing is read."""
+        ...
+
+    def has_pictures(self, name: str) -> bool:
+        """Whether an array looks like pictures, by its shape and type; nothing is read, or the first row."""
+        ...
+
+    def is_lossy(self, name: str) -> bool:
+        """Whether pictures were stored with losses."""
         ...
 
     def read(self, name: str) -> NDArray[Any]:
-        """An array."""
-        ...
-
-    def lossy(self, name: str) -> bool:
-        """Whether it was stored with losses."""
+        """An array. Raises Unreadable where it is damaged or claims too much, UserError where there is no room."""
         ...
 
 
 class Npz:
-    """The arrays of an .npz file."""
+    """The arrays of an .npz file. called: its name, for messages. size: its bytes."""
 
-    def __init__(self, file: ArrayFile) -> None:
-        self.file = file
+    def __init__(self, file: ArrayFile, called: str, size: int, room: Room) -> None:
+        self.file, self.called, self.size, self.room = file, called, size, room
+        self.objects: Sequence[str] = file.objects
 
     def names(self) -> list[str]:
         """See `Arrays`."""
         return list(self.file.headers)
 
-    def read(self, name: str) -> NDArray[Any]:
+    def rows(self, name: str) -> int:
         """See `Arrays`."""
-        try:
-            hold(self.file.headers[name].nbytes, name)
-            return self.file.read(name)
-        except (ArrayError, OSError, ValueError, zipfile.BadZipFile) as error:
-            raise Unreadable(clause(error)) from error
+        return (*self.file.headers[name].shape, 0)[0]
 
-    def lossy(self, name: str) -> bool:
+    def nbytes(self, name: str) -> int:
+        """See `Arrays`."""
+        return self.file.headers[name].nbytes
+
+    def has_pictures(self, name: str) -> bool:
+        """See `Arrays`."""
+        header = self.file.headers[name]
+        return is_of_pictures(header.dtype, len(header.shape))
+
+    def is_lossy(self, name: str) -> bool:
         """See `Arrays`."""
         return False
 
-
-class Group:
-    """The arrays of an HDF5 group and of those in it. Links to other files, and what lies in other files, are not
-    followed."""
-
-    def __init__(self, group: Any) -> None:
-        self.group = group
-
-    def names(self) -> list[str]:
-        """See `Arrays`."""
-        return list(_datasets(self.group))
-
     def read(self, name: str) -> NDArray[Any]:
         """See `Arrays`."""
-        data = self.group[name]
-        if data.is_virtual or data.external:
-            raise Unreadable(f"{name} lies in other files, which are not followed")
-        if data.dtype.kind == "O":
-            if _has_jpegs(data):
-                return _decoded(data, name)
-            raise Unreadable(f"{name} holds texts or lists of unequal length, which are no numbers")
-        hold(data.size * data.dtype.itemsize, name)
-        try:
-            return np.asarray(data[()])
-        except (OSError, ValueError, MemoryError) as error:
-            raise Unreadable(clause(error)) from error
-
-    def lossy(self, name: str) -> bool:
-        """See `Arrays`."""
-        return self.group[name].dtype.kind == "O"
-
-
-def _datasets(group: Any, before: str = "", depth: int = 4) -> Iterator[str]:
-    import h5py
-
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            continue
-        found = group[name]
-        if isinstance(found, h5py.Dataset):
-            yield before + name
-        elif depth:
-            yield from _datasets(found, f"{before}{name}/", depth - 1)
-
-
-def _has_jpegs(data: Any) -> bool:
-    """Whether it holds a JPEG a row, as Minari stores pictures."""
-    import h5py
-
-    plain = h5py.check_vlen_dtype(data.dtype) == np.uint8 and data.ndim == 1 and len(data)
-    return bool(plain) and bytes(data[0][:2]) == b"\xff\xd8"
-
-
-def _decoded(data: Any, name: str) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    frames: NDArray[np.uint8] | None = None
-    for row in range(len(data)):
-        try:
-            with Image.open(io.BytesIO(data[row].tobytes()), formats=["JPEG"]) as picture:
-                if frames is None:
-                    hold(len(data) * picture.width * picture.height * 3, name)
-                pixels = np.asarray(picture)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise Unreadable(f"picture {row} of {name}: {clause(error)}") from error
-        if frames is None:
-            frames = np.empty((len(data), *pixels.shape), np.uint8)
-        if pixels.shape != frames.shape[1:]:
-            raise Unreadable(f"picture {row} of {name} has another size than the first")
-        frames[row] = pixels
-    assert frames is not None
-    return frames
-
-
-def hold(wanted: int, what: str) -> None:
-    """Refuse an array that would take more than most of the free memory."""
-    allowed = SHARE * free_memory()
-    if wanted > allowed:
-        raise UserError(
-            f"{what} would take {bytes_in_words(wanted)} of memory, and {SHARE:.0%} of what is free are "
-            f"{bytes_in_words(allowed)}: give fewer episodes at a time."
-        )
+        check_claim(self.nbytes(name), self.size)
+        self.room.take(self.nbytes(name), f"{self.called}: {name}, {self.file.headers[name]},")
+        with damage():
+            return self.file.read(name)
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[Npz | Group]:
-    """The arrays of a file. Raises Unreadable where it is damaged."""
-    if file.suffix.lower() in HDF5:
-        try:
-            import h5py
-        except ImportError as error:
-            raise UserError(f'{file} needs h5py: pip install "twofold[control]".') from error
-        try:
-            stored = h5py.File(file, "r")
-        except OSError as error:
-            raise Unreadable(clause(error)) from error
-        with stored:
-            yield Group(stored)
-        return
-    try:
-        with file.open("rb") as handle:
-            arrays = ArrayFile(handle)
-            if arrays.objects:
-                raise Unreadable(f"{arrays.objects[0]} holds Python objects, which would have to run")
-            yield Npz(arrays)
-    except (ArrayError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise Unreadable(clause(error)) from error
+def opened_npz(file: Path, room: Room) -> Iterator[Npz]:
+    """The arrays of an .npz file. Raises Unreadable where it is damaged."""
+    with regular(file) as handle:
+        with damage():
+            arrays = Npz(ArrayFile(handle), str(file), os.fstat(handle.fileno()).st_size, room)
+        yield arrays
 
 
-def files_of(path: Path) -> list[Path]:
-    """The files of a log: itself, or those below a folder, in order of their names. Raises UserError where there are
-    none."""
-    if path.is_file():
-        if path.suffix.lower() not in (".npz", *HDF5):
-            raise UserError(f"{path} is no .npz, .h5 or .hdf5 file of episodes: give one, or a folder of such.")
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"{path} does not exist: give an .npz or HDF5 file of episodes, or a folder of such.")
-    found = [
-        Path(place, name)
-        for place, _, names in os.walk(path)
-        for name in names
-        if name.lower().endswith((".npz", *HDF5)) and not name.startswith(".")
-    ]
-    if not found:
-        raise UserError(f"{path} holds no .npz, .h5 or .hdf5 file of episodes.")
-    return sorted(found, key=lambda file: [int(part) if part.isdigit() else part for part in _pieces(file)])
+@contextmanager
+def regular(file: Path) -> Iterator[IO[bytes]]:
+    """A regular file. Raises Unreadable for a pipe or a device, which might never end."""
+    with damage():
+        handle = open(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")  # noqa: SIM115
+    with handle:
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+            raise Unreadable("it is no regular file")
+        yield handle
 
 
-def _pieces(file: Path) -> list[str]:
-    """A path in letters and numbers, so that 10 comes after 9; texts before numbers are kept apart by their places."""
-    return re.split(r"([0-9]+)", str(file))
+def is_of_pictures(dtype: Any, dimensions: int) -> bool:
+    """Whether rows of this type, with so many dimensions in all, are pictures rather than vectors."""
+    return dimensions >= 3 and (dtype.kind == "b" or (dtype.kind == "u" and dtype.itemsize == 1))
+
+
+def check_claim(wanted: int, stored: int) -> None:
+    """Refuse an array that claims more bytes than a file of so many can mean."""
+    if wanted < 0 or (wanted > LARGE and wanted > DENSE * stored):
+        raise Unreadable(f"{bytes_in_words(stored)} claim to hold {bytes_in_words(wanted)}, which no data do")

@@ -20,6 +20,7 @@ def write_episode(folder: Path, number: int, episode: Episode) -> Path:
         "life_lost": episode.life_lost,
         "terminated": np.asarray(episode.terminated),
         "truncated": np.asarray(episode.truncated),
+        "kind_of_actions": np.asarray("choices" if episode.actions.ndim == 1 else "vectors"),
     }
     if episode.observations.ndim == 4:
         arrays["layout"] = np.asarray("chw")

@@ -1,0 +1,47 @@
+"""The files of a log, in order, and their opening."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from twofold.control.reading.hdf5 import opened_hdf5
+from twofold.control.reading.stores import Arrays, Room, opened_npz
+from twofold.errors import UserError
+
+HDF5 = (".h5", ".hdf5")
+ENDINGS = (".npz", *HDF5)
+_NUMBER = re.compile(r"([0-9]+)")
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of a log: itself, or those below a folder, in order of their names, 10 after 9. Raises UserError where
+    there are none."""
+    if path.is_dir():
+        found = [
+            Path(place, name)
+            for place, _, names in os.walk(path)
+            for name in names
+            if name.lower().endswith(ENDINGS) and not name.startswith(".")
+        ]
+        if not found:
+            raise UserError(f"{path} holds no .npz, .h5 or .hdf5 file of episodes: name a folder that does.")
+        return sorted(found, key=_order)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give an .npz or HDF5 file of episodes, or a folder of such.")
+    if path.suffix.lower() not in ENDINGS:
+        raise UserError(f"{path} is no .npz, .h5 or .hdf5 file of episodes: give one, or a folder of such.")
+    return [path]
+
+
+def opened(file: Path, room: Room) -> AbstractContextManager[Arrays]:
+    """The arrays of a file. Raises Unreadable where it is damaged."""
+    return opened_hdf5(file, room) if file.suffix.lower() in HDF5 else opened_npz(file, room)
+
+
+def _order(file: Path) -> list[tuple[str, int]]:
+    """A path as pairs of a text and the number after it."""
+    pieces = [*_NUMBER.split(str(file)), "0"]
+    return [(text, int(number)) for text, number in zip(pieces[::2], pieces[1::2], strict=True)]
