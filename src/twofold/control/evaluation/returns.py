@@ -25,7 +25,7 @@ def targets_of(
     values, known, numbers = [np.empty(0)], [np.empty(0, np.bool_)], [np.empty(0, np.int64)]
     for number, episode in enumerate(episodes):
         length = len(episode)
-        hidden = 0 if episode.terminated else horizon(gamma) if gamma < 1 else length
+        hidden = 0 if episode.terminated or gamma == 0 else horizon(gamma)
         values.append(return_to_go(episode.rewards, gamma))
         known.append(np.arange(length) < length - hidden)
         numbers.append(np.full(length, number))
