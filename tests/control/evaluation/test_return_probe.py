@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twofold.control.episode import Episode
+from twofold.control.evaluation import probe
 from twofold.control.evaluation.probe import RIDGES, knn_probe, ridge_probe, split_episodes
-from twofold.control.evaluation.returns import targets_of
 from twofold.errors import UserError
 
 
@@ -20,21 +19,44 @@ def planted(steps: int, width: int, seed: int = 0, noise: float = 0.1):
     return features[:steps], returns[:steps], episodes, features[steps:], returns[steps:]
 
 
-@pytest.mark.parametrize("steps", [60, 400])
-@pytest.mark.parametrize("width", [3, 50, 800])
-def test_noise_tells_nothing_at_any_size(steps, width):
+def of_noise(count: int, width: int, seed: int, shared: bool):
+    """`count` episodes of 20 steps to learn from and as many to ask about, in which features say nothing of returns.
+
+    shared: all steps of an episode have nearly the same features and returns, as returns are smooth.
+    """
+    rng = np.random.default_rng([seed, count, width])
+    features, returns = rng.standard_normal((40 * count, width)), rng.standard_normal(40 * count)
+    if shared:
+        features = 0.3 * features + np.repeat(rng.standard_normal((2 * count, width)), 20, 0)
+        returns = 0.1 * returns + np.repeat(rng.standard_normal(2 * count), 20)
+    half = 20 * count
+    return features[:half], returns[:half], np.arange(half) // 20, features[half:], returns[half:]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("count", [3, 20])
+@pytest.mark.parametrize("width", [2, 50, 450])
+def test_noise_tells_nothing_at_any_size(count, width, shared):
+    """Beyond what chance explains of the mean over draws, nothing is told, though widths reach beyond the steps."""
     found = []
-    for seed in range(6):
-        features, returns, episodes, asked, truth = planted(steps, width, seed)
-        rng = np.random.default_rng(100 + seed)
-        rng.shuffle(returns)
-        found.append(
-            [
-                ridge_probe(features, returns, episodes, asked, rng.permutation(truth)).r2,
-                knn_probe(features, returns, asked, rng.permutation(truth)).r2,
-            ]
-        )
-    assert np.mean(found, axis=0).max() < 0.05
+    for seed in range(40 if count == 3 else 8):
+        features, returns, episodes, asked, truth = of_noise(count, width, seed, shared)
+        linear = ridge_probe(features, returns, episodes, asked, truth)
+        found.append([linear.r2, knn_probe(features, returns, asked, truth).r2])
+    chance = 2 * np.std(found, axis=0) / np.sqrt(len(found))
+    assert (np.mean(found, axis=0) <= chance + 1e-3).all()
+    assert np.mean(found) < 0.02
+
+
+def test_features_that_tell_episodes_apart_alone_are_not_trusted():
+    """Folds of steps would find each episode's own return in its features, and so choose a small penalty."""
+    by_episode, by_step = [], []
+    for seed in range(8):
+        features, returns, episodes, asked, truth = of_noise(20, 50, seed, True)
+        by_episode.append(ridge_probe(features, returns, episodes, asked, truth).r2)
+        by_step.append(ridge_probe(features, returns, np.arange(400), asked, truth).r2)
+    assert np.mean(by_episode) > -0.2
+    assert np.mean(by_step) < -0.5
 
 
 def test_what_is_planted_is_found():
@@ -49,14 +71,14 @@ def test_what_is_planted_is_found():
 def test_the_regression_is_that_of_the_normal_equations(width):
     features, returns, episodes, asked, truth = planted(200, width)
     found = ridge_probe(features, returns, episodes, asked, truth)
-    ridge = float(found.setting.removeprefix("ridge "))
-    assert ridge in RIDGES
+    ridge = found.ridge
+    assert ridge in RIDGES and ridge < np.inf
     middle, spread = features.mean(0), features.std(0)
     x, z = ((rows - middle) / spread for rows in (features, asked))
     weight = np.linalg.solve(x.T @ x + ridge * len(x) * np.eye(width), x.T @ (returns - returns.mean()))
     told = returns.mean() + z @ weight
     r2 = 1 - ((told - truth) ** 2).sum() / ((truth - returns.mean()) ** 2).sum()
-    assert found.r2 == pytest.approx(r2, abs=1e-4)
+    assert found.r2 == pytest.approx(r2, abs=1e-9)
 
 
 def test_neighbours_are_those_of_a_loop():
@@ -67,17 +89,76 @@ def test_neighbours_are_those_of_a_loop():
         cosine = x @ row / np.linalg.norm(x, axis=1) / np.linalg.norm(row)
         told.append(returns[np.argsort(-cosine)[:7]].mean())
     r2 = 1 - ((np.asarray(told) - truth) ** 2).sum() / ((truth - returns.mean()) ** 2).sum()
-    assert knn_probe(features, returns, asked, truth, k=7).r2 == pytest.approx(r2, abs=1e-6)
+    found = knn_probe(features, returns, asked, truth, k=7, episodes=3)
+    assert found.r2 == pytest.approx(r2, abs=1e-12)
+    assert (found.k, found.ridge, found.episodes, found.precision) == (7, None, 3, "float64")
 
 
-def test_neither_scale_nor_order_matters():
+def test_the_penalty_is_the_one_that_serves_episodes_left_out_best():
+    """By a loop over folds of episodes, each with its own means and deviations."""
+    features, returns, episodes, asked, truth = planted(120, 30, noise=1.0)
+    folds, errors = episodes % 5, []
+    for ridge in RIDGES[:-1]:
+        error = 0.0
+        for fold in range(5):
+            x, y = features[folds != fold], returns[folds != fold]
+            middle, spread = x.mean(0), x.std(0)
+            x, z = (x - middle) / spread, (features[folds == fold] - middle) / spread
+            weight = np.linalg.solve(x.T @ x + ridge * len(x) * np.eye(30), x.T @ (y - y.mean()))
+            error += ((y.mean() + z @ weight - returns[folds == fold]) ** 2).sum()
+        errors.append(error)
+    assert ridge_probe(features, returns, episodes, asked, truth).ridge == RIDGES[int(np.argmin(errors))]
+
+
+@pytest.mark.parametrize("width", [6, 300])
+def test_neither_scale_nor_place_nor_order_nor_names_matter(width):
+    features, returns, episodes, asked, truth = planted(200, width)
+    linear, near = ridge_probe(features, returns, episodes, asked, truth), knn_probe(features, returns, asked, truth)
+    scale, place = 10.0 ** np.linspace(-12, 12, width), np.linspace(-3, 3, width)
+    order, other = np.random.default_rng(0).permutation(200), np.random.default_rng(1).permutation(200)
+    for again, names in ((scale * (features + place), episodes), (features, 7 * episodes - 3)):
+        new = scale * (asked + place) if names is episodes else asked
+        moved = ridge_probe(again[order], returns[order], names[order], new[other], truth[other])
+        assert moved.r2 == pytest.approx(linear.r2, abs=1e-9)
+        assert moved.ridge == linear.ridge
+        assert knn_probe(again[order], returns[order], new[other], truth[other]).r2 == pytest.approx(near.r2, abs=1e-9)
+
+
+def test_returns_may_be_scaled_and_moved():
     features, returns, episodes, asked, truth = planted(200, 6)
     plain = ridge_probe(features, returns, episodes, asked, truth).r2
-    scale = np.asarray([1, 10, 0.1, 5, 1, 100.0])
-    assert ridge_probe(features * scale, returns, episodes, asked * scale, truth).r2 == pytest.approx(plain, abs=1e-4)
-    order = np.random.default_rng(0).permutation(200)
-    shuffled = ridge_probe(features[order], returns[order], episodes[order], asked, truth).r2
-    assert shuffled == pytest.approx(plain, abs=1e-4)
+    moved = ridge_probe(features, 1e6 * returns - 5e5, episodes, asked, 1e6 * truth - 5e5).r2
+    assert moved == pytest.approx(plain, abs=1e-9)
+
+
+def test_float32_features_give_what_float64_would():
+    features, returns, episodes, asked, truth = planted(300, 20)
+    small, few = features.astype(np.float32), asked.astype(np.float32)
+    found = ridge_probe(small, returns.astype(np.float32), episodes, few, truth.astype(np.float32))
+    assert found.r2 == pytest.approx(ridge_probe(features, returns, episodes, asked, truth).r2, abs=1e-5)
+
+
+def test_neighbours_that_are_equally_near_share_the_place():
+    """Two kinds of features, three steps of each: the nearest 4 are the three of the same kind and a third of the
+    others; whatever the order, and however many cosines are held at once."""
+    kinds, returns = np.asarray([[0.0, 1.0], [1.0, 0.0]])[[0, 0, 0, 1, 1, 1]], np.asarray([0.0, 1, 2, 9, 10, 11])
+    told = np.asarray([(0 + 1 + 2 + 10) / 4, (9 + 10 + 11 + 1) / 4])
+    truth = np.asarray([3.0, 8.0])
+    r2 = 1 - ((told - truth) ** 2).sum() / ((truth - returns.mean()) ** 2).sum()
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(6)
+        found = knn_probe(kinds[order], returns[order], kinds[[0, 3]], truth, k=4)
+        assert found.r2 == pytest.approx(r2, abs=1e-12)
+
+
+def test_neighbours_are_sought_in_parts(monkeypatch):
+    features, returns, _, asked, truth = planted(60, 4)
+    whole = knn_probe(features, returns, asked, truth).r2
+    monkeypatch.setattr(probe, "AT_ONCE", 7 * 60)
+    assert knn_probe(features, returns, asked, truth).r2 == pytest.approx(whole, abs=1e-12)
+    assert knn_probe(features, returns, asked, truth, k=1000).r2 == pytest.approx(
+        knn_probe(features, returns, asked, truth, k=60).r2
+    )
 
 
 def test_a_unit_that_hardly_ever_fires_does_not_decide():
@@ -89,11 +170,28 @@ def test_a_unit_that_hardly_ever_fires_does_not_decide():
     assert found.r2 > 0.8
 
 
-def test_features_without_any_spread_tell_nothing():
+@pytest.mark.parametrize("value", [0.0, 1.0, 1234.567, 1e-20])
+def test_features_without_any_spread_tell_nothing(value):
+    """Nor does what rounding leaves of it."""
     _, returns, episodes, _, truth = planted(100, 3)
-    flat = np.ones((100, 3))
-    assert ridge_probe(flat, returns, episodes, flat, truth).r2 <= 0
-    assert ridge_probe(flat, np.ones(100), episodes, flat, np.ones(100)).r2 == 0
+    rounded = np.nextafter(np.float32(value), np.float32(np.inf)) if value else np.float32(0)
+    flat = np.full((100, 3), value, np.float32)
+    flat[::3] = rounded
+    found = ridge_probe(flat, returns, episodes, flat, truth)
+    assert found.ridge == np.inf
+    lost = 1 - ((truth - returns.mean()) ** 2).sum() / ((truth - returns.mean()) ** 2).sum()
+    assert found.r2 == pytest.approx(lost, abs=1e-12) == 0
+    assert knn_probe(flat, returns, flat, truth).r2 == pytest.approx(0, abs=1e-12)
+
+
+def test_returns_that_are_all_alike_are_told_by_nothing():
+    features, _, episodes, asked, _ = planted(100, 3)
+    same = np.full(100, 0.7)
+    assert same.mean() != 0.7  # so that rounding alone would be told
+    assert ridge_probe(features, same, episodes, asked, same).r2 == 0
+    assert knn_probe(features, same, asked, same).r2 == 0
+    other = ridge_probe(features, same, episodes, asked, same + np.arange(100)).r2
+    assert other == 0
 
 
 def test_what_cannot_be_asked_is_refused():
@@ -114,16 +212,5 @@ def test_episodes_are_parted_whole_and_by_the_seed():
     assert len(aside) == 3
     assert (learned, aside) == split_episodes(10, 3)
     assert aside != split_episodes(10, 4)[1]
+    assert set(aside) < set(split_episodes(10, 3, share=0.6)[1])
     assert len(split_episodes(2, 0)[1]) == 1
-
-
-def test_the_tail_of_what_was_cut_off_is_not_asked_about():
-    rewards, nothing = np.ones(120, np.float32), np.zeros(120, bool)
-    made = [
-        Episode(np.zeros((121, 2), np.float32), np.zeros(120, np.int64), rewards, nothing, ended, not ended)
-        for ended in (True, False)
-    ]
-    values, known, numbers = targets_of(made, 0.97)
-    assert known.tolist() == [True] * 120 + [True] * 22 + [False] * 98
-    assert numbers.tolist() == [0] * 120 + [1] * 120
-    assert values[0] == pytest.approx((1 - 0.97**120) / 0.03, rel=1e-5)

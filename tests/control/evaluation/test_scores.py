@@ -1,111 +1,139 @@
-"""Scores and intervals: against loops, and as others compute them (field notes 13, 31)."""
+"""Scores summed up: episodes are no seeds, what is missing is said, and so is what has no interval (field note 13)."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 
-from twofold.control.evaluation.atari_scores import SCORES, human_normalised
-from twofold.control.evaluation.bootstrap import (
-    STATISTICS,
-    improvement,
-    interquartile_mean,
-    mean,
-    mean_interval,
-    optimality_gap,
-    stratified,
-)
-from twofold.control.evaluation.curves import area_under_curve
-from twofold.control.evaluation.scores import Score, aggregate, table_of
+from twofold.control.evaluation.bootstrap import mean, stratified
+from twofold.control.evaluation.scores import aggregate, differences, improvement_of
+from twofold.control.evaluation.table import Played, of_both, table_of
 from twofold.errors import UserError
 
 
-def test_the_table_of_the_benchmark_gives_its_published_sums():
-    """Data-efficient Rainbow: mean 0.285 and median 0.161 of human-normalised scores over 26 games."""
-    found = [human_normalised(f"ALE/{game}-v5", reference.efficient) for game, reference in SCORES.items()]
-    assert len(found) == 26
-    assert np.mean(found) == pytest.approx(0.285, abs=5e-4)
-    assert np.median(found) == pytest.approx(0.161, abs=5e-4)
-    assert human_normalised("ALE/Pong-v5", -20.7) == 0
-    assert human_normalised("ALE/Pong-v5", 14.6) == pytest.approx(1)
-    assert human_normalised("CartPole-v1", 3.0) is None
-    assert human_normalised("ALE/Tetris-v5", 3.0) is None
+def played(agent, task, *seeds, episodes=1, first=0):
+    """An episode or more of each seed, of this mean."""
+    return [
+        Played(agent, task, first + seed, episode, score + (-1) ** episode * (episodes > 1))
+        for seed, score in enumerate(seeds)
+        for episode in range(episodes)
+    ]
 
 
-def test_statistics_by_hand():
-    scores = np.asarray([[0.0, 1.0], [0.5, 3.0], [0.1, 2.0], [0.2, 2.0]])
-    flat = np.sort(scores.reshape(-1))
-    assert interquartile_mean(scores) == pytest.approx(flat[2:6].mean())
-    assert STATISTICS["median"](scores) == pytest.approx(np.median([0.2, 2.0]))
-    assert optimality_gap(scores) == pytest.approx(1 - np.minimum(scores, 1).mean())
-    assert mean(scores) == pytest.approx(scores.mean())
-    from scipy import stats
-
-    for size in (4, 7, 12, 26):
-        drawn = np.random.default_rng(size).random((3, size))
-        assert interquartile_mean(drawn) == pytest.approx(stats.trim_mean(drawn, 0.25, axis=None))
-
-
-def test_seeds_are_drawn_within_tasks():
-    """Tasks that differ without noise have no interval at all: only seeds are drawn again, never tasks."""
-    low, high = stratified(np.asarray([[0.0, 10.0, 100.0]] * 4), mean)
-    assert low == high == pytest.approx(110 / 3)
-
-
-def test_intervals_are_those_of_a_loop():
-    scores = np.random.default_rng(0).random((5, 3))
-    rng, naive = np.random.default_rng(1), []
-    for _ in range(15_000):
-        drawn = np.stack([scores[rng.integers(5, size=5), task] for task in range(3)], axis=1)
-        naive.append(interquartile_mean(drawn))
-    np.testing.assert_allclose(
-        stratified(scores, interquartile_mean, draws=20_000), np.percentile(naive, [2.5, 97.5]), atol=0.02
-    )
-
-
-@pytest.mark.parametrize("count", [10, 40])
-def test_an_interval_covers_the_truth_as_often_as_it_says(count):
-    inside = 0
-    for seed in range(200):
-        values = np.random.default_rng(seed).standard_normal(count)
-        low, high = mean_interval(values.tolist(), seed, draws=400)
-        inside += low <= 0 <= high
-    assert 0.84 <= inside / 200 <= 0.99
+def by_name(found):
+    return {one.name: one for one in found}
 
 
 def test_episodes_are_no_seeds():
-    """Note 13: three seeds of 50 episodes with means 0, 5 and 10 are three numbers."""
-    places = [(seed, episode) for seed in range(3) for episode in range(50)]
-    scores = [Score("rainbow", "pong", seed, episode, 5.0 * seed + (-1) ** episode) for seed, episode in places]
-    found = {one.statistic: one for one in aggregate(scores)}
-    assert found["mean"].value == pytest.approx(5)
-    assert found["mean"].high - found["mean"].low > 4
-    assert (found["mean"].tasks, found["mean"].seeds, found["mean"].episodes) == (1, 3, 50)
+    """Note 13: three seeds of 50 episodes with means 0, 5 and 10 are three numbers, not 150."""
+    found = by_name(aggregate(played("rainbow", "pong", 0, 5, 10, episodes=50)))["mean"]
+    assert found.value == pytest.approx(5)
+    assert (found.low, found.high) == stratified([np.asarray([0.0, 5, 10])], mean) == pytest.approx((0, 10))
+    assert (found.tasks, found.seeds, found.episodes) == (1, 3, 50)
+    assert found.describe() == "rainbow: mean 5 [0, 10] (1 tasks x 3 seeds x 50 episodes)"
+
+
+def test_a_seed_of_more_episodes_weighs_no_more():
+    many = [Played("a", "t", 0, episode, 1.0) for episode in range(100)]
+    found = by_name(aggregate([*many, *played("a", "t", 4, 4, first=1)]))["mean"]
+    assert found.value == 3
+    assert found.episodes == 1
+    assert "1 to 100 episodes" in found.note
 
 
 def test_few_seeds_have_no_interval_and_it_is_said():
-    (found, *_) = aggregate([Score("a", "t", seed, 0, 1.0) for seed in range(2)])
+    (found, *_) = aggregate(played("a", "t", 1, 2))
+    assert found.value == 1.5
+    assert found.low is None and found.high is None
+    assert found.note == "no interval of fewer than 3 seeds, and t has 2"
+    assert "[" not in found.describe()
+
+
+def test_what_is_missing_is_counted():
+    some = [*played("a", "one", 1, 2, 3, 4), *played("a", "two", 5, 6, 7)]
+    found = by_name(aggregate([*some, *played("b", "three", 1, 2, 3)]))
+    assert "5 of 12 combinations of task and seed are missing" in aggregate([*some, *played("b", "three", 1)])[0].note
+    found = by_name(aggregate(some))
+    assert "1 of 8 combinations" in found["mean"].note
+    assert found["mean"].value == pytest.approx((2.5 + 6) / 2)
+    assert found["mean"].seeds == 3
+    assert found["mean"].low < found["mean"].value < found["mean"].high
+
+
+def test_human_scores_are_of_games_that_have_them():
+    both = [*played("a", "ALE/Pong-v5", -20.7, -20.7, 14.6), *played("a", "CartPole-v1", 1, 2, 3)]
+    found = by_name(aggregate(both, normalised=True))
+    assert found["mean"].value == pytest.approx(1 / 3)
+    assert found["optimality gap"].value == pytest.approx(2 / 3)
+    assert "CartPole-v1" in found["mean"].note
+    assert found["mean"].tasks == 1
+    with pytest.raises(UserError, match=r"No human score is known of CartPole-v1 .*\.$"):
+        aggregate(played("a", "CartPole-v1", 1, 2, 3), normalised=True)
+
+
+def test_a_gap_is_to_what_is_wanted():
+    scores = played("a", "walker", 400, 500, 1200)
+    assert "optimality gap" not in by_name(aggregate(scores))
+    found = by_name(aggregate(scores, wanted=1000))["optimality gap"]
+    assert found.value == pytest.approx(1000 - (400 + 500 + 1000) / 3)
+
+
+def test_raw_scores_of_several_tasks_are_called_so():
+    assert "raw scores" in aggregate([*played("a", "x", 1, 2, 3), *played("a", "y", 1, 2, 3)])[0].note
+
+
+def test_every_agent_has_its_own_numbers_in_any_order():
+    scores = [*played("a", "x", 1, 2, 3, 4), *played("b", "x", 5, 6, 7, 8)]
+    found = aggregate(scores)
+    assert [one.agent for one in found] == ["a"] * 3 + ["b"] * 3
+    shuffled = [scores[i] for i in np.random.default_rng(0).permutation(len(scores))]
+    assert sorted(aggregate(shuffled), key=lambda one: one.agent) == found
+
+
+def test_differences_are_of_the_seeds_that_both_have():
+    """Seed 9 of the one alone would turn the sign."""
+    one, other = played("a", "x", 101, 2, 53), played("b", "x", 100, 1, 52)
+    found = by_name(differences([*one, Played("a", "x", 9, 0, -1e6), *other], "a", "b"))
+    assert (found["mean"].value, found["mean"].low, found["mean"].high) == pytest.approx((1, 1, 1))
+    assert found["mean"].agent == "a - b"
+    assert "1 combinations" in found["mean"].note
+    assert found["mean"].seeds == 3
+    assert by_name(differences([*one, *other], "b", "a"))["IQM"].value == pytest.approx(-1)
+
+
+def test_few_pairs_have_no_interval():
+    scores = [*played("a", "x", 1, 2, 3), *played("b", "x", 1, 2, 3, first=1)]
+    found = differences(scores, "a", "b")[0]
     assert found.low is None
-    assert "2 seeds alone" in found.note
+    assert found.seeds == 2
 
 
-def test_tasks_with_other_numbers_of_seeds_are_refused():
-    scores = [Score("a", "one", seed, 0, 1.0) for seed in range(3)] + [Score("a", "other", 0, 0, 1.0)]
-    with pytest.raises(UserError, match="1 seeds of other and 3"):
-        table_of(scores, "a")
-    with pytest.raises(UserError, match="no scores of b"):
-        table_of(scores, "b")
+def test_improvement_needs_the_tasks_alone():
+    scores = [*played("a", "x", 4, 5, 6), *played("b", "x", 1, 2, 5, 3, first=10), *played("b", "y", 99)]
+    found = improvement_of(scores, "a", "b")
+    assert found.value == pytest.approx((3 + 3.5 + 4) / 12)
+    assert found.low <= found.value <= found.high <= 1
+    assert (found.tasks, found.seeds) == (1, 3)
 
 
-def test_improvement_counts_pairs():
-    one, other = np.asarray([[1.0], [2.0]]), np.asarray([[1.0], [0.0], [3.0]])
-    assert improvement(one, other) == pytest.approx((0.5 + 1 + 0 + 1 + 1 + 0) / 6)
-    assert improvement(one, one) == 0.5
+def test_agents_without_anything_in_common_are_refused():
+    scores = [*played("a", "x", 1, 2, 3), *played("b", "y", 1, 2, 3), *played("c", "x", 1, 2, 3, first=5)]
+    with pytest.raises(UserError, match="no seed of a task in common"):
+        of_both(scores, "a", "c")
+    with pytest.raises(UserError, match="no task in common"):
+        improvement_of(scores, "a", "b")
+    with pytest.raises(UserError, match=r'no scores of rainbo\..*"rainbow"'):
+        table_of(played("rainbow", "x", 1), "rainbo")
 
 
-def test_the_area_is_the_mean_height():
-    assert area_under_curve([0, 10, 20], [1, 1, 1]) == 1
-    assert area_under_curve([10, 20, 40], [0, 2, 4]) == pytest.approx((10 * 1 + 20 * 3) / 30)
-    for steps, scores in (([1], [2]), ([1, 1], [2, 3]), ([1, 2], [3])):
-        with pytest.raises(UserError, match="rising steps"):
-            area_under_curve(steps, scores)
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_scores_that_are_no_numbers_are_named(score):
+    with pytest.raises(UserError, match=r"Episode 0 of a, x, seed 1 has the score (nan|inf)"):
+        aggregate(played("a", "x", 1.0, score))
+
+
+def test_an_episode_given_twice_is_named():
+    with pytest.raises(UserError, match="Episode 0 of a, x, seed 0 is there twice"):
+        aggregate(played("a", "x", 1.0) * 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -44,13 +45,19 @@ SCORES = {
 }
 
 
+PLAIN = {game.lower(): game for game in SCORES}
+IDS = re.compile(r"ALE/(\w+)-v\d+|(\w+?)(?:NoFrameskip|Deterministic)-v\d+")
+
+
 def game_of(name: str) -> str:
-    """The game of an id such as ALE/BankHeist-v5; "" where it is not one of the 26."""
-    game = name.removeprefix("ALE/").rpartition("-v")[0]
-    return game if name.startswith("ALE/") and game in SCORES else ""
+    """The game of an id, ALE/BankHeist-v5 or BankHeistNoFrameskip-v4, or of a name in a table, bank_heist; "" where it
+    is not one of the 26. Other ids with the name of a game (MinAtar/Breakout-v1, Breakout-v0) are other games."""
+    found = IDS.fullmatch(name)
+    game = (found[1] or found[2]) if found else PLAIN.get(name.replace("_", ""), "")
+    return game if game in SCORES else ""
 
 
-def human_normalised(name: str, score: float) -> float | None:
-    """(score - random) / (human - random) of a game, by its id; None where no reference is known."""
-    found = SCORES.get(game_of(name))
+def human_normalised(game: str, score: float) -> float | None:
+    """(score - random) / (human - random) of a game, by its id or name; None where no reference is known."""
+    found = SCORES.get(game_of(game))
     return None if found is None else (score - found.random) / (found.human - found.random)

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
+from twofold.control.evaluation.bootstrap import (
+    Scores,
+    Statistic,
+    improvement,
+    improvement_interval,
+    interquartile_mean,
+    mean,
+    median,
+    optimality_gap,
+    paired,
+    stratified,
+)
+from twofold.control.evaluation.table import Played, Table, of_both, table_of
 
-from twofold.control.evaluation.bootstrap import STATISTICS, stratified
-from twofold.errors import UserError
-
-FEWEST = 3  # seeds, below which there is no interval
-
-
-@dataclass(frozen=True)
-class Score:
-    """What one episode of one agent scored."""
-
-    agent: str
-    task: str
-    seed: int
-    episode: int
-    score: float
+FEWEST = 3  # seeds of a task, below which there is no interval
+STATISTICS: dict[str, Statistic] = {"mean": mean, "median": median, "IQM": interquartile_mean}
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A statistic of an agent. low, high: 95 % of the stratified bootstrap, None of fewer than 3 seeds. episodes: of
-    the seed with the fewest. note: what is to be known of the number."""
+    """A statistic of an agent, or of two ("a - b", "a > b").
+
+    low, high: 95 % of the stratified bootstrap, None where a task has fewer than 3 seeds. tasks; seeds: of the task
+    with the fewest; episodes: of the seed with the fewest. note: what is to be known of the number.
+    """
 
     agent: str
-    statistic: str
+    name: str
     value: float
     low: float | None
     high: float | None
@@ -40,38 +42,78 @@ class Aggregate:
     episodes: int
     note: str = ""
 
+    def describe(self) -> str:
+        """The number with its interval and what it is made of, in words."""
+        interval = "" if self.low is None else f" [{self.low:.3g}, {self.high:.3g}]"
+        shape = f"({self.tasks} tasks x {self.seeds} seeds x {self.episodes} episodes)"
+        return f"{self.agent}: {self.name} {self.value:.3g}{interval} {shape}{self.note and f'; {self.note}'}"
 
-def table_of(scores: Iterable[Score], agent: str) -> tuple[NDArray[np.float64], list[str], int]:
-    """(the mean of each seed's episodes (seeds, tasks), the tasks, the fewest episodes of a seed).
 
-    Raises UserError where a task lacks seeds that another has: an agent is summed up over the same seeds in all.
+def aggregate(
+    played: Sequence[Played], *, normalised: bool = False, wanted: float | None = None, seed: int = 0
+) -> list[Aggregate]:
+    """Mean, median and IQM of every agent, and the optimality gap where it is known what is wanted.
+
+    normalised: human-normalised scores, over the games whose references are known; what is wanted is then 1 where
+    nothing else is given. Raises UserError where no task is left, a score is given twice, or is not finite.
     """
-    by_place: dict[tuple[str, int], list[float]] = {}
-    for one in scores:
-        if one.agent == agent:
-            by_place.setdefault((one.task, one.seed), []).append(one.score)
-    if not by_place:
-        raise UserError(f"There are no scores of {agent}.")
-    tasks = sorted({task for task, _ in by_place})
-    seeds = {task: sorted(seed for other, seed in by_place if other == task) for task in tasks}
-    if len({len(found) for found in seeds.values()}) > 1:
-        fewest = min(tasks, key=lambda task: len(seeds[task]))
-        most = max(len(found) for found in seeds.values())
-        raise UserError(f"{agent} has {len(seeds[fewest])} seeds of {fewest} and {most} of others: play the rest.")
-    count = len(seeds[tasks[0]])
-    means = [[float(np.mean(by_place[task, seeds[task][i]])) for task in tasks] for i in range(count)]
-    return np.asarray(means), tasks, min(map(len, by_place.values()))
-
-
-def aggregate(scores: Sequence[Score], seed: int = 0) -> list[Aggregate]:
-    """Mean, median, IQM and optimality gap of every agent."""
     found = []
-    for agent in dict.fromkeys(one.agent for one in scores):
-        table, tasks, episodes = table_of(scores, agent)
-        few = len(table) < FEWEST
-        note = f"of {len(table)} seed{'s' if len(table) > 1 else ''} alone: no interval" if few else ""
-        for name, statistic in STATISTICS.items():
-            low, high = (None, None) if few else stratified(table, statistic, seed)
-            value = float(statistic(table))
-            found.append(Aggregate(agent, name, value, low, high, len(tasks), len(table), episodes, note))
+    for agent in dict.fromkeys(one.agent for one in played):
+        table = table_of(played, agent, normalised=normalised)
+        for name, statistic in _statistics(normalised, wanted).items():
+            interval = partial(stratified, table.scores, statistic, seed)
+            found.append(_aggregate(agent, name, statistic(table.scores), interval, table))
     return found
+
+
+def differences(
+    played: Sequence[Played],
+    one: str,
+    other: str,
+    *,
+    normalised: bool = False,
+    wanted: float | None = None,
+    seed: int = 0,
+) -> list[Aggregate]:
+    """What `one` has more than `other` of each statistic, paired by seed: over the tasks and seeds that both have.
+
+    Raises UserError where there is no such.
+    """
+    left, right = of_both(played, one, other, normalised=normalised)
+    found = []
+    for name, statistic in _statistics(normalised, wanted).items():
+        value = statistic(left.scores) - statistic(right.scores)
+        interval = partial(paired, left.scores, right.scores, statistic, seed)
+        found.append(_aggregate(f"{one} - {other}", name, value, interval, left, right))
+    return found
+
+
+def improvement_of(played: Sequence[Played], one: str, other: str, seed: int = 0) -> Aggregate:
+    """How likely a seed of `one` scores above one of `other` in a task that both have; 0.5 where they are alike.
+
+    Seeds need not be the same. Raises UserError where there is no such task.
+    """
+    left, right = of_both(played, one, other, by_seed=False)
+    value = improvement(left.scores, right.scores)
+    interval = partial(improvement_interval, left.scores, right.scores, seed)
+    return _aggregate(f"{one} > {other}", "probability of improvement", value, interval, left, right)
+
+
+def _statistics(normalised: bool, wanted: float | None) -> dict[str, Statistic]:
+    wanted = 1.0 if normalised and wanted is None else wanted
+    if wanted is None:
+        return STATISTICS
+    return {**STATISTICS, "optimality gap": partial(optimality_gap, wanted=wanted)}
+
+
+def _aggregate(
+    agent: str, name: str, value: Scores, interval: Callable[[], tuple[float, float]], *tables: Table
+) -> Aggregate:
+    counts = [(len(seeds), task) for table in tables for task, seeds in zip(table.tasks, table.seeds, strict=True)]
+    fewest, poorest = min(counts)
+    few = fewest < FEWEST
+    low, high = (None, None) if few else interval()
+    alone = [f"no interval of fewer than {FEWEST} seeds, and {poorest} has {fewest}"] if few else []
+    notes = dict.fromkeys([*alone, *(note for table in tables for note in table.notes)])
+    episodes = min(table.episodes for table in tables)
+    return Aggregate(agent, name, float(value), low, high, len(tables[0].tasks), fewest, episodes, "; ".join(notes))
