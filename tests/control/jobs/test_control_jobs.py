@@ -16,7 +16,9 @@ from twofold.control.acting.evaluation import PlayedEpisode
 from twofold.control.environments.factory import build
 from twofold.control.environments.specification import Specification
 from twofold.control.episode import Episode
+from twofold.control.evaluation.scores import aggregate
 from twofold.control.jobs import acting
+from twofold.control.jobs.gathered import played_in
 from twofold.control.reading.writing import write_episode
 from twofold.errors import UserError
 
@@ -314,3 +316,14 @@ def test_curl_counts_little_where_its_authors_say_so():
     assert _with_curl_weight({"curl.weight": 1.0}, both, "ALE/PrivateEye-v5") == {"curl.weight": 1.0}
     assert _with_curl_weight(None, both, "ALE/Alien-v5") is None
     assert _with_curl_weight(None, alone, "ALE/Pong-v5") is None
+
+
+def test_scores_of_several_runs_are_gathered(agent, encoder):
+    twofold.evaluate(str(agent), "twofold/Catch-v0", episodes=4, quiet=True)
+    own = played_in([agent])
+    assert {(one.agent, one.task, one.seed) for one in own} == {("rainbow+rcrl", "twofold/Catch-v0", 0)}
+    assert len(own) == 4
+    assert {one.agent for one in played_in([agent], floors=True)} == {"rainbow+rcrl", "random actions"}
+    assert aggregate(own)[0].seeds == 1
+    with pytest.raises(UserError, match="no returns of an agent"):
+        played_in([encoder])

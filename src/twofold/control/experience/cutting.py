@@ -55,6 +55,8 @@ def adaptive_threshold(episode_returns: Sequence[float], segments: int) -> float
 def horizon(gamma: float) -> int:
     """Steps after which less than 5 % of a return is still to come, none for gamma 1; nothing is known of the last ones
     of an episode that does not end by itself."""
+    if gamma <= 0:
+        return 0
     return int(np.log(0.05) / np.log(gamma)) if gamma < 1 else sys.maxsize
 
 
