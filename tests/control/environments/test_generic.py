@@ -76,7 +76,7 @@ def test_actions_are_brought_into_the_bounds_of_each_number(known):
     assert world_of(env) == ((3, 8, 8), True, 2, False)
     env.step(np.asarray([-1, 1], np.float32))
     env.step(np.asarray([0, 0.5], np.float32))
-    np.testing.assert_allclose(plain.got, [[0.0, 5.0], [0.5, 2.5]])
+    np.testing.assert_allclose(plain.got[-2:], [[0.0, 5.0], [0.5, 2.5]])
     assert plain.got[0].dtype == np.float64
 
 
@@ -99,7 +99,7 @@ def test_other_kinds_of_actions_are_refused(known, acted):
 def test_choices_may_start_elsewhere(known):
     plain = Plain(PICTURE, Discrete(3, start=4))
     build(Specification(known(plain), size=8), 0).step(np.asarray(2))
-    assert plain.got == [6]
+    assert plain.got[-1] == 6
 
 
 def test_the_one_picture_of_several_observations_is_taken(known):
@@ -158,6 +158,106 @@ def test_held_actions_add_rewards_and_the_cap_cuts_off(known):
     _, reward, _, truncated, info = env.step(0)
     assert (reward, truncated, info["raw_frames"]) == (2.0, False, 2)
     assert env.step(0)[3]
+
+
+@pytest.mark.parametrize(("dtype", "highest"), [(np.float32, 1), (np.float32, 255), (np.uint8, 1), (np.int32, 255)])
+def test_full_brightness_is_255_whatever_the_space_counts_in(known, dtype, highest):
+    plain = Plain(Box(0, highest, (8, 8, 3), dtype), Discrete(2))
+    env = build(Specification(known(plain), size=8), 0)
+    env.reset(seed=0)
+    plain.t = highest - 1
+    assert env.step(0)[0].min() == 255
+
+
+def test_a_choice_that_is_seen_becomes_one_among_zeros():
+    env = build(Specification("FrozenLake-v1", pixels=False), 0)
+    frame, _ = env.reset(seed=0)
+    assert frame.tolist() == [1.0] + [0.0] * 15
+
+
+def test_bounds_that_mean_none_and_whole_numbers(known):
+    largest = np.finfo(np.float32).max
+    with pytest.raises(UserError, match="--action-range"):
+        build(Specification(known(Plain(PICTURE, Box(-largest, largest, (2,), np.float32))), size=8), 0)
+    plain = Plain(PICTURE, Box(0, 5, (1,), np.int64))
+    build(Specification(known(plain), size=8), 0).step(np.asarray([0.99], np.float32))
+    assert plain.got[-1].tolist() == [5]
+
+
+def test_a_range_that_lies_under_the_lowest_value_is_refused(known):
+    plain = Plain(PICTURE, Box(5, np.inf, (1,), np.float32))
+    with pytest.raises(UserError, match="number 0 of its actions, from 5 to 1"):
+        build(Specification(known(plain), size=8, action_range=(-1.0, 1.0)), 0)
+
+
+class Broken(Plain):
+    """It steps as before gymnasium, with four things to return."""
+
+    def step(self, action):
+        return super().step(action)[:4]
+
+
+class Growing(Plain):
+    """Its observation grows."""
+
+    def look(self):
+        return np.zeros(3 + self.t, np.float32)
+
+
+def test_what_fails_in_its_first_steps_is_told_before_anything_is_learned(known):
+    with pytest.raises(UserError, match=r"fails in its first steps \(ValueError"):
+        build(Specification(known(Broken(PICTURE, Discrete(2))), size=8), 0)
+    growing = Growing(Box(-1, 1, (3,), np.float32), Discrete(2))
+    with pytest.raises(UserError, match=r"different sizes, \(3,\) and then \(4,\)"):
+        build(Specification(known(growing), pixels=False), 0)
+
+
+class Drawn(Plain):
+    """It draws one thin white line on black, where its observation is no picture."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+
+    def render(self):
+        lines = np.zeros((400, 600, 3), np.uint8)
+        lines[203] = 255
+        return lines
+
+
+def test_thin_lines_stay_in_drawings(known):
+    env = build(Specification(known(Drawn(Box(-1, 1, (4,), np.float32), Discrete(2)))), 0)
+    assert env.frame == (3, 84, 84)
+    assert env.reset(seed=0)[0].max() > 30
+
+
+def test_a_module_may_be_named_that_makes_it_known(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = "import gymnasium\ngymnasium.register('tests/Named-v0', 'gymnasium.envs.classic_control:PendulumEnv')\n"
+    (tmp_path / "makes_it_known.py").write_text(text)
+    assert build(Specification("makes_it_known:tests/Named-v0", pixels=False), 0).frame == (3,)
+    gymnasium.registry.pop("tests/Named-v0")
+    with pytest.raises(UserError, match="the module not_there, which does not load"):
+        build(Specification("not_there:Named-v0"), 0)
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [
+    ("Catch-v0", "twofold/Catch-v0"),
+    ("Pong-v5", "ALE/Pong-v5"),
+    ("cartpole-swingup", "dm_control/cartpole-swingup-v0"),
+])  # fmt: skip
+def test_the_nearest_name_is_found_in_all_libraries(wrong, meant):
+    pytest.importorskip("ale_py")
+    pytest.importorskip("dm_control")
+    with pytest.raises(UserError, match=f'Did you mean "{meant}"'):
+        build(Specification(wrong), 0)
+
+
+@pytest.mark.parametrize("asked", [
+    {"size": 0}, {"action_repeat": 0}, {"noops": -1}, {"frame_cap": 0}, {"sticky": 1.5}, {"action_range": (1.0, 1.0)},
+])  # fmt: skip
+def test_what_no_environment_can_be_asked_is_refused(asked):
+    name = "--action-range" if "action_range" in asked else next(iter(asked))
+    with pytest.raises(UserError, match=name):
+        build(Specification("twofold/Catch-v0", **asked), 0)
 
 
 def test_real_vectors_from_gymnasium():

@@ -102,8 +102,13 @@ def _rom(name: str) -> str:
         import ale_py
         from ale_py import roms
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "ale_py":
+            raise UserError(
+                f"{name} needs ale-py, which you install yourself (its licence is the GPL): "
+                f'pip install "ale-py>=0.12.1".'
+            ) from error
         raise UserError(
-            f'{name} needs ale-py, which you install yourself (its licence is the GPL): pip install "ale-py>=0.12.1".'
+            f'{name} needs an ale-py that loads, and yours does not ({clause(error)}): pip install -U "ale-py>=0.12.1".'
         ) from error
     known = [game for game in gymnasium.registry if game.startswith(ATARI)]
     if not known:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 
+STAY = 5.0  # seconds that a process is given to end
 Act = Callable[[NDArray[Any]], NDArray[Any]]
 
 
@@ -42,6 +46,11 @@ def steps_of(envs: Any, act: Act, calls: int, *, seed: int = 0) -> Iterator[Step
             f"{envs} does not say how it begins new episodes (its autoreset_mode is {mode}), so that steps cannot be "
             f"told from resets: use gymnasium >= 1.1."
         )
+    if not isinstance(envs.single_observation_space, Box):
+        raise UserError(
+            f"{envs} gives observations of the kind {type(envs.single_observation_space).__name__}: wrap them into a "
+            f"Box."
+        )
     seen = np.array(envs.reset(seed=seed)[0])
     resetting = np.zeros(envs.num_envs, bool)
     for call in range(calls):
@@ -51,11 +60,13 @@ def steps_of(envs: Any, act: Act, calls: int, *, seed: int = 0) -> Iterator[Step
             try:
                 found, rewards, terminated, truncated, info = envs.step(actions)
             except Exception as error:
-                envs.close(**({"terminate": True} if hasattr(envs, "processes") else {}))
-                which = re.search(r"Worker-([0-9]+)", " ".join(str(one.message) for one in told))
+                failed = _failed(envs, error, " ".join(str(one.message) for one in told))
+                _close(envs)
+                which = "An environment" if failed is None else f"Environment {failed}"
+                action = np.asarray(actions if failed is None else actions[failed]).tolist()
                 raise UserError(
-                    f"Environment {which[1] if which else '(of one process)'} failed in call {call + 1:,}, at "
-                    f"actions {list(actions)} ({type(error).__name__}: {error}); the others are closed."
+                    f"{which} failed in step {call + 1:,}, at action {action} ({type(error).__name__}: "
+                    f"{clause(error)}): mend it; the others are closed."
                 ) from error
         found = np.array(found)
         over = terminated | truncated
@@ -69,3 +80,31 @@ def steps_of(envs: Any, act: Act, calls: int, *, seed: int = 0) -> Iterator[Step
             found = np.array(envs.reset(options={"reset_mask": over})[0])
         resetting = over if mode == "NextStep" else np.zeros_like(over)
         seen = found
+
+
+def _failed(envs: Any, error: Exception, told: str) -> int | None:
+    """Which environment failed, where several processes play: the one gymnasium names, or whose process has gone."""
+    which = re.search(r"Worker-([0-9]+)", told)
+    if which:
+        return int(which[1])
+    if not isinstance(error, (EOFError, OSError)):
+        return None
+    ends = [process.sentinel for process in _processes(envs)]
+    gone = wait(ends, STAY) if ends else []
+    return ends.index(gone[0]) if gone else None
+
+
+def _close(envs: Any) -> None:
+    """Close what is left, whatever state it is in, and leave no process behind."""
+    processes = _processes(envs)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(STAY)
+    with contextlib.suppress(Exception):  # of a broken pipe to one that has gone
+        envs.close(**({"terminate": True} if processes else {}))
+    envs.closed = True  # or gymnasium tries again, and fails again, when Python clears up
+
+
+def _processes(envs: Any) -> list[Any]:
+    return list(getattr(envs, "processes", ()))

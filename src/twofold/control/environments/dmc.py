@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
+import importlib
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.control.environments.specification import Specification, task_of
+from twofold.control.environments.bounds import bounds_of
+from twofold.control.environments.drawing import NOTHING, REMEDY, backend, choose_backend, use
+from twofold.control.environments.specification import DMC, Specification, task_of
 from twofold.control.pictures import grey, planes
 from twofold.errors import UserError, clause, nearest
 
 Frame = NDArray[np.generic]
-BACKENDS = ("egl", "osmesa", "glfw")
-_REMEDY = "on a Linux without a display apt-get install libegl1 libgles2, or libosmesa6 with MUJOCO_GL=osmesa"
 _CAMERAS = {"quadruped": 2}  # the one that sees most; others 0
 
 
@@ -32,15 +32,12 @@ class DMControl:
     def __init__(self, spec: Specification, seed: int) -> None:
         self.spec, self.repeat, self.pixels = spec, spec.action_repeat or 1, spec.pixels
         self.domain = task_of(spec)[0]
-        self.env = _loaded(spec, seed)
-        bounds = self.env.action_spec()
-        self.low, self.high = bounds.minimum.astype(np.float64), bounds.maximum.astype(np.float64)
-        self.actions, self.raw = int(bounds.shape[0]), 0
-        if spec.fast_render:
-            quality = self.env.physics.model.vis.quality
-            quality.offsamples, quality.shadowsize = 0, 0
-        frame, _ = self.reset(seed=seed)
-        self.frame = frame.shape
+        self.env = _loaded(spec)
+        asked = self.env.action_spec()
+        self.bounds = bounds_of(asked.minimum, asked.maximum, spec)
+        self.actions, self.raw = len(self.bounds.low), 0
+        self._prepare_drawing()
+        self.frame = self._begun(seed)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
         """See `factory.Environment`."""
@@ -52,10 +49,9 @@ class DMControl:
 
     def step(self, action: Any) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
         """See `factory.Environment`."""
-        shares = (np.clip(np.asarray(action, np.float64), -1, 1) + 1) / 2
-        total, found = 0.0, None
+        own, total, found = self.bounds.own(action), 0.0, None
         for _ in range(self.repeat):
-            found = self.env.step(self.low + shares * (self.high - self.low))
+            found = self.env.step(own)
             total += float(found.reward or 0.0)
             self.raw += 1
             if found.last():
@@ -69,6 +65,26 @@ class DMControl:
         """See `factory.Environment`."""
         self.env.close()
 
+    def _begun(self, seed: int) -> tuple[int, ...]:
+        """The shape of a first frame."""
+        try:
+            return self.reset(seed=seed)[0].shape
+        except UserError:
+            raise
+        except Exception as error:  # some grounds (quadruped-escape) need what draws, pictures or not
+            raise UserError(
+                f"{self.spec.id} cannot begin with mujoco {_version('mujoco')} and {backend()} to draw "
+                f"({clause(error)}): {REMEDY}."
+            ) from error
+
+    def _prepare_drawing(self) -> None:
+        """Room for the pictures, and without what takes most of the time where that is asked."""
+        look, size = self.env.physics.model.vis, self.spec.size or 100
+        look.global_.offwidth = max(look.global_.offwidth, size)
+        look.global_.offheight = max(look.global_.offheight, size)
+        if self.spec.fast_render:
+            look.quality.offsamples, look.quality.shadowsize = 0, 0
+
     def _seen(self, found: Any) -> Frame:
         if not self.pixels:
             parts = [np.asarray(part, np.float32).reshape(-1) for part in found.observation.values()]
@@ -76,62 +92,71 @@ class DMControl:
         size = self.spec.size or 100
         try:
             pixels = self.env.physics.render(height=size, width=size, camera_id=_CAMERAS.get(self.domain, 0))
-        except Exception as error:  # each backend has its own
+        except Exception as error:  # each driver has its own
             raise UserError(
-                f"{self.spec.id} cannot be drawn by {_backend()} ({clause(error)}): {_REMEDY}; --pixels false needs "
-                f"none."
+                f"{self.spec.id} cannot be drawn by {backend()} ({clause(error)}): {REMEDY}; --pixels false needs none."
             ) from error
         return planes(grey(pixels) if self.spec.grey else pixels)
 
 
-def choose_backend() -> str:
-    """What draws, said before dm_control is imported: the user's MUJOCO_GL, or EGL on a Linux without a display."""
-    own = os.environ.get("MUJOCO_GL", "").lower()
-    if own and own not in BACKENDS:
-        raise UserError(f"MUJOCO_GL is {own}, but what draws is one of {', '.join(BACKENDS)}: set one, or none.")
-    if not own and sys.platform == "linux" and not os.environ.get("DISPLAY"):
-        own = os.environ["MUJOCO_GL"] = "egl"
-    return own or "the system's own"
+def tasks() -> list[str]:
+    """The tasks there are, as "cartpole-swingup". Raises UserError where dm_control does not load."""
+    return ["-".join(known) for known in _suite("dm_control", pixels=False).ALL_TASKS]
 
 
-def renderer() -> str:
-    """Which library draws, as OpenGL names it; "" before anything was drawn."""
-    try:
-        from OpenGL import GL
-
-        found = GL.glGetString(GL.GL_RENDERER)
-        return found.decode() if found else ""
-    except Exception:  # no context, or no OpenGL
-        return ""
-
-
-def _loaded(spec: Specification, seed: int) -> Any:
-    if spec.pixels:
-        choose_backend()
-        with contextlib.suppress(ImportError):
-            import triton  # noqa: F401  # its LLVM beside Mesa's: loaded the other way round the process dies
-    try:
-        from dm_control import suite
-    except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in ("dm_control", "mujoco"):
-            raise UserError(
-                f'{spec.id} needs dm_control: pip install "dm_control>=1.0.40" "mujoco>=3.17,<4".'
-            ) from error
-        raise UserError(
-            f"{spec.id} cannot be drawn by {_backend()} ({clause(error)}): {_REMEDY}; --pixels false needs none."
-        ) from error
+def _loaded(spec: Specification) -> Any:
+    suite = _suite(spec.id, spec.pixels)
     domain, task = task_of(spec)
-    tasks = [f"{known[0]}-{known[1]}" for known in suite.ALL_TASKS]
     if (domain, task) not in suite.ALL_TASKS:
         named = f"{domain}-{task}" if task else domain
+        known = [f"{DMC[0]}{name}-v0" for name in tasks()]
         raise UserError(
-            f"dm_control has no task {named}.{nearest(named, tasks)} Names are like dm_control/cartpole-swingup-v0."
+            f"dm_control has no task {named}.{nearest(f'{DMC[0]}{named}-v0', known)} Names are like "
+            f"dm_control/cartpole-swingup-v0."
         )
+    with _loading(spec.id):
+        # Some tasks (lqr) draw the system itself here, which must be the same for all; resets draw the rest.
+        return suite.load(domain, task, task_kwargs={"random": 0})
+
+
+def _suite(name: str, pixels: bool) -> Any:
+    """dm_control's suite; without anything that draws where that does not load and no pictures are wanted.
+
+    Raises UserError where it is missing, has nothing to draw with, or does not load; each in its words.
+    """
+    chosen = choose_backend()
+    if pixels and chosen in NOTHING:
+        raise UserError(f"MUJOCO_GL is {chosen}, so {name} cannot be drawn: unset it, or give --pixels false.")
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401  # its LLVM beside Mesa's: loaded the other way round the process dies
     try:
-        return suite.load(domain, task, task_kwargs={"random": seed % 2**32})
+        return importlib.import_module("dm_control.suite")
+    except Exception as error:  # each driver has its own
+        missing = (getattr(error, "name", None) or "").partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and missing in ("dm_control", "mujoco"):
+            raise UserError(f'{name} needs dm_control: pip install "dm_control>=1.0.40" "mujoco>=3.17,<4".') from error
+        undrawn = error
+    use(NOTHING[0])
+    try:
+        with _loading(name):
+            suite = importlib.import_module("dm_control.suite")
+    finally:
+        use(chosen)
+    if pixels:
+        raise UserError(
+            f"{name} cannot be drawn by {backend()} ({clause(undrawn)}): {REMEDY}; --pixels false needs none."
+        ) from undrawn
+    return suite
+
+
+@contextlib.contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Say which versions do not go together, where something does not load."""
+    try:
+        yield
     except Exception as error:  # what mujoco's versions break shows in many ways
         raise UserError(
-            f"dm_control {_version('dm_control')} cannot load {spec.id} with mujoco {_version('mujoco')} "
+            f"dm_control {_version('dm_control')} cannot load {name} with mujoco {_version('mujoco')} "
             f'({clause(error)}): pip install "mujoco>=3.17,<4", {_leftover()}and try again.'
         ) from error
 
@@ -147,7 +172,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "none"
-
-
-def _backend() -> str:
-    return os.environ.get("MUJOCO_GL", "the system's own")

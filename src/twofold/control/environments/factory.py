@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twofold.control.environments.specification import Specification, is_atari, is_dmc, settled
-from twofold.errors import UserError
+from twofold.errors import UserError, between_0_and_1, clause
 
 Frame = NDArray[np.generic]
 
@@ -42,11 +43,12 @@ class Environment(Protocol):
 def build(spec: Specification, seed: int) -> Environment:
     """The environment. Raises UserError where its library is missing, it does not exist, or it cannot be seen or acted
     in as asked."""
+    full = settled(spec)
+    _check(full)
     try:
         import gymnasium  # noqa: F401
     except ImportError as error:
-        raise UserError(f'{spec.id} needs gymnasium: pip install "twofold[control]".') from error
-    full = settled(spec)
+        raise UserError(f'{spec.id} needs gymnasium ({clause(error)}): pip install "twofold[control]".') from error
     if is_atari(full):
         from twofold.control.environments.atari import Atari
 
@@ -63,3 +65,19 @@ def build(spec: Specification, seed: int) -> Environment:
 def world_of(env: Environment) -> tuple[tuple[int, ...], bool, int, bool]:
     """(shape of a frame, whether it is a picture, actions, whether they are chosen among)."""
     return env.frame, env.pixels, env.actions, env.discrete
+
+
+def _check(spec: Specification) -> None:
+    """Refuse what no environment can be asked."""
+    between_0_and_1(sticky=spec.sticky)
+    least = {"size": 1, "action_repeat": 1, "noops": 0, "frame_cap": 1}
+    for name, bound in least.items():
+        value = getattr(spec, name)
+        if value is not None and value < bound:
+            raise UserError(f"{name} must be at least {bound}, not {value}.")
+    if is_atari(spec) and not spec.pixels:
+        raise UserError(f"{spec.id} is seen as pictures alone: leave out --pixels false.")
+    if spec.action_range is not None:
+        low, high = spec.action_range
+        if not -math.inf < low < high < math.inf:
+            raise UserError(f"--action-range takes a lower and a higher number, as -1,1, not {low:g},{high:g}.")

@@ -64,9 +64,9 @@ def settled(spec: Specification) -> Specification:
     size, grey, repeat = usual
     return replace(
         spec,
-        size=spec.size or size,
+        size=size if spec.size is None else spec.size,
         grey=grey if spec.grey is None else spec.grey,
-        action_repeat=spec.action_repeat or repeat,
+        action_repeat=repeat if spec.action_repeat is None else spec.action_repeat,
     )
 
 
