@@ -51,7 +51,6 @@ class Journal:
         self.messages, self.enough = set[str](), False
         self.first = self.saved = self.done = 0
         self.earlier, self.measuring = 0.0, math.inf  # seconds of earlier starts, and of the last measurement
-        self.begun = self.marked = self.saved_at = time.monotonic()
         self.marked_step, self.marked_waited, self.waited_before = 0, 0.0, 0.0
 
     def resume(self) -> int:
