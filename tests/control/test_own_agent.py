@@ -27,11 +27,12 @@ def test_the_core_goes_over_the_dqn_of_another_library(tmp_path, monkeypatch):
     env, size = gymnasium.make("twofold/Catch-v0"), 2000
     settings = {"learning_starts": 2000, "buffer_size": size, "train_freq": 50, "seed": 0}
     agent = importlib.import_module("rcrl_dqn").RCRLDQN("MlpPolicy", env, **settings)
-    before = [p.detach().clone() for p in agent.head.parameters()]
+    before = [p.detach().clone() for p in agent.rcrl.parameters()]
     agent.learn(3000)
-    assert (agent.index.position, agent.index.episodes) == (3000, 3000 // 90)
-    assert any((one != other).any() for one, other in zip(before, agent.head.parameters(), strict=True))
+    assert (agent.rcrl.index.position, agent.rcrl.index.episodes) == (3000, 3000 // 90)
+    assert any((one != other).any() for one, other in zip(before, agent.rcrl.parameters(), strict=True))
     rows = np.arange(2900, 3000) % size  # what the index knows of a step is of that step in the buffer
-    rewards, gained, episode = agent.replay_buffer.rewards[rows, 0], agent.index.gained[rows], agent.index.episode[rows]
+    index = agent.rcrl.index
+    rewards, gained, episode = agent.replay_buffer.rewards[rows, 0], index.gained[rows], index.episode[rows]
     within = episode[1:] == episode[:-1]
     np.testing.assert_array_equal(gained[1:][within], (gained + rewards)[:-1][within])

@@ -188,6 +188,8 @@ def _header(work: Work) -> Iterator[str]:
         where = work.settings.test or "of the log, set aside by the seed (--holdout)"
         yield f"{len(work.aside):,} episodes {where}: the encoder is asked about them at the end"
     yield f"engine: {work.fabric.device.type}, fp32; recipe {work.settings.recipe}"
+    if work.settings.recipe == "paper":
+        yield "Pairs are of single episodes, as in the paper: where episodes look unlike, --recipe bins may tell more."
     yield from work.plan.describe(steps)
     yield from method.notes(work.situation)
 
