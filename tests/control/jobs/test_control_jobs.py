@@ -209,28 +209,27 @@ def test_what_would_happen_is_said_before(logged, capsys):
     assert "12 episodes of" in capsys.readouterr().out
 
 
-def test_agents_are_compared(tmp_path):
-    result = twofold.compare(
-        "rainbow,rainbow+rcrl",
-        "twofold/Catch-v0",
-        out=tmp_path / "cmp",
-        seeds=2,
-        steps=120,
-        eval_every=40,
-        eval_episodes=1,
-        batch_size=8,
-        report=False,
-        quiet=True,
-    )
+def test_agents_are_compared_and_more_seeds_go_on(tmp_path):
+    budget = {"steps": 120, "eval_every": 40, "eval_episodes": 1, "batch_size": 8, "report": False, "quiet": True}
+    for seeds in (1, 2):
+        result = twofold.compare(
+            "rainbow,rainbow+rcrl", "twofold/Catch-v0", out=tmp_path / "cmp", seeds=seeds, **budget
+        )
     text = json.dumps(result)
     assert "area under the curve" in text
     assert "random actions" in text
     assert result["seeds"] == [0, 1]
+    with pytest.raises(UserError, match="other settings"):
+        twofold.compare("rainbow", "twofold/Catch-v0", out=tmp_path / "cmp", seeds=1, **{**budget, "eval_episodes": 2})
 
 
-def test_encoders_are_compared(tmp_path, logged):
-    result = twofold.compare("rcrl,curl", str(logged), out=tmp_path / "cmp", seeds=1, steps=4, report=False, quiet=True)
+def test_encoders_are_compared_and_more_seeds_go_on(tmp_path, logged):
+    for seeds in (1, 2):
+        result = twofold.compare(
+            "rcrl,curl", str(logged), out=tmp_path / "cmp", seeds=seeds, steps=4, report=False, quiet=True
+        )
     assert "linear R2" in json.dumps(result)
+    assert result["seeds"] == [0, 1]
 
 
 @pytest.mark.parametrize(("arguments", "why"), [

@@ -145,7 +145,7 @@ def hold(wanted: int, capacity: int) -> None:
 
 def _train(work: Work, alone: bool) -> Path:
     said = protocol(work.spec)
-    about = {"environment": said, "fingerprint": _fingerprint(said, work.agent.world)}
+    about = {"environment": said, "fingerprint": fingerprint_of(said, work.agent.world)}
     session = Session.open(
         work.composition, work.data, work.settings, about, fabric=work.fabric, changed="The environment"
     )
@@ -208,7 +208,8 @@ def stored_returns(replay: Replay) -> dict[str, Any]:
     return found
 
 
-def _fingerprint(said: str, world: World) -> str:
+def fingerprint_of(said: str, world: World) -> str:
+    """A name for an environment as it is seen: its protocol, its states and its actions."""
     return hashlib.blake2b(f"{said} {world.in_words()}".encode(), digest_size=16).hexdigest()
 
 

@@ -17,7 +17,7 @@ from twofold.control.environments.factory import build as build_environment
 from twofold.control.environments.specification import protocol, repeat_of
 from twofold.control.evaluation.curves import area_under_curve
 from twofold.control.jobs import pretrain
-from twofold.control.jobs.acting import stacked
+from twofold.control.jobs.acting import fingerprint_of, stacked
 from twofold.control.jobs.logs import opened, world_of_log
 from twofold.control.jobs.settle import settle_agent, settle_logged, specification, stack_for
 from twofold.control.nets.saved import ENCODER_FILE
@@ -150,7 +150,9 @@ def _of_agents(
     spec = specification(data, training, training)
     env = build_environment(spec, 0)
     try:
-        complete = [settle_agent(training, c, stacked(env, c, training), data, repeat_of(spec)) for c in compositions]
+        worlds = [stacked(env, composition, training) for composition in compositions]
+        repeat = repeat_of(spec)
+        complete = [settle_agent(training, *one, data, repeat) for one in zip(compositions, worlds, strict=True)]
     finally:
         env.close()
     first = complete[0]
@@ -163,7 +165,8 @@ def _of_agents(
     ]
     every = int(first.train_every or 1)
     batch, per_epoch = int(first.batch_size or 2), max(int(first.eval_every or 1) // every, 1)
-    return ControlBench(data, True, training, settings, about, batch, per_epoch, every, notes)
+    identity = {"fingerprint": fingerprint_of(protocol(spec), worlds[0])}
+    return ControlBench(data, True, training, {**settings, **identity}, about, batch, per_epoch, every, notes)
 
 
 def _of_logs(
