@@ -21,7 +21,7 @@ from twofold.control.lesson import Experience, PairStates
 from twofold.control.methods.agent import Agent
 from twofold.errors import UserError
 from twofold.randomness import derive, generator
-from twofold.runs.screen import print_plainly
+from twofold.runs.screen import Lines, print_plainly
 from twofold.seam import Batch, Losses, Stream
 
 
@@ -45,7 +45,7 @@ class Online(Stream[Experience]):
     Everything drawn is a function of the seed and of the decision or the update it is drawn for, so that a run that
     goes on goes on alike: the replay is kept, and the game that was being played is played again up to where it was.
     Where an environment does not repeat itself that game is broken off, and said so. over: the run has ended before,
-    and its frames are gone.
+    and its frames are gone. warn, tell: how the user hears of that, and of long waits.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Online(Stream[Experience]):
         self.player, self.agent, self.replay, self.rhythm, self.seed = player, agent, replay, rhythm, seed
         self.files = FrameFiles(folder, replay)
         self.warn: Callable[[str], None] = print_plainly
+        self.tell: Callable[[str], None] = lambda text: None
         self.waited, self.over = 0.0, False
         self.decisions = self.updates = self.frames = self.dropped = 0
         self.open: dict[str, float] = {"games": 0.0, "score": 0.0, "length": 0.0}  # since numbers were last asked for
@@ -63,12 +64,16 @@ class Online(Stream[Experience]):
         return self.rhythm.per_epoch * self.rhythm.batch_size
 
     def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[Experience]:
+        before = Lines("acting before the first update", self.tell)
         for _ in index_batches:
             began = time.monotonic()
             if self.player.game < 0:
                 self.player.begin()
-            while self.decisions < self.rhythm.learn_start + (self.updates + 1) * self.rhythm.train_every:
+            due = self.rhythm.learn_start + (self.updates + 1) * self.rhythm.train_every
+            while self.decisions < due:
                 self.decide()
+                if not self.updates:
+                    before(self.decisions, due)
             self.waited += time.monotonic() - began
             yield self.draw()
             self.updates += 1

@@ -151,6 +151,8 @@ def _train(work: Work, alone: bool) -> Path:
     )
     folder, path = session.folder, session.path
     work.online.warn, work.online.over = folder.warn, (path / ENCODER_FILE).exists()
+    if not work.settings.quiet:
+        work.online.tell = lambda text: folder.echo(text, False)
     session.announce(_header(work))
     outcome = session.train(
         work.agent, work.online, lambda batch, epoch: batch.views(), work.plan, [work.playing], SHOWN
