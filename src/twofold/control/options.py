@@ -23,13 +23,13 @@ class Environment(Options):
     stack: int | None = option(None, least=1, most=64)
     """Pictures that make a state; 4 for rainbow, 3 for sac, 1 for vectors, where not given."""
     pixels: bool = option(True)
-    """See pictures; false for the environment's own vectors."""
+    """Learn from pictures in the place of vectors."""
     sticky: float = option(0.0, least=0, most=1)
     """Of Atari: how likely the last action goes on in a frame."""
     noops: int = option(30, least=0, most=1000)
     """Of Atari: an episode begins with fewer frames than this without an action, drawn by the seed."""
     life_loss: bool = option(True)
-    """Of games with lives: losing one ends an episode for the learner, not the game."""
+    """Take a lost life as the end of an episode, for the learner alone."""
     frame_cap: int = option(108_000, least=1)
     """Frames after which an episode is cut off."""
     preprocessing: Literal["reference", "gymnasium"] = option("reference")
