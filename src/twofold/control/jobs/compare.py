@@ -19,6 +19,7 @@ from twofold.control.evaluation.curves import area_under_curve
 from twofold.control.jobs import pretrain
 from twofold.control.jobs.acting import fingerprint_of, stacked
 from twofold.control.jobs.logs import opened, world_of_log
+from twofold.control.jobs.results import whole_episodes
 from twofold.control.jobs.settle import settle_agent, settle_logged, specification, stack_for
 from twofold.control.nets.saved import ENCODER_FILE
 from twofold.control.options import Compare, Environment, Log, Pretrain
@@ -158,7 +159,7 @@ def _of_agents(
     first = complete[0]
     about = f"{protocol(spec)}; {first.steps:,} decisions by the recipe {first.recipe}, batch {first.batch_size}"
     notes = [
-        f"Return: mean over {training.eval_episodes} whole episodes at the end of the run, greedily played; the agent "
+        f"Return: mean over {whole_episodes(training.eval_episodes)} at the end of the run, greedily played; the agent "
         "of the end counts, not the best.",
         "Area under the curve: the mean of the evaluations over the decisions of the run.",
         "Floor: random actions.",
