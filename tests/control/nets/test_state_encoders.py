@@ -78,7 +78,7 @@ def test_the_actor_has_the_critics_convolutions_and_does_not_own_them():
     actor = Actor(encoder.layers, 2, 10, 16)
     assert actor.tied is encoder.layers
     shared = {id(p) for p in encoder.layers.parameters()}
-    assert not shared & {id(p) for p in actor.own_parameters()}
+    assert not shared & {id(p) for p in actor.parameters()}
     assert not [name for name in actor.state_dict() if "tied" in name]
 
 

@@ -19,7 +19,8 @@ from twofold.control.acting.player import Player
 from twofold.control.environments.factory import build as build_environment
 from twofold.control.environments.factory import world_of
 from twofold.control.environments.specification import Specification, protocol, repeat_of
-from twofold.control.experience.replay import Replay
+from twofold.control.experience.replay import LAST_FRAME, Replay
+from twofold.control.experience.segments import OPEN
 from twofold.control.jobs.agent_file import save_agent, shape_of
 from twofold.control.jobs.playing import SHOWN, Playing, at_random
 from twofold.control.jobs.results import Conditions, played_rows, whole_episodes
@@ -200,11 +201,11 @@ def _keep(work: Work, folder: RunFolder) -> None:
 def stored_returns(replay: Replay) -> dict[str, Any]:
     """The rewards and, where pairs were drawn by them, the returns to go of what is stored."""
     rows = np.arange(replay.oldest, replay.position) % replay.capacity
-    steps = rows[replay.after[rows] != 3]
+    steps = rows[replay.after[rows] != LAST_FRAME]
     found: dict[str, Any] = {"rewards": replay.reward[steps]}
     if replay.segments is not None:
         index = replay.segments
-        known = steps[index.state[steps] > 0]
+        known = steps[index.state[steps] != OPEN]
         found["returns"] = (index.total - index.gained)[known].astype(np.float32)
         found["edges"] = index.edges
     return found

@@ -18,7 +18,7 @@ from twofold.control.experience.replay import Shape
 from twofold.control.jobs.acting import hold, stacked
 from twofold.control.jobs.logs import opened, say_notes, world_of_log
 from twofold.control.jobs.playing import at_random
-from twofold.control.jobs.settle import settle_agent, specification
+from twofold.control.jobs.settle import learns_from_logs, settle_agent, specification
 from twofold.control.options import Pretrain
 from twofold.control.systems import composed
 from twofold.control.world import World
@@ -40,7 +40,7 @@ def _environment(composition: Composition, data: str, options: Pretrain) -> dict
     env = build_environment(spec, options.seed)
     try:
         say(protocol(spec))
-        world = stacked(env, composition if _acts(composition) else composed("rainbow"), options)
+        world = stacked(env, composed("rainbow") if learns_from_logs(composition) else composition, options)
         say(world.in_words())
         shape = Shape(world.frame, world.pixels, 0 if world.discrete else world.actions, world.stack)
         player = Player(env, shape, lambda game: derive(options.seed, "check", game))
@@ -67,12 +67,8 @@ def _environment(composition: Composition, data: str, options: Pretrain) -> dict
     return {**numbers, "settings": {"method": suited.name, "data": data, **settings.values()}}
 
 
-def _acts(composition: Composition) -> bool:
-    return short_name(composition.base) != "logged"
-
-
 def _suits(composition: Composition, world: World) -> bool:
-    return _acts(composition) and (short_name(composition.base) == "rainbow") == world.discrete
+    return not learns_from_logs(composition) and (short_name(composition.base) == "rainbow") == world.discrete
 
 
 def _try(player: Player, world: World, seed: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from twofold.control.options import Export
 from twofold.control.world import World
 from twofold.errors import UserError
 from twofold.files import beside
+from twofold.pixels.backbones.export import place, refuse_other_features
 from twofold.printable import say
 
 SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx"}
@@ -42,10 +43,7 @@ def run(model: str, options: Export) -> Path:
     what = "policy" if options.policy else "encoder"
     suffix = SUFFIXES[options.format]
     out = Path(options.out or (folder or Path(model).parent) / f"{what}-export{suffix}")
-    if out.suffix != suffix:
-        raise UserError(
-            f"A {options.format} export is a {suffix} file, which {out} is not; name it {out.stem}{suffix}."
-        )
+    out = place(out, options.format, suffix)
     if options.format == "safetensors":
         save_encoder(encoder, out, {"method": name, "environment": None})
         lines = _plain_lines(encoder, out)
@@ -96,10 +94,7 @@ def _write_onnx(network: nn.Module, out: Path, world: World) -> None:
                 own = network(batch)
             found = torch.as_tensor(session.run(None, {"states": batch.numpy()})[0])
             apart = ((found - own).abs().max() / own.abs().max().clamp_min(1)).item()
-            if not apart <= TOLERANCE:
-                raise UserError(
-                    f"onnx gives other numbers from {out} (relative difference {apart:.1e}); nothing was written."
-                )
+            refuse_other_features(apart, TOLERANCE, "onnx", out)
 
 
 def _onnx_lines(out: Path, what: str) -> list[str]:

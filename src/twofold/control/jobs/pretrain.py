@@ -6,13 +6,11 @@ from pathlib import Path
 
 from twofold.catalog.composition import Composition
 from twofold.catalog.looking import is_environment
-from twofold.catalog.settings import short_name
 from twofold.control.jobs.acting import run_agent
 from twofold.control.jobs.logs import run_logged
+from twofold.control.jobs.settle import learns_from_logs
 from twofold.control.options import Pretrain
 from twofold.errors import UserError
-
-LOGGED = "logged"  # the base of what learns without acting
 
 
 def run(composition: Composition, data: str, options: Pretrain, *, alone: bool = True) -> Path:
@@ -26,13 +24,13 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
 
 def acting(composition: Composition, data: str) -> bool:
     """Whether an agent is to act. Raises UserError where method and data do not go together."""
-    learns_from_logs, environment = short_name(composition.base) == LOGGED, is_environment(data)
-    if environment and learns_from_logs:
+    from_logs, environment = learns_from_logs(composition), is_environment(data)
+    if environment and from_logs:
         raise UserError(
             f"{composition.name} learns from logged episodes, and {data} is an environment: lay it over an agent, "
             f"as in rainbow+{composition.name} or sac+{composition.name}."
         )
-    if not environment and not learns_from_logs:
+    if not environment and not from_logs:
         raise UserError(
             f"{composition.name} acts in an environment, such as ALE/Pong-v5, and {data} is none: "
             f"for logged episodes give rcrl or curl."

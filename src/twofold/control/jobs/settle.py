@@ -10,6 +10,7 @@ from twofold.catalog.composition import Composition
 from twofold.catalog.settings import short_name
 from twofold.catalog.wing import Recipe
 from twofold.control.environments.specification import Specification
+from twofold.control.evaluation.atari_scores import game_of
 from twofold.control.options import Environment, Log, Pretrain
 from twofold.control.world import World
 from twofold.errors import UserError
@@ -18,7 +19,12 @@ from twofold.training.plan import Plan
 from twofold.training.settling import plan_of, settle_training
 
 LARGE = 64  # pixels of the short side, from which on pictures are as in Atari and DMControl
-CURL_LITTLE = ("pong", "boxing", "privateeye", "freeway")  # games in which CURL's authors count it 0.01
+CURL_LITTLE = ("Pong", "Boxing", "PrivateEye", "Freeway")  # games in which CURL's authors count it 0.01
+
+
+def learns_from_logs(composition: Composition) -> bool:
+    """Whether a method learns without acting."""
+    return short_name(composition.base) == "logged"
 
 
 def specification(env_id: str, options: Environment, log: Log | None = None) -> Specification:
@@ -116,9 +122,8 @@ def _plan(settings: Pretrain, plan: Mapping[str, Any], *, unit: str, log_every: 
 
 def _with_curl_weight(asked: dict[str, Any] | None, composition: Composition, data: str) -> dict[str, Any] | None:
     """CURL's weight in the games in which its authors count it little, where the user gives none."""
-    plain = "".join(letter for letter in data.lower() if letter.isalpha())
     has_curl = any(short_name(path) == "curl" for path in composition.additions)
-    if not has_curl or not any(game in plain for game in CURL_LITTLE) or "ale/" not in data.lower():
+    if not has_curl or game_of(data) not in CURL_LITTLE:
         return asked
     given = asked or {}
     return given if any(name in given for name in ("curl.weight", "weight")) else {**given, "curl.weight": 0.01}

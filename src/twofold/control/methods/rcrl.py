@@ -128,8 +128,9 @@ class RCRL(Auxiliary):
 
     def draw(self, index: ReturnSegments, rng: np.random.Generator) -> Pairs | None:
         index.rebin()
-        kinds = {"positives": self.positives, "negatives": self.negatives}
-        return draw_pairs(index, self.count, rng, recent=self.recent, **kinds)  # type: ignore[arg-type]
+        return draw_pairs(
+            index, self.count, rng, positives=self.positives, negatives=self.negatives, recent=self.recent
+        )
 
     def term(
         self, agent: Agent, states: Tensor, lesson: Lesson, progress: Progress

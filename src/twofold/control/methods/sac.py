@@ -103,7 +103,7 @@ class SAC(Agent):
         heads = [p for p in self.auxiliaries.parameters() if p.requires_grad]
         return {
             "critic": Update(critic),
-            "actor": Update(list(self.actor.own_parameters())),
+            "actor": Update(list(self.actor.parameters())),
             "temperature": Update([self.log_temperature], lr=self.temperature_lr, betas=(0.5, 0.999)),
             "auxiliary": Update([*self.encoder.parameters(), *heads]),
         }

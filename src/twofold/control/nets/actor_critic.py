@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -60,10 +58,6 @@ class Actor(nn.Module):
     def tied(self) -> Encoder:
         """The critics' convolutions."""
         return self._tied[0]
-
-    def own_parameters(self) -> Iterator[nn.Parameter]:
-        """Those that the actor's loss changes."""
-        return self.parameters()
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twofold.catalog.composition import is_reconstruction
+from twofold.control.evaluation.curves import end_of
 from twofold.control.report.episode import Film, film_section, read_film
 from twofold.control.report.returns import Stored, read_stored, stored_section
 from twofold.control.systems import SYSTEMS
@@ -79,8 +80,9 @@ def _tiles(run: Run) -> list[Tile]:
     tiles = []
     reached = _evaluated(run)
     if reached is not None:
-        highest = max(row["eval_return"] for row in run.metrics if "eval_return" in row)
-        tiles.append(Tile("Return at the end", number(reached), f"the best evaluation: {number(highest)}"))
+        logged = [row for row in run.metrics if "eval_return" in row]
+        end = end_of([row["step"] for row in logged], [row["eval_return"] for row in logged])
+        tiles.append(Tile("Return at the end", number(end.last), f"the best evaluation: {number(end.best)}"))
     found: Mapping[str, Any] | None = next(
         (row for row in run.evaluation if row.get("protocol") == "linear" and not row.get("floor")), None
     )
