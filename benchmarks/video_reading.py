@@ -1,127 +1,87 @@
-"""16-frame clips at random from videos, in CPU milliseconds a clip, beside other readers where they are installed, in
-alternation: `python benchmarks/video_reading.py VIDEO...`.
+"""16-frame clips at random from videos, in CPU milliseconds a clip, beside other readers, in alternation:
+`python benchmarks/video_reading.py VIDEO... [--peer opencv=PYTHON] [--peer torchcodec=PYTHON] [--peer decord=PYTHON]`,
+where PYTHON is an interpreter with that package.
 
 Each video is brought to 340 x 256 (libx264, crf 23), once as found on the web (250 frames from keyframe to keyframe, 3
 B-frames) and once with 12 frames and none. 32 clips a video, stride 1 and 4, shrunk to a short side of 112. Each reader
-opens the file for every clip; ours also keeps it open, and reads what it has prepared (171 x 128, JPEG of quality 90).
-Writes benchmarks/results/video_reading.json.
+opens the file for every clip, or keeps it open; ours also reads what it has prepared (171 x 128, JPEG of quality 90).
+Readers are processes (`video_readers.py`) that take turns at each clip; the first clip of each file warms up and does not
+count. Writes benchmarks/results/video_reading.json.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
 from motion_vectors import KINDS, encode
 
-from twofold.videos.reading.packed import PackedVideo
-from twofold.videos.reading.packing import write_packed
-from twofold.videos.reading.video import Video
-
-CLIPS, FRAMES, SIDE, PREPARED = 32, 16, 112, 128
+CLIPS, FRAMES = 32, 16
+READERS = Path(__file__).with_name("video_readers.py")
 
 
-def ours(file: str, numbers: list[int]) -> None:
-    video = Video(file)
-    video.read(numbers, SIDE)
-    video.close()
+class Reader:
+    """A reader in a process of its own."""
+
+    def __init__(self, python: str, name: str) -> None:
+        self.name = name
+        command = [python, str(READERS), name]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def read(self, file: str, numbers: list[int]) -> float:
+        """CPU milliseconds."""
+        assert self.process.stdin and self.process.stdout
+        print(json.dumps([file, numbers]), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.name} ended.")
+        return float(answer)
 
 
-@cache
-def open_video(file: str) -> Video:
-    return Video(file)
+def measured(readers: list[Reader], files: list[str], lengths: list[int], stride: int) -> dict[str, float]:
+    """The median of each reader."""
+    spent: dict[str, list[float]] = {reader.name: [] for reader in readers}
+    drawn = random.Random(0)
+    for turn in range(CLIPS + 1):
+        for file, length in zip(files, lengths, strict=True):
+            start = drawn.randrange(length - (FRAMES - 1) * stride)
+            numbers = [start + stride * i for i in range(FRAMES)]
+            for reader in drawn.sample(readers, len(readers)):
+                took = reader.read(file, numbers)
+                if turn:
+                    spent[reader.name].append(took)
+    return {name: round(statistics.median(found), 1) for name, found in spent.items()}
 
 
-def with_table(file: str, numbers: list[int]) -> None:
-    video = Video(file, open_video(file).table)
-    video.read(numbers, SIDE)
-    video.close()
-
-
-def kept(file: str, numbers: list[int]) -> None:
-    open_video(file).read(numbers, SIDE)
-
-
-@cache
-def prepared_video(file: str) -> PackedVideo:
-    target = Path(file).with_suffix(".frames")
-    write_packed(target, Video(file), short_side=PREPARED, quality=90, key="")
-    return PackedVideo(partial(open, target, "rb"))
-
-
-def prepared(file: str, numbers: list[int]) -> None:
-    """Pictures of 171 x 128, as prepared for views of 112, kept open."""
-    prepared_video(file).read(numbers)
-
-
-def opencv(file: str, numbers: list[int]) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    capture = cv2.VideoCapture(file)
-    capture.set(cv2.CAP_PROP_POS_FRAMES, numbers[0])
-    for number in range(numbers[0], numbers[-1] + 1):
-        capture.grab()
-        found, picture = capture.retrieve() if number in numbers else (False, None)
-        if found:
-            cv2.resize(picture, (149, SIDE), interpolation=cv2.INTER_AREA)
-
-
-def torchcodec(file: str, numbers: list[int]) -> None:
-    from torchcodec.decoders import VideoDecoder
-    from torchvision.transforms.v2.functional import resize
-
-    frames = VideoDecoder(file, num_ffmpeg_threads=1).get_frames_at(numbers).data
-    resize(frames, [SIDE], antialias=True)
-
-
-def decord(file: str, numbers: list[int]) -> None:
-    from decord import VideoReader
-
-    VideoReader(file, width=149, height=SIDE, num_threads=1).get_batch(np.array(numbers))
-
-
-READERS: dict[str, Callable[[str, list[int]], None]] = {
-    "twofold": ours, "twofold, table known": with_table, "twofold, kept open": kept, "twofold, prepared": prepared,
-    "opencv": opencv, "torchcodec": torchcodec, "decord": decord,
-}  # fmt: skip
-
-
-def main(videos: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("videos", nargs="+")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
+    asked = parser.parse_args()
+    pythons = {"twofold": sys.executable, **dict(peer.split("=", 1) for peer in asked.peer)}
+    readers = [Reader(at, f"{name}, {how}") for name, at in pythons.items() for how in ("opened", "kept open")]
+    readers.append(Reader(sys.executable, "twofold, prepared"))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for kind, options in KINDS.items():
-            files = [str(Path(folder) / f"{kind}{i}.mp4") for i in range(len(videos))]
-            lengths = [encode(video, file, (340, 256), options) for video, file in zip(videos, files, strict=True)]
+            files = [str(Path(folder) / f"{kind}{i}.mp4") for i in range(len(asked.videos))]
+            lengths = [
+                encode(video, file, (340, 256), options) for video, file in zip(asked.videos, files, strict=True)
+            ]
             for stride in (1, 4):
-                spent: dict[str, list[float]] = {}
-                drawn = random.Random(0)
-                for _ in range(CLIPS):
-                    for file, length in zip(files, lengths, strict=True):
-                        start = drawn.randrange(length - (FRAMES - 1) * stride)
-                        numbers = [start + stride * i for i in range(FRAMES)]
-                        for name, reader in READERS.items():
-                            began = time.process_time()
-                            try:
-                                reader(file, numbers)
-                            except ImportError:
-                                continue
-                            spent.setdefault(name, []).append(1000 * (time.process_time() - began))
-                row = {"kind": kind, "stride": stride}
-                rows.append(row | {name: round(statistics.median(found), 1) for name, found in spent.items()})
+                rows.append({"kind": kind, "stride": stride} | measured(readers, files, lengths, stride))
                 print(rows[-1], flush=True)
     out = Path(__file__).parent / "results" / "video_reading.json"
-    about = {"videos": [Path(v).name for v in videos], "unit": "CPU ms a clip of 16 frames, short side 112, median"}
+    names = [Path(video).name for video in asked.videos]
+    about = {"videos": names, "unit": "CPU ms a clip of 16 frames, short side 112, median"}
     out.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
