@@ -5,8 +5,8 @@ where PYTHON is an interpreter with that package.
 Each video is brought to 340 x 256 (libx264, crf 23), once as found on the web (250 frames from keyframe to keyframe, 3
 B-frames) and once with 12 frames and none. 32 clips a video, stride 1 and 4, shrunk to a short side of 112. Each reader
 opens the file for every clip, or keeps it open; ours also reads what it has prepared (171 x 128, JPEG of quality 90).
-Readers are processes (`video_readers.py`) that take turns at each clip; the first clip of each file warms up and does not
-count. Writes benchmarks/results/video_reading.json.
+Readers are processes (`video_readers.py`) that take turns at each clip; the first clip of each file does not count.
+Writes benchmarks/results/video_reading.json.
 """
 
 from __future__ import annotations
