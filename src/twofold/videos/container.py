@@ -118,6 +118,17 @@ def frames_of(codec: Any, packet: Any) -> list[Any]:
         return []
 
 
+def side_data(frame: Any) -> Any:
+    """What a decoder tells of a frame beside its pixels, by name.
+
+    `frame.side_data` is the same, but then the frame and it hold each other: its pixels stay in memory until Python
+    looks for such circles, which is hundreds of frames later.
+    """
+    from av.sidedata.sidedata import SideDataContainer
+
+    return SideDataContainer(frame)
+
+
 def _meant(container: InputContainer) -> tuple[VideoStream, int]:
     """The default one of the streams that are films and not cover pictures, else the first; and how many others."""
     module = sys.modules["av"]

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from twofold.videos.container import side_data
+
 SQUARE = 0.01  # pixels less oblong than this share stay as they are
 
 
@@ -47,7 +49,7 @@ def orientation_of(matrix: bytes | None) -> Orientation:
 
 def display_matrix(frame: Any) -> bytes | None:
     """The display matrix of a decoded frame, or None."""
-    found = frame.side_data.get("DISPLAYMATRIX")
+    found = side_data(frame).get("DISPLAYMATRIX")
     return None if found is None else bytes(found)
 
 

@@ -1,5 +1,7 @@
 """Motion vectors of real files: which have some, what they say, and how they are painted."""
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -107,6 +109,18 @@ def test_vectors_are_those_of_a_decode_that_leaves_out_nothing(name):
     for pictures in (False, True):
         frames = list(motion_vectors(clip(name), pictures=pictures))
         assert all(np.array_equal(f.rows, e) for f, e in zip(frames, expected, strict=True))
+
+
+def test_frames_do_not_stay_in_memory():
+    gc.collect()
+    gc.disable()  # what is freed without it was held by nobody
+    try:
+        before = sum(isinstance(thing, av().VideoFrame) for thing in gc.get_objects())
+        list(motion_vectors(clip("plain.mp4"), pictures=True))
+        Video(clip("plain.mp4")).read([0, 20, 49])
+        assert sum(isinstance(thing, av().VideoFrame) for thing in gc.get_objects()) - before <= 3
+    finally:
+        gc.enable()
 
 
 def test_what_frames_tell_of_themselves():

@@ -11,7 +11,7 @@ import numpy as np
 
 from twofold.errors import UserError
 from twofold.pixels.reading.failure import DecodeError
-from twofold.videos.container import av, frames_of, opened, packets_of
+from twofold.videos.container import av, frames_of, opened, packets_of, side_data
 from twofold.videos.orientation import Orientation, display_matrix, orientation_of
 from twofold.videos.pictures import Pictures
 
@@ -103,9 +103,9 @@ def export_vectors(codec: Any) -> None:
 
 
 def rows_of(frame: Any) -> np.ndarray:
-    """FFmpeg's vectors of a decoded frame, (N,) of `ROW`."""
-    found = frame.side_data.get("MOTION_VECTORS")
-    return EMPTY if found is None else found.to_ndarray()
+    """FFmpeg's vectors of a decoded frame, (N,) of `ROW`: a copy, since a view would keep the frame's pixels in memory."""
+    found = side_data(frame).get("MOTION_VECTORS")
+    return EMPTY if found is None else np.frombuffer(bytes(found), ROW)
 
 
 def _motion(number: int, frame: Any, stream: Any) -> MotionFrame:
@@ -116,7 +116,8 @@ def _motion(number: int, frame: Any, stream: Any) -> MotionFrame:
 
 def _time(frame: Any, stream: Any) -> float | None:
     """Seconds by its stamp; PyAV gives frames that a decoder held back until the end without a unit."""
-    return None if frame.pts is None or not stream.time_base else float(frame.pts * stream.time_base)
+    unit = stream.time_base
+    return None if frame.pts is None or not unit else frame.pts * unit.numerator / unit.denominator
 
 
 def _without(file: str | BinaryIO, codec: str, frames: Sequence[MotionFrame]) -> Exception:
