@@ -1,6 +1,6 @@
 """One reader of clips in a process of its own: `python video_readers.py NAME`, for `video_reading.py`.
 
-Takes lines of JSON, [file, frame numbers], and answers each with the CPU milliseconds that reading took, of all threads.
+Takes lines of JSON, [file, frame numbers], and answers each with the CPU milliseconds it took, of all threads.
 In processes of their own, libraries that carry an FFmpeg each do not meet.
 """
 

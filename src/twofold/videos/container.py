@@ -126,7 +126,7 @@ def side_data(frame: Any) -> Any:
     """
     from av.sidedata.sidedata import SideDataContainer
 
-    return SideDataContainer(frame)
+    return SideDataContainer(frame)  # type: ignore[call-arg]  # not told by PyAV's stubs
 
 
 def _meant(container: InputContainer) -> tuple[VideoStream, int]:

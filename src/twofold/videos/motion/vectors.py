@@ -103,7 +103,7 @@ def export_vectors(codec: Any) -> None:
 
 
 def rows_of(frame: Any) -> np.ndarray:
-    """FFmpeg's vectors of a decoded frame, (N,) of `ROW`: a copy, since a view would keep the frame's pixels in memory."""
+    """FFmpeg's vectors of a decoded frame, (N,) of `ROW`; copied, since a view would keep the frame's pixels."""
     found = side_data(frame).get("MOTION_VECTORS")
     return EMPTY if found is None else np.frombuffer(bytes(found), ROW)
 
