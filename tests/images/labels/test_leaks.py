@@ -78,14 +78,29 @@ def test_augmented_copies_are_known_by_their_names(tmp_path, name):
     assert sorted(map(len, groups_of(both))) == [1, 2]
 
 
-def test_frames_count_as_near_by_fewer_common_bits_than_strangers(tmp_path):
+def shift_of_a_near_frame() -> int:
+    """By how many pixels scene 5 is shifted for hashes that differ in 9 to 12 bits."""
     base = torch.from_numpy(frame(5)).permute(2, 0, 1)
     bits = [bin(hash_of(base) ^ hash_of(torch.from_numpy(frame(5, k)).permute(2, 0, 1))).count("1") for k in range(20)]
-    shift = next(k for k in range(20) if 8 < bits[k] <= 12)
+    return next(k for k in range(20) if 8 < bits[k] <= 12)
+
+
+def test_frames_count_as_near_by_fewer_common_bits_than_strangers(tmp_path):
+    shift = shift_of_a_near_frame()
     train = labelled(tmp_path / "train", {"s_001.png": frame(5), "a.png": frame(6)})
     same = labelled(tmp_path / "same", {"s_002.png": frame(5, shift)})
     other = labelled(tmp_path / "other", {"t_002.png": frame(5, shift)})
     assert near_copies(train, same).copies == 1 and near_copies(train, other).copies == 0
+
+
+@pytest.mark.parametrize(("number", "copies"), [(1900, 1), (9000, 0)])
+def test_names_of_numbers_alone_are_frames_of_one_film_only_where_they_lie_near(tmp_path, number, copies):
+    """COCO's names are numbers, and its photographs no frames: 12 bits in common are chance there."""
+    name, shift = f"{number:012d}.png", shift_of_a_near_frame()
+    train = labelled(tmp_path / "train", {"000000000100.png": frame(5)})
+    assert near_copies(train, labelled(tmp_path / "test", {name: frame(5, shift)})).copies == copies
+    both = labelled(tmp_path / "both", {"000000000100.png": frame(5), name: frame(5, shift)})
+    assert len(groups_of(both)) == 2 - copies
 
 
 def test_size_light_and_compression_change_few_bits():

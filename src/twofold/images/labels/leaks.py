@@ -23,6 +23,7 @@ Hashes = NDArray[np.uint64]
 SIDE = 32  # pixels of the grey picture whose lowest 8 x 8 frequencies are hashed
 NEAR = 8  # of 64 bits, for two pictures of any names: one of 2 million pairs of unlike photographs comes so near
 NEAR_FRAMES = 12  # for two frames of one sequence, by their names: of frames far apart one in a thousand differs in 14
+MINUTE = 2000  # frames: names that are numbers alone and lie farther apart are photographs of a collection
 CHUNK = 512  # test pictures compared at once
 COPIES = re.compile(r"(_(?:jpe?g|png|webp|bmp|tiff?))?[._]rf[._][0-9a-z]{6,}$", re.IGNORECASE)
 FRAME = re.compile(r"[ _.-]*\d+$")
@@ -56,7 +57,7 @@ def near_copies(train: Labelled, test: Labelled) -> Leak:
     """Compare every test picture with all training pictures by a 64-bit perceptual hash and by their names.
 
     A near copy differs in at most 8 bits, as it is or mirrored, or in at most 12 where both names are of one sequence
-    of frames; copies that an export has augmented (name.rf.HASH) are known by their names. Raises UserError for
+    of frames (of names that are numbers alone, those of about a minute); copies that an export has augmented (name.rf.HASH) are known by their names. Raises UserError for
     pictures that cannot be read.
     """
     theirs, (ours, mirrored) = hashes(train)[0], hashes(test)
@@ -64,12 +65,12 @@ def near_copies(train: Labelled, test: Labelled) -> Leak:
     for k, name in enumerate(train.names):
         if (base := _base(name)) is not None:
             by_base.setdefault(base, k)
-    sequences = _numbered([_sequence(name) for name in train.names], [_sequence(name) for name in test.names])
+    sequences = _frames(train.names, test.names)
     copies, such_as = 0, None
     for start in range(0, len(ours), CHUNK):
         rows = slice(start, start + CHUNK)
         bits = np.minimum(distances(ours[rows], theirs), distances(mirrored[rows], theirs))
-        limit = np.where(sequences[1][rows, None] == sequences[0][None, :], NEAR_FRAMES, NEAR)
+        limit = np.where(_in_sequence(sequences[1], sequences[0], rows), NEAR_FRAMES, NEAR)
         margin = bits.astype(np.int64) - limit
         for k, row in enumerate(margin):
             name = test.names[start + k]
@@ -119,11 +120,11 @@ def groups_of(data: Labelled) -> list[list[int]]:
     for i, name in enumerate(data.names):
         if (base := _base(name)) is not None:
             parent[root(i)] = root(first.setdefault(base, i))
-    sequences = _numbered([_sequence(name) for name in data.names])[0]
+    frames = _frames(data.names)[0]
     for start in range(0, len(marks), CHUNK):
         rows = slice(start, start + CHUNK)
         bits = np.minimum(distances(marks[rows], marks), distances(mirrored[rows], marks))
-        same = sequences[rows, None] == sequences[None, :]
+        same = _in_sequence(frames, frames, rows)
         for i, j in np.argwhere(bits <= np.where(same, NEAR_FRAMES, NEAR)).tolist():
             parent[root(start + i)] = root(j)
     groups: dict[int, list[int]] = defaultdict(list)
@@ -177,17 +178,27 @@ def _sequence(name: str) -> str | None:
     return FRAME.sub("", stem) if FRAME.search(stem) else None
 
 
-def _numbered(*names: Sequence[str | None]) -> list[NDArray[np.int64]]:
-    """Equal names get equal numbers, no name gets a number of its own kind."""
+def _frames(*names: Sequence[str]) -> list[NDArray[np.int64]]:
+    """int64 (n, 2) for each: the number of a sequence, shared by its frames, and the frame's number in it where names
+    are numbers alone, else 0."""
     number: dict[str, int] = {}
     out, alone = [], -1
     for part in names:
         values = []
         for name in part:
-            if name is None:
+            sequence = _sequence(name)
+            if sequence is None:
                 alone -= 1
-                values.append(alone)
+                values.append((alone, 0))
             else:
-                values.append(number.setdefault(name, len(number)))
-        out.append(np.array(values, np.int64))
+                stem = posixpath.splitext(posixpath.basename(name))[0]
+                place = int(stem[-18:]) if stem.isdecimal() else 0
+                values.append((number.setdefault(sequence, len(number)), place))
+        out.append(np.array(values, np.int64).reshape(-1, 2))
     return out
+
+
+def _in_sequence(one: NDArray[np.int64], other: NDArray[np.int64], rows: slice) -> NDArray[np.bool_]:
+    """bool (rows, m): whether two pictures are frames of one sequence."""
+    same = one[rows, None, 0] == other[None, :, 0]
+    return same & (np.abs(one[rows, None, 1] - other[None, :, 1]) <= MINUTE)
