@@ -57,8 +57,8 @@ def near_copies(train: Labelled, test: Labelled) -> Leak:
     """Compare every test picture with all training pictures by a 64-bit perceptual hash and by their names.
 
     A near copy differs in at most 8 bits, as it is or mirrored, or in at most 12 where both names are of one sequence
-    of frames (of names that are numbers alone, those of about a minute); copies that an export has augmented (name.rf.HASH) are known by their names. Raises UserError for
-    pictures that cannot be read.
+    of frames (of names that are numbers alone, those of about a minute); copies that an export has augmented
+    (name.rf.HASH) are known by their names. Raises UserError for pictures that cannot be read.
     """
     theirs, (ours, mirrored) = hashes(train)[0], hashes(test)
     by_base: dict[str, int] = {}
