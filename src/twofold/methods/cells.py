@@ -78,7 +78,7 @@ class DenseBranches(nn.Module):
         self.head = DenseHead(width, hidden or width, method.dim)
         self.twin = method.twin(self.head)
         self.queue = Queue(len(cast(Tensor, method.stored_negatives())), method.dim, seed=1)
-        self.temperature = method.temperature
+        self.temperature, self.mask_unfilled = method.temperature, method.mask_unfilled
 
     def student(self, record: Pass, view: int) -> Cells:
         """The student's cells of a view, with gradient."""
@@ -88,6 +88,10 @@ class DenseBranches(nn.Module):
     def teacher(self, record: Pass, look: Look) -> Cells:
         """The teacher's cells in a look of its."""
         return self._cells(record, look, self.twin)
+
+    def negatives(self, rows: Tensor) -> Tensor:
+        """The pooled keys (K, D) that rows are contrasted with, in their precision; by the base's rule of a mask."""
+        return self.queue.stored(self.mask_unfilled).to(rows.dtype)
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:

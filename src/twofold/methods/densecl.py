@@ -64,7 +64,7 @@ class DenseCL(Addition):
         record.kept[f"densecl_keys_{j}"] = keys.pooled
         record.kept["densecl_match"] = (queries.backbone * at(keys.backbone, found)).sum(2).mean()
         rows, positives = queries.dense.flatten(0, 1), at(keys.dense, found).flatten(0, 1)
-        return info_nce(rows, positives, self.dense.queue.rows.to(rows.dtype), self.dense.temperature).mean()
+        return info_nce(rows, positives, self.dense.negatives(rows), self.dense.temperature).mean()
 
     @torch.no_grad()
     def scalars(self, record: Pass) -> dict[str, Tensor]:

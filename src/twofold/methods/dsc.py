@@ -119,7 +119,7 @@ class DSC(Addition):
             positives.append(_picked(own.dense, places))
             counted.append(torch.ones_like(places, dtype=torch.bool))
         rows, valid = queries.dense.flatten(0, 1), torch.cat(counted, 2).flatten(0, 1).to(queries.dense.dtype)
-        stored = self.dense.queue.rows.to(rows.dtype)
+        stored = self.dense.negatives(rows)
         losses = info_nce_each(rows, torch.cat(positives, 2).flatten(0, 1), stored, self.dense.temperature)
         each = (losses * valid).sum(1) / valid.sum(1).clamp_min(1)
         # Cells without a neighbour within the radius count for nothing, over all processes.
