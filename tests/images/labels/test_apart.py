@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from twofold.errors import UserError
 from twofold.images.labels import near_copies, open_labelled, open_pair
 
-from .samples import coco, image, noted, photo, thing
+from .samples import coco, image, mask, noted, photo, thing, voc, voc_object
 from .test_columns import table
 
 
@@ -82,3 +83,28 @@ def test_some_pictures_in_both_are_counted(apart):
             file.rename(apart / "labels" / file.name)
     assert noted(open_pair(files(apart)[0], both)[1], "1 of 2 pictures of", "000000000000.jpg")
     assert len(open_labelled(both)) == 2
+
+
+@pytest.mark.parametrize("form", ["masks", "voc", "yolo"])
+def test_folders_of_other_forms_have_their_pictures_apart_too(tmp_path, form):
+    for side, seed in (("train", 0), ("test", 9)):
+        for k in range(2):
+            photo(tmp_path / side / f"{k}.jpg", seed=seed + k)
+            label = tmp_path / f"{form}_{side}" / f"{k}"
+            if form == "masks":
+                mask(label.with_suffix(".png"), np.full((40, 60), k, np.uint8))
+            elif form == "voc":
+                voc(label.with_suffix(".xml"), voc_object("dog", 1, 1, 9, 9 + k))
+            else:
+                label.parent.mkdir(exist_ok=True)
+                label.with_suffix(".txt").write_text(f"0 0.5 0.5 0.5 0.{k + 3}\n")
+    labels = tmp_path / f"{form}_train", tmp_path / f"{form}_test"
+    train, test = open_pair(*labels, images=str(tmp_path / "train"), test_images=str(tmp_path / "test"))
+    assert len(train) == len(test) == 2 and near_copies(train, test).copies == 0
+    with pytest.raises(UserError, match="finds all its 2 pictures among those of"):
+        open_pair(*labels, images=str(tmp_path / "train"))
+    if form != "yolo":  # labels that name other pictures
+        for file in labels[1].iterdir():
+            file.rename(file.with_stem(f"x{file.stem}"))
+        with pytest.raises(UserError, match="with --test-images"):
+            open_pair(*labels, images=str(tmp_path / "train"))

@@ -94,7 +94,7 @@ def open_pair(
     theirs = _survey(other, asked, "test")
     if ours.kind != theirs.kind:
         raise UserError(f"{name} has {ours.kind} and {other} has {theirs.kind}: give data of one kind for both.")
-    if other != name:
+    if os.path.realpath(other) != os.path.realpath(name):
         _look_for_shared(ours, theirs, named=test_images is not None)
     agreed = ours.agree(theirs)
     return _as_wanted(ours.labelled(agreed), want), _as_wanted(theirs.labelled(agreed), want)
