@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from twofold.errors import UserError
-from twofold.images.labels import groups_of, hold_out, near_copies, open_labelled, open_pair
+from twofold.images.labels import groups_of, hold_out, leaks, near_copies, open_labelled, open_pair
 from twofold.images.labels.leaks import distances, hash_of
 
 from .samples import coco, image, thing
@@ -93,6 +93,14 @@ def test_frames_count_as_near_by_fewer_common_bits_than_strangers(tmp_path):
     assert near_copies(train, same).copies == 1 and near_copies(train, other).copies == 0
 
 
+def test_many_pictures_are_compared_in_parts(tmp_path, monkeypatch):
+    train = labelled(tmp_path / "train", {f"a{k}x.png": frame(k) for k in range(5)})
+    test = labelled(tmp_path / "test", {f"b{k}x.png": frame(k) for k in range(3, 10)})
+    whole = near_copies(train, test), groups_of(test)
+    monkeypatch.setattr(leaks, "PAIRS", 11)
+    assert (near_copies(train, test), groups_of(test)) == whole and whole[0].copies == 2
+
+
 @pytest.mark.parametrize(("number", "copies"), [(1900, 1), (9000, 0)])
 def test_names_of_numbers_alone_are_frames_of_one_film_only_where_they_lie_near(tmp_path, number, copies):
     """COCO's names are numbers, and its photographs no frames: 12 bits in common are chance there."""
@@ -110,7 +118,10 @@ def test_size_light_and_compression_change_few_bits():
     assert bin(hash_of(whole) ^ hash_of((whole * 0.6 + 30).byte())).count("1") <= 2
 
 
-def test_distances_count_bits():
+@pytest.mark.parametrize("numpy", [1, 2])
+def test_distances_count_bits(monkeypatch, numpy):
+    if numpy == 1:
+        monkeypatch.delattr(np, "bitwise_count", raising=False)
     one = np.array([0, 2**64 - 1, 0b1011], np.uint64)
     assert distances(one, one[:2]).tolist() == [[0, 64], [64, 0], [3, 61]]
 
