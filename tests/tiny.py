@@ -76,7 +76,11 @@ TINY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # By the name of an entry: settings of its addition where it has one, else of its base. Named `moco[shuffle]`.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "moco": {"shuffle": {"key_bn": "shuffle"}, "split": {"key_bn": "split", "groups": 2}},
+    "moco": {
+        "shuffle": {"key_bn": "shuffle"},
+        "split": {"key_bn": "split", "groups": 2},
+        "masked": {"mask_unfilled": True, "queue": 96},
+    },
     "dino": {"frozen": {"frozen_epochs": 1, "head_norm": False}},
     "swav": {"queue": {"queue": 20, "frozen_epochs": 1}},
     "mixsiam": {"cutmix": {"mixture": "cutmix", "max_on": "backbone", "statistics": "shared", "center_target": False}},

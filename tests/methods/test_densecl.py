@@ -41,7 +41,9 @@ def naive(method, addition, record, i=0, j=1):
             match = max(range(len(key)), key=lambda place: cosines[place])
             own = F.normalize(dense[cell], dim=0)
             positive = own @ F.normalize(target[match], dim=0)
-            logits = torch.cat([positive[None], addition.dense.queue.rows @ own]) / method.temperature
+            stored = addition.dense.queue.rows
+            stored = stored[: addition.dense.queue.filled()] if method.mask_unfilled else stored
+            logits = torch.cat([positive[None], stored @ own]) / method.temperature
             losses.append(F.cross_entropy(logits[None], torch.tensor([0])))
     return torch.stack(losses).mean(), torch.stack(pooled)
 
@@ -62,6 +64,23 @@ def test_the_loss_is_the_loop_over_cells_and_its_gradient():
     assert int(addition.dense.queue.pointer) == len(pooled)
 
 
+def test_with_the_mask_the_second_queue_counts_only_where_it_holds_keys():
+    addition = DenseCL()
+    method = made("moco", [addition], Smooth, mask_unfilled=True).double()
+    filled = []
+    for step in range(3):
+        now, views = Progress(step, 10), views_of(2, seed=step)
+        views.tensors = [view.double() for view in views.tensors]
+        method.before_step(now)
+        record = method.observe(views, now)
+        losses = method.judge(record)
+        filled.append(int(addition.dense.queue.filled()))
+        assert_close(losses.terms["densecl"].value, naive(method, addition, record)[0])
+        assert losses.scalars["queue_filled"] * len(method.queue.rows) == filled[-1]
+        method.after_step(now)
+    assert filled == [0, 8, 16]
+
+
 def test_a_symmetric_base_compares_both_ways_and_keeps_both_keys():
     method, addition, record, losses = run(base="moco-symmetric")
     (one, first), (other, second) = naive(method, addition, record, 0, 1), naive(method, addition, record, 1, 0)
@@ -70,10 +89,11 @@ def test_a_symmetric_base_compares_both_ways_and_keeps_both_keys():
     assert_close(addition.dense.queue.rows[:16], torch.cat([second, first]).detach())
 
 
-def test_with_lambda_0_it_is_moco_bit_for_bit():
+@pytest.mark.parametrize("masked", [False, True])
+def test_with_lambda_0_it_is_moco_bit_for_bit(masked):
     found = []
     for additions in ([], [DenseCL(weight=0.0)]):
-        method = made("moco", additions)
+        method = made("moco", additions, mask_unfilled=masked)
         optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1, momentum=0.9)
         for step in range(4):
             now = Progress(step, 10)

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from twofold.errors import UserError
+from twofold.methods.co2 import CO2
 from twofold.methods.moco import MoCo
 from twofold.seam import Progress, Situation, Views
 
-from .small import NOW, Tiny, views_of
+from .small import NOW, Tiny, made, views_of
 
 
 def test_the_keys_are_shuffled_for_their_batch_norm_and_come_back_in_order():
@@ -83,3 +84,58 @@ def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(UserError) as caught:
         MoCo(Tiny(), **settings)
     assert message in str(caught.value)
+
+
+def stepped(method, steps, batch=8):
+    """What each of some steps made, before its keys go into the queue: (record, losses, keys of the steps before)."""
+    keys = []
+    for step in range(steps):
+        now = Progress(step, 10)
+        views = views_of(2, batch, seed=step)
+        views.tensors = [view.double() for view in views.tensors]
+        method.before_step(now)
+        record = method.observe(views, now)
+        yield (
+            record,
+            method.judge(record),
+            torch.cat([torch.zeros(0, method.dim).double(), *keys])[-len(method.queue.rows) :],
+        )
+        keys.append(F.normalize(record.teacher[1].row, dim=1).detach())
+        method.after_step(now)
+
+
+def test_with_the_mask_only_keys_are_negatives():
+    torch.manual_seed(0)
+    method = MoCo(Tiny(), dim=8, queue=20, key_bn="plain", mask_unfilled=True).double()
+    filled = []
+    for record, losses, keys in stepped(method, 5):
+        assert losses.scalars["queue_filled"] == len(keys) / 20
+        filled.append(len(keys))
+        expected = []
+        for query, key in zip(record.student[0].row, record.teacher[1].row, strict=True):
+            query, key = query / query.norm(), key / key.norm()
+            total = sum((torch.dot(query, other) / 0.2).exp() for other in (key, *keys))
+            expected.append(-((torch.dot(query, key) / 0.2).exp() / total).log())
+        torch.testing.assert_close(losses.terms["base"].value, torch.stack(expected).mean(), atol=1e-12, rtol=1e-9)
+        losses.total.backward()
+        assert all(p.grad.isfinite().all() for p in method.student.parameters() if p.grad is not None)
+        assert ("pretext_top1" in losses.scalars) == bool(len(keys))
+    assert filled == [0, 8, 16, 20, 20]
+
+
+def test_a_full_queue_is_the_same_with_and_without_the_mask():
+    found = []
+    for masked in (False, True):
+        torch.manual_seed(0)
+        method = MoCo(Tiny(), dim=8, queue=16, key_bn="plain", mask_unfilled=masked).double()
+        found.append([losses.total for _, losses, _ in stepped(method, 4)])
+    assert found[0][0] > found[1][0] and found[0][2:] == found[1][2:]
+
+
+@pytest.mark.parametrize("name", ["moco+mochi", "moco+co2", "moco+tkc", "moco+unmix", "densecl", "dsc", "moco"])
+def test_every_addition_runs_from_an_empty_queue(name):
+    method = made(name, [CO2(include_positive=True)] if name == "moco" else [], mask_unfilled=True).double()
+    for _, losses, _ in stepped(method, 3):
+        losses.total.backward()
+        assert losses.total.isfinite()
+        assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)

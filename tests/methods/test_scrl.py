@@ -8,11 +8,13 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from twofold.errors import UserError
+from twofold.images.backbones import build_backbone
+from twofold.methods.byol import BYOL, teacher_momentum
 from twofold.methods.scrl import SCRL, pool
 from twofold.nets.features import Grid
 from twofold.seam import Views
 
-from ..tiny import make
+from ..tiny import cut, make
 from .small import NOW, Tiny, made, views_of
 
 
@@ -106,3 +108,38 @@ def test_what_it_does_not_go_over():
     for settings in ({"boxes": 0}, {"overlap": 2.0}, {"jitter": -0.1}, {"least": -1}):
         with pytest.raises(UserError):
             SCRL(**settings)
+
+
+def test_boxes_on_an_earlier_stage_have_a_projector_of_their_own():
+    torch.manual_seed(0)
+    addition = SCRL(boxes=3, feature_stage=3)
+    backbone = build_backbone("resnet10", image_size=64, stem="imagenet")
+    method = BYOL(backbone, hidden=16, dim=8, one_pass=True, additions=[addition]).double()
+    assert addition.grid.stride == 16 and addition.rules.least == 16
+    views = Views(
+        [torch.randn(4, 3, 64, 64).double() for _ in range(2)],
+        [cut(torch.arange(4), v, 80) for v in (0, 1)],
+        torch.arange(4),
+    )
+    record = method.observe(views, NOW)
+    regions, losses = addition.regions(record), method.judge(record)
+    boxes = regions.first, regions.second
+    online, target = (
+        torch.cat([pool(looks[v].map, regions.image, boxes[v], addition.grid) for v in (0, 1)])
+        for looks in (record.student, record.teacher)
+    )
+    p1, p2 = method.student.predictor(addition.projector(online)).chunk(2)
+    z1, z2 = addition.twin(target).detach().chunk(2)
+    each = 4 - 2 * F.cosine_similarity(p1, z2) - 2 * F.cosine_similarity(p2, z1)
+    assert_close(losses.terms["scrl"].value, each.mean())
+    losses.total.backward()
+    assert addition.projector[0].weight.shape == (16, 256) and addition.projector[0].weight.grad.abs().max() > 0
+    assert all(not p.requires_grad for p in addition.twin.parameters())
+    before = addition.twin[0].weight.clone()
+    with torch.no_grad():
+        addition.projector[0].weight.add_(1)
+    method.after_step(NOW)
+    moved = (addition.twin[0].weight - before) / (addition.projector[0].weight - before)
+    assert_close(moved, torch.full_like(moved, 1 - teacher_momentum(0.99, NOW.fraction)))
+    with pytest.raises(UserError, match=r"at least 3 x 3 cells, .*or with a ResNet --method.scrl.feature_stage 3"):
+        BYOL(build_backbone("resnet10", image_size=64, stem="imagenet"), additions=[SCRL()])

@@ -54,6 +54,14 @@ def test_info_nce_is_the_loop_of_the_paper():
             assert loss == pytest.approx(-math.log(positive / total), abs=1e-12)
 
 
+def test_without_negatives_the_loss_is_0_and_has_no_gradient():
+    q, k = rows(4, 5).requires_grad_(), rows(4, 5, seed=1)
+    for loss in (info_nce(q, k, rows(0, 5), 0.2), info_nce_each(q, k[:, None], rows(0, 5), 0.2)):
+        assert loss.abs().max() == 0
+        (gradient,) = torch.autograd.grad(loss.sum(), q)
+        assert gradient.abs().max() == 0
+
+
 CONTRASTS = {
     "nt_xent": lambda a, b: nt_xent(a, b, torch.cat([a, b]), 0, 0.5),
     "info_nce": lambda a, b: info_nce(a, b, rows(6, 5, seed=9), 0.2, rows(8, 5, seed=8).view(4, 2, 5)),

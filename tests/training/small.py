@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from twofold.methods.joint_embedding import JointEmbedding
+from twofold.nets.queue import Queue
 from twofold.pixels.batch import ImageBatch
 from twofold.randomness import generator, uniforms
 from twofold.runs.folder import RunFolder
@@ -73,9 +75,15 @@ def without_norm(module: nn.Module) -> nn.Module:
 
 
 def make_method(name: str, norm: bool = True) -> JointEmbedding:
-    """A method of the catalog or a composition ("moco[shuffle]+co2"), tiny, from seed 0, with or without batch norm."""
+    """A method of the catalog or a composition ("moco[shuffle]+co2"), tiny, from seed 0, with or without batch norm.
+
+    Queues whose empty slots are masked hold a few keys, for without any the first step would learn nothing.
+    """
     torch.manual_seed(0)
     method = make(name, net_for(kind_of(name), norm))
+    if method.mask_unfilled:
+        for queue in (part for part in method.modules() if isinstance(part, Queue)):
+            queue.enqueue(F.normalize(torch.randn(5, queue.rows.shape[1]), dim=1))
     if not norm:
         pairs = [(without_norm(a), without_norm(b)) for a, b in method.pairs]
         method = without_norm(method)

@@ -56,14 +56,22 @@ class Labels(Options):
     """What the four numbers of a box are; what is usual in the format, as long as they fit, where not given."""
     images: str | None = option(None, path=True)
     """The folder or parquet file of the labelled pictures, where it is not beside the labels."""
+    test_images: str | None = option(None, path=True)
+    """The same for the labels to test on (for check those of --val); what --images says where not given."""
     snap: bool = option(False)
     """Give mask values and colours that no class has to the nearest that one has."""
     mask_column: str | None = option(None)
     """The mask column of a parquet file."""
 
     def of_labels(self) -> dict[str, Any]:
-        """These options by name, as `labels.open_labelled` and `labels.open_pair` take them."""
+        """These options by name, as `labels.open_pair` takes them."""
         return {name: getattr(self, name) for name in Labels.own_names()}
+
+    def of_one(self, test: bool = False) -> dict[str, Any]:
+        """These options by name, as `labels.open_labelled` takes them; of labels to test on, or to learn from."""
+        found = self.of_labels()
+        own = found.pop("test_images")
+        return {**found, "images": own or self.images} if test else found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,7 +196,7 @@ _SCRL = {
         "scrl",
         {**_LARS, "base_lr": 0.45, "weight_decay": 1e-6, "epochs": 200, "batch_size": 8192},
         {"hidden": 4096, "dim": 256, "momentum": 0.97, "one_pass": True},
-        "official repository, 200 epochs, with a Gaussian blur in the place of its shrinking by 1.1, 1.2 or 1.5",
+        "official repository, 200 epochs",
     ),
     "cifar": Recipe(
         "scrl-small",

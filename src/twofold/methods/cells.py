@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Look, Pass
+from twofold.methods.record import Branch, Look, Pass
 from twofold.nets.features import Grid, cells_of
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
@@ -56,28 +56,29 @@ class DenseBranches(nn.Module):
     """The dense half of a queue method: the student's head on cells, its EMA twin, and the queue of pooled keys.
 
     asks: the name of the addition that asks, for its refusals. grid: side to which maps are pooled; 0 for their own
-    cells. hidden: width inside the head; the map's where 0. Raises UserError where the base has no queue, or its
-    backbone has no map or a map of one cell.
+    cells. hidden: width inside the head; the map's where 0. stage: see `take_stage`. Raises UserError where the base
+    has no queue, or its backbone has no map, no such stage, or a map of one cell.
     """
 
-    def __init__(self, method: JointEmbedding, asks: str, grid: int, hidden: int) -> None:
+    def __init__(self, method: JointEmbedding, asks: str, grid: int, hidden: int, stage: int) -> None:
         super().__init__()
         if method.contrast != "queue":
             raise UserError(
                 f"{asks} contrasts cells with a queue, and {type(method).__name__} has none; use moco+{asks}."
             )
+        take_stage(method, stage)
         width = map_width(method.backbone, asks)
         cells = grid_of(method.backbone)
         if grid == 1 or (grid == 0 and cells.rows * cells.columns == 1):
             raise UserError(
-                f"{asks} compares the cells of a map, and this one has a single cell: give a larger --image-size, "
-                f"or a --stem that shrinks less."
+                f"{asks} compares the cells of a map, and this one has a single cell: give a larger --image-size, or "
+                f"a --stem that shrinks less, or with a ResNet --method.{asks}.feature_stage 3."
             )
         self.grid = grid
         self.head = DenseHead(width, hidden or width, method.dim)
         self.twin = method.twin(self.head)
         self.queue = Queue(len(cast(Tensor, method.stored_negatives())), method.dim, seed=1)
-        self.temperature = method.temperature
+        self.temperature, self.mask_unfilled = method.temperature, method.mask_unfilled
 
     def student(self, record: Pass, view: int) -> Cells:
         """The student's cells of a view, with gradient."""
@@ -87,6 +88,10 @@ class DenseBranches(nn.Module):
     def teacher(self, record: Pass, look: Look) -> Cells:
         """The teacher's cells in a look of its."""
         return self._cells(record, look, self.twin)
+
+    def negatives(self, rows: Tensor) -> Tensor:
+        """The pooled keys (K, D) that rows are contrasted with, in their precision; by the base's rule of a mask."""
+        return self.queue.stored(self.mask_unfilled).to(rows.dtype)
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:
@@ -102,6 +107,22 @@ class DenseBranches(nn.Module):
         made = made if made.dtype == torch.float64 else made.float()
         backbone = F.normalize(cells_of(map).detach().to(made.dtype), dim=2)
         return Cells(backbone, F.normalize(made, dim=2), F.normalize(made.mean(1), dim=1))
+
+
+def take_stage(method: JointEmbedding, stage: int) -> None:
+    """Let student and teacher give the map of a stage of their ResNet, 1 to 4, and pool the last one as before; 0 for
+    the last map. Raises UserError where there are no stages, or additions ask for different ones."""
+    asked = {addition.feature_stage for addition in method.additions if hasattr(addition, "feature_stage")}
+    if len(asked) > 1:
+        raise UserError("The additions take cells of different stages of one map: give them the same feature_stage.")
+    if not stage:
+        return
+    for branch in (method.student, getattr(method, "teacher", None)):
+        if isinstance(branch, Branch):
+            take = getattr(branch.backbone, "take_stage", None)
+            if take is None:
+                raise UserError("This backbone has no stages as ResNets have: leave feature_stage at 0.")
+            take(stage)
 
 
 def map_width(backbone: nn.Module, asks: str) -> int:

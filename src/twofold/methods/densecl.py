@@ -22,21 +22,26 @@ class DenseCL(Addition):
         warmup: Share of the run in which lambda is 0; needed where it is 1 afterwards.
         grid: Side S of the S x S cells to which maps are pooled; 0 for the map's own cells.
         hidden: Width inside the dense head; the map's where 0.
+        feature_stage: Stage of a ResNet, 1 to 4, whose map gives the cells; the last map where 0. Stage 3 has four
+            times the cells.
     """
 
-    def __init__(self, *, weight: float = 0.5, warmup: float = 0.0, grid: int = 0, hidden: int = 0) -> None:
+    def __init__(
+        self, *, weight: float = 0.5, warmup: float = 0.0, grid: int = 0, hidden: int = 0, feature_stage: int = 0
+    ) -> None:
         super().__init__()
         between_0_and_1(weight=weight, warmup=warmup)
-        if min(grid, hidden) < 0:
-            raise UserError(f"densecl's grid and hidden count from 0, not {min(grid, hidden)}.")
+        if (least := min(grid, hidden, feature_stage)) < 0:
+            raise UserError(f"densecl's grid, hidden and feature_stage count from 0, not {least}.")
         if weight == 1 and not warmup:
             raise UserError(
                 "densecl does not learn from its dense term alone from the start: give a warmup, like 0.05."
             )
         self.weight, self.warmup, self.grid, self.hidden = weight, warmup, grid, hidden
+        self.feature_stage = feature_stage
 
     def join(self, method: JointEmbedding) -> None:
-        self.dense = DenseBranches(method, "densecl", self.grid, self.hidden)
+        self.dense = DenseBranches(method, "densecl", self.grid, self.hidden, self.feature_stage)
 
     def weight_at(self, progress: Progress) -> float:
         """lambda at this moment."""
@@ -59,7 +64,7 @@ class DenseCL(Addition):
         record.kept[f"densecl_keys_{j}"] = keys.pooled
         record.kept["densecl_match"] = (queries.backbone * at(keys.backbone, found)).sum(2).mean()
         rows, positives = queries.dense.flatten(0, 1), at(keys.dense, found).flatten(0, 1)
-        return info_nce(rows, positives, self.dense.queue.rows.to(rows.dtype), self.dense.temperature).mean()
+        return info_nce(rows, positives, self.dense.negatives(rows), self.dense.temperature).mean()
 
     @torch.no_grad()
     def scalars(self, record: Pass) -> dict[str, Tensor]:

@@ -43,6 +43,7 @@ class DSC(Addition):
         ramp: Share of the run over which gamma then grows from 0.
         grid: Side S of the S x S cells to which maps are pooled; 0 for the map's own cells.
         hidden: Width inside the dense head; the map's where 0.
+        feature_stage: Stage of a ResNet, 1 to 4, whose map gives the cells; the last map where 0.
     """
 
     def __init__(
@@ -59,21 +60,24 @@ class DSC(Addition):
         ramp: float = 0.05,
         grid: int = 0,
         hidden: int = 0,
+        feature_stage: int = 0,
     ) -> None:
         super().__init__()
         above_zero(neighbours=neighbours)
         between_0_and_1(weight=weight, warmup=warmup, ramp=ramp)
-        if (least := min(own_neighbours, radius, semantic, classes, grid, hidden)) < 0:
+        if (least := min(own_neighbours, radius, semantic, classes, grid, hidden, feature_stage)) < 0:
             raise UserError(
-                f"dsc's own_neighbours, radius, semantic, classes, grid and hidden count from 0, not {least}."
+                f"dsc's own_neighbours, radius, semantic, classes, grid, hidden and feature_stage count from 0, not "
+                f"{least}."
             )
         self.weight, self.neighbours, self.own_neighbours, self.radius = weight, neighbours, own_neighbours, radius
         self.variant, self.semantic, self.classes = variant, semantic, classes or 128
         self.warmup, self.ramp, self.grid, self.hidden = warmup, ramp, grid, hidden
+        self.feature_stage = feature_stage
         self.runs_network = own_neighbours > 0
 
     def join(self, method: JointEmbedding) -> None:
-        self.dense = DenseBranches(method, "dsc", self.grid, self.hidden)
+        self.dense = DenseBranches(method, "dsc", self.grid, self.hidden, self.feature_stage)
         self.cells = grid_of(method.backbone)
         count = self.grid**2 or self.cells.rows * self.cells.columns
         if max(self.neighbours, self.own_neighbours) > count:
@@ -115,7 +119,7 @@ class DSC(Addition):
             positives.append(_picked(own.dense, places))
             counted.append(torch.ones_like(places, dtype=torch.bool))
         rows, valid = queries.dense.flatten(0, 1), torch.cat(counted, 2).flatten(0, 1).to(queries.dense.dtype)
-        stored = self.dense.queue.rows.to(rows.dtype)
+        stored = self.dense.negatives(rows)
         losses = info_nce_each(rows, torch.cat(positives, 2).flatten(0, 1), stored, self.dense.temperature)
         each = (losses * valid).sum(1) / valid.sum(1).clamp_min(1)
         # Cells without a neighbour within the radius count for nothing, over all processes.

@@ -29,7 +29,8 @@ class JointEmbedding(Method):
     views of the batch, the teacher's keys of the batch, or a queue. directions: pairs (student view, teacher view) that
     are compared; none in a pretext task, which only additions that say so (`Addition.over_pretext`) are laid over. dim:
     width of the rows that are compared. temperature: of the softmax over cosines, where the base has one; additions
-    take it over. takes_negatives: whether `compare` takes further negatives of each row.
+    take it over. takes_negatives: whether `compare` takes further negatives of each row. mask_unfilled: whether slots
+    of a queue count only once they hold keys.
     """
 
     teacher_kind: Literal["student", "detached", "twin"] = "student"
@@ -37,6 +38,7 @@ class JointEmbedding(Method):
     directions: Sequence[tuple[int, int]] = ((0, 1), (1, 0))
     temperature: float = 0.2
     takes_negatives = False
+    mask_unfilled = False
     teacher: nn.Module
     dim: int
 
@@ -114,6 +116,10 @@ class JointEmbedding(Method):
         """Negatives that outlive a step, (K, D), as they are before this one."""
         return None
 
+    def usable_negatives(self) -> Tensor | None:
+        """Those of the stored negatives that count in this step."""
+        return self.stored_negatives()
+
     def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         """The base's loss of each row, (B, D), (B, D) -> (B,), with the further negatives (B, S, D) in it."""
         raise NotImplementedError
@@ -165,7 +171,7 @@ class JointEmbedding(Method):
             shown,
             student,
             self._taught(views.tensors, student, progress),
-            self.stored_negatives(),
+            self.usable_negatives(),
             self.directions,
             progress,
             look=_within(networks, self.look),

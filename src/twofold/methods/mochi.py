@@ -68,6 +68,8 @@ class MoCHi(Addition):
     def negatives(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor) -> Tensor | None:
         if record.negatives is None or record.progress.fraction < self.warmup:
             return None
+        if len(record.negatives) < self.hardest:  # a masked queue that is still filling
+            return None
         with torch.no_grad():
             queries = F.normalize(student_rows, dim=1)
             stored = record.negatives.to(queries.dtype)

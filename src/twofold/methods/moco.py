@@ -37,6 +37,8 @@ class MoCo(JointEmbedding):
             `groups` parts of the batch, which is shuffled for the keys), "shuffle" (across devices) or "plain"
             (nothing).
         groups: Parts into which "split" batch norm cuts the batch of a device.
+        mask_unfilled: Whether slots of the queue that hold no key yet are left out; else their noise serves as
+            negatives, as in the official code.
     """
 
     batch_norm = "local"
@@ -57,6 +59,7 @@ class MoCo(JointEmbedding):
         reduction: Literal["sum", "mean"] = "sum",
         key_bn: Literal["split", "shuffle", "plain"] = "split",
         groups: int = 8,
+        mask_unfilled: bool = False,
         additions: Sequence[Addition] = (),
     ) -> None:
         above_zero(temperature=temperature, queue=queue, dim=dim, groups=groups)
@@ -66,7 +69,7 @@ class MoCo(JointEmbedding):
         super().__init__(Branch(split(backbone, groups) if key_bn == "split" else backbone, projector), additions)
         self.directions = ((0, 1), (1, 0)) if symmetric else ((0, 1),)
         self.temperature, self.momentum, self.reduction = temperature, momentum, reduction
-        self.key_bn, self.groups = key_bn, groups
+        self.key_bn, self.groups, self.mask_unfilled = key_bn, groups, mask_unfilled
         self.queue = Queue(queue, dim)
         self.teacher = self.twin(self.student)
         self.dim = dim
@@ -98,11 +101,14 @@ class MoCo(JointEmbedding):
     def stored_negatives(self) -> Tensor:
         return self.queue.rows
 
+    def usable_negatives(self) -> Tensor:
+        return self.queue.stored(self.mask_unfilled)
+
     def compare(self, record: Pass, student_rows: Tensor, teacher_rows: Tensor, extra: Tensor | None) -> Tensor:
         if extra is not None:
             record.kept.setdefault("extra", extra)
         queries, keys = F.normalize(student_rows, dim=1), F.normalize(teacher_rows, dim=1)
-        return info_nce(queries, keys, self.queue.rows.to(queries.dtype), self.temperature, extra)
+        return info_nce(queries, keys, self.usable_negatives().to(queries.dtype), self.temperature, extra)
 
     def combine(self, losses: list[Tensor]) -> Tensor:
         return torch.stack(losses).sum() if self.reduction == "sum" else torch.stack(losses).mean()
@@ -113,19 +119,23 @@ class MoCo(JointEmbedding):
 
         pretext_top1: share of queries that are nearer to their key than to any negative. negatives_with_mass: share of
         the negatives that get more than an even share of the softmax. uniformity: of the queries (lower is better).
+        queue_filled: share of the queue that holds keys. Where there are no negatives yet, the first two are left out.
         """
         i, j = record.directions[0]
         queries = F.normalize(record.student[i].row, dim=1)
         positive = (queries * F.normalize(record.teacher[j].row, dim=1)).sum(1, keepdim=True)
-        against = queries @ self.queue.rows.to(queries.dtype).T
+        against = queries @ self.usable_negatives().to(queries.dtype).T
         if "extra" in record.kept:
             against = torch.cat([against, torch.einsum("bd,bsd->bs", queries, record.kept["extra"])], dim=1)
+        found = {"uniformity": uniformity(queries), "queue_filled": self.queue.filled() / len(self.queue.rows)}
+        if not against.shape[1]:
+            return found
         even = (torch.cat([positive, against], dim=1) / self.temperature).logsumexp(1, keepdim=True)
         even = even - math.log(1 + against.shape[1])
         return {
             "pretext_top1": (against.amax(1, keepdim=True) < positive).float().mean(),
             "negatives_with_mass": (against / self.temperature > even).float().mean(),
-            "uniformity": uniformity(queries),
+            **found,
         }
 
     def finish(self, record: Pass) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, cast
@@ -12,7 +13,7 @@ from torchvision.ops import roi_align
 
 from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
-from twofold.methods.cells import grid_of, map_width
+from twofold.methods.cells import grid_of, map_width, take_stage
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.record import Branch, Look, Pass, precise, width_of
 from twofold.methods.regions import Regions, Rules, drawn_from, region_pairs
@@ -30,6 +31,8 @@ class SCRL(Addition):
         mode: Where boxes are drawn: in a cell of a random "grid", which favours a spread of sizes, or at "random".
         overlap: Intersection over union from which a box is too like another one of its image; 1 allows any.
         jitter: Share of its size by which the second view's box is moved and stretched at most.
+        feature_stage: Stage of a ResNet, 1 to 4, on whose map boxes are pooled, with a projector of its own; the last
+            map, and the base's projector, where 0.
     """
 
     def __init__(
@@ -40,30 +43,40 @@ class SCRL(Addition):
         mode: Literal["grid", "random"] = "grid",
         overlap: float = 0.5,
         jitter: float = 0.0,
+        feature_stage: int = 0,
     ) -> None:
         super().__init__()
         above_zero(boxes=boxes)
         between_0_and_1(overlap=overlap, jitter=jitter)
-        if least < 0:
-            raise UserError(f"scrl's least counts pixels from 0, not {least}.")
+        if min(least, feature_stage) < 0:
+            raise UserError(f"scrl's least and feature_stage count from 0, not {min(least, feature_stage)}.")
+        self.feature_stage = feature_stage
         self.rules = Rules(boxes, least, mode == "grid", overlap, jitter)
 
     def join(self, method: JointEmbedding) -> None:
         name, predictor = type(method).__name__, method.student.predictor
         if method.contrast != "none" or predictor is None:
             raise UserError(f"scrl predicts regions without negatives, and {name} does not predict; use byol+scrl.")
-        if map_width(method.backbone, "scrl") != width_of(method.backbone):
+        take_stage(method, self.feature_stage)
+        width = map_width(method.backbone, "scrl")
+        if width != width_of(method.backbone) and not self.feature_stage:
             raise UserError("scrl needs a map as wide as the pooled feature, which this backbone lacks; use a ResNet.")
         self.grid = grid_of(method.backbone)
         if min(self.grid.rows, self.grid.columns) < 3:
             raise UserError(
                 f"scrl draws boxes on a map of at least 3 x 3 cells, and this one has {self.grid.rows} x "
-                f"{self.grid.columns}: give a larger --image-size, or a --stem that shrinks less."
+                f"{self.grid.columns}: give a larger --image-size, or a --stem that shrinks less, or with a ResNet "
+                f"--method.scrl.feature_stage 3."
             )
         self.rules = replace(self.rules, least=self.rules.least or self.grid.stride)
         teacher = cast(Branch, method.teacher if method.momentum_teacher else method.student)
+        projectors = [method.student.projector, teacher.projector]
+        if width != width_of(method.backbone):
+            self.projector = of_width(method.student.projector, width)
+            self.twin = method.twin(self.projector)
+            projectors = [self.projector, self.twin]
         # The base's own modules, in a list so that they are no parts of this one.
-        self.heads = [nn.Sequential(method.student.projector, predictor), teacher.projector]
+        self.heads = [nn.Sequential(projectors[0], predictor), projectors[1]]
 
     def base_scale(self, progress: Progress) -> float:
         return 0.0
@@ -111,6 +124,18 @@ class SCRL(Addition):
             "scrl finds boxes for less than a quarter of the images, as views share too little at this size: "
             "give a larger --image-size, or views of larger crops."
         ]
+
+
+def of_width(projector: nn.Module, width: int) -> nn.Module:
+    """A projector of the same layers for rows of another width, with new weights."""
+    made = cast(nn.Sequential, copy.deepcopy(projector))
+    first = cast(nn.Linear, made[0])
+    made[0] = nn.Linear(width, first.out_features, bias=first.bias is not None)
+    for layer in list(made)[1:]:
+        reset = getattr(layer, "reset_parameters", None)
+        if callable(reset):
+            reset()
+    return made
 
 
 def pool(map: Tensor, image: Tensor, boxes: Tensor, grid: Grid) -> Tensor:

@@ -36,12 +36,13 @@ def info_nce(
 ) -> Tensor:
     """Each query picks its key among stored negatives (MoCo, He et al., CVPR 2020, equation 1).
 
-    queries, keys: (B, D) unit rows. negatives: (K, D), shared by all rows. extra: (B, S, D), further negatives of each
-    row. Returns (B,): -log of the softmax share of the positive among 1 + K (+ S) similarities over the temperature.
+    queries, keys: (B, D) unit rows. negatives: (K, D), shared by all rows; without any the loss is 0. extra: (B, S, D),
+    further negatives of each row. Returns (B,): -log of the softmax share of the positive among 1 + K (+ S)
+    similarities over the temperature.
     """
     queries = queries / temperature
     positive = (queries * keys).sum(1)
-    against: Tensor = _LogMass.apply(queries, negatives)
+    against = _log_mass(queries, negatives)
     if extra is not None:
         against = torch.logaddexp(against, torch.einsum("bd,bsd->bs", queries, extra).logsumexp(1))
     return torch.logaddexp(against, positive) - positive
@@ -66,8 +67,16 @@ def info_nce_each(queries: Tensor, keys: Tensor, negatives: Tensor, temperature:
     """
     queries = queries / temperature
     positive = torch.einsum("bd,bnd->bn", queries, keys)
-    against: Tensor = _LogMass.apply(queries, negatives)
+    against = _log_mass(queries, negatives)
     return torch.logaddexp(against[:, None], positive) - positive
+
+
+def _log_mass(queries: Tensor, negatives: Tensor) -> Tensor:
+    """log sum_k exp(q . n_k) of each query, (B, D), (K, D) -> (B,); -inf without negatives."""
+    found: Tensor = (
+        _LogMass.apply(queries, negatives) if len(negatives) else queries.new_full((len(queries),), -torch.inf)
+    )
+    return found
 
 
 class _LogMass(torch.autograd.Function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pickle
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from torch.testing import assert_close
 from torchvision.models import resnet18
 
 from twofold.errors import UserError
@@ -71,6 +73,32 @@ def test_transformers_gets_a_folder(backbone, tmp_path):
 def test_smp_gets_the_encoders_names(backbone, tmp_path):
     export(backbone, tmp_path / "a.safetensors", format="smp", method="densecl", **STATISTICS)
     assert set(load_file(tmp_path / "a.safetensors")) == set(plain(backbone))
+
+
+@pytest.mark.parametrize(
+    ("format", "module", "name"),
+    [
+        ("smp", "segmentation_models_pytorch", "resnet18"),
+        ("transformers", "transformers", "resnet18"),
+        ("transformers", "transformers", "vit_b_32"),
+        ("ultralytics", "ultralytics", "resnet18"),
+    ],
+)
+def test_the_lines_run_where_the_library_is_installed(backbone, tmp_path, format, module, name):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+    made = backbone if name == "resnet18" else build_backbone(name, image_size=64).eval()
+    out = tmp_path / ("a" if format == "transformers" else "a.safetensors")
+    done = export(made, out, format=format, method="densecl", **STATISTICS)
+    assert "the lines below were run in" in done.checked and done.difference <= 1e-5
+    if format != "ultralytics":  # whose last line trains
+        scope = {"x": torch.randn(2, 3, 64, 64)}
+        exec("\n".join(done.lines), scope)
+        expected = made(scope["x"])._asdict() | {"features": made(scope["x"]).pooled}
+        found = scope.keys() & {"map", "features"}
+        assert found
+        for kind in found:
+            assert_close(scope[kind], expected[kind], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("format", ["detectron2", "mmdet", "mmseg", "smp", "transformers", "ultralytics"])

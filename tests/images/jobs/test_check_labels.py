@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -72,6 +73,21 @@ def test_training_and_test_are_compared(cells, capsys):
     file = str(cells / "labels.json")
     assert main(["check", file, "--images", str(cells / "images"), "--val", file]) == 0
     assert "3 of 3 test images (100%) have a near copy" in capsys.readouterr().out
+
+
+def test_pictures_to_test_on_may_lie_elsewhere(cells, capsys):
+    shutil.copytree(cells / "images", cells / "others")
+    shutil.copy(cells / "labels.json", cells / "test.json")
+    file, images = str(cells / "labels.json"), ["--images", str(cells / "images")]
+    pair = ["--val", str(cells / "test.json"), *images]
+    assert main(["check", file, *pair]) == 2
+    assert "finds all its 3 pictures among those of" in capsys.readouterr().err
+    assert main(["check", file, *pair, "--test-images", str(cells / "others")]) == 0
+    assert "3 of 3 test images (100%) have a near copy" in capsys.readouterr().out
+    assert main(["check", file, *images, "--test-images", str(cells / "others")]) == 2
+    assert "give labels by --val, or leave it out" in capsys.readouterr().err
+    both = twofold.check(file, images=cells / "images", val=cells / "test.json", test_images=cells / "others")
+    assert [one["pictures"] for one in both["labels"]] == [3, 3]
 
 
 def test_images_without_such_labels_are_looked_at_as_before(cells, capsys):

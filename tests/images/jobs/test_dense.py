@@ -122,7 +122,8 @@ def test_a_fifth_is_held_out_where_no_test_is_given(files, capsys):
     assert "11 pictures to learn from, 3 to test on" in printed and "raw pixels" not in printed
 
 
-def test_protocols_on_boxes_of_a_coco_file(tmp_path, capsys):
+def boxed(tmp_path):
+    """COCO files beside ten pictures with coloured boxes each, train/labels.json and test/labels.json."""
     files = []
     for part, seed in (("train", 1), ("test", 2)):
         pictures, instances = things(10, seed)
@@ -136,6 +137,11 @@ def test_protocols_on_boxes_of_a_coco_file(tmp_path, capsys):
                 coco["annotations"].append({"image_id": i, "category_id": kind + 1, "bbox": box})
         files.append(tmp_path / part / "labels.json")
         files[-1].write_text(json.dumps(coco))
+    return files
+
+
+def test_protocols_on_boxes_of_a_coco_file(tmp_path, capsys):
+    files = boxed(tmp_path)
     out = tmp_path / "rows.json"
     arguments = ["--test", str(files[1]), "--protocols", "roi-linear,discovery,correspondence", "--out", str(out)]
     assert main(["evaluate", NETWORK[0], str(files[0]), *NETWORK[1:], *arguments, "--dense-size", "32"]) == 0
@@ -149,6 +155,22 @@ def test_protocols_on_boxes_of_a_coco_file(tmp_path, capsys):
     arguments = ["--protocols", "correspondence", "--dense-size", "32", "--no-floors"]
     assert main(["evaluate", NETWORK[0], str(files[0]), *NETWORK[1:], *arguments]) == 0
     assert "10 pictures; maps of short side 32 px" in capsys.readouterr().out
+
+
+def test_pictures_to_learn_from_and_to_test_on_in_folders_of_their_own(tmp_path, capsys):
+    away = [file.rename(tmp_path / f"{file.parent.name}.json") for file in boxed(tmp_path)]
+    (tmp_path / "photos").mkdir()
+    train, test = (str((tmp_path / part).rename(tmp_path / "photos" / part)) for part in ("train", "test"))
+    arguments = [*NETWORK[1:], "--test", str(away[1]), "--images", train, "--dense-size", "32", "--no-floors"]
+    command = ["evaluate", NETWORK[0], str(away[0]), *arguments, "--protocols"]
+    assert main([*command, "roi-linear,correspondence", "--test-images", test]) == 0
+    assert "of 10 test images" in capsys.readouterr().out
+    assert main([*command, "roi-linear"]) == 2
+    assert "finds all its 10 pictures among those of" in capsys.readouterr().err
+    for protocol in ("roi-linear", "correspondence"):
+        lonely = ["evaluate", NETWORK[0], str(away[0]), "--protocols", protocol, "--test-images", test]
+        assert main([*lonely, "--images", train, *NETWORK[1:]]) == 2
+        assert "--test-images says where" in capsys.readouterr().err
 
 
 def test_correspondence_needs_no_labels(tmp_path, capsys):

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.images.dense.tiny import coloured
 from twofold.cli import main
 from twofold.errors import UserError
-from twofold.images.backbones import build_backbone
+from twofold.images.backbones import build_backbone, load_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.jobs.online_correspondence import MOST, OnlineCorrespondence
 from twofold.images.reading import Images, open_source
@@ -72,6 +72,18 @@ def test_a_run_without_labels_logs_it_and_keeps_it_beside_its_floors(photos, tmp
     assert [row["name"] for row in kept] == ["simsiam", "raw pixels", "untrained network", "chance"]
     assert len(measured) == 2 and kept[0]["value"] == pytest.approx(measured[-1], abs=0.05)
     assert "correspondence (crops of 32 px, cells of 8 px, 32 pairs): simsiam " in printed
+
+
+def test_a_run_on_an_earlier_stage_is_measured_there_beside_floors_of_that_stage(photos, tmp_path, capsys):
+    run = tmp_path / "run"
+    network = ["--backbone", "resnet10", "--stem", "imagenet", "--image-size", "64", "--batch-size", "8", "--no-report"]
+    arguments = ["--out", str(run), "--steps", "2", "--method.feature_stage", "3", *network]
+    assert main(["pretrain", "densecl", str(photos), *arguments]) == 0
+    assert "correspondence (crops of 64 px, cells of 16 px, 32 pairs): densecl " in capsys.readouterr().out
+    kept = json.loads((run / "evaluation.json").read_text())
+    assert kept[0]["name"] == "densecl" and len({row["value"] for row in kept}) == 4
+    assert load_backbone(run / "backbone.safetensors")[0].grid.stride == 32
+    assert main(["pretrain", "densecl", str(photos), *arguments]) == 0  # it goes on, or is done
 
 
 def test_it_can_be_left_out(photos, tmp_path, capsys):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from twofold.errors import UserError
-from twofold.images.labels import groups_of, hold_out, near_copies, open_labelled, open_pair
+from twofold.images.labels import groups_of, hold_out, leaks, near_copies, open_labelled, open_pair
 from twofold.images.labels.leaks import distances, hash_of
 
 from .samples import coco, image, thing
@@ -78,14 +78,37 @@ def test_augmented_copies_are_known_by_their_names(tmp_path, name):
     assert sorted(map(len, groups_of(both))) == [1, 2]
 
 
-def test_frames_count_as_near_by_fewer_common_bits_than_strangers(tmp_path):
+def shift_of_a_near_frame() -> int:
+    """By how many pixels scene 5 is shifted for hashes that differ in 9 to 12 bits."""
     base = torch.from_numpy(frame(5)).permute(2, 0, 1)
     bits = [bin(hash_of(base) ^ hash_of(torch.from_numpy(frame(5, k)).permute(2, 0, 1))).count("1") for k in range(20)]
-    shift = next(k for k in range(20) if 8 < bits[k] <= 12)
+    return next(k for k in range(20) if 8 < bits[k] <= 12)
+
+
+def test_frames_count_as_near_by_fewer_common_bits_than_strangers(tmp_path):
+    shift = shift_of_a_near_frame()
     train = labelled(tmp_path / "train", {"s_001.png": frame(5), "a.png": frame(6)})
     same = labelled(tmp_path / "same", {"s_002.png": frame(5, shift)})
     other = labelled(tmp_path / "other", {"t_002.png": frame(5, shift)})
     assert near_copies(train, same).copies == 1 and near_copies(train, other).copies == 0
+
+
+def test_many_pictures_are_compared_in_parts(tmp_path, monkeypatch):
+    train = labelled(tmp_path / "train", {f"a{k}x.png": frame(k) for k in range(5)})
+    test = labelled(tmp_path / "test", {f"b{k}x.png": frame(k) for k in range(3, 10)})
+    whole = near_copies(train, test), groups_of(test)
+    monkeypatch.setattr(leaks, "PAIRS", 11)
+    assert (near_copies(train, test), groups_of(test)) == whole and whole[0].copies == 2
+
+
+@pytest.mark.parametrize(("number", "copies"), [(1900, 1), (9000, 0)])
+def test_names_of_numbers_alone_are_frames_of_one_film_only_where_they_lie_near(tmp_path, number, copies):
+    """COCO's names are numbers, and its photographs no frames: 12 bits in common are chance there."""
+    name, shift = f"{number:012d}.png", shift_of_a_near_frame()
+    train = labelled(tmp_path / "train", {"000000000100.png": frame(5)})
+    assert near_copies(train, labelled(tmp_path / "test", {name: frame(5, shift)})).copies == copies
+    both = labelled(tmp_path / "both", {"000000000100.png": frame(5), name: frame(5, shift)})
+    assert len(groups_of(both)) == 2 - copies
 
 
 def test_size_light_and_compression_change_few_bits():
@@ -95,7 +118,10 @@ def test_size_light_and_compression_change_few_bits():
     assert bin(hash_of(whole) ^ hash_of((whole * 0.6 + 30).byte())).count("1") <= 2
 
 
-def test_distances_count_bits():
+@pytest.mark.parametrize("numpy", [1, 2])
+def test_distances_count_bits(monkeypatch, numpy):
+    if numpy == 1:
+        monkeypatch.delattr(np, "bitwise_count", raising=False)
     one = np.array([0, 2**64 - 1, 0b1011], np.uint64)
     assert distances(one, one[:2]).tolist() == [[0, 64], [64, 0], [3, 61]]
 

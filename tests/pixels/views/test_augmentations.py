@@ -86,6 +86,14 @@ def test_both_views_are_blurred_and_solarised_differently(name: str) -> None:
     )
 
 
+def test_scrl_alone_blurs_by_shrinking() -> None:
+    factors = {
+        name: [op.factors for op in AUGMENTATIONS[name].view(1) if isinstance(op, Blur)] for name in AUGMENTATIONS
+    }
+    assert factors.pop("scrl") == [(1.1, 1.2, 1.5)]
+    assert not any(any(found) for found in factors.values())
+
+
 def test_the_small_crops_of_dino() -> None:
     augmentation = AUGMENTATIONS["dino-resnet50"]
     assert [augmentation.view(number) == augmentation.local for number in range(5)] == [False, False, True, True, True]

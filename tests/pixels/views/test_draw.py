@@ -78,8 +78,11 @@ def test_jitter_is_distributed_as_torchvisions() -> None:
 def test_chances_and_sigmas() -> None:
     blur = drawn(Blur(0.3, (0.1, 2.0)))
     assert kstest(blur.values[:, 0].numpy(), "uniform", (0.1, 1.9)).pvalue > 0.01
+    counts = torch.bincount(drawn(Blur(0.3, factors=(1.1, 1.2, 1.5))).values[:, 0].long())
+    assert len(counts) == 3 and chisquare(counts.numpy()).pvalue > 0.01
     for op, p in (
         (Blur(0.3), 0.3),
+        (Blur(0.3, factors=(2.0,)), 0.3),
         (Flip(), 0.5),
         (Grey(0.2), 0.2),
         (Solarise(0.1), 0.1),

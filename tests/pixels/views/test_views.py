@@ -38,7 +38,7 @@ def test_an_augmentation_is_what_torchvision_makes_of_it_image_by_image(name: st
     assert away.max() < 0.02 and away.mean() < 2e-4
 
 
-@pytest.mark.parametrize("name", ["simclr-imagenet", "byol", "wmse"])
+@pytest.mark.parametrize("name", ["simclr-imagenet", "byol", "scrl", "wmse"])
 def test_larger_views_too(name: str) -> None:
     away = both(ImageViews(name, 70, seed=5), mixed(20))
     assert away.max() < 0.02 and away.mean() < 2e-4
@@ -67,7 +67,7 @@ def test_linear_colour_stays_within_its_stated_distance(name: str, mean: float) 
 
 
 @pytest.mark.parametrize("colour", ["exact", "linear"])
-@pytest.mark.parametrize("name", ["simclr-imagenet", "byol", "wmse"])
+@pytest.mark.parametrize("name", ["simclr-imagenet", "byol", "scrl", "wmse"])
 def test_a_view_does_not_depend_on_the_batch(name: str, colour: str) -> None:
     batch, views = mixed(), ImageViews(name, 32, seed=1, colour=colour)  # type: ignore[arg-type]
     whole = views(batch, 4)

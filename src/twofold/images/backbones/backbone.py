@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -12,6 +12,7 @@ from twofold.errors import UserError
 from twofold.images.backbones import small
 from twofold.images.backbones.grid import features_and_grid
 from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own
+from twofold.images.backbones.stages import stages_of
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
 from twofold.memory import WithinMemory
 from twofold.nets.features import Features, Grid
@@ -26,7 +27,8 @@ class Backbone(nn.Module):
 
     network: the library's own module with its own key names. width: channels of the pooled feature. map_width:
     channels of the map, or None. grid: where the cells of the map lie in pictures of `image_size`, or None. stem:
-    "imagenet", "stl", "cifar", or "own" where the network has no such stem.
+    "imagenet", "stl", "cifar", or "own" where the network has no such stem. stage: of a ResNet, 1 to 4, whose map is
+    given; 0 for the last map of the network (see `take_stage`).
     """
 
     def __init__(self, built: Built, stem: str, image_size: int, notes: list[str]) -> None:
@@ -38,10 +40,26 @@ class Backbone(nn.Module):
         features, self.grid = self._tried(image_size)
         self.width: int = features.pooled.shape[1]
         self.map_width: int | None = None if features.map is None else features.map.shape[1]
+        self.stage = 0
 
     def forward(self, x: Tensor) -> Features:
         """(B, 3, H, W) normalised float -> Features."""
         return self._features(self.network, x)
+
+    def take_stage(self, stage: int) -> None:
+        """Give the map of a stage of a ResNet, 1 to 4, from now on; what is pooled stays that of the last stage.
+
+        Raises UserError where the network has no such stages.
+        """
+        run = stages_of(self.network, self._features, stage, self.image_size)
+        if run is None:
+            raise UserError(
+                f"{self.name} has no stage {stage} as ResNets have stages 1 to 4: leave feature_stage at 0, or take a "
+                f"ResNet."
+            )
+        self._features, self.stage = run, stage
+        features, self.grid = self._tried(self.image_size)
+        self.map_width = cast(Tensor, features.map).shape[1]
 
     def blueprint(self) -> dict[str, Any]:
         """What `rebuild_backbone` needs: {"name", "stem", "image_size"}."""

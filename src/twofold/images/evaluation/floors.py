@@ -48,5 +48,13 @@ def random_network(backbone: Backbone, split: Split, inputs: InputSettings, seed
 
 
 def calibrated(backbone: Backbone, views: Iterable[Tensor], inputs: InputSettings, seed: int = 0) -> Backbone:
-    """The same network with new random weights, calibrated on a few batches (B, 3, H, W); see `floors.untrained`."""
-    return untrained(lambda: rebuild_backbone(backbone.blueprint()), views, inputs.device, seed)
+    """The same network with new random weights and a map of the same stage, calibrated on a few batches (B, 3, H, W);
+    see `floors.untrained`."""
+
+    def made() -> Backbone:
+        again = rebuild_backbone(backbone.blueprint())
+        if backbone.stage:
+            again.take_stage(backbone.stage)
+        return again
+
+    return untrained(made, views, inputs.device, seed)

@@ -21,6 +21,7 @@ from twofold.images.jobs.kept import Kept, folder_of
 from twofold.images.jobs.model import Model, open_images
 from twofold.images.jobs.online import PIXELS, UNTRAINED
 from twofold.images.labels import Labelled, form_of, near_copies, open_labelled, open_pair
+from twofold.images.labels.tabular import is_tabular
 from twofold.images.options import Evaluate
 from twofold.images.reading import Images
 from twofold.printable import say
@@ -175,20 +176,28 @@ def _asked(protocols: Sequence[str], data: str, options: Evaluate, model: Model,
     known = masks or boxes
     pictures: Images | Labelled | None = known[1] if known else None
     if "pictures" in needs and pictures is None:
-        pictures = _pictures(options.test or data, options, model, side)
+        pictures = _pictures(data, options, model, side)
     pairs: list[PointPair] = []
     if "pairs" in needs:
-        pairs, empty = read_pairs(options.test or data, options.images)
+        pairs, empty = read_pairs(options.test or data, options.of_one(_is_test(options))["images"])
         if empty and not options.quiet:
             say(f"{empty:,} pairs mark no point and are left out.")
     return Asked(options, masks, boxes, pictures, pairs, side, copies)
 
 
-def _pictures(path: str, options: Evaluate, model: Model, side: int) -> Images | Labelled:
+def _is_test(options: Evaluate) -> bool:
+    """Whether pictures without labels are those to test on. Raises UserError where only their place is given."""
+    if options.test is None and options.test_images is not None:
+        raise UserError("--test-images says where the pictures of --test are: give --test, or leave it out.")
+    return options.test is not None
+
+
+def _pictures(data: str, options: Evaluate, model: Model, side: int) -> Images | Labelled:
     """Pictures whose labels nobody asks about; where a folder or file has labels, the pictures without the masks."""
-    if Path(path).suffix != ".parquet" and form_of(path):
-        return open_labelled(path, image_column=options.image_column, **options.of_labels())
-    return open_images(path, options, side, model.inputs.device, seed=options.seed)
+    path, test = options.test or data, _is_test(options)
+    if not is_tabular(path) and form_of(path):
+        return open_labelled(path, image_column=options.image_column, **options.of_one(test))
+    return open_images(path, options, side, model.inputs.device, "test" if test else "train", seed=options.seed)
 
 
 def _labelled(data: str, options: Evaluate, needs: Collection[str]) -> tuple[Labelled, Labelled]:
@@ -199,6 +208,7 @@ def _labelled(data: str, options: Evaluate, needs: Collection[str]) -> tuple[Lab
         options.test,
         seed=options.seed,
         image_column=options.image_column,
+        part=options.part,
         want=only[0] if len(only) == 1 else None,
         **options.of_labels(),
     )

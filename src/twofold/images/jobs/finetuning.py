@@ -68,7 +68,7 @@ def _opened(protocol: str, data: str, options: Evaluate) -> tuple[Labelled, Labe
     from twofold.images.labels.opening import open_pair
 
     want = "boxes" if protocol in DETECTORS else "masks"
-    settings = {**options.of_labels(), "image_column": options.image_column, "seed": options.seed}
+    settings = {**options.of_labels(), "image_column": options.image_column, "part": options.part, "seed": options.seed}
     train, test = open_pair(data, options.test, want=want, **settings)
     if protocol == "mask-rcnn":
         train, test = train.for_detection(masks=True), test.for_detection(masks=True)

@@ -42,10 +42,12 @@ def look(data: str, options: Check) -> dict[str, Any] | None:
 
 def _open(data: str, options: Check) -> tuple[Labelled, ...]:
     """The labelled pictures, and with --val those to test on."""
-    given = {**options.of_labels(), "image_column": options.image_column}
+    of_tables: dict[str, Any] = {"image_column": options.image_column, "part": options.part}
     if options.val is not None and (is_label_file(options.val) or form_of(options.val)):
-        return open_pair(data, options.val, **given)
-    return (open_labelled(data, **given),)
+        return open_pair(data, options.val, **options.of_labels(), **of_tables)
+    if options.test_images is not None:
+        raise UserError("--test-images says where the pictures of --val are: give labels by --val, or leave it out.")
+    return (open_labelled(data, **options.of_one(), **of_tables),)
 
 
 def lines(data: Labelled) -> list[str]:

@@ -14,7 +14,7 @@ from twofold.images.labels import boxes as forms
 from twofold.images.labels.boxes import Boxes, Four
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.objects import Objects
-from twofold.images.labels.pictures import Frame, frames_of, settle_rule
+from twofold.images.labels.pictures import Frame, frames_of, settle_rule, whereabouts
 from twofold.images.labels.records import Labelled
 from twofold.images.labels.shapes import Polygons, Runs, Shape, ShapeError, bounds_of, fill, mask_of, read_shape
 from twofold.images.labels.survey import Survey, Wishes
@@ -70,7 +70,7 @@ class Annotated(Survey):
         *, usual: str, stamp: Sequence[object],
     ) -> None:  # fmt: skip
         self.name, self.source, self.classes, self.notes = name, source, tuple(classes), notes
-        self.stamp = (*stamp, *sorted(vars(wishes).items(), key=str))
+        self.stamp = (*stamp, *sorted(wishes.of_numbers(), key=str))
         settle_rule(source, notes)
         sheets, frames = _readable(name, source, sheets, notes)
         for sheet, frame in zip(sheets, frames, strict=True):
@@ -91,6 +91,10 @@ class Annotated(Survey):
             return self.classes
         used = {other.classes[mark.number] for laid in other.laid for mark in laid.marks}
         return (*self.classes, *(name for name in other.classes if name in used and name not in self.classes))
+
+    def pictures_at(self) -> list[str]:
+        """See `Survey`."""
+        return whereabouts(self.source, [laid.row for laid in self.laid])
 
     def labelled(self, agreed: tuple[str, ...]) -> Labelled:
         """The pictures with their objects; a class that never occurs is named."""

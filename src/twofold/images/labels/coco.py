@@ -40,14 +40,17 @@ def load(file: Path) -> Any:
         raise UserError(f"{file} is no JSON ({clause(error)[:120]}): write it again.") from error
 
 
-def open_coco(name: str, file: Path, wishes: Wishes) -> Annotated:
-    """The labels of a COCO file. name: as the user gave it. Raises UserError naming what is of a wrong type."""
+def open_coco(name: str, file: Path, wishes: Wishes, stored: Stored | None = None) -> Annotated:
+    """The labels of a COCO file. name: as the user gave it. stored: its pictures, looked for where not given.
+
+    Raises UserError naming what is of a wrong type.
+    """
     value, notes = load(file), Notes()
     if not isinstance(value, dict):
         raise UserError(f"{file} holds a {type(value).__name__} at its top: COCO's form is an object with images.")
     images, annotations = _records(file, value, "images"), _records(file, value, "annotations")
     classes, numbers = _categories(file, value, annotations, wishes, notes)
-    stored = pictures_for(file, wishes)
+    stored = stored or pictures_for(file, wishes)
     positions = _positions(file, images)
     sheets, rows = _sheets(file, images, stored, notes)
     for k, annotation in enumerate(annotations):

@@ -28,10 +28,16 @@ def mask_column(path: str, columns: list[str], wishes: Wishes) -> str | None:
 
 
 def open_columns(path: str, columns: list[str], mask: str, classes: ClassList | None, wishes: Wishes) -> Masked:
-    """The pictures and masks of a parquet file, row by row."""
+    """The pictures and masks of parquet, row by row. Which parts are read is said."""
     rest = [name for name in columns if name != mask]
     image = wishes.image_column or next((name for name in IMAGE_COLUMNS if name in rest), next(iter(rest), None))
     if image is None:
         raise UserError(f"{path} has a column of masks, {mask}, and none of pictures: name it with --image-column.")
-    pictures, masks = (open_source(path, image_column=column, role="all") for column in (image, mask))
-    return Masked(path, pictures, masks, [(i, i) for i in range(len(pictures))], classes, Notes(), wishes)
+    pictures, masks = (
+        open_source(path, image_column=column, part=wishes.part, class_level=0, role=wishes.role)
+        for column in (image, mask)
+    )
+    notes = Notes()
+    for line in pictures.notes:
+        notes.say(f"{line}.")
+    return Masked(path, pictures, masks, [(i, i) for i in range(len(pictures))], classes, notes, wishes)

@@ -154,10 +154,12 @@ def _has_labels(folder: Path) -> bool:
 
 def _stored(found: Layout, wishes: Wishes) -> Stored:
     if wishes.images:
-        return opened(wishes.images, wishes.image_column)
+        return opened(wishes.images, wishes)
     if not found.pictures:
-        raise UserError(f"{found.root} holds labels and no pictures: give the folder that holds them with --images.")
-    return of_names(found.root, found.pictures)
+        raise UserError(
+            f"{found.root} holds labels and no pictures: give the folder that holds them with {wishes.asks_images}."
+        )
+    return of_names(found.root, found.pictures, wishes)
 
 
 def _voc(name: str, found: Layout, wishes: Wishes, stems: frozenset[str] | None = None) -> Survey:
@@ -170,7 +172,7 @@ def _voc(name: str, found: Layout, wishes: Wishes, stems: frozenset[str] | None 
 
 
 def _yolo(name: str, found: Layout, wishes: Wishes, table: Table | None = None) -> Survey:
-    stored = of_names(found.root, found.pictures) if table else _stored(found, wishes)
+    stored = of_names(found.root, found.pictures, wishes) if table else _stored(found, wishes)
     table = table or find_yaml([found.root, found.root.parent])
     classes = class_list(wishes.classes, []) or (names_in(table) if table else None)
     classes = classes or class_list(None, [found.root, found.root.parent, *_folders(found.root, found.texts)])
@@ -183,15 +185,15 @@ def _folders(root: Path, files: Sequence[str]) -> list[Path]:
 
 def _masks(name: str, found: Layout, wishes: Wishes, stems: frozenset[str] | None = None) -> Survey:
     masks = [mask for mask in found.masks if stems is None or Path(mask).stem in stems]
-    return _matched(name, _stored(found, wishes), of_names(found.root, masks), wishes, stems)
+    return _matched(name, _stored(found, wishes), of_names(found.root, masks, wishes), wishes, stems)
 
 
 def _masks_alone(name: str, folder: Path, wishes: Wishes) -> Survey:
     """A folder of masks whose pictures lie elsewhere, as the user says."""
-    masks = in_folder(folder)
+    masks = in_folder(folder, wishes)
     if masks is None:
         raise UserError(f"{name} holds no labels and no masks: give a folder that does.")
-    return _matched(name, opened(wishes.images or "", wishes.image_column), masks, wishes)
+    return _matched(name, opened(wishes.images or "", wishes), masks, wishes)
 
 
 def _matched(name: str, pictures: Stored, masks: Stored, wishes: Wishes, stems: frozenset[str] | None = None) -> Survey:
@@ -219,7 +221,7 @@ def _matched(name: str, pictures: Stored, masks: Stored, wishes: Wishes, stems: 
     if not rows:
         raise UserError(
             f"{name}: none of {len(theirs):,} masks (such as {theirs[0]}) has a picture of its name (such as "
-            f"{pictures.source.names[0]}): give the folder of pictures with --images."
+            f"{pictures.source.names[0]}): give the folder of pictures with {wishes.asks_images}."
         )
     root = Path(str(masks.where))
     classes = class_list(wishes.classes, [root, root.parent, *_folders(root, theirs)])
@@ -255,5 +257,5 @@ def open_yaml(name: str, file: Path, split: str, wishes: Wishes) -> Survey:
     table = read_table(file)
     root = Path(wishes.images) if wishes.images and os.path.isdir(wishes.images) else file.parent
     found = layout_of(root.absolute())
-    pictures = split_pictures(table, split, found.root, found.pictures)
+    pictures = split_pictures(table, split, found.root, found.pictures, wishes.asks_images)
     return _yolo(name, replace(found, pictures=pictures), wishes, table)

@@ -11,7 +11,15 @@ from torch import Tensor
 from twofold.errors import UserError
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList
-from twofold.images.labels.pictures import Frame, frames_of, in_threads, nearest_rows, read_picture, settle_rule
+from twofold.images.labels.pictures import (
+    Frame,
+    frames_of,
+    in_threads,
+    nearest_rows,
+    read_picture,
+    settle_rule,
+    whereabouts,
+)
 from twofold.images.labels.records import IGNORE, Labelled, Tally
 from twofold.images.labels.sheets import Sheet, Values, read_sheet
 from twofold.images.labels.survey import Survey, Wishes
@@ -123,6 +131,10 @@ class Masked(Survey):
         table = Table.of([_brought(scan, by_palette, by_grey, channel) for scan in scans])
         meaning = settle(name, table, classes, self.wishes.ignore, self.wishes.snap, self.notes)
         return Agreed(meaning, by_palette, by_grey, channel)
+
+    def pictures_at(self) -> list[str]:
+        """See `Survey`."""
+        return whereabouts(self.pictures, [pair.row for pair in self.pairs])
 
     def labelled(self, agreed: Agreed) -> Labelled:
         """The pictures with their masks; a class that never occurs is named."""

@@ -9,17 +9,12 @@ from pathlib import Path
 
 from twofold.errors import UserError
 from twofold.images.labels.coco import open_coco
-from twofold.images.labels.columns import mask_column, open_columns
-from twofold.images.labels.findings import listed
-from twofold.images.labels.folders import layout_of, looks_like_coco, open_folder, open_list, open_yaml
+from twofold.images.labels.folders import layout_of, open_folder, open_list, open_yaml
 from twofold.images.labels.leaks import hold_out
-from twofold.images.labels.lists import class_list
 from twofold.images.labels.records import Labelled
-from twofold.images.labels.stored import belongs
 from twofold.images.labels.survey import Survey, Wishes
+from twofold.images.labels.tabular import form_of_tables, is_tabular, open_tables
 from twofold.images.labels.yolo_yaml import Table, find_yaml, read_table
-from twofold.images.reading.opening import TABLES
-from twofold.images.reading.parquet_file import byte_columns
 from twofold.pixels.reading.places import missing, place
 
 YAML = (".yaml", ".yml")
@@ -27,7 +22,7 @@ FILES = (".json", *YAML)
 TESTS = ("test", "val", "valid")  # splits to test on, the best first
 KINDS = (
     "a COCO .json file, a folder with VOC's .xml files, YOLO's .txt files or masks, a data.yaml, a text list, or a "
-    ".parquet file with a column of masks or a COCO file beside it"
+    ".parquet file (or a folder of its parts) with a column of masks or a COCO file beside it"
 )
 
 
@@ -41,17 +36,19 @@ def open_labelled(
     snap: bool = False,
     image_column: str | None = None,
     mask_column: str | None = None,
+    part: str | None = None,
     want: str | None = None,
 ) -> Labelled:
     """Labelled pictures, of whatever form; all labels are read and checked, the pictures' headers too.
 
-    path: a COCO file, a folder, a data.yaml (its train), a list of pictures, or a parquet file. classes: a file, or
-    names with commas, which may say values (0=background,255=cell). ignore_id: mask values that count nowhere. boxes:
-    the form of the numbers of boxes, xywh, xyxy or cxcywh. images: where the pictures are. snap: mask values or colours
-    that no class has become the nearest. image_column, mask_column: of a parquet file. want: "boxes" or "masks", where
-    both may lie there. Raises UserError, in a sentence, for whatever cannot be used or would have to be guessed.
+    path: a COCO file, a folder, a data.yaml (its train), a list of pictures, or parquet: a file, a folder of parts or a
+    pattern. classes: a file, or names with commas, which may say values (0=background,255=cell). ignore_id: mask values
+    that count nowhere. boxes: the form of the numbers of boxes, xywh, xyxy or cxcywh. images: where the pictures are.
+    snap: mask values or colours that no class has become the nearest. image_column, mask_column: of parquet. part: of
+    parquet in parts, see `twofold.parts`; train where not given. want: "boxes" or "masks", where both may lie there.
+    Raises UserError, in a sentence, for whatever cannot be used or would have to be guessed.
     """
-    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want)
+    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want, part)
     survey = _survey(_text(path), wishes, "train")
     return _as_wanted(survey.labelled(survey.agree(None)), want)
 
@@ -70,27 +67,55 @@ def open_pair(
     snap: bool = False,
     image_column: str | None = None,
     mask_column: str | None = None,
+    part: str | None = None,
     want: str | None = None,
 ) -> tuple[Labelled, Labelled]:
     """Labelled pictures to learn from and to test on, with the same classes by the same numbers.
 
     What mask values mean is settled by both together. Without `test`, what a data.yaml names, else about a `share` held
     out, near copies on one side (see `leaks.hold_out`). Options: see `open_labelled`; images is for the training
-    pictures, and for those of the test where test_images is not given.
+    pictures, and for those of the test where test_images is not given; part is for the training pictures. Raises
+    UserError, too, where the test has no pictures of its own.
     """
-    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want)
+    wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want, part)
     name, other = _text(train), None if test is None else _text(test)
     ours = _survey(name, wishes, "train")
     if other is None and (table := _table_of(name, wishes)) is not None:
         other = name if set(table.splits()) & set(TESTS) else None
     if other is None:
+        if test_images is not None:
+            raise UserError(
+                f"--test-images says where pictures to test on are, and {name} is the only data: leave it out, or name "
+                f"their labels with --test."
+            )
         whole = _as_wanted(ours.labelled(ours.agree(None)), want)
         return hold_out(whole, share, seed)
-    theirs = _survey(other, replace(wishes, images=_expanded(test_images or images)), "test")
+    asked = replace(wishes, images=_expanded(test_images or images), part=None, asks_images="--test-images")
+    theirs = _survey(other, asked, "test")
     if ours.kind != theirs.kind:
         raise UserError(f"{name} has {ours.kind} and {other} has {theirs.kind}: give data of one kind for both.")
+    if os.path.realpath(other) != os.path.realpath(name):
+        _look_for_shared(ours, theirs, named=test_images is not None)
     agreed = ours.agree(theirs)
     return _as_wanted(ours.labelled(agreed), want), _as_wanted(theirs.labelled(agreed), want)
+
+
+def _look_for_shared(ours: Survey, theirs: Survey, named: bool) -> None:
+    """Note pictures of the test that are the very files learned from; refused where all are and the user did not name
+    their place."""
+    learned, asked = set(ours.pictures_at()), theirs.pictures_at()
+    shared = [one for one in asked if one in learned]
+    if shared and len(shared) == len(asked) and not named:
+        raise UserError(
+            f"{theirs.name} finds all its {len(asked):,} pictures among those of {ours.name} (such as {shared[0]}), so "
+            f"they are tested on what they were learned from: say with --test-images where the test's own pictures "
+            f"are, or name the same place there if that is meant."
+        )
+    if shared:
+        theirs.notes.say(
+            f"{len(shared):,} of {len(asked):,} pictures of {theirs.name} are the very files that {ours.name} learns "
+            f"from, such as {shared[0]}."
+        )
 
 
 def form_of(path: str) -> str | None:
@@ -98,9 +123,8 @@ def form_of(path: str) -> str | None:
     where = Path(path)
     if where.suffix.lower() in FILES and os.path.isfile(where):
         return "yolo" if where.suffix.lower() in YAML else "coco"
-    if where.name.lower().endswith(TABLES) and os.path.isfile(where):
-        columns = byte_columns(place(path))
-        return "masks" if mask_column(path, columns, Wishes()) else "coco" if _json_of(where) else None
+    if os.path.exists(where) and is_tabular(path):
+        return form_of_tables(path)
     if not os.path.isdir(where):
         return None
     found = layout_of(where)
@@ -117,10 +141,10 @@ def _text(path: str | os.PathLike[str]) -> str:
 
 def _wishes(
     classes: str | None, ignore_id: int | Sequence[int] | None, boxes: str | None, images: str | None, snap: bool,
-    image_column: str | None, column: str | None, want: str | None,
+    image_column: str | None, column: str | None, want: str | None, part: str | None,
 ) -> Wishes:  # fmt: skip
     ignore = () if ignore_id is None else (ignore_id,) if isinstance(ignore_id, int) else tuple(ignore_id)
-    return Wishes(classes, ignore, boxes, _expanded(images), snap, image_column, column, want)
+    return Wishes(classes, ignore, boxes, _expanded(images), snap, image_column, column, want, part)
 
 
 def _as_wanted(data: Labelled, want: str | None) -> Labelled:
@@ -131,7 +155,7 @@ def _as_wanted(data: Labelled, want: str | None) -> Labelled:
 
 def _survey(path: str, wishes: Wishes, split: str) -> Survey:
     """The labels of a path, read; refused where the user says of boxes what is for masks, or the other way round."""
-    survey = _read(path, wishes, split)
+    survey = _read(path, replace(wishes, role=split))
     for given, option in (
         (wishes.ignore, "--ignore-id"),
         (wishes.snap, "--snap"),
@@ -144,50 +168,27 @@ def _survey(path: str, wishes: Wishes, split: str) -> Survey:
     return survey
 
 
-def _read(path: str, wishes: Wishes, split: str) -> Survey:
+def _read(path: str, wishes: Wishes) -> Survey:
     where = Path(path)
     name = where.name.lower()
-    if name.endswith(TABLES):
-        return _table(path, wishes)
+    if is_tabular(path):
+        return open_tables(path, wishes)
     if "://" in path:
         raise UserError(f"{path} is remote: labels other than .parquet are read from the local disk; fetch them first.")
     if os.path.isdir(where):
         table = _table_of(path, wishes)
-        return open_yaml(path, table.file, _part(table, split), wishes) if table else open_folder(path, where, wishes)
+        if table is not None:
+            return open_yaml(path, table.file, _part(table, wishes.role), wishes)
+        return open_folder(path, where, wishes)
     if not os.path.isfile(where):
         raise missing(place(path))
     if name.endswith(".json"):
         return open_coco(path, where, wishes)
     if name.endswith(YAML):
-        return open_yaml(path, where, _part(read_table(where), split), wishes)
+        return open_yaml(path, where, _part(read_table(where), wishes.role), wishes)
     if name.endswith((".txt", ".lst", ".list")):
         return open_list(path, where, wishes)
     raise UserError(f"{path} is of no known kind; labelled data is {KINDS}.")
-
-
-def _table(path: str, wishes: Wishes) -> Survey:
-    columns = byte_columns(place(path))
-    beside = _json_of(Path(path)) if "://" not in path else []
-    column = mask_column(path, columns, wishes)
-    if column is not None and (wishes.want != "boxes" or not beside):
-        folders = [Path(path).parent] if "://" not in path else []
-        return open_columns(path, columns, column, class_list(wishes.classes, folders), wishes)
-    if not beside:
-        raise UserError(
-            f"{path} has no column of masks and no COCO file of its name beside it: name a column with --mask-column, "
-            f"or give the .json file and --images {path}."
-        )
-    if len(beside) > 1:
-        raise UserError(
-            f"{path} has several COCO files beside it ({listed(p.name for p in beside)}): give one of them."
-        )
-    return open_coco(path, beside[0], Wishes(**{**vars(wishes), "images": path}))
-
-
-def _json_of(table: Path) -> list[Path]:
-    """The COCO files beside a table that bear its name."""
-    files = sorted(table.parent.glob("*.json"))
-    return [file for file in files if belongs(file.stem, table.stem) and looks_like_coco(file)]
 
 
 def _table_of(path: str, wishes: Wishes) -> Table | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -126,6 +127,12 @@ def frames_of(source: Source, rows: Sequence[int]) -> list[Frame | str]:
             return error.reason
 
     return in_threads(look, rows)
+
+
+def whereabouts(source: Source, rows: Sequence[int]) -> list[str]:
+    """Where each picture lies: the whole path of its file, or of its table with its name there."""
+    top = source.path if "://" in source.path else os.path.realpath(source.path)
+    return [os.path.normpath(os.path.join(top, source.names[row])) for row in rows]
 
 
 def nearest_rows(x: Tensor, height: int, width: int) -> Tensor:

@@ -12,7 +12,10 @@ from twofold.images.labels.records import Labelled
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of labels, over what is read from them; see `open_labelled`."""
+    """What the user says of labels, over what is read from them; see `open_labelled`.
+
+    role: what they are read for, "train" or "test". asks_images: the option that says where the pictures are.
+    """
 
     classes: str | None = None
     ignore: tuple[int, ...] = ()
@@ -22,6 +25,14 @@ class Wishes:
     image_column: str | None = None
     mask_column: str | None = None
     want: str | None = None
+    part: str | None = None
+    role: str = "train"
+    asks_images: str = "--images"
+
+    def of_numbers(self) -> list[tuple[str, object]]:
+        """What makes other numbers of the same files, by name."""
+        later = {"role": "train", "asks_images": "--images", "part": None}
+        return [item for item in vars(self).items() if item not in later.items()]
 
 
 class Survey(ABC):
@@ -34,6 +45,10 @@ class Survey(ABC):
     @abstractmethod
     def agree(self, other: Any) -> Any:
         """How the classes of this and another survey of the same kind (or of none) are numbered."""
+
+    @abstractmethod
+    def pictures_at(self) -> list[str]:
+        """Where each picture lies: its file, or its table and name."""
 
     @abstractmethod
     def labelled(self, agreed: Any) -> Labelled:

@@ -48,7 +48,7 @@ def open_voc(
     if not sheets:
         raise UserError(
             f"{name}: no picture was found for any of {len(trees):,} XML files (such as {trees[0][0]}): give the "
-            f"folder that holds them with --images."
+            f"folder that holds them with {wishes.asks_images}."
         )
     stored.note_unlisted(set(sheets), notes)
     marks = [mark for sheet in sheets.values() for mark in sheet.marks]

@@ -62,11 +62,11 @@ def names_in(table: Table) -> ClassList | None:
     return of_value(str(table.file), table.value["names"])
 
 
-def split_pictures(table: Table, split: str, root: Path, pictures: Sequence[str]) -> list[str]:
+def split_pictures(table: Table, split: str, root: Path, pictures: Sequence[str], asks: str = "--images") -> list[str]:
     """The pictures of a split, of those below the root; all where the file names no splits.
 
     An entry is a folder, a pattern's beginning, or a list of pictures, or several; of a path of another machine, or one
-    that begins with "..", the longest end that exists below the root counts.
+    that begins with "..", the longest end that exists below the root counts. asks: the option that names another root.
     """
     value = table.value
     if not table.splits():
@@ -82,8 +82,7 @@ def split_pictures(table: Table, split: str, root: Path, pictures: Sequence[str]
         found += _of_entry(table, one, root, pictures)
     if not found:
         raise UserError(
-            f"{table.file}: {split} ({listed(entries)}) names no pictures below {root}: give their "
-            f"folder with --images."
+            f"{table.file}: {split} ({listed(entries)}) names no pictures below {root}: give their folder with {asks}."
         )
     return sorted(set(found))
 

@@ -7,7 +7,7 @@ import os
 from twofold.errors import UserError, clause
 from twofold.images.reading.arrays import open_idx, open_npy, open_npz
 from twofold.images.reading.files import no_columns, open_folder, open_list
-from twofold.images.reading.foldered import choose_shards, shards_in
+from twofold.images.reading.foldered import Chosen, choose_shards, shards_in
 from twofold.images.reading.parquet import Parquet
 from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import Source, is_image
@@ -54,21 +54,16 @@ def open_source(
 
 
 def _open(path: str, places: list[Place], wanted: Wanted) -> Source:
-    first, chosen = places[0], None
-    if len(places) == 1 and _is_folder(first):
-        below = walk(first)
-        chosen = shards_in(path, first, below, wanted)
+    if len(places) == 1 and _is_folder(places[0]):
+        below = walk(places[0])
+        chosen = shards_in(path, places[0], below, wanted)
         if not chosen.places:
             if wanted.image_column:
                 raise no_columns(path, wanted.image_column)
-            return open_folder(path, first, below, wanted)
-    elif (len(places) > 1 and "{" not in path) or (first.name.lower().endswith(TABLES) and wanted.names_part()):
-        # A pattern may take in what nobody meant.
-        chosen = choose_shards(path, places, [where.path.replace(os.sep, "/") for where in places], wanted)
-    if chosen:
-        places, notes, wanted = chosen.places, chosen.notes, chosen.wanted
+            return open_folder(path, places[0], below, wanted)
     else:
-        notes = ()
+        chosen = _of_pattern(path, places, wanted)
+    places, notes, wanted = chosen.places, chosen.notes, chosen.wanted
     name = places[0].name.lower()
     if name.endswith(TABLES):
         return Parquet(path, places, wanted, notes)
@@ -78,6 +73,21 @@ def _open(path: str, places: list[Place], wanted: Wanted) -> Source:
     if name.endswith(TARS):
         return Shards(path, places, wanted, notes)
     return _open_one(path, places, name, wanted)
+
+
+def tables_at(path: str, wanted: Wanted) -> list[Place]:
+    """The parquet files that are read of a path: the file, those of a pattern, or those right for a folder's part."""
+    places = _places(path)
+    if len(places) == 1 and _is_folder(places[0]):
+        return shards_in(path, places[0], walk(places[0]), wanted).places
+    return _of_pattern(path, places, wanted).places
+
+
+def _of_pattern(path: str, places: list[Place], wanted: Wanted) -> Chosen:
+    """Those files of a pattern that are of the part; a pattern may take in what nobody meant, braces do not."""
+    if (len(places) > 1 and "{" not in path) or (places[0].name.lower().endswith(TABLES) and wanted.names_part()):
+        return choose_shards(path, places, [where.path.replace(os.sep, "/") for where in places], wanted)
+    return Chosen(places, (), wanted)
 
 
 def _open_one(path: str, places: list[Place], name: str, wanted: Wanted) -> Source:

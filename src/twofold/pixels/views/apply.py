@@ -21,7 +21,7 @@ from twofold.pixels.views.augmentations import (
     Statistics,
     Sway,
 )
-from twofold.pixels.views.blur import blur, kernel_size
+from twofold.pixels.views.blur import blur, kernel_size, shrink
 from twofold.pixels.views.colour import (
     grey_,
     jitter_by_order_,
@@ -138,6 +138,8 @@ def _change(
     if isinstance(op, Sway):
         factor, addend = step.values[:, :2, None, None, None].unbind(1)
         return x.mul_(factor).add_(addend).clamp_(0, 1)
+    if isinstance(op, Blur) and op.factors:
+        return _where_applied(x, step, lambda x, place: shrink(x, place, op.factors, on_host(x)), neutral=-1.0)
     if isinstance(op, Blur):
         return _where_applied(x, step, lambda x, sigma: blur(x, sigma, kernel_size(view_size)), neutral=0.0)
     if isinstance(op, Solarise):

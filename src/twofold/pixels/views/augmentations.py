@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from twofold.errors import UserError, nearest
@@ -90,10 +90,14 @@ class Sway:
 
 @dataclass(frozen=True)
 class Blur:
-    """Gaussian blur with probability p, sigma in pixels of the view; the kernel is size // 10 made odd, at least 3."""
+    """Gaussian blur with probability p, sigma in pixels of the view; the kernel is size // 10 made odd, at least 3.
+
+    factors: where there are any, the view is shrunk by one of them, drawn, and enlarged again (bicubic) instead.
+    """
 
     p: float
     sigma: Range = (0.1, 2.0)
+    factors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,13 +165,13 @@ def _alike(*ops: Operation) -> Augmentation:
     return Augmentation((ops,))
 
 
-def _byol(blur: float, solarise: float, area: float = 0.08) -> tuple[Operation, ...]:
+def _byol(blur: Blur, solarise: float, area: float = 0.08) -> tuple[Operation, ...]:
     return (
         Crop((area, 1.0), interpolation="bicubic"),
         Flip(0.5),
         Jitter(0.4, 0.4, 0.2, 0.1, p=0.8),
         Grey(0.2),
-        Blur(blur),
+        blur,
         Solarise(solarise),
         Clip(),
         Normalise(),
@@ -175,15 +179,8 @@ def _byol(blur: float, solarise: float, area: float = 0.08) -> tuple[Operation, 
 
 
 def _dino(area: Range, blur: float, solarise: float, side: float = 1.0) -> tuple[Operation, ...]:
-    return (
-        Crop(area, interpolation="bicubic", side=side),
-        Flip(0.5),
-        Jitter(0.4, 0.4, 0.2, 0.1, p=0.8),
-        Grey(0.2),
-        Blur(blur),
-        Solarise(solarise),
-        Normalise(),
-    )
+    _, *ops = (op for op in _byol(Blur(blur), solarise) if not isinstance(op, Clip))
+    return (Crop(area, interpolation="bicubic", side=side), *ops)
 
 
 def _swav(area: Range, side: float = 1.0) -> tuple[Operation, ...]:
@@ -230,6 +227,8 @@ _MOCO_V2 = _alike(
     Normalise(),
 )
 
+_SHRINK = Blur(1.0, factors=(1.1, 1.2, 1.5))  # what SCRL's code takes for a blur
+
 # The order of the operations is that of the authors' code.
 AUGMENTATIONS: dict[str, Augmentation] = {
     "simclr-imagenet": _alike(
@@ -243,8 +242,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "moco-cifar": _alike(Crop((0.08, 1.0)), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Normalise()),
     "simsiam-imagenet": _MOCO_V2,
     "simsiam-cifar": _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
-    "byol": Augmentation((_byol(blur=1.0, solarise=0.0), _byol(blur=0.1, solarise=0.2))),
-    "scrl": Augmentation((_byol(blur=1.0, solarise=0.0, area=0.2), _byol(blur=0.1, solarise=0.2, area=0.2))),
+    "byol": Augmentation((_byol(Blur(1.0), solarise=0.0), _byol(Blur(0.1), solarise=0.2))),
+    "scrl": Augmentation((_byol(_SHRINK, 0.0, area=0.2), _byol(replace(_SHRINK, p=0.1), 0.2, area=0.2))),
     "scrl-small": Augmentation((_small(0.2, solarise=0.0), _small(0.2, solarise=0.2))),
     "moco-v3": Augmentation((_moco_v3(blur=1.0, solarise=0.0), _moco_v3(blur=0.1, solarise=0.2))),
     "dino-resnet50": Augmentation(

@@ -1,6 +1,8 @@
-"""Gaussian blur of a batch, one sigma an image: torchvision's truncated kernel with reflected borders."""
+"""Blurs of a batch: torchvision's Gaussian, one sigma an image, or shrinking and enlarging, one factor an image."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -42,3 +44,33 @@ def _half_kernel(sigma: Tensor, reach: int) -> Tensor:
     tap = torch.arange(reach + 1, device=sigma.device)
     weights = torch.exp(-0.5 * (tap / sigma.clamp(min=1e-3)[:, None]) ** 2)
     return weights / (2 * weights.sum(1, keepdim=True) - weights[:, :1])
+
+
+def shrunk(size: int, factor: float) -> int:
+    """The side of a view of `size` pixels once it is shrunk: rounded down, at least 1 (SCRL)."""
+    return max(int(size // factor), 1)
+
+
+def shrink(x: Tensor, place: Tensor, factors: Sequence[float], on_host: bool) -> Tensor:
+    """Shrink x, float32 (n, 3, S, S) in 0..1, by factors[place] and enlarge it again; an image with place -1 stays.
+
+    Bicubic as Pillow has it (without its clip between rows and columns), clipped to 0..1 after each resize. place: (n,)
+    whole numbers. on_host: reading a value of `place` is free; elsewhere every factor is worked out for all images.
+    """
+    out = x.clone()
+    for number, factor in enumerate(factors):
+        chosen = place == number
+        if on_host:
+            rows = chosen.nonzero().squeeze(1)
+            if len(rows):
+                out.index_copy_(0, rows, _there_and_back(x[rows], factor))
+        else:
+            out = torch.where(chosen[:, None, None, None], _there_and_back(x, factor), out)
+    return out
+
+
+def _there_and_back(x: Tensor, factor: float) -> Tensor:
+    size = x.shape[-1]
+    for side in (shrunk(size, factor), size):
+        x = F.interpolate(x, (side, side), mode="bicubic", antialias=True).clamp_(0, 1)
+    return x

@@ -43,7 +43,8 @@ class Drawn:
 
     applied: bool (B,). values: float32 (B, k), by operation: Crop left, top, width, height (whole source pixels);
     Rotate degrees counterclockwise;
-    Jitter factors of brightness, contrast, saturation, hue shift in turns, position in ORDERS; Blur sigma in pixels;
+    Jitter factors of brightness, contrast, saturation, hue shift in turns, position in ORDERS; Blur sigma in pixels, or
+    the position in its factors;
     Grey 1, the share of luma; Channel 0, 1 or 2; Sway factor and
     addend, then those of a clip's last frame; Solarise threshold; k = 0 for the others.
     """
@@ -138,6 +139,8 @@ def _draw(op: Operation, size: Tensor, numbers: Tensor) -> Drawn:
         drawn = (numbers[:, 5] * len(ORDERS)).floor()
         order = drawn if op.order == "random" else torch.zeros_like(drawn)
         return Drawn(op, applied, torch.stack([*factors, order], 1))
+    if isinstance(op, Blur) and op.factors:
+        return Drawn(op, applied, (len(op.factors) * numbers[:, 1:]).floor())
     if isinstance(op, Blur):
         return Drawn(op, applied, op.sigma[0] + (op.sigma[1] - op.sigma[0]) * numbers[:, 1:])
     if isinstance(op, Solarise):

@@ -26,7 +26,7 @@ from twofold.pixels.views.augmentations import (
     Statistics,
     Sway,
 )
-from twofold.pixels.views.blur import kernel_size
+from twofold.pixels.views.blur import kernel_size, shrunk
 from twofold.pixels.views.draw import ORDERS, Drawn, Draws, draw, side_of
 
 
@@ -83,6 +83,10 @@ def reference_step(image: Tensor, step: Drawn, size: int, statistics: Statistics
         return image[int(values[0])].expand(3, -1, -1)
     if isinstance(op, Sway):
         return (image * values[0] + values[1]).clamp(0, 1)
+    if isinstance(op, Blur) and op.factors:
+        for side in (shrunk(size, op.factors[int(values[0])]), size):
+            image = F.resize(image, [side, side], F.InterpolationMode.BICUBIC, antialias=True).clamp(0, 1)
+        return image
     if isinstance(op, Blur):
         return F.gaussian_blur(image, [kernel_size(size)] * 2, [values[0]] * 2)
     if isinstance(op, Solarise):

@@ -15,8 +15,10 @@ from twofold.pixels.batch import ImageBatch
 from twofold.pixels.views.apply import floats, render
 from twofold.pixels.views.augmentations import (
     Augmentation,
+    Blur,
     Channels,
     Crop,
+    Operation,
     Statistics,
     augmentation_named,
     statistics_named,
@@ -86,9 +88,12 @@ def evaluation_view(batch: ImageBatch, mean: Channels, std: Channels) -> Tensor:
 
 
 def _kinds(draws: Draws) -> list[object]:
-    return [
-        (type(step.op), (step.op.interpolation, step.op.side) if isinstance(step.op, Crop) else None) for step in draws
-    ]
+    return [(type(step.op), _kind(step.op)) for step in draws]
+
+
+def _kind(op: Operation) -> object:
+    """What of an operation is the same for all images that are worked together, beside its type."""
+    return (op.interpolation, op.side) if isinstance(op, Crop) else op.factors if isinstance(op, Blur) else None
 
 
 @contextmanager
