@@ -6,6 +6,7 @@ where it begins. The index: the length of a JSON header (uint32), the header, an
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zlib
@@ -149,12 +150,8 @@ class PackedVideo:
 
     def read(self, numbers: Sequence[int], short_side: int | None = None) -> np.ndarray:
         """As `Video.read`."""
-        own, found = self.size(), [self._bytes(self.index.ends, number) for number in self._held(numbers)]
-        if any(jpeg_size(data) != own for data in found):  # before memory is taken for what the index claims
-            raise DecodeError("has a damaged picture")
-        out = np.empty((len(found), *own, 3), np.uint8)
-        for place, data in enumerate(found):
-            out[place] = _picture(data, own)
+        own = self.size()
+        out = pictures_of([self._bytes(self.index.ends, number) for number in self._held(numbers)], own)
         if shrunk(*own, short_side) == own:
             return out
         high, wide = shrunk(*own, short_side)
@@ -201,6 +198,23 @@ class PackedVideo:
         if len(data) != wanted:
             raise DecodeError("has damaged motion")
         return np.frombuffer(data, np.int8).reshape(shape)
+
+
+def jpeg_of(picture: np.ndarray, quality: int) -> bytes:
+    """A picture (H, W, 3) as the bytes of a JPEG."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def pictures_of(jpegs: Sequence[bytes], size: tuple[int, int]) -> np.ndarray:
+    """JPEGs of one size as uint8 (T, H, W, 3). Raises DecodeError where one is damaged or of another size."""
+    if any(jpeg_size(data) != size for data in jpegs):  # before memory is taken for what the index claims
+        raise DecodeError("has a damaged picture")
+    out = np.empty((len(jpegs), *size, 3), np.uint8)
+    for place, data in enumerate(jpegs):
+        out[place] = _picture(data, size)
+    return out
 
 
 def _picture(data: bytes, size: tuple[int, int]) -> np.ndarray:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image
 
 from twofold.files import write_atomically
 from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.container import av
 from twofold.videos.motion.following import Following
 from twofold.videos.motion.painting import REFERENCE
-from twofold.videos.reading.packed import CHUNK, MAGIC, Index
+from twofold.videos.reading.packed import CHUNK, MAGIC, Index, jpeg_of
 from twofold.videos.reading.table import FrameTable
 from twofold.videos.reading.video import Video, shrunk
 
@@ -84,9 +82,7 @@ class _Writer:
             self.handle.truncate()
             self.handle.write(MAGIC)
             self.size, self.lengths = shrunk(*self.video.shown_size(frame), self.short_side), []
-        out = io.BytesIO()
-        Image.fromarray(self.video.picture(frame, *self.size)).save(out, "JPEG", quality=self.quality)
-        self.lengths.append(self.handle.write(out.getbuffer()))
+        self.lengths.append(self.handle.write(jpeg_of(self.video.picture(frame, *self.size), self.quality)))
 
     def take_motion(self, number: int, frame: Any) -> None:
         """The motion of the next frame."""
