@@ -31,15 +31,16 @@ MOST_HEADER, MOST_SIDE = 1 << 14, 1 << 14
 @dataclass(frozen=True)
 class Index:
     """Of a prepared video. key: what it was made from and how. height, width: of its pictures. stored: height and width
-    of the frames whose motion it holds, zeros where it holds none. times: float64 (n,) seconds. keys, begins: bool
-    (n,), keyframes and first frames of stretches. ends: int64 (n + 1,), where JPEGs begin and end. motion: int64 (m +
-    1,), the same of the grids."""
+    of the frames whose motion it holds, zeros where it holds none. deinterlaced: its pictures were made whole. times:
+    float64 (n,) seconds. keys, begins: bool (n,), keyframes and first frames of stretches. ends: int64 (n + 1,), where
+    JPEGs begin and end. motion: int64 (m + 1,), the same of the grids."""
 
     key: str
     height: int
     width: int
     stored: tuple[int, int]
     claimed: int
+    deinterlaced: bool
     times: np.ndarray
     keys: np.ndarray
     begins: np.ndarray
@@ -61,7 +62,12 @@ class Index:
     def written(self) -> bytes:
         """The bytes of the index."""
         about = {"key": self.key, "frames": len(self.times), "height": self.height, "width": self.width}
-        about |= {"stored": self.stored, "claimed": self.claimed, "chunks": len(self.motion) - 1}
+        about |= {
+            "stored": self.stored,
+            "claimed": self.claimed,
+            "chunks": len(self.motion) - 1,
+            "deinterlaced": self.deinterlaced,
+        }
         header = json.dumps(about).encode()
         flags = [self.keys.astype("u1"), self.begins.astype("u1")]
         arrays = [self.times.astype("<f8"), *flags, self.ends.astype("<i8"), self.motion.astype("<i8")]
@@ -111,7 +117,8 @@ def _index(file: BinaryIO) -> Index:
     if chunks not in (0, -(-count // CHUNK)) or max(keys.max(), begins.max()) > 1 or falls:
         raise ValueError
     key = about["key"] if isinstance(about["key"], str) else ""
-    return Index(key, height, width, stored, claimed, times, keys > 0, begins > 0, ends, motion)
+    deinterlaced = about.get("deinterlaced") is True
+    return Index(key, height, width, stored, claimed, deinterlaced, times, keys > 0, begins > 0, ends, motion)
 
 
 def _whole(value: Any) -> int:

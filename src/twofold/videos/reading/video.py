@@ -56,6 +56,10 @@ class Video:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""
         return self._again(lambda: self._frame(0))
 
+    def interlaced(self, first: int) -> bool:
+        """Whether one of its first frames, so many, says that it is interlaced."""
+        return self._again(lambda: any(self._frame(n).interlaced_frame for n in range(min(first, len(self)))))
+
     def size(self) -> tuple[int, int]:
         """Height and width of its pictures."""
         return self.shown_size(self.first())
