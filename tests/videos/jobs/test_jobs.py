@@ -28,7 +28,8 @@ def test_a_run_keeps_its_backbone_its_log_and_its_page(run):
     backbone, about = load_backbone(run / "backbone.safetensors")
     assert (backbone.frames, backbone.clip_size, about["stride"], about["classes"]) == (4, 16, 2, ["down", "right"])
     page = (run / "report.html").read_text()
-    assert "be" in page and "kNN" in page
+    assert "be" in page and "kNN" in page and "Kilobytes read a clip" in page
+    assert {"wait_share", "kilobytes_per_clip"} <= set((run / "metrics.csv").read_text().splitlines()[0].split(","))
     entries = json.loads((run / "evaluation.json").read_text())
     assert {e["name"] for e in entries} == {"be", "raw frames", "untrained network", "majority class"}
     with np.load(run / "views.npz") as views:

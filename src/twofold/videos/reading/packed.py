@@ -129,11 +129,12 @@ def _whole(value: Any) -> int:
 
 class PackedVideo:
     """A prepared video, with what reading needs of a `Video`. open_file: gives its file, seekable, as often as it is
-    asked. Not for several threads at once."""
+    asked. taken: bytes of pictures and motion that were read so far. Not for several threads at once."""
 
     def __init__(self, open_file: Callable[[], BinaryIO]) -> None:
         self._open_file = open_file
         self._file: BinaryIO | None = None
+        self.taken = 0
         try:
             self.index = read_index(self.file)
         except DecodeError:
@@ -191,7 +192,9 @@ class PackedVideo:
 
     def _bytes(self, ends: np.ndarray, number: int) -> bytes:
         self.file.seek(int(ends[number]))
-        return self.file.read(int(ends[number + 1] - ends[number]))
+        found = self.file.read(int(ends[number + 1] - ends[number]))
+        self.taken += len(found)
+        return found
 
     def _chunk(self, number: int) -> np.ndarray:
         count = min(CHUNK, len(self) - number * CHUNK)

@@ -52,6 +52,11 @@ class Video:
         """The open file."""
         return self._decoding.opened
 
+    @property
+    def taken(self) -> int:
+        """Bytes of its packets that were read so far to decode frames."""
+        return self._decoding.taken
+
     def first(self) -> Any:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""
         return self._again(lambda: self._frame(0))
