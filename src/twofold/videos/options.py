@@ -145,6 +145,8 @@ class Compare(options.Compare, Clips, Reading):
     """As for evaluate."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
+    supervised: bool = option(True)
+    """Also train the same network with the labels, as a ceiling."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,7 +162,7 @@ def test_the_page_shows_moving_clips_with_the_mixed_one_first(run):
 def test_methods_are_compared_in_one_table(album, tmp_path, capsys):
     options = {"out": str(tmp_path / "both"), "seeds": 1, "steps": 1, "clips": 1, "backbone": "convnet3d"}
     shape = {"image_size": 16, "frames": 4, "stride": 2, "batch_size": 4}
-    options |= {"test": str(album), "recipe_of": "be", "protocols": "retrieval"}
+    options |= {"test": str(album), "recipe_of": "be", "protocols": "retrieval", "supervised": False}
     found = twofold.compare("moco,be", str(album), **options, **shape)
     assert [row["name"] for row in found["rows"]][:2] == ["moco", "be"]
     said = capsys.readouterr().out

@@ -23,6 +23,7 @@ from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.background import KINDS, disturbed_features
+from twofold.videos.evaluation.features import InputSettings
 from twofold.videos.evaluation.finetune import OnlyLabels, finetune
 from twofold.videos.evaluation.floors import frame_features, random_network
 from twofold.videos.evaluation.linear import linear_on_clips
@@ -96,7 +97,7 @@ def protocols_named(text: str) -> list[str]:
 
 def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     """The results of a model, and of its floors, as evaluation.json keeps them."""
-    train, test, classes = open_splits(data, options, model)
+    train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
         say(f"{model.name}: {len(train):,} videos to learn from, {len(test):,} to test on, {classes} classes")
     shared, first = shared_sources(train, test)
@@ -117,14 +118,14 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     return [{**row, **circumstances} for row in rows]
 
 
-def open_splits(data: str, options: Evaluate, model: Model) -> tuple[Split, Split, int]:
+def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Split, Split, int]:
     """(videos to learn from, videos to test on, classes). Raises UserError where the labels do not suffice."""
     source = open_videos(data, options)
-    train = labelled(clips_for(source, options, model.inputs, vectors=options.auxiliary is not None))
+    train = labelled(clips_for(source, options, inputs, vectors=options.auxiliary is not None))
     sources = [source]
     if options.test or options.fold is not None:
         asked = open_videos(options.test or data, options, "test")
-        test = labelled(clips_for(asked, options, model.inputs), source.classes)
+        test = labelled(clips_for(asked, options, inputs), source.classes)
         sources.append(asked)
     else:
         train, test = hold_out(train, options.seed)
@@ -211,16 +212,14 @@ def _finetuned(task: Task) -> dict[str, dict[str, float]]:
         name: finetune(
             backbone,
             train,
-            task.test,
             task.classes,
             inputs,
             epochs=options.epochs,
             seed=options.seed,
-            average=options.average,
             auxiliary=auxiliary,
             weight=options.auxiliary_weight,
             on_progress=task.on_progress,
-        )
+        ).accuracies(task.test, inputs, options.average)
         for name, backbone in sides.items()
     }
 
