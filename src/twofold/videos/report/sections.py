@@ -19,6 +19,7 @@ from twofold.pixels.report.sections import accuracy, tiles, together
 from twofold.pixels.report.views import Shown, read_views, views_section
 from twofold.videos.reading.clips import READ
 from twofold.videos.report.answers import answers_sections, read_answers
+from twofold.videos.report.retrieved import FILE, read_retrieved, retrieved_sections
 
 _HERE = Path(__file__).parent
 VIDEO = Noun("video", "videos")
@@ -38,10 +39,16 @@ def one(numbered: Numbered, room: float) -> Parts:
     views = read_or_note(run.path / "views.npz", lambda file: read_views(file, VIEWS), None, notes)
     shown = gallery_parts(gallery, numbered.index, room, VIDEO)
     asked = read_or_note(run.path / "pretext.npz", read_answers, None, notes)
+    found = read_or_note(run.path / FILE, read_retrieved, None, notes)
     gain = knn.gain(run)
     return Parts(
         columns=_columns(knn.knn(run, online=True)[1]),
-        sections=[*answers_sections(asked, room), *shown.sections, views_section(views, room, VIEWS)],
+        sections=[
+            *answers_sections(asked, room),
+            *retrieved_sections(found, room),
+            *shown.sections,
+            views_section(views, room, VIEWS),
+        ],
         tiles=tiles(run),
         verdicts=[collapse(run, VIDEO), *([gain] if gain else [])],
         notes=notes,
