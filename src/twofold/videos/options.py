@@ -46,7 +46,7 @@ class Prepare(Reading):
     """Take the motion from a copy in H.264 without B-frames: never, of videos that tell none of the pictures that are
     kept (auto), or of all."""
     deinterlace: Literal["auto", "never", "always"] = option("auto")
-    """Make whole pictures of interlaced frames: never, of videos that say that they are (auto), or of all."""
+    """Make whole pictures of interlaced frames: never, of those that say that they are (auto), or of all frames."""
     max_unreadable: float = option(0.05, least=0, most=1)
     """Share of unreadable videos past which it ends."""
 

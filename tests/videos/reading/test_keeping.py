@@ -87,18 +87,36 @@ def test_always_takes_frames_apart_that_do_not_say_it(tmp_path):
 
 
 def test_frames_that_change_their_size_are_all_given_in_order():
-    frames = [next(iter(_frames(name))) for name in ("interlaced.mp4", "interlaced.mp4", "odd.mp4", "interlaced.mp4")]
+    frames = [_frames(clip(name))[0] for name in ("interlaced.mp4", "interlaced.mp4", "odd.mp4", "interlaced.mp4")]
     whole, found = Whole("all"), []
     for number, frame in enumerate(frames):
         found += whole.push(number, frame)
     found += whole.end()
     assert [(number, frame.width) for number, frame in found] == [(0, 48), (1, 48), (2, 50), (3, 48)]
-    whole.push(0, frames[0])
+    list(whole.push(0, frames[0]))
+    whole.forget()
     assert list(whole.end()) == []  # nothing is left over from a walk that was given up
 
 
-def _frames(name):
-    video, found = Video(clip(name)), []
+def test_the_first_frame_that_says_it_begins_it(tmp_path):
+    write_video(tmp_path / "plain.mp4", pan(2), codec="libx264")
+    write_video(tmp_path / "woven.mp4", woven(pan(6)), codec="libx264", options=FIELDS)
+    plain, film = _frames(str(tmp_path / "plain.mp4")), _frames(str(tmp_path / "woven.mp4"))
+    whole, found = Whole("flagged"), []
+    for number, frame in enumerate([*plain, *film, *plain]):
+        ready = list(whole.push(number, frame))
+        found += ready
+        assert whole.used == (number >= 2) and len(ready) == (0 if number == 2 else 1)
+    found += whole.end()
+    assert [number for number, _ in found] == list(range(7))
+    assert found[0][1] is plain[0] and found[1][1] is plain[1]
+    shown = [frame.to_ndarray(format="gray") for _, frame in found]
+    stored = [frame.to_ndarray(format="gray") for frame in [*plain, *film, *plain]]
+    assert [np.array_equal(a, b) for a, b in zip(shown, stored, strict=True)] == [True] * 2 + [False] * 3 + [True] * 2
+
+
+def _frames(file):
+    video, found = Video(file), []
     video.walk(lambda number, frame: found.append(frame))
     return found
 
@@ -173,11 +191,11 @@ def test_what_is_interlaced_is_said(tmp_path, capsys):
     assert "1 are interlaced, and are read as they are: twofold prepare deinterlaces them (such as a.mp4)" in said
     for choice in ("auto", "auto", "always", "never"):
         twofold.prepare(data, out, kind="videos", deinterlace=choice)
-        assert ("1 are interlaced, and were made whole" in capsys.readouterr().out) == (choice == "auto")
+        assert ("1 have interlaced frames, made whole" in capsys.readouterr().out) == (choice == "auto")
 
 
-def test_a_filter_that_fails_is_told(monkeypatch):
-    frame = _frames("interlaced.mp4")[0]
+def test_a_filter_that_fails_is_told():
+    frame = _frames(clip("interlaced.mp4"))[0]
     whole = Whole("flagged")
     list(whole.push(0, frame))
     whole._waiting.append(1)  # as if one had gone in that does not come out

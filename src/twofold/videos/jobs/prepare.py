@@ -40,6 +40,6 @@ def run(data: str, out: str, options: Prepare) -> Path:
     if unreadable:
         say(f"{broken:,} of {len(source):,} videos could not be read and are left out: {by_reason(unreadable)}.")
     if made.deinterlaced and options.deinterlace == "auto":
-        say(f"{made.deinterlaced:,} are interlaced, and were made whole; --deinterlace never leaves them as they are.")
+        say(f"{made.deinterlaced:,} have interlaced frames, made whole; --deinterlace never leaves them as they are.")
     say(f"Prepared: {len(source) - broken:,} videos, {bytes_in_words(size)}: give {out} as the data from now on.")
     return Path(out)

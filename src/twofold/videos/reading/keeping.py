@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
@@ -16,8 +16,6 @@ from twofold.videos.container import av, failures
 from twofold.videos.reading.table import FrameTable
 from twofold.videos.reading.video import Video
 from twofold.videos.sampling import timeline
-
-FIRST = 48  # frames of which one must say that it is interlaced
 
 Interlaced = Literal["flagged", "all"]  # frames that are made whole: those that say they are interlaced, or all
 Take = Callable[[int, Any], None]
@@ -35,11 +33,12 @@ class Keeping:
 @dataclass(frozen=True)
 class Kept:
     """numbers: int64 (m,) of the frames in the video, rising, some more than once. times: float64 (m,) seconds. begins:
-    bool (m,), the first frames of stretches."""
+    bool (m,), the first frames of stretches. deinterlaced: some of their pictures were made whole."""
 
     numbers: np.ndarray
     times: np.ndarray
     begins: np.ndarray
+    deinterlaced: bool = False
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -77,7 +76,7 @@ def walk_kept(video: Video, keeping: Keeping, take: Take, watch: Take | None = N
     def feed(number: int, frame: Any) -> None:
         nonlocal kept
         if number == 0:
-            whole.begin()
+            whole.forget()
             kept = kept_frames(video.table, keeping.fps)
         if watch is not None:
             watch(number, frame)
@@ -85,32 +84,35 @@ def walk_kept(video: Video, keeping: Keeping, take: Take, watch: Take | None = N
 
     video.walk(feed)
     give(whole.end())
-    return kept
+    return replace(kept, deinterlaced=whole.used)
 
 
 class Whole:
     """Makes whole pictures of interlaced frames, one of each, by FFmpeg's bwdif: the lines of the field that is shown
-    later are replaced, from the frames beside. Frames come out one later than they go in, with their numbers."""
+    later are replaced, from the frames beside. Others pass as they are. From the first of them on, frames come out one
+    later than they go in, with their numbers. used: there was one."""
 
     def __init__(self, which: Interlaced | None) -> None:
         self.which = which
-        self.begin()
+        self.forget()
 
-    def begin(self) -> None:
-        """Forget what has come so far."""
+    def forget(self) -> None:
+        """Begin with another walk."""
+        self.used = False
         self._graph: Any = None
         self._shape: tuple[Any, ...] = ()
         self._waiting: deque[int] = deque()
 
     def push(self, number: int, frame: Any) -> Iterator[tuple[int, Any]]:
         """The frames that are ready once this one is there."""
-        if self.which is None:
-            yield number, frame
-            return
         shape = (frame.width, frame.height, frame.format.name)
         if shape != self._shape:
             yield from self.end()
-            self._graph, self._shape = _graph(frame, self.which), shape
+        if self._graph is None:
+            if self.which is None or (self.which == "flagged" and not frame.interlaced_frame):
+                yield number, frame
+                return
+            self._graph, self._shape, self.used = _graph(frame, self.which), shape, True
         self._waiting.append(number)
         yield from self._through(frame)
 
@@ -120,7 +122,7 @@ class Whole:
             yield from self._through(None)
             if self._waiting:
                 raise DecodeError("deinterlacing loses frames of it: give --deinterlace never")
-        self.begin()
+        self._graph, self._shape = None, ()
 
     def _through(self, frame: Any) -> Iterator[tuple[int, Any]]:
         try:

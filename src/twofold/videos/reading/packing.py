@@ -31,13 +31,17 @@ def write_packed(
     key: str,
     motion: Video | None = None,
     keeping: Keeping | None = None,
-) -> None:
-    """Write a video at `path`. motion: the video whose motion is kept, frame by frame: the same, or its copy in another
-    codec. keeping: which frames are kept; all of them where the motion is the video's own. Raises DecodeError where a
-    frame cannot be decoded."""
-    keeping = keeping or Keeping()
+) -> bool:
+    """Write a video at `path`; whether its pictures were deinterlaced.
+
+    motion: the video whose motion is kept, frame by frame: the same, or its copy in another codec. keeping: which
+    frames are kept; all of them where the motion is the video's own. Raises DecodeError where a frame cannot be
+    decoded.
+    """
+    keeping, deinterlaced = keeping or Keeping(), False
 
     def write(handle: IO[bytes]) -> None:
+        nonlocal deinterlaced
         writer = _Writer(handle, video, short_side, quality)
         kept = walk_kept(video, keeping, writer.take_picture, writer.take_motion if motion is video else None)
         if motion is not None and motion is not video:
@@ -45,9 +49,11 @@ def write_packed(
             if len(motion) != len(kept):
                 raise DecodeError("its frames differ from one decoding to the next")
         keys = _keys(video.table, kept) if motion is None or motion is video else _starts(motion.table)
-        writer.finish(key, kept, keys, keeping.whole is not None)
+        writer.finish(key, kept, keys)
+        deinterlaced = kept.deinterlaced
 
     write_atomically(path, write)
+    return deinterlaced
 
 
 def _starts(table: FrameTable) -> np.ndarray:
@@ -107,7 +113,7 @@ class _Writer:
             self.motion = _Motion()
         self.motion.add(frame)
 
-    def finish(self, key: str, kept: Kept, keys: np.ndarray, deinterlaced: bool) -> None:
+    def finish(self, key: str, kept: Kept, keys: np.ndarray) -> None:
         """The grids and the index. keys: bool (m,), which of the kept frames are keyframes."""
         self.motion.close()
         ends = np.cumsum([len(MAGIC), *self.lengths])
@@ -119,7 +125,7 @@ class _Writer:
             width=self.size[1],
             stored=self.motion.size,
             claimed=self.video.table.claimed,
-            deinterlaced=deinterlaced,
+            deinterlaced=kept.deinterlaced,
             times=kept.times,
             keys=keys,
             begins=kept.begins,

@@ -25,12 +25,12 @@ from twofold.pixels.reading.words import digest
 from twofold.printable import storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress
-from twofold.videos.reading.keeping import FIRST, Keeping
+from twofold.videos.reading.keeping import Interlaced, Keeping
 from twofold.videos.reading.opening import LIST, MANIFEST, grouped, open_folder
 from twofold.videos.reading.packed import ENDING, read_index
 from twofold.videos.reading.packing import copy_with_motion, write_packed
 from twofold.videos.reading.source import Item, VideoSource
-from twofold.videos.reading.store import opened_video, without_motion
+from twofold.videos.reading.store import FIRST, opened_video, without_motion
 from twofold.videos.reading.video import Video
 
 VERSION = 1
@@ -43,8 +43,8 @@ class Preparing:
 
     short_side: pixels that larger pictures are shrunk to. quality: of the JPEGs. motion: whether motion is kept.
     transcode: whether it is that of a copy in H.264: never, where the video tells none of the pictures that are kept
-    (auto), or always. deinterlace: never, what says that it is interlaced (auto), or always. fps: frames a second that
-    are kept; all where None. Not with the video's own motion, which is from each of its frames to the next.
+    (auto), or always. deinterlace: no frames, those that say that they are interlaced (auto), or all. fps: frames a
+    second that are kept; all where None. Not with the video's own motion, which is from each of its frames to the next.
     """
 
     short_side: int = 128
@@ -60,11 +60,10 @@ class Preparing:
         settings = (self.short_side, self.quality, self.motion, self.transcode, self.deinterlace, self.fps)
         return digest([VERSION, *map(str, settings), source.names[i], str(size), time])
 
-    def keeping(self, video: Video) -> Keeping:
-        """Which frames of a video are kept, and whether they are deinterlaced."""
-        if self.deinterlace == "auto" and video.interlaced(FIRST):
-            return Keeping(self.fps, "flagged")
-        return Keeping(self.fps, "all" if self.deinterlace == "always" else None)
+    def keeping(self) -> Keeping:
+        """Which frames of a video are kept, and which are made whole."""
+        whole: dict[str, Interlaced | None] = {"auto": "flagged", "always": "all", "never": None}
+        return Keeping(self.fps, whole[self.deinterlace])
 
 
 @dataclass(frozen=True)
@@ -136,8 +135,8 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> b
         raise DecodeError("is prepared already")
     with ExitStack() as closing:
         closing.callback(video.close)
-        keeping, motion, own = settings.keeping(video), None, settings.motion and settings.transcode != "always"
-        if own and (why := _not_its_own(video, settings, keeping)):
+        keeping, motion, own = settings.keeping(), None, settings.motion and settings.transcode != "always"
+        if own and (why := _not_its_own(video, settings)):
             if settings.transcode == "never":
                 raise DecodeError(f"{why}: leave --transcode at auto")
             own = False
@@ -145,7 +144,7 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> b
             copies = closing.enter_context(tempfile.TemporaryDirectory())
             motion = copy_with_motion(video, Path(copies) / "copy.mp4", keeping)
             closing.callback(motion.close)
-        write_packed(
+        return write_packed(
             path,
             video,
             short_side=settings.short_side or None,
@@ -154,14 +153,14 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> b
             motion=video if own else motion,
             keeping=keeping,
         )
-    return keeping.whole is not None
 
 
-def _not_its_own(video: Video, settings: Preparing, keeping: Keeping) -> str:
+def _not_its_own(video: Video, settings: Preparing) -> str:
     """Why the motion that a video tells is not that of the pictures that are kept, or nothing where it is."""
-    if keeping.fps is not None:
+    if settings.fps is not None:
         return "its motion is from each frame to the next, and --fps leaves some out"
-    if keeping.whole is not None and settings.transcode == "auto":
+    apart = settings.deinterlace == "always" or (settings.deinterlace == "auto" and video.interlaced(FIRST))
+    if apart and settings.transcode == "auto":
         return "its motion mixes two times, as its frames do"
     return without_motion(video)
 
