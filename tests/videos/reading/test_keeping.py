@@ -56,9 +56,9 @@ def test_interlaced_frames_become_whole_pictures_of_their_first_field(tmp_path, 
     fields = pan()
     write_video(tmp_path / name, woven(fields), codec=codec, options=options)
     video = Video(str(tmp_path / name))
-    assert video.interlaced(1)
     made, kept = pictures(video, Keeping(whole="flagged"))
     raw = video.read(range(len(video)))
+    assert video.interlaced and kept.deinterlaced
     assert kept.numbers.tolist() == list(range(24)) and np.array_equal(kept.times, video.table.times)
     gaps = {a: abs(inner(film) - inner(fields[::2])).mean() for a, film in (("made", made), ("raw", raw))}
     assert gaps["made"] < 0.7 * gaps["raw"]
@@ -71,8 +71,8 @@ def test_interlaced_frames_become_whole_pictures_of_their_first_field(tmp_path, 
 )
 def test_frames_that_are_whole_pass_as_they_are(name):
     video = Video(clip(name))
-    assert not video.interlaced(48)
-    made, _ = pictures(video, Keeping(whole="flagged"))
+    made, kept = pictures(video, Keeping(whole="flagged"))
+    assert not video.interlaced and not kept.deinterlaced
     assert np.array_equal(made, video.read(range(len(video))))
 
 
@@ -80,8 +80,8 @@ def test_always_takes_frames_apart_that_do_not_say_it(tmp_path):
     fields = pan()
     write_video(tmp_path / "a.mp4", woven(fields), codec="libx264", options={"crf": "12"})
     video = Video(str(tmp_path / "a.mp4"))
-    assert not video.interlaced(48)
-    made, _ = pictures(video, Keeping(whole="all"))
+    made, kept = pictures(video, Keeping(whole="all"))
+    assert not video.interlaced and kept.deinterlaced
     raw, whole = (abs(2 * f[:, 1:-1] - f[:, :-2] - f[:, 2:]).mean() for f in map(inner, (video.read(range(24)), made)))
     assert whole < 0.5 * raw
 

@@ -30,7 +30,7 @@ from twofold.videos.reading.opening import LIST, MANIFEST, grouped, open_folder
 from twofold.videos.reading.packed import ENDING, read_index
 from twofold.videos.reading.packing import copy_with_motion, write_packed
 from twofold.videos.reading.source import Item, VideoSource
-from twofold.videos.reading.store import FIRST, opened_video, without_motion
+from twofold.videos.reading.store import opened_video, without_motion
 from twofold.videos.reading.video import Video
 
 VERSION = 1
@@ -159,10 +159,9 @@ def _not_its_own(video: Video, settings: Preparing) -> str:
     """Why the motion that a video tells is not that of the pictures that are kept, or nothing where it is."""
     if settings.fps is not None:
         return "its motion is from each frame to the next, and --fps leaves some out"
-    apart = settings.deinterlace == "always" or (settings.deinterlace == "auto" and video.interlaced(FIRST))
-    if apart and settings.transcode == "auto":
-        return "its motion mixes two times, as its frames do"
-    return without_motion(video)
+    why = without_motion(video)
+    apart = settings.deinterlace == "always" or (settings.deinterlace == "auto" and video.interlaced)
+    return "its motion mixes two times, as its frames do" if apart and settings.transcode == "auto" else why
 
 
 def packed_names(names: Sequence[str]) -> list[str]:

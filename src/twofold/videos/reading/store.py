@@ -22,7 +22,7 @@ from twofold.videos.reading.video import Video, shrunk
 
 OPEN = 64  # files at once
 SAMPLED = 8  # videos opened to estimate the size of the set
-FIRST = 48  # frames of which vectors, and whether they are interlaced, are looked for
+FIRST = 48  # frames of which vectors are looked for
 HOST_SHARE = 0.5  # of the free memory may hold decoded videos, all local ranks together
 
 

@@ -28,13 +28,14 @@ class _Unsound(Exception):
 
 class Video:
     """A video that stays open. file: a path, or a seekable binary file. table: where it is known already. vectors: it
-    can give its motion, too.
+    can give its motion, too. interlaced: one of the frames given so far says that it is.
 
     Not for several threads at once. Raises DecodeError where there is no video, or no frame.
     """
 
     def __init__(self, file: str | BinaryIO, table: FrameTable | None = None, *, vectors: bool = False) -> None:
         self.file = file
+        self.interlaced = False
         self.table = table or sound_table(file)
         self._claimed = len(self.table)
         self._recounts = 0
@@ -60,10 +61,6 @@ class Video:
     def first(self) -> Any:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""
         return self._again(lambda: self._frame(0))
-
-    def interlaced(self, first: int) -> bool:
-        """Whether one of its first frames, so many, says that it is interlaced."""
-        return self._again(lambda: any(self._frame(n).interlaced_frame for n in range(min(first, len(self)))))
 
     def size(self) -> tuple[int, int]:
         """Height and width of its pictures."""
@@ -174,6 +171,7 @@ class Video:
         for found, frame in self._coming:
             self._next = found + 1
             if found == number:
+                self.interlaced = self.interlaced or bool(frame.interlaced_frame)
                 return frame
             if found > number:
                 break
