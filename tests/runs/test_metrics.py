@@ -54,5 +54,5 @@ def test_restore_from_nothing_begins_anew(tmp_path):
 
 
 def test_columns_that_measure_the_machine_are_known_in_any_unit():
-    assert all(map(is_time, ("seconds", "wait_share", "apples_per_second")))
+    assert all(map(is_time, ("seconds", "wait_share", "apples_per_second", "kilobytes_per_apple")))
     assert not any(map(is_time, ("loss", "epoch", "seconds_left")))

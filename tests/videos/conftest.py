@@ -10,11 +10,18 @@ import pytest
 from twofold.videos.container import av
 
 
-def write_video(path: Path, frames: np.ndarray, rate: int = 25, codec: str = "mpeg4", gop: int = 12) -> None:
+def write_video(
+    path: Path,
+    frames: np.ndarray,
+    rate: int = 25,
+    codec: str = "mpeg4",
+    gop: int = 12,
+    options: dict[str, str] | None = None,
+) -> None:
     """Frames uint8 (T, H, W, 3) as a file of a codec."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av().open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = container.add_stream(codec, rate=rate, options=options)
         stream.codec_context.gop_size = gop
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
         for frame in frames:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -28,11 +28,41 @@ def retrieval(
     not found. query_groups, gallery_groups: int64, items of the query's own group do not answer it (-1 is of none).
     Ties are broken by a fixed draw, so that rows that are all alike are at chance.
     """
-    order = torch.randperm(len(gallery), generator=torch.Generator().manual_seed(0))
-    rows, labels = F.normalize(gallery.double(), dim=1)[order], labels[order]
-    groups = None if gallery_groups is None else gallery_groups[order]
     found: dict[str, list[Tensor]] = {f"R@{k}": [] for k in at if k <= len(gallery)}
     precision = []
+    for part, rows, cosines in _ranked(queries, gallery, query_groups, gallery_groups):
+        hit = (labels[rows] == asked[part][:, None]) & (cosines > -torch.inf)
+        for k in at:
+            if k <= len(gallery):
+                found[f"R@{k}"].append(hit[:, :k].any(1))
+        precision.append(average_precision(hit))
+    numbers = {name: torch.cat(parts).double().mean().item() for name, parts in found.items()}
+    return {**numbers, "mAP": torch.cat(precision).mean().item()}
+
+
+def nearest_rows(
+    queries: Tensor,
+    gallery: Tensor,
+    k: int,
+    *,
+    query_groups: Tensor | None = None,
+    gallery_groups: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(rows of the gallery int64 (n, k), cosines float64 (n, k)), nearest first, as `retrieval` ranks them; the cosine
+    of an item of the query's own group is minus infinity."""
+    found = [
+        (rows[:, :k], cosines[:, :k]) for _, rows, cosines in _ranked(queries, gallery, query_groups, gallery_groups)
+    ]
+    return torch.cat([rows for rows, _ in found]), torch.cat([cosines for _, cosines in found])
+
+
+def _ranked(
+    queries: Tensor, gallery: Tensor, query_groups: Tensor | None, gallery_groups: Tensor | None
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Some of the queries at a time: which, the rows of the gallery for each, nearest first, and their cosines."""
+    order = torch.randperm(len(gallery), generator=torch.Generator().manual_seed(0))
+    rows = F.normalize(gallery.double(), dim=1)[order]
+    groups = None if gallery_groups is None else gallery_groups[order]
     for start in range(0, len(queries), ROWS):
         part = slice(start, start + ROWS)
         similar = F.normalize(queries[part].double(), dim=1) @ rows.T
@@ -40,13 +70,7 @@ def retrieval(
             own = query_groups[part][:, None]
             similar = similar.masked_fill((own == groups) & (own >= 0), -torch.inf)
         nearest = similar.argsort(dim=1, descending=True, stable=True)
-        hit = (labels[nearest] == asked[part][:, None]) & (similar.gather(1, nearest) > -torch.inf)
-        for k in at:
-            if k <= len(gallery):
-                found[f"R@{k}"].append(hit[:, :k].any(1))
-        precision.append(average_precision(hit))
-    numbers = {name: torch.cat(parts).double().mean().item() for name, parts in found.items()}
-    return {**numbers, "mAP": torch.cat(precision).mean().item()}
+        yield part, order[nearest], similar.gather(1, nearest)
 
 
 def average_precision(hit: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from twofold.files import write_text
 
 def is_time(column: str) -> bool:
     """Whether a column measures the machine, so that it differs from run to run where all else is equal."""
-    return column in ("seconds", "wait_share") or column.endswith("_per_second")
+    return column in ("seconds", "wait_share") or column.endswith("_per_second") or column.startswith("kilobytes_")
 
 
 class MetricsFile:

@@ -25,7 +25,7 @@ class Reading(Options):
     """The folder of the videos that a list names, where it is not beside the list."""
     classes: str | None = option(None, path=True)
     """A file of class names (classInd.txt, or one a line), where it is not beside a list."""
-    fps: float | None = option(None, above=0)
+    fps: float | None = option(None, above=0, most=1000)
     """Frames a second, to which each video is thinned or stretched by its time stamps before strides; as they are where
     not given."""
     workers: int | None = option(None, least=0, harmless=True, takes=1 << 20)
@@ -43,7 +43,10 @@ class Prepare(Reading):
     motion: bool = option(False)
     """Keep the motion of every frame, for cmd."""
     transcode: Literal["auto", "never", "always"] = option("auto")
-    """Take the motion from a copy in H.264 without B-frames: never, of videos that tell none (auto), or of all."""
+    """Take the motion from a copy in H.264 without B-frames: never, of videos that tell none of the pictures that are
+    kept (auto), or of all."""
+    deinterlace: Literal["auto", "never", "always"] = option("auto")
+    """Make whole pictures of interlaced frames: never, of those that say that they are (auto), or of all frames."""
     max_unreadable: float = option(0.05, least=0, most=1)
     """Share of unreadable videos past which it ends."""
 
@@ -142,6 +145,8 @@ class Compare(options.Compare, Clips, Reading):
     """As for evaluate."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
+    supervised: bool = option(True)
+    """Also train the same network with the labels, as a ceiling."""
 
 
 @dataclass(frozen=True, kw_only=True)

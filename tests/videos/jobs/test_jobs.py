@@ -28,7 +28,8 @@ def test_a_run_keeps_its_backbone_its_log_and_its_page(run):
     backbone, about = load_backbone(run / "backbone.safetensors")
     assert (backbone.frames, backbone.clip_size, about["stride"], about["classes"]) == (4, 16, 2, ["down", "right"])
     page = (run / "report.html").read_text()
-    assert "be" in page and "kNN" in page
+    assert "be" in page and "kNN" in page and "Kilobytes read a clip" in page
+    assert {"wait_share", "kilobytes_per_clip"} <= set((run / "metrics.csv").read_text().splitlines()[0].split(","))
     entries = json.loads((run / "evaluation.json").read_text())
     assert {e["name"] for e in entries} == {"be", "raw frames", "untrained network", "majority class"}
     with np.load(run / "views.npz") as views:
@@ -161,7 +162,7 @@ def test_the_page_shows_moving_clips_with_the_mixed_one_first(run):
 def test_methods_are_compared_in_one_table(album, tmp_path, capsys):
     options = {"out": str(tmp_path / "both"), "seeds": 1, "steps": 1, "clips": 1, "backbone": "convnet3d"}
     shape = {"image_size": 16, "frames": 4, "stride": 2, "batch_size": 4}
-    options |= {"test": str(album), "recipe_of": "be", "protocols": "retrieval"}
+    options |= {"test": str(album), "recipe_of": "be", "protocols": "retrieval", "supervised": False}
     found = twofold.compare("moco,be", str(album), **options, **shape)
     assert [row["name"] for row in found["rows"]][:2] == ["moco", "be"]
     said = capsys.readouterr().out

@@ -25,7 +25,7 @@ from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.reading.opening import LIST, MANIFEST, ListOptions, open_source
 from twofold.videos.reading.packed import PackedVideo, jpeg_size
 from twofold.videos.reading.packing import copy_with_motion, write_packed
-from twofold.videos.reading.preparing import Preparing, packed_names, prepare
+from twofold.videos.reading.preparing import Prepared, Preparing, packed_names, prepare
 from twofold.videos.reading.store import VideoStore
 from twofold.videos.reading.video import Video
 
@@ -150,7 +150,7 @@ def films(folder, count=4):
 def test_a_folder_keeps_classes_and_is_made_once(tmp_path):
     data, out = films(tmp_path / "films"), str(tmp_path / "out")
     source = open_source(data)
-    assert prepare(source, out, Preparing(motion=True)) == {}
+    assert prepare(source, out, Preparing(motion=True)) == Prepared({}, 0)
     made = open_source(out)
     assert made.classes == source.classes and made.labels.tolist() == source.labels.tolist() and not made.skipped
     assert not (tmp_path / "out" / LIST).exists()
@@ -182,7 +182,7 @@ def test_broken_videos_are_counted_and_past_a_share_it_ends(tmp_path):
     data = films(tmp_path / "films", 8)
     (tmp_path / "films" / "right" / "9.mp4").write_bytes(b"no video")
     out = tmp_path / "out"
-    assert list(prepare(open_source(data), str(out), Preparing(), max_unreadable=0.2)) == ["right/9.mp4"]
+    assert list(prepare(open_source(data), str(out), Preparing(), max_unreadable=0.2).unreadable) == ["right/9.mp4"]
     assert "right/9.mp4\t" in (out / "unreadable.txt").read_text() and len(open_source(str(out))) == 8
     with pytest.raises(UserError, match="holds 9 videos, of which 1 cannot be read"):
         prepare(open_source(data), str(tmp_path / "other"), Preparing(), max_unreadable=0.05)
@@ -207,13 +207,15 @@ def test_an_unfinished_folder_is_refused(tmp_path):
         open_source(str(tmp_path / "out"))
 
 
-KILLED = "import sys, twofold; twofold.prepare(sys.argv[1], sys.argv[2], kind='videos', motion=True, workers=1)"
+KILLED = "import sys, twofold; twofold.prepare(*sys.argv[1:], kind='videos', motion=True, workers=1{})"
 
 
-def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("more", [{}, {"fps": 10, "deinterlace": "always"}], ids=["all frames", "some, made whole"])
+def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path, more):
     data, straight, out = films(tmp_path / "films", 10), tmp_path / "straight", tmp_path / "out"
-    twofold.prepare(data, str(straight), kind="videos", motion=True)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, data, str(out)], stdout=subprocess.DEVNULL)
+    twofold.prepare(data, str(straight), kind="videos", motion=True, **more)
+    killed = KILLED.format("".join(f", {name}={value!r}" for name, value in more.items()))
+    process = subprocess.Popen([sys.executable, "-c", killed, data, str(out)], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and len(list(out.rglob("[0-9]*.frames"))) < 3:
         time.sleep(0.005)
@@ -221,7 +223,7 @@ def test_a_killed_one_goes_on_to_the_same_bytes(tmp_path):
     process.wait()
     kept = {file: file.stat().st_mtime_ns for file in out.rglob("[0-9]*.frames")}
     assert len(kept) >= 3
-    twofold.prepare(data, str(out), kind="videos", motion=True)
+    twofold.prepare(data, str(out), kind="videos", motion=True, **more)
     assert all(file.stat().st_mtime_ns == old for file, old in kept.items())
     made = [{f.relative_to(folder): f.read_bytes() for f in folder.rglob("*.frames")} for folder in (straight, out)]
     assert made[0] == made[1] and len(made[0]) == 10

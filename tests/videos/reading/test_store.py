@@ -5,11 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from tests.videos.clips import HERE
+from tests.videos.conftest import moving, write_video
+from twofold.videos.container import opened, packets_of
 from twofold.videos.reading import store as stores
+from twofold.videos.reading.clips import READ, Clips, even
 from twofold.videos.reading.facts import examine
 from twofold.videos.reading.opening import open_source
+from twofold.videos.reading.packed import read_index
+from twofold.videos.reading.preparing import Preparing, prepare
 from twofold.videos.reading.store import VideoStore
 
 
@@ -51,3 +57,35 @@ def test_check_says_what_is_odd(source):
         "tell no times that can be believed", "nothing moves", "passed over: .m4a 2",
     ):  # fmt: skip
         assert words in said
+
+
+def test_bytes_are_counted_for_each_clip(tmp_path):
+    for i in range(4):
+        write_video(tmp_path / f"{i}.mp4", moving("right", i, 24), gop=6)
+    source = open_source(str(tmp_path))
+    prepare(source, str(tmp_path / "out"), Preparing())
+    packed = open_source(str(tmp_path / "out"))
+    packets = 0
+    for path in tmp_path.glob("*.mp4"):
+        with opened(str(path)) as (container, stream, _):
+            packets += sum(packet.size for packet in packets_of(container, stream))
+    everything, order = even(2, 12, 1), torch.arange(4).split(2)
+    clips = Clips(VideoStore(source, None, 0), everything)
+    assert clips.numbers() == {}
+    list(clips.stream(order))
+    read = clips.numbers()[READ] * 1000 * 8
+    assert 0.5 * packets < read <= packets and clips.numbers() == {}
+    one = clips.choosing(even(1, 1, 1))
+    list(one.stream(order))
+    assert 0 < one.numbers()[READ] * 4 < read / 2000 and clips.numbers() == {}
+    kept = Clips(VideoStore(source, None), everything)
+    list(kept.stream(order))
+    assert kept.numbers()[READ] * 1000 * 8 == pytest.approx(packets)
+    list(kept.stream(order))
+    assert kept.numbers()[READ] == 0
+    made = Clips(VideoStore(packed, None, 0), everything)
+    list(made.stream(order))
+    indices = [read_index((tmp_path / "out" / name).open("rb")) for name in packed.names]
+    chosen = [np.concatenate(everything(0, index.table(), 0).clips) for index in indices]
+    jpegs = sum(int(np.diff(index.ends)[numbers].sum()) for index, numbers in zip(indices, chosen, strict=True))
+    assert made.numbers()[READ] * 1000 * 8 == pytest.approx(jpegs)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from twofold.errors import UserError
-from twofold.files import write_json
+from twofold.comparison.ceiling import KeptCeiling
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
@@ -18,12 +16,11 @@ from twofold.images.jobs.evaluate import open_splits
 from twofold.images.options import Evaluate, Pretrain
 from twofold.pixels.views.augmentations import statistics_named
 from twofold.randomness import derive
-from twofold.runs.schema import fits, read_json
 from twofold.runs.screen import progress_bar
 
 
 @dataclass
-class Supervised:
+class Supervised(KeptCeiling):
     """Fine-tunes random weights, and keeps {"top1", ...} of the test images for each seed in the folder.
 
     training: the options of the runs (backbone, stem, batch size, image size, precision). statistics: normalisation of
@@ -36,18 +33,9 @@ class Supervised:
     training: Pretrain
     statistics: str
     measuring: Evaluate
-    name: str = "supervised"
 
-    def file(self, seed: int) -> Path:
-        """Where the result for a seed is kept."""
-        return self.folder / f"supervised-seed{seed}.json"
-
-    def done(self, seed: int) -> bool:
-        """Whether there is a result for a seed."""
-        return self.file(seed).exists()
-
-    def do(self, seed: int, epochs: int) -> None:
-        """Train, measure and keep the result."""
+    def train(self, seed: int, epochs: int) -> dict[str, Any]:
+        """See `comparison.ceiling`: the network's own accuracy, in every column of the same metric."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         training, measuring, size = self.training, replace(self.measuring, seed=seed), self.training.image_size
         statistics = statistics_named(self.statistics)
@@ -60,18 +48,4 @@ class Supervised:
             found = finetune(
                 backbone, train, test, classes, inputs, recipe=recipe, epochs=epochs, seed=seed, on_progress=on_progress
             )
-        about = {"epochs": epochs, "images": len(train), "asked": len(test), "data": measuring.test or self.data}
-        write_json(self.file(seed), {**found, "seed": seed, **about})
-
-    def values(self, seed: int, keys: Sequence[str]) -> dict[str, float]:
-        """The network's own accuracy, in every column of the same metric."""
-        result = self._read(seed)
-        metrics = {key: key.split()[-1] for key in keys}
-        return {key: float(result[metric]) for key, metric in metrics.items() if fits(result.get(metric), float)}
-
-    def _read(self, seed: int) -> dict[str, Any]:
-        try:
-            found = read_json(self.file(seed)) if self.file(seed).exists() else {}
-        except UserError:  # it is measured again
-            return {}
-        return found if isinstance(found, dict) else {}
+        return {**found, "images": len(train), "asked": len(test), "data": measuring.test or self.data}

@@ -63,28 +63,45 @@ class OnlyLabels(nn.Module):
         return pooled, pooled.new_zeros(())
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """A network and a layer over it that have learned from labels."""
+
+    network: Backbone
+    head: nn.Module
+
+    def accuracies(
+        self, test: Split, inputs: InputSettings, average: Literal["softmax", "logits"] = "softmax"
+    ) -> dict[str, float]:
+        """{"top1", "top5"} (0..1; top5 only beyond 5 classes) of videos, the mean over their clips."""
+        rows = torch.cat([rows for _, rows in stream_features(self.network, test.clips, inputs, test.indices)])
+        with torch.no_grad():
+            answers = self.head(rows.to(inputs.device)).cpu()
+        scores = (answers.softmax(2) if average == "softmax" else answers).mean(1)
+        keep = test.readable()
+        return accuracies(scores[keep], test.labels[keep])
+
+
 VIEWS = Augmentation((((Crop((0.2, 1.0)), Flip(0.5), Jitter(0.4, 0.4, 0.4, 0.1, p=0.3), Normalise())),))
 
 
 def finetune(
     backbone: Backbone,
     train: Split,
-    test: Split,
     classes: int,
     inputs: InputSettings,
     *,
     recipe: FinetuneRecipe | None = None,
     epochs: int | None = None,
     seed: int = 0,
-    average: Literal["softmax", "logits"] = "softmax",
     auxiliary: Callable[[nn.Module], Any] = OnlyLabels,
     weight: float = 1.0,
     on_progress: OnProgress | None = None,
-) -> dict[str, float]:
-    """{"top1", "top5"} (0..1; top5 only beyond 5 classes) of the test videos after training, the mean over clips.
+) -> Classifier:
+    """A copy of the backbone, with a new linear layer, after training on labelled videos.
 
-    A copy of the backbone learns, with a new linear layer. auxiliary: makes of it what is learned beside the labels,
-    with this weight. Raises UserError when the loss is no longer finite.
+    auxiliary: makes of the copy what is learned beside the labels, with this weight. Raises UserError when the loss is
+    no longer finite.
     """
     recipe = recipe or FinetuneRecipe()
     batch = min(recipe.batch_size, max(4, len(train) // 4), len(train))
@@ -129,10 +146,4 @@ def finetune(
             )
         if on_progress:
             on_progress(epoch + 1, epochs)
-    head.eval()
-    found_rows = torch.cat([rows for _, rows in stream_features(network, test.clips, inputs, test.indices)])
-    with torch.no_grad():
-        answers = head(found_rows.to(inputs.device)).cpu()
-    scores = (answers.softmax(2) if average == "softmax" else answers).mean(1)
-    keep = test.readable()
-    return accuracies(scores[keep], test.labels[keep])
+    return Classifier(network.eval(), head.eval())

@@ -13,6 +13,7 @@ from twofold.comparison.bench import Ceiling, Column, Result
 from twofold.comparison.budget import limited
 from twofold.comparison.compare import compare
 from twofold.comparison.entries import Entry
+from twofold.comparison.folder import default_folder
 from twofold.comparison.measured import keep, measured, missing
 from twofold.errors import UserError
 from twofold.page import Sections
@@ -23,6 +24,7 @@ from twofold.videos.jobs import pretrain
 from twofold.videos.jobs.evaluate import measure, protocols_named
 from twofold.videos.jobs.model import open_model, open_videos, precision_for
 from twofold.videos.jobs.settle import settle
+from twofold.videos.jobs.supervised import Supervised
 from twofold.videos.options import Compare, Evaluate, Pretrain, Reading
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.report.sections import SECTIONS
@@ -52,7 +54,7 @@ class VideoBench:
     notes: Sequence[str]
     batch_size: int
     steps_per_epoch: int
-    ceiling: Ceiling | None = None
+    ceiling: Ceiling | None
     sections: Sections = SECTIONS
 
     def train(self, entry: Entry, seed: int, folder: Path, steps: int | None) -> None:
@@ -125,12 +127,18 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: Sequenc
     shape = f"{training.frames} frames of {training.image_size} px"
     asked = f", asked about {options.test}" if options.test else ""
     about = f"{len(source):,} videos of {data}{asked}; {training.backbone}, {shape}, batch {batch}"
-    notes = [
-        "Floors: what raw frames, the same network with random weights and the largest class alone give.",
-        *(f"{note}." for one in sources for note in one.notes),
-    ]
+    notes = ["Floors: what raw frames, the same network with random weights and the largest class alone give."]
+    ceiling = None
+    if options.supervised:
+        out = Path(options.out) if options.out else default_folder(data)
+        ceiling = Supervised(out, data, training, measuring, protocols)
+        notes.append(
+            "Supervised: the same network trained with all labels for as many epochs, its own classifier, and for "
+            "retrieval its features."
+        )
+    notes += [f"{note}." for one in sources for note in one.notes]
     settings = {"data": data, **given, **alike, **identity}
-    return VideoBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch)
+    return VideoBench(data, training, measuring, protocols, settings, about, notes, batch, per_epoch, ceiling)
 
 
 def _shared(entries: list[Entry], source: VideoSource, data: str, options: Compare) -> tuple[Pretrain, int, int]:

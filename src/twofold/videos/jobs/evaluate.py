@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from twofold.errors import UserError, nearest
+from twofold.errors import UserError, clause, nearest
 from twofold.evaluation.accuracy import first_answers, majority_class
 from twofold.evaluation.knn import fitting_k, knn_predict
-from twofold.evaluation.search import retrieval
-from twofold.files import write_json
+from twofold.evaluation.search import nearest_rows, retrieval
+from twofold.files import write_arrays, write_json
 from twofold.page import keep_results
 from twofold.pixels.report.results import table
 from twofold.printable import say
@@ -23,14 +23,17 @@ from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.background import KINDS, disturbed_features
+from twofold.videos.evaluation.features import InputSettings
 from twofold.videos.evaluation.finetune import OnlyLabels, finetune
 from twofold.videos.evaluation.floors import frame_features, random_network
 from twofold.videos.evaluation.linear import linear_on_clips
 from twofold.videos.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, shared_sources
 from twofold.videos.jobs.auxiliary import ForetoldMotion, long_enough
 from twofold.videos.jobs.model import Model, clips_for, open_model, open_videos, print_notes
+from twofold.videos.jobs.neighbours import NEAREST, Neighbours
 from twofold.videos.jobs.online import FRAMES, MAJORITY, UNTRAINED
 from twofold.videos.options import Evaluate
+from twofold.videos.report.retrieved import FILE
 from twofold.videos.report.sections import SECTIONS
 
 PROTOCOLS = ("retrieval", "knn", "linear", "finetune", "background")
@@ -96,7 +99,7 @@ def protocols_named(text: str) -> list[str]:
 
 def measure(model: Model, protocols: list[str], data: str, options: Evaluate) -> list[dict[str, Any]]:
     """The results of a model, and of its floors, as evaluation.json keeps them."""
-    train, test, classes = open_splits(data, options, model)
+    train, test, classes = open_splits(data, options, model.inputs)
     if not options.quiet:
         say(f"{model.name}: {len(train):,} videos to learn from, {len(test):,} to test on, {classes} classes")
     shared, first = shared_sources(train, test)
@@ -110,6 +113,8 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
         task = Task(model, train, test, classes, options, on_progress)
         on_features = [name for name in protocols if name != "finetune"]
         sides = _sides(task) if on_features else {}
+        if "retrieval" in protocols and model.run:
+            _keep_neighbours(model.run, task, sides[task.name])
         for protocol in protocols:
             found = _finetuned(task) if protocol == "finetune" else _on_features(protocol, task, sides)
             rows += _rows(protocol, task, found)
@@ -117,14 +122,14 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     return [{**row, **circumstances} for row in rows]
 
 
-def open_splits(data: str, options: Evaluate, model: Model) -> tuple[Split, Split, int]:
+def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Split, Split, int]:
     """(videos to learn from, videos to test on, classes). Raises UserError where the labels do not suffice."""
     source = open_videos(data, options)
-    train = labelled(clips_for(source, options, model.inputs, vectors=options.auxiliary is not None))
+    train = labelled(clips_for(source, options, inputs, vectors=options.auxiliary is not None))
     sources = [source]
     if options.test or options.fold is not None:
         asked = open_videos(options.test or data, options, "test")
-        test = labelled(clips_for(asked, options, model.inputs), source.classes)
+        test = labelled(clips_for(asked, options, inputs), source.classes)
         sources.append(asked)
     else:
         train, test = hold_out(train, options.seed)
@@ -179,14 +184,32 @@ def _on_features(protocol: str, task: Task, sides: Mapping[str, Side]) -> dict[s
 
 def _retrieval(task: Task, asked: Tensor, bank: Tensor) -> dict[str, float]:
     train, test = (split.labels[split.readable()] for split in (task.train, task.test))
+    groups, own = _sources(task)
+    return retrieval(asked, test, bank, train, query_groups=groups, gallery_groups=own)
+
+
+def _sources(task: Task) -> tuple[Tensor | None, Tensor | None]:
+    """Numbers of the sources of queries and of what may answer, where videos of its own are kept from each."""
     if task.options.same_source:
-        return retrieval(asked, test, bank, train)
+        return None, None
     numbers = {name: i for i, name in enumerate(sorted({*task.train.groups(), *task.test.groups()} - {""}))}
-    of = [
+    asked, known = (
         torch.tensor([numbers.get(group, -1) for group in split.groups()])[split.readable()]
         for split in (task.test, task.train)
-    ]
-    return retrieval(asked, test, bank, train, query_groups=of[0], gallery_groups=of[1])
+    )
+    return asked, known
+
+
+def _keep_neighbours(run: Path, task: Task, side: Side) -> None:
+    """Put some queries with what was found nearest to them into the run folder, for its page."""
+    bank, asked = (features.mean(1) for features in side)
+    groups, own = _sources(task)
+    rows, cosines = nearest_rows(asked, bank, NEAREST, query_groups=groups, gallery_groups=own)
+    found = Neighbours(task.train, task.test, rows, cosines)
+    try:
+        write_arrays(run / FILE, found.arrays(task.model.inputs, task.options.test or "a part held out"))
+    except OSError as error:
+        say(f"The run folder does not keep the neighbours for its page ({clause(error)}).")
 
 
 def _disturbed(task: Task, backbone: Backbone, bank: Tensor) -> dict[str, float]:
@@ -211,16 +234,14 @@ def _finetuned(task: Task) -> dict[str, dict[str, float]]:
         name: finetune(
             backbone,
             train,
-            task.test,
             task.classes,
             inputs,
             epochs=options.epochs,
             seed=options.seed,
-            average=options.average,
             auxiliary=auxiliary,
             weight=options.auxiliary_weight,
             on_progress=task.on_progress,
-        )
+        ).accuracies(task.test, inputs, options.average)
         for name, backbone in sides.items()
     }
 

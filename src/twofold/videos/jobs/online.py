@@ -14,7 +14,7 @@ from twofold.seam import Method, Monitor, Progress
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings, extract, readable
 from twofold.videos.evaluation.floors import frame_features, random_network
-from twofold.videos.reading.clips import Clips
+from twofold.videos.reading.clips import READ, Clips
 
 MOST = {"cpu": 500, "cuda": 5_000}
 CLIPS = 2  # of a video, while the run goes on
@@ -25,6 +25,7 @@ SHOWN = {
     "knn": "kNN {:.1%}",
     "videos_per_second": "{:,.1f} videos/s",
     "wait_share": "{:.0%} waiting for data",
+    READ: "{:,.3g} kB read a clip",
 }
 
 

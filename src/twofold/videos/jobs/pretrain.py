@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from twofold.catalog.composition import Composition
-from twofold.errors import UserError
 from twofold.launcher import by_itself, by_the_first
-from twofold.methods.build import build
 from twofold.pixels.backbones.export import save_backbone
 from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason
-from twofold.randomness import derive
 from twofold.resources import require, usable_cores
 from twofold.runs.folder import RunFolder
 from twofold.seam import Monitor, Situation
@@ -26,18 +23,18 @@ from twofold.training.distribution import make_fabric, together
 from twofold.training.plan import Plan
 from twofold.training.session import Session
 from twofold.training.settling import plan_of
-from twofold.videos.backbones import Backbone, build_backbone
+from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings
-from twofold.videos.jobs.model import open_videos, precision_for, short_side
+from twofold.videos.jobs.learner import make_learner, store_for
+from twofold.videos.jobs.model import open_videos, precision_for
 from twofold.videos.jobs.online import SHOWN, OnlineKNN
 from twofold.videos.jobs.samples import gallery, pretext_samples, view_samples
 from twofold.videos.jobs.settle import remarks, settle
 from twofold.videos.options import Pretrain
-from twofold.videos.reading.clips import Clips, drawn
+from twofold.videos.reading.clips import Clips
 from twofold.videos.reading.source import VideoSource
-from twofold.videos.reading.store import VideoStore
 from twofold.videos.report.sections import SECTIONS
-from twofold.videos.views import ClipViews, Pretext, augmentation_named
+from twofold.videos.views import ClipViews
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -87,22 +84,8 @@ def _put_together(
     composition: Composition, data: str, settings: Pretrain, source: VideoSource, plan: Plan, fabric: Fabric
 ) -> Work:
     size, frames, seed = cast(int, settings.image_size), cast(int, settings.frames), settings.seed
-    torch.manual_seed(derive(seed, "weights"))
-    backbone = build_backbone(
-        settings.backbone,
-        clip_size=size,
-        frames=frames,
-        stem=settings.stem,
-        last_stage=settings.last_stage,
-        weights=settings.weights,
-    )
-    length = plan.length(len(source))
-    situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
-    method, chosen = build(
-        composition, backbone, situation, composition.recipes[settings.recipe], settings.method_options or {}
-    )
-    augmentation = augmentation_named(settings.views).resampled(frames, settings.stride)
-    pretext = method.pretext if isinstance(method.pretext, Pretext) else Pretext()
+    learner = make_learner(composition, settings, plan.length(len(source)), len(source), fabric.world_size)
+    backbone, method, augmentation, pretext = learner.backbone, learner.method, learner.augmentation, learner.pretext
     views = ClipViews(
         augmentation,
         size,
@@ -116,16 +99,12 @@ def _put_together(
     pixels = part * frames * sum(12 * side**2 for side in views.sides)
     what = f"{views.count} views of {part:,} clips at a time, of {frames} frames of {size:,} px,"
     require(pixels, what, "give a smaller --image-size, --frames or --batch-size", fabric.device)
-    memory = settings.memory_gb
-    if pretext.motion and settings.fps:
-        raise UserError(f"{composition.name} follows motion from frame to frame: leave --fps out.")
-    store = VideoStore(source, short_side(size), None if memory is None else int(memory * 1e9), vectors=pretext.motion)
+    store = store_for(source, settings, motion=pretext.motion)
     if pretext.motion:
         store.hold_motion()
-    count = augmentation.clip_count(method.view_count)
     clips = Clips(
         store,
-        drawn(augmentation.sampling, clips=count, seed=seed, fps=settings.fps, choose=pretext.choose),
+        learner.reads(settings),
         seed=seed,
         max_unreadable=settings.max_unreadable,
         workers=settings.workers,
@@ -142,10 +121,12 @@ def _put_together(
     )
     online = None
     if source.class_count() > 1 and settings.knn_every != 0:
-        every = settings.knn_every or -(-length.epochs // EVALUATIONS)
+        every = settings.knn_every or -(-plan.length(len(source)).epochs // EVALUATIONS)
         online = OnlineKNN(clips, inputs, every_epochs=every, seed=seed)
-    settings = replace(settings, method_options=chosen)
-    return Work(composition, data, settings, clips, backbone, method, views, inputs, plan, situation, online, fabric)
+    settings = replace(settings, method_options=learner.settings)
+    return Work(
+        composition, data, settings, clips, backbone, method, views, inputs, plan, learner.situation, online, fabric
+    )
 
 
 def _train(work: Work, alone: bool) -> Path:

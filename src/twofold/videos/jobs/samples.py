@@ -61,6 +61,13 @@ def pretext_samples(
     return {name: torch.cat(rows).numpy() for name, rows in found.items()}
 
 
+def films(clips: Clips, inputs: InputSettings, indices: Tensor, side: int, frames: int) -> np.ndarray:
+    """The middle clip of some videos as it is shown, uint8 (n, frames, side, side, 3)."""
+    middle = clips.choosing(even(1, inputs.frames, inputs.stride, inputs.fps))
+    shown = [_squares(batch, 0, side) for batch in middle.stream(indices.split(PART))]
+    return _thinned(torch.cat(shown).transpose(1, 2), frames).permute(0, 2, 3, 4, 1).numpy()
+
+
 def gallery(backbone: nn.Module, clips: Clips, inputs: InputSettings, seed: int) -> dict[str, np.ndarray]:
     """The arrays of gallery.npz: features, thumbnails of the middle frame, labels (-1: none), names and classes of up
     to 500 videos."""

@@ -28,6 +28,7 @@ from twofold.videos.sampling import Chosen, Film, Sampling, choose_clips, even_c
 
 AHEAD = 3  # batches under way at once: one in use, two being read
 MOST_WORKERS = 16
+READ = "kilobytes_per_clip"  # the column of the log
 
 # (number of the video, its table, epoch) -> what is read of it
 Choose = Callable[[int, FrameTable, int], Chosen]
@@ -36,12 +37,13 @@ Choose = Callable[[int, FrameTable, int], Chosen]
 @dataclass(frozen=True)
 class Read:
     """What was read of a video: uint8 pictures (T, H, W, 3) of each clip, by what was chosen; frames in all; the motion
-    that was asked for."""
+    that was asked for; bytes of the file."""
 
     pictures: list[np.ndarray]
     chosen: Chosen
     count: int
     motion: Grids | None
+    taken: int
 
 
 class Clips(Stream[ClipBatch]):
@@ -64,6 +66,7 @@ class Clips(Stream[ClipBatch]):
         self.store, self.choose, self.seed = store, choose, seed
         self.workers = max(1, min(usable_cores(), MOST_WORKERS) if workers is None else workers)
         self.waited = 0.0
+        self._taken = self._given = 0  # bytes and clips of the batches since the numbers were last asked for
         self.replaced: dict[int, int] = {}
         self._unreadable = Unreadable(self.source.path, self.source.names, max_unreadable, "videos")
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="clips")
@@ -84,7 +87,7 @@ class Clips(Stream[ClipBatch]):
     def choosing(self, choose: Choose) -> Clips:
         """Other clips of the same videos: unreadable together, and decoded by the same threads."""
         other = copy(self)
-        other.choose, other.waited = choose, 0.0
+        other.choose, other.waited, other._taken, other._given = choose, 0.0, 0, 0
         return other
 
     def describe(self) -> str:
@@ -105,11 +108,19 @@ class Clips(Stream[ClipBatch]):
                 began = time.perf_counter()
                 found = [read.result() for read in reads]
                 self.waited += time.perf_counter() - began
+                self._taken += sum(read.taken for read in found)
+                self._given += sum(len(read.pictures) for read in found)
                 yield _batch(index, found)
         finally:
             for _, reads in under_way:
                 for read in reads:
                     read.cancel()
+
+    def numbers(self) -> dict[str, float]:
+        """What was read of the files for each clip, of motion with it."""
+        found = {READ: self._taken / 1000 / self._given} if self._given else {}
+        self._taken = self._given = 0
+        return found
 
     def _start(self, index: Tensor, epoch: int) -> list[Future[Read]]:
         return [self._threads.submit(self._read, i, epoch) for i in index.tolist()]
@@ -133,6 +144,7 @@ class Clips(Stream[ClipBatch]):
         """What is chosen of video `j`; chosen anew where it turns out to have fewer frames."""
         while True:
             table = self.store.table(j)
+            self.store.taken()
             chosen = self.choose(i, table, epoch)
             try:
                 frames = self.store.read(j, np.concatenate(chosen.clips).tolist())
@@ -142,7 +154,7 @@ class Clips(Stream[ClipBatch]):
                     raise
                 continue
             ends = np.cumsum([len(numbers) for numbers in chosen.clips])[:-1]
-            return Read(np.split(frames, ends), chosen, len(self.store.table(j)), motion)
+            return Read(np.split(frames, ends), chosen, len(self.store.table(j)), motion, self.store.taken())
 
 
 def _endless(epochs: Iterable[int]) -> Iterator[int]:

@@ -15,12 +15,14 @@ BACK = (0.0, 2.0, 8.0, 32.0)  # seconds to go back by where a seek lands behind 
 
 
 class Decoding:
-    """A file that is open for decoding. vectors: frames come with their motion vectors."""
+    """A file that is open for decoding. vectors: frames come with their motion vectors. taken: bytes of the packets of
+    the video that were read so far."""
 
     def __init__(self, file: str | BinaryIO, vectors: bool = False) -> None:
         self.file, self.vectors = file, vectors
         self._opened: Opened | None = None
         self._fresh = False
+        self.taken = 0
 
     @property
     def opened(self) -> Opened:
@@ -79,7 +81,7 @@ class Decoding:
         try:
             container.seek(stamp - int(back / (stream.time_base or 1)), stream=stream, backward=True)
             self.opened.codec.flush_buffers()
-            packets = packets_of(container, stream)
+            packets = self._read(container, stream)
             for packet in packets:
                 if packet.pts == stamp and packet.is_keyframe:
                     return _with(packet, packets)
@@ -89,13 +91,18 @@ class Decoding:
             pass
         return None
 
+    def _read(self, container: Any, stream: Any) -> Iterator[Any]:
+        for packet in packets_of(container, stream):
+            self.taken += packet.size
+            yield packet
+
     def _from_the_beginning(self, skip: int) -> Iterator[tuple[int, Any]]:
         """All packets with their numbers, from number `skip` on."""
         if not self._fresh:
             self.close()
         container, stream, _ = self.opened
         self._fresh = False
-        packets = enumerate(packets_of(container, stream))
+        packets = enumerate(self._read(container, stream))
         return ((number, packet) for number, packet in packets if number >= skip)
 
 

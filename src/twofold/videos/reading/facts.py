@@ -133,7 +133,7 @@ ODD: Sequence[tuple[Callable[[Facts], bool], str]] = (
     (lambda f: f.counted, "tell no times that can be believed: frames are counted, and decoded from the beginning"),
     (lambda f: bool(f.claimed) and f.claimed != f.frames, "hold another number of frames than their header tells"),
     (lambda f: f.stretches > 1, "jump in time, as joined recordings do; no clip crosses a jump"),
-    (lambda f: f.interlaced, "are interlaced, and are read as they are"),
+    (lambda f: f.interlaced, "are interlaced, and are read as they are: twofold prepare deinterlaces them"),
     (lambda f: f.hdr, "are HDR, brought to plain colours by one tone map"),
     (lambda f: f.turned, "are turned or mirrored as they ask for"),
     (lambda f: f.oblong, "have pixels that are not square, and are stretched"),

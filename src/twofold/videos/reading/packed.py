@@ -6,6 +6,7 @@ where it begins. The index: the length of a JSON header (uint32), the header, an
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zlib
@@ -30,15 +31,16 @@ MOST_HEADER, MOST_SIDE = 1 << 14, 1 << 14
 @dataclass(frozen=True)
 class Index:
     """Of a prepared video. key: what it was made from and how. height, width: of its pictures. stored: height and width
-    of the frames whose motion it holds, zeros where it holds none. times: float64 (n,) seconds. keys, begins: bool
-    (n,), keyframes and first frames of stretches. ends: int64 (n + 1,), where JPEGs begin and end. motion: int64 (m +
-    1,), the same of the grids."""
+    of the frames whose motion it holds, zeros where it holds none. deinterlaced: its pictures were made whole. times:
+    float64 (n,) seconds. keys, begins: bool (n,), keyframes and first frames of stretches. ends: int64 (n + 1,), where
+    JPEGs begin and end. motion: int64 (m + 1,), the same of the grids."""
 
     key: str
     height: int
     width: int
     stored: tuple[int, int]
     claimed: int
+    deinterlaced: bool
     times: np.ndarray
     keys: np.ndarray
     begins: np.ndarray
@@ -60,7 +62,12 @@ class Index:
     def written(self) -> bytes:
         """The bytes of the index."""
         about = {"key": self.key, "frames": len(self.times), "height": self.height, "width": self.width}
-        about |= {"stored": self.stored, "claimed": self.claimed, "chunks": len(self.motion) - 1}
+        about |= {
+            "stored": self.stored,
+            "claimed": self.claimed,
+            "chunks": len(self.motion) - 1,
+            "deinterlaced": self.deinterlaced,
+        }
         header = json.dumps(about).encode()
         flags = [self.keys.astype("u1"), self.begins.astype("u1")]
         arrays = [self.times.astype("<f8"), *flags, self.ends.astype("<i8"), self.motion.astype("<i8")]
@@ -110,7 +117,8 @@ def _index(file: BinaryIO) -> Index:
     if chunks not in (0, -(-count // CHUNK)) or max(keys.max(), begins.max()) > 1 or falls:
         raise ValueError
     key = about["key"] if isinstance(about["key"], str) else ""
-    return Index(key, height, width, stored, claimed, times, keys > 0, begins > 0, ends, motion)
+    deinterlaced = about.get("deinterlaced") is True
+    return Index(key, height, width, stored, claimed, deinterlaced, times, keys > 0, begins > 0, ends, motion)
 
 
 def _whole(value: Any) -> int:
@@ -121,11 +129,12 @@ def _whole(value: Any) -> int:
 
 class PackedVideo:
     """A prepared video, with what reading needs of a `Video`. open_file: gives its file, seekable, as often as it is
-    asked. Not for several threads at once."""
+    asked. taken: bytes of pictures and motion that were read so far. Not for several threads at once."""
 
     def __init__(self, open_file: Callable[[], BinaryIO]) -> None:
         self._open_file = open_file
         self._file: BinaryIO | None = None
+        self.taken = 0
         try:
             self.index = read_index(self.file)
         except DecodeError:
@@ -149,12 +158,8 @@ class PackedVideo:
 
     def read(self, numbers: Sequence[int], short_side: int | None = None) -> np.ndarray:
         """As `Video.read`."""
-        own, found = self.size(), [self._bytes(self.index.ends, number) for number in self._held(numbers)]
-        if any(jpeg_size(data) != own for data in found):  # before memory is taken for what the index claims
-            raise DecodeError("has a damaged picture")
-        out = np.empty((len(found), *own, 3), np.uint8)
-        for place, data in enumerate(found):
-            out[place] = _picture(data, own)
+        own = self.size()
+        out = pictures_of([self._bytes(self.index.ends, number) for number in self._held(numbers)], own)
         if shrunk(*own, short_side) == own:
             return out
         high, wide = shrunk(*own, short_side)
@@ -187,7 +192,9 @@ class PackedVideo:
 
     def _bytes(self, ends: np.ndarray, number: int) -> bytes:
         self.file.seek(int(ends[number]))
-        return self.file.read(int(ends[number + 1] - ends[number]))
+        found = self.file.read(int(ends[number + 1] - ends[number]))
+        self.taken += len(found)
+        return found
 
     def _chunk(self, number: int) -> np.ndarray:
         count = min(CHUNK, len(self) - number * CHUNK)
@@ -201,6 +208,23 @@ class PackedVideo:
         if len(data) != wanted:
             raise DecodeError("has damaged motion")
         return np.frombuffer(data, np.int8).reshape(shape)
+
+
+def jpeg_of(picture: np.ndarray, quality: int) -> bytes:
+    """A picture (H, W, 3) as the bytes of a JPEG."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def pictures_of(jpegs: Sequence[bytes], size: tuple[int, int]) -> np.ndarray:
+    """JPEGs of one size as uint8 (T, H, W, 3). Raises DecodeError where one is damaged or of another size."""
+    if any(jpeg_size(data) != size for data in jpegs):  # before memory is taken for what the index claims
+        raise DecodeError("has a damaged picture")
+    out = np.empty((len(jpegs), *size, 3), np.uint8)
+    for place, data in enumerate(jpegs):
+        out[place] = _picture(data, size)
+    return out
 
 
 def _picture(data: bytes, size: tuple[int, int]) -> np.ndarray:

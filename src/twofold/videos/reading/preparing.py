@@ -25,6 +25,7 @@ from twofold.pixels.reading.words import digest
 from twofold.printable import storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress
+from twofold.videos.reading.keeping import Interlaced, Keeping
 from twofold.videos.reading.opening import LIST, MANIFEST, grouped, open_folder
 from twofold.videos.reading.packed import ENDING, read_index
 from twofold.videos.reading.packing import copy_with_motion, write_packed
@@ -38,20 +39,39 @@ UNREADABLE = "unreadable.txt"
 
 @dataclass(frozen=True)
 class Preparing:
-    """How videos are prepared. short_side: pixels that larger pictures are shrunk to. quality: of the JPEGs. motion:
-    whether motion is kept. transcode: whether it is that of a copy in H.264: never, where the video tells none (auto),
-    or always."""
+    """How videos are prepared.
+
+    short_side: pixels that larger pictures are shrunk to. quality: of the JPEGs. motion: whether motion is kept.
+    transcode: whether it is that of a copy in H.264: never, where the video tells none of the pictures that are kept
+    (auto), or always. deinterlace: no frames, those that say that they are interlaced (auto), or all. fps: frames a
+    second that are kept; all where None. Not with the video's own motion, which is from each of its frames to the next.
+    """
 
     short_side: int = 128
     quality: int = 90
     motion: bool = False
     transcode: Literal["auto", "never", "always"] = "auto"
+    deinterlace: Literal["auto", "never", "always"] = "auto"
+    fps: float | None = None
 
     def key(self, source: VideoSource, i: int) -> str:
         """What video `i` is made from and how."""
         size, time = source.stamps[i]
-        settings = (self.short_side, self.quality, self.motion, self.transcode)
+        settings = (self.short_side, self.quality, self.motion, self.transcode, self.deinterlace, self.fps)
         return digest([VERSION, *map(str, settings), source.names[i], str(size), time])
+
+    def keeping(self) -> Keeping:
+        """Which frames of a video are kept, and which are made whole."""
+        whole: dict[str, Interlaced | None] = {"auto": "flagged", "always": "all", "never": None}
+        return Keeping(self.fps, whole[self.deinterlace])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """unreadable: the videos that could not be read, by name, with the reason. deinterlaced: how many were."""
+
+    unreadable: dict[str, str]
+    deinterlaced: int
 
 
 def prepare(
@@ -62,8 +82,8 @@ def prepare(
     workers: int | None = None,
     max_unreadable: float = 0.05,
     on_progress: OnProgress | None = None,
-) -> dict[str, str]:
-    """Write every video of a source into the folder `out`; returns those that could not be read, by name.
+) -> Prepared:
+    """Write every video of a source into the folder `out`.
 
     A killed or interrupted call goes on where it stopped when made again; videos that have changed since are made anew.
     Raises UserError where `out` holds anything else or is another process's, where more than max_unreadable (share)
@@ -71,20 +91,23 @@ def prepare(
     """
     folder, names = Path(out), packed_names(source.names)
     unreadable = Unreadable(source.path, source.names, max_unreadable, "videos")
+    deinterlaced = 0
     manifest = {"version": VERSION, "source": storable(source.path), "videos": len(source), "done": False}
     with claim(folder, MANIFEST, holds="prepared videos", doing="preparing videos in", advice="name a new folder"):
         sweep(folder, *(path for path in folder.rglob("*") if path.is_dir()))
         write_text(folder / MANIFEST, json.dumps(manifest))
 
-        def one(i: int) -> None:
+        def one(i: int) -> bool:
             try:
-                _prepared(source, i, folder / names[i], settings)
+                return _prepared(source, i, folder / names[i], settings)
             except DecodeError as error:
                 unreadable.record(i, error.reason)
+                return False
 
         with full_disk(out), ThreadPoolExecutor(workers or usable_cores()) as threads:
             try:
-                for done, _ in enumerate(threads.map(one, range(len(source))), 1):
+                for done, whole in enumerate(threads.map(one, range(len(source))), 1):
+                    deinterlaced += whole
                     if on_progress:
                         on_progress(done, len(source))
             except BaseException:
@@ -94,17 +117,17 @@ def prepare(
         write_text(folder / UNREADABLE, as_lines(found))
         listed = _listed(source, folder, names, unreadable)
         write_text(folder / MANIFEST, json.dumps({**manifest, "done": True, "unreadable": len(found), "list": listed}))
-    return found
+    return Prepared(found, deinterlaced)
 
 
-def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> None:
-    """Write video `i`, where it is not there already."""
+def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> bool:
+    """Write video `i`, where it is not there already; whether its pictures were deinterlaced."""
     key = settings.key(source, i)
     if path.is_file():
         try:
             with path.open("rb") as file:
-                if read_index(file).key == key:
-                    return
+                if (index := read_index(file)).key == key:
+                    return index.deinterlaced
         except DecodeError:
             pass
     video = opened_video(source, i, vectors=settings.motion)
@@ -112,17 +135,33 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> N
         raise DecodeError("is prepared already")
     with ExitStack() as closing:
         closing.callback(video.close)
-        motion = video if settings.motion else None
-        why = without_motion(video) if settings.motion else ""
-        if settings.motion and (settings.transcode == "always" or why):
+        keeping, motion, own = settings.keeping(), None, settings.motion and settings.transcode != "always"
+        if own and (why := _not_its_own(video, settings)):
             if settings.transcode == "never":
                 raise DecodeError(f"{why}: leave --transcode at auto")
+            own = False
+        if settings.motion and not own:
             copies = closing.enter_context(tempfile.TemporaryDirectory())
-            motion = copy_with_motion(video, Path(copies) / "copy.mp4")
+            motion = copy_with_motion(video, Path(copies) / "copy.mp4", keeping)
             closing.callback(motion.close)
-        write_packed(
-            path, video, short_side=settings.short_side or None, quality=settings.quality, key=key, motion=motion
+        return write_packed(
+            path,
+            video,
+            short_side=settings.short_side or None,
+            quality=settings.quality,
+            key=key,
+            motion=video if own else motion,
+            keeping=keeping,
         )
+
+
+def _not_its_own(video: Video, settings: Preparing) -> str:
+    """Why the motion that a video tells is not that of the pictures that are kept, or nothing where it is."""
+    if settings.fps is not None:
+        return "its motion is from each frame to the next, and --fps leaves some out"
+    why = without_motion(video)
+    apart = settings.deinterlace == "always" or (settings.deinterlace == "auto" and video.interlaced)
+    return "its motion mixes two times, as its frames do" if apart and settings.transcode == "auto" else why
 
 
 def packed_names(names: Sequence[str]) -> list[str]:

@@ -96,6 +96,16 @@ class VideoStore:
         if found:
             raise UserError(f"{self.source.path}: {found}: make a copy with motion, by twofold prepare --motion.")
 
+    def taken(self) -> int:
+        """Bytes that this thread has read from the videos since it last asked."""
+        found = getattr(self._own, "taken", 0)
+        self._own.taken = 0
+        return int(found)
+
+    def count(self, taken: int) -> None:
+        """So many more were read by this thread."""
+        self._own.taken = getattr(self._own, "taken", 0) + taken
+
     def describe(self) -> str:
         """One line: how large the decoded set is and whether it is kept."""
         side = "in full size" if self.short_side is None else f"short side {self.short_side} px"
@@ -110,6 +120,7 @@ class VideoStore:
     def _forget(self) -> None:
         self._process = os.getpid()
         self.lock = threading.Lock()
+        self._own = threading.local()
         self.videos: OrderedDict[int, tuple[threading.Lock, list[Video | PackedVideo]]] = OrderedDict()
         self._decoded: dict[int, np.ndarray] = {}
         self._grids: dict[int, Grids] = {}
@@ -161,9 +172,11 @@ class _Held:
         except BaseException:
             own.release()
             raise
-        return videos[0]
+        self.video, self.before = videos[0], videos[0].taken
+        return self.video
 
     def __exit__(self, *error: object) -> None:
+        self.store.count(self.video.taken - self.before)
         if self.last:
             with self.store.lock:
                 _, videos = self.store.videos.pop(self.i, (None, []))

@@ -28,13 +28,14 @@ class _Unsound(Exception):
 
 class Video:
     """A video that stays open. file: a path, or a seekable binary file. table: where it is known already. vectors: it
-    can give its motion, too.
+    can give its motion, too. interlaced: one of the frames given so far says that it is.
 
     Not for several threads at once. Raises DecodeError where there is no video, or no frame.
     """
 
     def __init__(self, file: str | BinaryIO, table: FrameTable | None = None, *, vectors: bool = False) -> None:
         self.file = file
+        self.interlaced = False
         self.table = table or sound_table(file)
         self._claimed = len(self.table)
         self._recounts = 0
@@ -51,6 +52,11 @@ class Video:
     def opened(self) -> Opened:
         """The open file."""
         return self._decoding.opened
+
+    @property
+    def taken(self) -> int:
+        """Bytes of its packets that were read so far to decode frames."""
+        return self._decoding.taken
 
     def first(self) -> Any:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""
@@ -165,6 +171,7 @@ class Video:
         for found, frame in self._coming:
             self._next = found + 1
             if found == number:
+                self.interlaced = self.interlaced or bool(frame.interlaced_frame)
                 return frame
             if found > number:
                 break
