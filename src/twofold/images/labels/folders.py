@@ -13,7 +13,13 @@ from twofold.images.labels.coco import open_coco
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList, class_list
 from twofold.images.labels.masks import Masked
-from twofold.images.labels.pairing import (
+from twofold.images.labels.stored import Stored, in_folder, of_names, opened
+from twofold.images.labels.survey import Survey, Wishes
+from twofold.images.labels.tree import files_below, read_text
+from twofold.images.labels.voc import open_voc
+from twofold.images.labels.yolo import label_files, open_yolo
+from twofold.images.labels.yolo_yaml import Table, find_yaml, listed_pictures, names_in, read_table, split_pictures
+from twofold.images.reading.pairing import (
     IMAGE_ENDS,
     IMAGE_FOLDERS,
     MASK_ENDS,
@@ -24,12 +30,6 @@ from twofold.images.labels.pairing import (
     refuse_shared,
     split_masks,
 )
-from twofold.images.labels.stored import Stored, in_folder, of_names, opened
-from twofold.images.labels.survey import Survey, Wishes
-from twofold.images.labels.tree import files_below, read_text
-from twofold.images.labels.voc import open_voc
-from twofold.images.labels.yolo import label_files, open_yolo
-from twofold.images.labels.yolo_yaml import Table, find_yaml, listed_pictures, names_in, read_table, split_pictures
 from twofold.images.reading.source import is_image
 
 MOST_JSON = 20  # files; where there are more they are not COCO's

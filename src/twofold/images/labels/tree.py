@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from twofold.errors import UserError, clause
+from twofold.images.reading.pairing import plain
 from twofold.images.reading.source import is_image
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.places import Place
@@ -59,12 +58,6 @@ def read_bytes(file: Path, most: int) -> bytes:
         raise UserError(f"{file} {error.reason.split(',')[0]}, too many for labels.") from error
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror or clause(error)}): mend or remove it.") from error
-
-
-def plain(name: str) -> str:
-    """A path as a label file may have it, as plain relative parts: "images\\1/x.jpg" -> "images/1/x.jpg"."""
-    parts = re.split(r"[\\/]+", unicodedata.normalize("NFC", name))
-    return "/".join(p for p in parts if p not in ("", ".", "..") and not re.fullmatch("[A-Za-z]:", p))
 
 
 class Shelf:

@@ -13,10 +13,10 @@ from twofold.images.labels.annotated import Annotated, Mark, Sheet
 from twofold.images.labels.boxes import FRACTION, of_corners
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList
-from twofold.images.labels.pairing import IMAGE_FOLDERS, TEXT_FOLDERS, match, refuse_shared
 from twofold.images.labels.stored import Stored
 from twofold.images.labels.survey import Wishes
 from twofold.images.labels.tree import read_text
+from twofold.images.reading.pairing import IMAGE_FOLDERS, TEXT_FOLDERS, match, refuse_shared
 
 NO_LABELS = frozenset({
     "classes.txt", "labels.txt", "obj.names", "predefined_classes.txt", "labelmap.txt", "label_map.txt", "train.txt",

@@ -11,7 +11,8 @@ from typing import Any
 from twofold.errors import UserError
 from twofold.images.labels.findings import listed
 from twofold.images.labels.lists import ClassList, of_value, read_yaml
-from twofold.images.labels.tree import Shelf, plain, read_text
+from twofold.images.labels.tree import Shelf, read_text
+from twofold.images.reading.pairing import plain
 
 SPLITS = ("train", "val", "valid", "test")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
 from twofold.errors import UserError
-from twofold.images.labels.tree import plain
 
 IMAGE_FOLDERS = frozenset({
     "images", "image", "imgs", "img", "jpegimages", "leftimg8bit", "pictures", "photos", "rgb", "input", "inputs",
@@ -28,6 +28,12 @@ MASK_ENDS = (
 SUFFIXED = re.compile(r"(?:(.+)[_ -]|(train|training|val|valid|validation|test))([a-z]+)")
 RANKED = ("_gtFine_labelTrainIds", "_gtFine_labelIds")  # of several masks of one picture the first of these counts
 SKIPPED = ("_gtFine_color", "_gtFine_instanceIds", "_gtCoarse_color", "_gtCoarse_instanceIds")
+
+
+def plain(name: str) -> str:
+    """A path as a label file may have it, as plain relative parts: "images\\1/x.jpg" -> "images/1/x.jpg"."""
+    parts = re.split(r"[\\/]+", unicodedata.normalize("NFC", name))
+    return "/".join(p for p in parts if p not in ("", ".", "..") and not re.fullmatch("[A-Za-z]:", p))
 
 
 def kind_of(part: str, folders: frozenset[str]) -> str | None:
