@@ -57,14 +57,6 @@ class Layout:
         found = {"coco": self.json, "voc": self.xml, "masks": self.masks, "yolo": self.texts}
         return [form for form in ANY if found[form]]
 
-    def are_masks_likely(self) -> bool:
-        """Whether most files that may be masks belong to a picture and keep their values: a class of photographs may be
-        called "mask", too."""
-        found = match(self.pictures, self.masks, IMAGE_FOLDERS | MASK_FOLDERS, IMAGE_ENDS, MASK_ENDS)
-        used = {k for one in found for k in one}
-        exact = sum(not name.lower().endswith((".jpg", ".jpeg")) for name in self.masks)
-        return 2 * len(used) >= len(self.masks) and 2 * exact >= len(self.masks)
-
 
 def layout_of(folder: Path) -> Layout:
     """A look at the names of all files; only JSON files are opened, to see whether they are COCO's."""

@@ -15,6 +15,7 @@ from twofold.images.labels.records import Labelled
 from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.tabular import form_of_tables, is_tabular, open_tables
 from twofold.images.labels.yolo_yaml import Table, find_yaml, read_table
+from twofold.images.reading.pairing import are_masks_likely
 from twofold.pixels.reading.places import missing, place
 
 YAML = (".yaml", ".yml")
@@ -128,7 +129,7 @@ def form_of(path: str) -> str | None:
     if not os.path.isdir(where):
         return None
     found = layout_of(where)
-    if found.masks and not found.are_masks_likely():
+    if found.masks and not are_masks_likely(found.pictures, found.masks):
         found = replace(found, masks=[])
     few = {form for form, files in (("yolo", found.texts), ("voc", found.xml)) if 2 * len(files) < len(found.pictures)}
     forms = [form for form in found.forms() if form not in few]

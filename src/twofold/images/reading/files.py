@@ -14,6 +14,7 @@ import numpy as np
 
 from twofold.errors import UserError
 from twofold.images.reading.metadata import told as read_metadata
+from twofold.images.reading.pairing import masks_among
 from twofold.images.reading.source import EXTENSIONS, Source
 from twofold.images.reading.walking import Below
 from twofold.pixels.reading.identity import content_digest, wherever
@@ -113,7 +114,15 @@ def open_folder(path: str, root: Place, below: Below, wanted: Wanted) -> Files:
         raise UserError(f"{path} {found}; images end in {known}.")
     if wanted.label_column and not below.tables:
         raise no_columns(path, wanted.label_column)
-    return Files(path, root, below.images, skipped, wanted, below.tables)
+    masks = dict.fromkeys(() if wanted.part == "none" else masks_among(below.images))
+    files = Files(path, root, [name for name in below.images if name not in masks], skipped, wanted, below.tables)
+    if masks:
+        first = next(iter(masks))
+        files.notes += (
+            f"{path} holds {len(masks):,} masks of its pictures (such as {first}), which are left out; --part none "
+            f"reads all images",
+        )
+    return files
 
 
 def open_list(path: str, where: Place, wanted: Wanted) -> Files:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 from twofold.errors import UserError
 
@@ -68,12 +69,17 @@ def split_masks(names: Sequence[str]) -> tuple[list[str], list[str]]:
     rest = set(masks)
     pictures = [name for name in names if name not in rest and by_folder[name] != "other"]
     in_folders = [name for name in pictures if by_folder[name] == "image"]
-    masks = [name for name in masks if not posixpath.splitext(name)[0].endswith(SKIPPED)]
+    masks = [name for name in masks if not _is_skipped(name)]
     return (in_folders if in_folders and masks else pictures), masks
 
 
 def _side(name: str) -> str:
-    for part in reversed(name.lower().split("/")[:-1]):
+    return _side_of(posixpath.dirname(name))
+
+
+@lru_cache(maxsize=1024)
+def _side_of(folder: str) -> str:
+    for part in reversed(folder.lower().split("/")):
         if kind_of(part, IMAGE_FOLDERS) is not None:
             return "image"
         if kind_of(part, MASK_FOLDERS) is not None:
@@ -81,6 +87,10 @@ def _side(name: str) -> str:
         if part == "segmentationobject":
             return "other"
     return ""
+
+
+def _is_skipped(name: str) -> bool:
+    return posixpath.splitext(name)[0].endswith(SKIPPED)
 
 
 def _has_mask_end(name: str) -> bool:
@@ -125,6 +135,27 @@ def match(
             found = by_stem[stem]
         out.append(list(found))
     return out
+
+
+def are_masks_likely(pictures: Sequence[str], masks: Sequence[str]) -> bool:
+    """Whether most files that may be masks belong to a picture and keep their values: a class of photographs may be
+    called "mask", too."""
+    found = match(pictures, masks, IMAGE_FOLDERS | MASK_FOLDERS, IMAGE_ENDS, MASK_ENDS)
+    used = {k for one in found for k in one}
+    exact = sum(not name.lower().endswith((".jpg", ".jpeg")) for name in masks)
+    return 2 * len(used) >= len(masks) and 2 * exact >= len(masks)
+
+
+def masks_among(names: Sequence[str]) -> list[str]:
+    """Those image files of a folder that are masks of others, and what else lies beside them to be drawn or compared,
+    as far as names tell it; none where that is not likely: where they belong to no picture by name (a mask for each
+    object), unless all images lie in folders of images and of masks."""
+    pictures, masks = split_masks(names)
+    by_folders = all(map(_side, names)) and any(_side(name) == "image" for name in names)
+    if not masks or not (are_masks_likely(pictures, masks) or by_folders):
+        return []
+    known = set(masks)
+    return [name for name in names if name in known or _side(name) in ("mask", "other") or _is_skipped(name)]
 
 
 def refuse_shared(name: str, pictures: Sequence[str], labels: Sequence[str], found: Sequence[Sequence[int]]) -> None:
