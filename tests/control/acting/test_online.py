@@ -18,7 +18,7 @@ from twofold.control.methods.rcrl import RCRL
 from twofold.control.world import World
 from twofold.errors import UserError
 from twofold.randomness import derive
-from twofold.seam import Losses
+from twofold.seam import Damaged, Losses
 
 from ..small import Counter
 
@@ -179,8 +179,15 @@ def test_files_keep_what_two_saves_need_and_no_more(tmp_path):
     FrameFiles(tmp_path, other).load(pieces)
     np.testing.assert_array_equal(other.frames, replay.frames)
     assert not (tmp_path / "frames-000000000040.npz").exists()
-    next(tmp_path.iterdir()).write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="missing or damaged"):
+    file = tmp_path / f"frames-{pieces[-1][0]:012d}.npz"
+    whole = bytearray(file.read_bytes())
+    whole[whole.index(b"frames.npy") + 40] ^= 1
+    for content in (b"damaged", bytes(whole), bytes(whole[:-30])):
+        file.write_bytes(content)
+        with pytest.raises(Damaged, match="missing or damaged"):
+            FrameFiles(tmp_path, other).load(pieces)
+    file.unlink()
+    with pytest.raises(Damaged, match=f"{file.name} is missing"):
         FrameFiles(tmp_path, other).load(pieces)
 
 
