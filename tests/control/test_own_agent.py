@@ -20,7 +20,9 @@ def test_the_core_goes_over_the_dqn_of_another_library(tmp_path, monkeypatch):
     from twofold.control.environments.games import register
 
     register()
-    (code,) = re.findall(r"```python\n(import torch\nfrom stable_baselines3.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = re.findall(
+        r"```python\n(import torch\nfrom stable_baselines3.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    )
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 20
     (tmp_path / "rcrl_dqn.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
