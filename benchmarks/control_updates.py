@@ -1,4 +1,4 @@
-"""What an update of an agent costs, beside other libraries: python benchmarks/control_updates.py [--rounds 5] [--only X].
+"""What an update of an agent costs, beside others: python benchmarks/control_updates.py [--rounds 5] [--only NAME].
 
 Each side in a process of its own, one thread, in turns; CPU milliseconds an update with its draw from a filled replay
 of 84 x 84 pictures (4 of grey for discrete actions, 3 of colours for continuous ones). Batch 32. Tianshou and TorchRL

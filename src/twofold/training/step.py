@@ -72,7 +72,7 @@ class Updates:
             return
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        if not norm <= longest:  # otherwise all would be multiplied by 1, which takes a tenth of a small step
+        if not norm + 1e-6 <= longest:  # otherwise all would be multiplied by 1, a twentieth of a small step
             clip_grads_with_norm_(weights, longest, norm)
 
     def _whole(self, views: Views, progress: Progress) -> Losses:
