@@ -1,8 +1,8 @@
-"""What an update of an agent costs, beside Stable-Baselines3: python benchmarks/control_updates.py [--rounds 5].
+"""What an update of an agent costs, beside others: python benchmarks/control_updates.py [--rounds 5] [--only NAME].
 
 Each side in a process of its own, one thread, in turns; CPU milliseconds an update with its draw from a filled replay
-of 84 x 84 pictures (4 of grey for discrete actions, 3 of colours for continuous ones). The first two lines are at one
-network (DQN's, 512 units) and batch 32; SAC's at batch 32 and 256 units.
+of 84 x 84 pictures (4 of grey for discrete actions, 3 of colours for continuous ones). Batch 32. Tianshou and TorchRL
+(control_peers.py) are left out where they are not installed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def ours(method: str, additions: str, network: str) -> float:
     from twofold.control.world import World
     from twofold.memory import keep_freed_memory
     from twofold.seam import Progress
-    from twofold.training.distribution import make_fabric
+    from twofold.training.distribution import make_fabric, make_ready
     from twofold.training.optimizer import build_optimizer
     from twofold.training.plan import Plan
     from twofold.training.step import Updates
@@ -54,7 +54,9 @@ def ours(method: str, additions: str, network: str) -> float:
         reward = float(rng.random() < 0.05) if agent.world.discrete else float(rng.random())
         replay.add(frames[t % 50], action, reward, died=t % 200 == 199, since_start=t % 200)
     plan = Plan(batch_size=32, steps=1000, optimizer="adam", lr=1e-4, weight_decay=0.0, schedule="constant", clip=10.0)
-    updates = Updates(agent, build_optimizer(agent, plan), plan, make_fabric(1), print)
+    fabric = make_fabric(1)
+    make_ready(agent, fabric, 32, 1)
+    updates = Updates(agent, build_optimizer(agent, plan), plan, fabric, print)
 
     def update(number: int) -> None:
         found = replay.draw(32, np.random.default_rng(number), agent.beta)
@@ -102,6 +104,13 @@ def theirs(method: str) -> float:
     return timed(lambda number: agent.train(gradient_steps=1, batch_size=32))
 
 
+def peers(library: str, network: str, hidden: int) -> float:
+    """An update of another library's Rainbow."""
+    import control_peers
+
+    return timed(getattr(control_peers, library)(network, hidden, ROWS))
+
+
 def timed(update) -> float:
     """CPU milliseconds of one."""
     for number in range(WARM):
@@ -115,7 +124,11 @@ def timed(update) -> float:
 SIDES = {
     "Stable-Baselines3 DQN (its network, 512)": ("theirs", "dqn"),
     "rainbow, canonical (the same network, 512)": ("ours", "rainbow", "", "canonical"),
+    "Tianshou RainbowDQN, canonical (the same, 512)": ("peers", "tianshou", "canonical", 512),
+    "TorchRL C51, canonical (the same, 512)": ("peers", "torchrl", "canonical", 512),
     "rainbow, data-efficient": ("ours", "rainbow", "", "data-efficient"),
+    "Tianshou RainbowDQN, data-efficient": ("peers", "tianshou", "data-efficient", 256),
+    "TorchRL C51, data-efficient": ("peers", "torchrl", "data-efficient", 256),
     "rainbow+rcrl, data-efficient": ("ours", "rainbow", "rcrl", "data-efficient"),
     "rainbow+curl, data-efficient": ("ours", "rainbow", "curl", "data-efficient"),
     "Stable-Baselines3 SAC (DQN's network, 256)": ("theirs", "sac"),
@@ -128,6 +141,7 @@ def main() -> None:
     """Time every side in turns, and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="a part of the names of the sides")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.side:
@@ -135,15 +149,18 @@ def main() -> None:
 
         torch.set_num_threads(1)
         which, *arguments = json.loads(asked.side)
-        print(json.dumps({"ours": ours, "theirs": theirs}[which](*arguments)))
+        print(json.dumps({"ours": ours, "theirs": theirs, "peers": peers}[which](*arguments)))
         return
-    found: dict[str, list[float]] = {name: [] for name in SIDES}
+    found: dict[str, list[float]] = {name: [] for name in SIDES if asked.only in name}
     for _ in range(asked.rounds):
-        for name, side in SIDES.items():
-            command = [sys.executable, __file__, "--side", json.dumps(side)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        for name in found:
+            command = [sys.executable, __file__, "--side", json.dumps(SIDES[name])]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                print(f"{name}: left out ({done.stderr.strip().splitlines()[-1]})", file=sys.stderr)
+                continue
             found[name].append(float(done.stdout.strip().splitlines()[-1]))
-    for name, values in found.items():
+    for name, values in ((name, values) for name, values in found.items() if values):
         middle = sorted(values)[len(values) // 2]
         print(f"{name:48} {middle:7.1f} CPU-ms ({min(values):.1f} to {max(values):.1f})")
 

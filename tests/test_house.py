@@ -23,7 +23,7 @@ TERMS = (
     r"\bImage\.|import Image\b|new Image\b|drawImage|"
     r"environment\.json|ENVIRONMENT_FILE|import environment\b|runs\.environment|"
     r"\b(self\.|run\.)?_?environments?\b|\breturns?\b|raise|"
-    r"a formula over the data ranks|two ranks|the user'?s?\b|a user\b|clip_gradients|\.clip\b|clip: |\bclip=|\"clip\"|"
+    r"a formula over the data ranks|two ranks|the user'?s?\b|a user\b|clip_grad\w*|\.clip\b|clip: |\bclip=|\"clip\"|"
     r"items_per_second|items/s|\"images\": \"count\"|GradCache|for pair in|in pairs\b|\bpairs? of which one"
 )
 

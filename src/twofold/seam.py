@@ -226,6 +226,11 @@ def missing_from(method: object) -> list[str]:
     return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
 
 
+class Damaged(Exception):
+    """A file beside a checkpoint, which its data needs, is missing or damaged: a clause that names it. The checkpoint
+    before may do without."""
+
+
 class Stream(Generic[AnyBatch]):
     """Data as the loop needs it, in batches of its own kind.
 
@@ -261,7 +266,8 @@ class Stream(Generic[AnyBatch]):
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there. Raises ValueError where it cannot be meant."""
+        """Go on from there. Raises ValueError where it cannot be meant, Damaged where files that it needs are; it may
+        be called with the state of an earlier checkpoint then."""
 
 
 class Monitor(Protocol):

@@ -97,6 +97,54 @@ class Game:
         self.episode, self.t = self.episode + 1, 0
 
 
+class Counter:
+    """An environment whose frame is filled with the number of the step; lengths: of its episodes, in turn.
+
+    by_seed: their length follows from the seed, not from their turn. ends: how each ends. rewards: of each step, by
+    its number. lives: steps after which one is lost. unlike: frames differ from one playing to the next.
+    """
+
+    frame, pixels, actions, discrete = (1, 4, 4), True, 3, True
+
+    def __init__(
+        self, lengths=(5,), ends="terminated", rewards=lambda t: 0.0, lives=(), unlike=False, by_seed=False
+    ) -> None:
+        self.lengths, self.ends, self.rewards, self.lives, self.unlike, self.by_seed = (
+            lengths,
+            ends,
+            rewards,
+            lives,
+            unlike,
+            by_seed,
+        )
+        self.episode, self.t, self.steps, self.closed = -1, 0, 0, False
+
+    def look(self) -> np.ndarray:
+        shown = self.t + (100 * self.episode if self.unlike else 0)
+        return np.full(self.frame, shown % 256, np.uint8)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        if options and options.get("life"):
+            self.t += 1
+            return self.look(), {"raw_frames": self.t}
+        self.episode += 1
+        which = seed if self.by_seed and seed is not None else self.episode
+        self.length = self.lengths[which % len(self.lengths)]
+        self.t = 0
+        return self.look(), {"raw_frames": 0}
+
+    def step(self, action: Any):
+        self.t += 1
+        self.steps += 1
+        over = self.t >= self.length
+        lost = self.t in self.lives and not over
+        terminated, truncated = over and "terminated" in self.ends, over and "truncated" in self.ends
+        return self.look(), self.rewards(self.t), terminated, truncated, {"raw_frames": self.t, "life_lost": lost}
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class Life(Stream[Experience]):
     """An agent's experience: `before` steps at random, then one of its own for each batch. Draws are functions of the
     seed and the number of the batch."""

@@ -61,3 +61,12 @@ def test_several_leave_out_runs_without_the_column():
     assert [(curve["name"], curve["colour"]) for curve in charts["loss"].series] == [("a", 0), ("b", 1)]
     assert [curve["name"] for curve in charts["score"].series] == ["a"]
     assert "1 logged value was not a finite number" in charts["loss"].reading
+
+
+def test_a_wing_says_what_its_curves_lie_along():
+    """Where that was logged; the other axes stay to be chosen."""
+    rows = [{"step": 1.0, "bites": 64.0, "loss": 3.0}, {"step": 2.0, "bites": 128.0, "loss": 2.0}]
+    (chart,) = charts_of_one(numbered(rows), Columns([LOSS], along="bites", undrawn=frozenset({"bites"})), 1, "x").shown
+    assert chart.data()["along"] == "bites" and chart.series[0]["x"] == {"step": [1, 2], "bites": [64, 128]}
+    (other,) = charts_of_one(numbered([{"step": 1.0, "loss": 3.0}]), Columns([LOSS], along="bites"), 1, "x").shown
+    assert "along" not in other.data() and other.series[0]["x"] == {"step": [1]}

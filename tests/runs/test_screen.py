@@ -47,11 +47,17 @@ def test_plain_lines_come_now_and_then_and_at_the_end(capsys, monkeypatch):
     assert lines[-1].startswith("step 30 of 30: epoch 1.5") and "left" not in lines[-1]
 
 
-def test_before_anything_is_measured_the_time_left_is_told(capsys, monkeypatch):
-    clock = iter([0.0, *range(20, 1000, 20)])
+def test_the_time_left_does_not_count_what_came_before_the_first_step(capsys, monkeypatch):
+    """An hour until the first step, then 20 seconds for each."""
+    clock = iter([0.0, 3600.0, 3600.0, *range(3620, 9000, 20)])
     monkeypatch.setattr(screen.time, "monotonic", lambda: float(next(clock)))
-    Display(30).step(1, {})
-    assert capsys.readouterr().out.startswith("step 1 of 30: 19 min left")
+    display = Display(30, first=4)
+    for done in (5, 6, 7):
+        display.step(done, {"loss": 2.0} if done == 7 else {})
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "step 5 of 30"
+    assert second.startswith("step 6 of 30: ") and second.endswith(" left")
+    assert "h" not in second.partition(":")[2] and third.startswith("step 7 of 30: loss 2, ")
 
 
 def test_a_quiet_display_says_only_what_matters(capsys):

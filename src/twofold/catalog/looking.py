@@ -22,6 +22,7 @@ DEPTH, MOST, BYTES = 4, 200, 1 << 16
 HEADER = 1 << 24  # bytes of the head of a .safetensors file
 ENVIRONMENT = re.compile(r"[\w.:-]+(/[\w.:-]+)*-v[0-9]+|(dmc|dm_control)/[\w-]+")
 EPISODES = (".npz", ".h5", ".hdf5")
+METADATA, IN_ROWS = "metadata.json", re.compile(rb'"data_format": *"(arrow|parquet)"')  # of a data set of Minari
 BESIDE = (".json", ".md", ".txt", ".yaml", ".yml", ".toml", ".log")  # what may lie beside data and tell of them
 REWARDS = ("rewards", "reward")  # that every log of episodes has
 NAME = re.compile(r"\.[a-z0-9]{2,5}(?![a-z0-9])")
@@ -84,18 +85,38 @@ def is_environment(data: str) -> bool:
 
 
 def shows_episodes(data: str) -> bool:
-    """Whether a path holds logged episodes: an HDF5 file, an .npz file with rewards in it, or a folder of such."""
+    """Whether a path holds logged episodes: an HDF5 file, an .npz file with rewards in it, a folder of such, or data
+    sets of Minari."""
     if os.path.isdir(data):
         try:
             names = sorted(islice(_below(data, DEPTH), MOST))
         except OSError:
             return False
         files = [name for name in names if name.lower().endswith(EPISODES)]
+        if METADATA in names and next(sets_of_minari(data), ""):
+            return True
         told = [name for name in names if not name.lower().endswith(BESIDE)]
         below = files[:1] if len(files) * 2 > len(told) else []
         return any(name.lower().endswith(EPISODES[1:]) or _found_below(data, name) for name in below)
     lower = data.lower()
     return lower.endswith(EPISODES[1:]) or (lower.endswith(".npz") and _has_rewards(data))
+
+
+def sets_of_minari(folder: str) -> Iterator[str]:
+    """The metadata.json of each data set of Minari below a folder whose episodes lie in Arrow or parquet files, in
+    order of their names."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.isdigit()
+        )  # what is within an episode is not looked at
+        if METADATA in names and any(name.isdigit() for name in os.listdir(place)):
+            file = os.path.join(place, METADATA)
+            try:
+                with open(file, "rb") as handle:
+                    if IN_ROWS.search(handle.read(HEADER)):
+                        yield file
+            except OSError:
+                continue
 
 
 def _found_below(folder: str, name: str) -> bool:

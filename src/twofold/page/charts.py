@@ -17,7 +17,8 @@ _OVERLAID_LOSS = "Totals of different methods are different quantities: compare 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as the script draws it. series: curves, JSON-ready; see `curves.series`."""
+    """A chart as the script draws it. series: curves, JSON-ready; see `curves.series`. along: the axis to begin with,
+    steps where None."""
 
     id: str
     column: str
@@ -28,6 +29,7 @@ class Chart:
     lines: list[dict[str, Any]] = field(default_factory=list)
     warn: float | None = None
     log: bool = False
+    along: str | None = None
 
     def data(self) -> dict[str, Any]:
         """For the script."""
@@ -98,7 +100,7 @@ class _Pen:
         if all(row.get(term) == row.get("loss") for row in rows for term in terms):
             reading, terms = "What is minimised.", []  # A lone term is the total over again.
         names = {"loss": "total", **{term: term.removeprefix("loss/") for term in terms}}
-        curves = [series(rows, name, title, self.limit) for name, title in names.items()]
+        curves = [series(rows, name, title, self.limit, self.columns.along) for name, title in names.items()]
         positive = all(value is None or value > 0 for curve in curves if curve for value in curve["y"])
         return self._chart(column, reading, curves, log=column.log and bool(terms) and positive)
 
@@ -107,7 +109,7 @@ class _Pen:
 
     def _curves(self, column: Column) -> list[dict[str, Any] | None]:
         return [
-            _curve(numbered, column, numbered.name if self.together else column.title, self.limit)
+            _curve(numbered, column, numbered.name if self.together else column.title, self.limit, self.columns.along)
             | ({"colour": numbered.index} if self.together or self.columns.coloured else {})
             for numbered in self.runs
             if any(column.name in row for row in numbered.run.metrics)
@@ -133,18 +135,19 @@ class _Pen:
             lines=[{"y": short(height), "label": name} for name, height in column.lines.items()],
             warn=column.warn,
             log=log,
+            along=next((self.columns.along for curve in present if self.columns.along in curve["x"]), None),
         )
 
 
-def _curve(numbered: Numbered, column: Column, name: str, limit: int) -> dict[str, Any]:
+def _curve(numbered: Numbered, column: Column, name: str, limit: int, along: str) -> dict[str, Any]:
     rows = numbered.run.metrics
-    curve = series(rows, column.name, name, limit) or {}
-    marked = _marked(rows, column)
+    curve = series(rows, column.name, name, limit, along) or {}
+    marked = _marked(rows, column, along)
     return curve | ({"best": marked} if marked else {})
 
 
-def _marked(rows: Rows, column: Column) -> dict[str, Any] | None:
+def _marked(rows: Rows, column: Column, along: str) -> dict[str, Any] | None:
     """The point of the epoch that the column `mark` holds at the end, a curve of one point."""
     epoch = last(rows, column.mark) if column.mark else None
     row = next((row for row in rows if column.name in row and row.get("epoch") == epoch), None)
-    return None if epoch is None or row is None else series([row], column.name, f"epoch {epoch:.0f}")
+    return None if epoch is None or row is None else series([row], column.name, f"epoch {epoch:.0f}", along=along)

@@ -36,7 +36,8 @@ class Column:
 class Columns:
     """Which columns are drawn, in their order: shown, or folded away under a line that names them.
 
-    undrawn: those that are not. others: what becomes of columns that nobody named. coloured: whether a single curve of
+    undrawn: those that are not. along: the column that is the horizontal axis at first, where it was logged; its name
+    is shown. others: what becomes of columns that nobody named. coloured: whether a single curve of
     one run bears the run's colour on a page of several, or the first colour.
     """
 
@@ -45,6 +46,7 @@ class Columns:
     undrawn: frozenset[str] = frozenset()
     others: Literal["shown", "folded", "undrawn"] = "shown"
     coloured: bool = True
+    along: str = ""
 
 
 LOSS = Column(

@@ -43,9 +43,10 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
     return np.where(finite, means, np.nan)
 
 
-def series(rows: Rows, column: str, name: str, limit: int = POINTS) -> dict[str, Any] | None:
-    """One curve of `column` as JSON-ready lists: `x` by axis name, `y` with None where the value was not finite, `raw`
-    beside a smoothed `y` for long noisy columns, `broken` the count of those not finite; None if never logged."""
+def series(rows: Rows, column: str, name: str, limit: int = POINTS, along: str = "") -> dict[str, Any] | None:
+    """One curve of `column` as JSON-ready lists: `x` by axis name, the column `along` among them, `y` with None where
+    the value was not finite, `raw` beside a smoothed `y` for long noisy columns, `broken` the count of those not
+    finite; None if never logged."""
     logged = [row for row in rows if column in row]
     values = np.array([row[column] for row in logged], dtype=float)
     if not len(values):
@@ -56,7 +57,7 @@ def series(rows: Rows, column: str, name: str, limit: int = POINTS) -> dict[str,
     kept = thin(values, limit)
     axes = {
         axis: [short(logged[i][source] * factor, 7) for i in kept]
-        for axis, (source, factor) in _AXES.items()
+        for axis, (source, factor) in {**_AXES, **({along: (along, 1.0)} if along else {})}.items()
         if all(math.isfinite(row.get(source, math.nan)) for row in logged)
     }
     curve = {"name": name, "x": axes, "y": _list(drawn[kept]), "broken": int((~np.isfinite(values)).sum())}

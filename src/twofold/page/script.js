@@ -71,23 +71,30 @@ window.twofold = (() => {
     };
   };
 
-  let axis = "step";
+  const chartList = Object.values(page.charts);
+  const own = [...new Set(chartList.map((chart) => chart.along).filter(Boolean))];  // what a wing's curves lie along at first
+  let chosen = own.length ? "own" : "step";
   const draw = (div) => {
     const chart = page.charts[div.dataset.chart];
+    const axis = chosen === "own" ? chart.along || "step" : chosen;
     return Plotly.react(div, curves(chart, axis), layout(chart, axis), { displayModeBar: false, responsive: true });
   };
   const closed = (node) => node.closest("details:not([open])") !== null;
   const drawAll = () => [...document.querySelectorAll("[data-chart]")].filter((div) => !closed(div)).forEach(draw);
 
-  const chartList = Object.values(page.charts);
-  const known = (name) => chartList.some((chart) => chart.series.some((series) => series.x[name]));
+  const known = (name) => name === "own" ? own.length > 0 : chartList.some((chart) => chart.series.some((series) => series.x[name]));
+  const choose = (name) => {
+    chosen = name;
+    document.querySelectorAll(".axes button").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.axis === name)));
+  };
+  choose(chosen);
   document.querySelectorAll(".axes").forEach((group) => {
-    group.hidden = !(known("epoch") || known("minutes"));
+    group.hidden = !(known("own") || known("epoch") || known("minutes"));
     group.querySelectorAll("button").forEach((button) => {
       button.hidden = !known(button.dataset.axis);
+      if (button.dataset.axis === "own") button.textContent = own.join(", ");
       button.addEventListener("click", () => {
-        axis = button.dataset.axis;
-        document.querySelectorAll(".axes button").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.axis === axis)));
+        choose(button.dataset.axis);
         drawAll();
       });
     });

@@ -36,11 +36,15 @@ class Checkpoints:
                 return self._instead(Checkpoint.read(self.previous), put_aside)
             raise
 
-    def _instead(self, taken: Checkpoint, put_aside: bool) -> tuple[Checkpoint, str]:
+    def put_aside(self) -> Path:
+        """Rename the last one, so that it never takes the place of the one before. Returns its name then."""
         aside = self.last.with_name(f"{self.last.name}.damaged")
-        if put_aside:
-            with contextlib.suppress(OSError):
-                self.last.replace(aside)
+        with contextlib.suppress(OSError):
+            self.last.replace(aside)
+        return aside
+
+    def _instead(self, taken: Checkpoint, put_aside: bool) -> tuple[Checkpoint, str]:
+        aside = self.put_aside() if put_aside else self.last.with_name(f"{self.last.name}.damaged")
         return taken, (
             f"{self.last} is damaged, and kept as {aside.name}; the one before it, of step {taken.step:,}, is taken."
         )

@@ -124,6 +124,20 @@ class RunFolder:
             raise UserError(f"{self.checkpoint_file} was not made with the settings in config.yaml: give a new --out.")
         return found
 
+    def load_previous(self) -> Checkpoint | None:
+        """The checkpoint before the last one, None where there is none of this run that can be read."""
+        with contextlib.suppress(UserError):
+            found = Checkpoint.read(self.checkpoints.previous)
+            return found if found.config in ("", self.hash) else None
+        return None
+
+    def put_aside(self, why: str) -> None:
+        """Keep the last checkpoint under another name, so that it never takes the place of the one before, and say
+        why."""
+        if self.writer:
+            self.checkpoints.put_aside()
+        self.warn(why)
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint in the place of the last one, which is kept beside it; see `Checkpoints.save`."""
         if self.writer:

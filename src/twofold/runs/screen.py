@@ -27,7 +27,8 @@ SHOWN = {
 class Display:
     """Progress of a run, for one process. `say` prints a sentence without disturbing the live line.
 
-    shown: how each column that is to be seen looks, in their order; see `SHOWN`.
+    The time left is told from the second step on: what comes before the first one's end, such as gathering what is
+    learned from, does not come again. shown: how each column that is to be seen looks, in their order; see `SHOWN`.
     """
 
     def __init__(
@@ -35,7 +36,8 @@ class Display:
     ) -> None:
         self.steps, self.first, self.quiet = steps, first, quiet
         self.shown = SHOWN if shown is None else shown
-        self.started = self.spoke = time.monotonic()
+        self.spoke = time.monotonic()
+        self.begun: tuple[float, int] | None = None  # when the first step was behind, and how many were
         self.live: Any = None
         self.task: Any = None
         if not quiet and sys.stdout.isatty():
@@ -56,14 +58,15 @@ class Display:
         """`done` steps are behind; `row` holds the numbers last read."""
         if self.quiet:
             return
+        began, before = self.begun = self.begun or (time.monotonic(), done)
         if self.live is not None:
             self.live.update(self.task, completed=done, numbers=numbers(row, self.shown))
         elif time.monotonic() - self.spoke >= PLAIN_SECONDS or done == self.steps:
             self.spoke = time.monotonic()
-            left = (self.spoke - self.started) / max(done - self.first, 1) * (self.steps - done)
             parts = [numbers(row, self.shown)] if row else []
-            parts += [f"{duration(left)} left"] if done < self.steps else []
-            say(f"step {done:,} of {self.steps:,}: {', '.join(parts)}")
+            if before < done < self.steps:
+                parts.append(f"{duration((self.spoke - began) / (done - before) * (self.steps - done))} left")
+            say(": ".join([f"step {done:,} of {self.steps:,}", *([", ".join(parts)] if parts else [])]))
 
     def close(self) -> None:
         """Leave the terminal as it was."""

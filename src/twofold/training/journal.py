@@ -19,9 +19,10 @@ from twofold.runs.screen import Display, Lines, print_plainly
 from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt, Interrupted
 from twofold.training.meter import Meter
-from twofold.training.optimizer import Optimizers, check_state
+from twofold.training.optimizer import Optimizers
 from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Length, Plan
+from twofold.training.resuming import taken_up
 from twofold.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -55,25 +56,16 @@ class Journal:
 
     def resume(self) -> int:
         """Load the last checkpoint, where there is one, into method, optimizer and metrics; the steps that are done."""
-        found, here = self.run.load(), surroundings(self.fabric.world_size)
+        parts = {
+            "method": self.method,
+            "optimizer": self.optimizer,
+            "meter": self.meter,
+            "watch": self.watch,
+            "data": self.data,
+        }
+        found = taken_up(self.run, parts, self.length.steps, len(self.data), self.plan.unit)
         if found is not None:
-            if (found.steps, found.count) != (self.length.steps, len(self.data)):
-                raise UserError(
-                    f"{self.run.path} holds a run of {found.steps:,} steps on {found.count:,} {self.plan.unit}, and "
-                    f"this one has {self.length.steps:,} on {len(self.data):,}: give a new --out, or the same data."
-                )
-            try:
-                self.method.load_state_dict(found.method)
-                check_state(self.optimizer, found.optimizer)
-                self.optimizer.load_state_dict(found.optimizer)
-                self.meter.load_state_dict(found.meter)
-                self.watch.load_state_dict(found.watch)
-                self.data.load_state_dict(found.data)
-            except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
-                why = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
-                raise UserError(
-                    f"{self.run.checkpoint_file} does not fit the method as it is now ({why}): give a new --out."
-                ) from error
+            here = surroundings(self.fabric.world_size)
             changed = [
                 f"{name} {was} -> {now}" for name, was in found.versions.items() if (now := here.get(name)) != was
             ]

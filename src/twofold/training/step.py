@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.randomness import derive
@@ -58,12 +59,21 @@ class Updates:
     def _apply(self, optimizer: Any) -> None:
         """Shorten the gradient where the plan says so, make the optimizer's step, clear the gradients."""
         if self.plan.clip is not None:
-            # A norm that is not finite shows in the loss of the next step, and there it is reported.
-            self.fabric.clip_gradients(self.carrier, optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
+            self._shorten(optimizer, self.plan.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if len(self.optimizers) > 1:
             self.method.zero_grad(set_to_none=True)  # a loss may reach what its update leaves as it is
+
+    def _shorten(self, optimizer: Any, longest: float) -> None:
+        # A norm that is not finite shows in the loss of the next step, and there it is reported.
+        if self.fabric.device.type != "cpu" or self.fabric.world_size > 1:
+            self.fabric.clip_gradients(self.carrier, optimizer, max_norm=longest, error_if_nonfinite=False)
+            return
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        if not norm + 1e-6 <= longest:  # otherwise all would be multiplied by 1, a twentieth of a small step
+            clip_grads_with_norm_(weights, longest, norm)
 
     def _whole(self, views: Views, progress: Progress) -> Losses:
         def work() -> Losses:

@@ -13,21 +13,27 @@ from twofold.control.acting.online import Online, Rhythm, states_of
 from twofold.control.acting.player import Player
 from twofold.control.experience.pairs import draw_pairs
 from twofold.control.experience.replay import DIED, LAST_FRAME, Replay, Shape
+from twofold.control.methods.rainbow import Rainbow
 from twofold.control.methods.rcrl import RCRL
 from twofold.control.world import World
 from twofold.errors import UserError
 from twofold.randomness import derive
-from twofold.seam import Losses
+from twofold.seam import Damaged, Losses
 
-from ..counting import Counter, rainbow
+from ..small import Counter
 
 WORLD = World((1, 4, 4), True, 3, True, 2)
+
+
+def rainbow(*additions, **settings) -> Rainbow:
+    """A tiny one, untrained."""
+    return Rainbow(WORLD, additions=additions, **({"hidden": 16, "atoms": 11, "n_step": 3} | settings))
 
 
 def online(folder, env=None, *, agent=None, capacity=200, drops=False, learn_start=20, seed=0) -> Online:
     """An agent in a counter, untrained."""
     torch.manual_seed(0)
-    agent = agent or rainbow(RCRL(count=4), world=WORLD, alpha=0.5, beta=0.4)
+    agent = agent or rainbow(RCRL(count=4))
     shape = Shape(WORLD.frame, True, 0, WORLD.stack)
     index = agent.index(capacity)
     replay = Replay(capacity, shape, n_step=agent.n_step, gamma=agent.gamma, alpha=agent.alpha, segments=index)
@@ -148,7 +154,7 @@ def test_a_reward_that_is_no_number_ends_the_run_or_is_left_out(tmp_path, bad):
 
 def test_nothing_to_learn_from_is_told(tmp_path):
     with pytest.raises(UserError, match="--learn-start"):
-        learned(online(tmp_path, Counter((500,)), agent=rainbow(world=WORLD, n_step=30), learn_start=3), 1)
+        learned(online(tmp_path, Counter((500,)), agent=rainbow(n_step=30), learn_start=3), 1)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -173,8 +179,15 @@ def test_files_keep_what_two_saves_need_and_no_more(tmp_path):
     FrameFiles(tmp_path, other).load(pieces)
     np.testing.assert_array_equal(other.frames, replay.frames)
     assert not (tmp_path / "frames-000000000040.npz").exists()
-    next(tmp_path.iterdir()).write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="missing or damaged"):
+    file = tmp_path / f"frames-{pieces[-1][0]:012d}.npz"
+    whole = bytearray(file.read_bytes())
+    whole[whole.index(b"frames.npy") + 40] ^= 1
+    for content in (b"damaged", bytes(whole), bytes(whole[:-30])):
+        file.write_bytes(content)
+        with pytest.raises(Damaged, match="missing or damaged"):
+            FrameFiles(tmp_path, other).load(pieces)
+    file.unlink()
+    with pytest.raises(Damaged, match=f"{file.name} is missing"):
         FrameFiles(tmp_path, other).load(pieces)
 
 

@@ -8,7 +8,7 @@ from twofold.control.acting.evaluation import Filming, play
 from twofold.control.acting.player import Player
 from twofold.control.experience.replay import Shape
 
-from ..counting import Counter
+from ..small import Counter
 
 SHAPE = Shape((1, 4, 4), stack=3)
 NOTHING = np.asarray(0)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from twofold.control.evaluation.curves import area_under_curve, areas, end_of, normalised_area
+from twofold.control.evaluation.curves import area_under_curve, end_of
 from twofold.errors import UserError
 
 
@@ -16,11 +16,6 @@ def test_the_area_is_the_mean_height():
     assert area_under_curve([10, 20, 40], [0, 2, 4]) == pytest.approx((10 * 1 + 20 * 3) / 30)
     steps, scores = np.arange(5), np.random.default_rng(0).random(5)
     assert area_under_curve(steps * 1000 + 7, scores) == pytest.approx(area_under_curve(steps, scores))
-
-
-def test_the_normalised_area_is_that_of_normalised_scores():
-    assert normalised_area("ALE/Pong-v5", [0, 1], [-20.7, 14.6]) == pytest.approx(0.5)
-    assert normalised_area("CartPole-v1", [0, 1], [0, 500]) is None
 
 
 def test_the_last_counts_and_the_best_has_its_own_name():
@@ -42,11 +37,3 @@ def test_scores_that_are_no_numbers_are_refused_with_their_step(bad):
         area_under_curve([0, 1000, 2000], [1, bad, 1])
     with pytest.raises(UserError, match="step 0"):
         end_of([0], [bad])
-
-
-def test_curves_of_other_spans_are_refused():
-    """Note 31: runs under different rules are not compared."""
-    same = {"a": ([0, 10, 20], [0, 1, 2]), "b": ([0, 20], [3, 3])}
-    assert areas(same) == {"a": 1, "b": 3}
-    with pytest.raises(UserError, match="The curve of c goes from 0 to 10 and that of a from 0 to 20"):
-        areas({**same, "c": ([0, 10], [1, 1])})

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from twofold.control.experience.cutting import (
     adaptive_threshold,
-    cut_at_rewards,
     cut_by_threshold,
     horizon,
     looks_sparse,
@@ -30,6 +29,10 @@ def naive_return(rewards: list[float], t: int, gamma: float = 1.0) -> float:
     return sum(gamma**k * reward for k, reward in enumerate(rewards[t:]))
 
 
+def cuts(rewards: list[float]) -> list[int]:
+    return [0, *(t for t in range(1, len(rewards)) if rewards[t - 1] != 0)]
+
+
 def segments_of(rewards: list[float], starts: np.ndarray) -> list[list[int]]:
     stops = [*starts[1:], len(rewards)]
     return [list(range(start, stop)) for start, stop in zip(starts, stops, strict=True)]
@@ -45,7 +48,6 @@ def test_returns_are_sums_of_what_follows(rewards, gamma):
 def test_segments_of_a_list_made_by_hand(reward):
     """T1: rewards at steps 2 and 5, the end at 8; negative ones cut, too."""
     rewards = [0, 0, reward, 0, 0, reward, 0, 0, 0.0]
-    assert list(cut_at_rewards(rewards)) == [0, 3, 6]
     index = ReturnSegments(20)
     index.add_episode(rewards, terminated=True)
     assert index.table.tolist() == [[0, 3], [3, 6], [6, 9]]
@@ -55,11 +57,12 @@ def test_segments_of_a_list_made_by_hand(reward):
 
 @given(REWARDS)
 def test_sparse_segments_have_one_return_each(rewards):
+    index = ReturnSegments(50)
+    index.add_episode(rewards, terminated=True)
     returns = return_to_go(rewards)
-    parts = segments_of(rewards, cut_at_rewards(rewards))
-    assert [t for part in parts for t in part] == list(range(len(rewards)))
-    assert all(len(set(returns[part].round(9))) == 1 for part in parts)
-    assert all(rewards[part[-1]] != 0 for part in parts[:-1])
+    starts = index.start[: len(rewards)]
+    assert sorted(set(starts.tolist())) == cuts(rewards)
+    assert all(len(set(returns[starts == start].round(9))) == 1 for start in cuts(rewards))
 
 
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=40), st.floats(0.1, 5))
@@ -116,7 +119,7 @@ def test_an_index_knows_what_is_stored_and_no_more(episodes, capacity, kind):
     wanted, first = [], 0
     for rewards, died in episodes:
         index.add_episode(rewards, terminated=died)
-        starts = cut_at_rewards(rewards) if kind == "sparse" else cut_by_threshold(rewards, 1.5)
+        starts = cuts(rewards) if kind == "sparse" else cut_by_threshold(rewards, 1.5)
         wanted += [(first + part[0], first + part[-1] + 1) for part in segments_of(rewards, starts) if len(part) > 1]
         for t in range(max(len(rewards) - capacity, 0), len(rewards)):
             slot = (first + t) % capacity

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -16,9 +18,9 @@ from twofold.control.acting.evaluation import PlayedEpisode
 from twofold.control.environments.factory import build
 from twofold.control.environments.specification import Specification
 from twofold.control.episode import Episode
+from twofold.control.evaluation.gathered import played_in
 from twofold.control.evaluation.scores import aggregate
 from twofold.control.jobs import acting
-from twofold.control.jobs.gathered import played_in
 from twofold.control.reading.writing import write_episode
 from twofold.errors import UserError
 
@@ -88,8 +90,13 @@ def test_an_agent_learns_and_says_what_it_did(agent):
     assert {(row["name"], row["floor"]) for row in entries} == {("rainbow+rcrl", False), ("random actions", True)}
     assert all(row["conditions"]["decisions trained"] == 260 for row in entries)
     page = (agent / "report.html").read_text()
-    for words in ("Return, evaluated", "An episode of the last evaluation", "What was stored", "Return at the end"):
+    for words in ("Return, evaluated", "An episode of the last evaluation", "What was stored", "Return at the end",
+                  "Area under the curve"):  # fmt: skip
         assert words in page, words
+    drawn = json.loads(re.search(r'id="page-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])["charts"][
+        "run0-eval_return"
+    ]
+    assert drawn["along"] == "decisions" and drawn["series"][0]["x"]["decisions"] == [160, 260]
 
 
 def test_the_same_command_again_changes_nothing(agent, capsys):
@@ -219,6 +226,9 @@ def test_agents_are_compared_and_more_seeds_go_on(tmp_path):
     assert "area under the curve" in text
     assert "random actions" in text
     assert result["seeds"] == [0, 1]
+    runs = sorted(file.parent for file in (tmp_path / "cmp").rglob("encoder.safetensors"))
+    page = Path(twofold.report(list(map(str, runs)), out=str(tmp_path / "page.html"))).read_text()
+    assert "Scores over games and seeds" in page and "rainbow - rainbow+rcrl" in page
     with pytest.raises(UserError, match="other settings"):
         twofold.compare("rainbow", "twofold/Catch-v0", out=tmp_path / "cmp", seeds=1, **{**budget, "eval_episodes": 2})
 

@@ -24,16 +24,15 @@ def test_its_loss_reaches_the_features_and_its_own_head(settings):
     aux, asked = lived(**settings), list[np.ndarray]()
     features = torch.randn(300, 5, requires_grad=True)
 
-    def look(steps: np.ndarray):
-        asked.append(steps)
-        rows = torch.from_numpy(steps % 300)
+    def look(rows: np.ndarray):
+        asked.append(rows)
         return features[rows], rows % 3
 
     loss = aux.loss(look)
     loss.backward()
     assert features.grad.abs().max() > 0
     assert all(p.grad is not None for p in aux.parameters())
-    assert asked[0].min() >= 180  # of 480 steps the last 300 are kept
+    assert asked[0].min() >= 0 and asked[0].max() < 300  # of 480 steps the last 300 are kept
     assert len(asked[0]) == 36
 
 
@@ -57,3 +56,14 @@ def test_what_is_drawn_follows_from_seed_and_number():
 def test_where_nothing_can_be_told_yet_there_is_no_loss():
     aux = RCRLAux(5, 3, 100)
     assert aux.loss(lambda steps: pytest.fail("asked about nothing")) is None
+
+
+def test_an_update_of_its_own_changes_encoder_and_head():
+    aux, encoder = lived(), torch.nn.Linear(4, 5)
+    states = torch.randn(300, 4)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *aux.parameters()], lr=1e-2)
+    found = [aux.learn(lambda rows: (encoder(states[rows]), rows % 3), optimizer) for _ in range(30)]
+    assert np.mean(found[-5:]) < np.mean(found[:5])
+    before = encoder.weight.clone()
+    assert RCRLAux(5, 3, 100).learn(lambda rows: pytest.fail("asked about nothing"), optimizer) is None
+    assert torch.equal(before, encoder.weight)

@@ -81,16 +81,17 @@ def test_embeddings_know_the_action_unless_they_are_not_to():
 
 @pytest.mark.parametrize("form", ["binary", "bce", "infonce"])
 def test_the_gradient_reaches_the_encoder_and_nothing_of_the_agent(form):
-    """T8: the convolutions and RCRL's own heads; neither the heads of Q, nor twins, nor the target."""
-    agent = make(RCRL(form=form))
+    """T8: the convolutions and the additions' own heads; neither the heads of Q, nor twins, nor the target."""
+    agent = make(RCRL(form=form), CURL())
     batch = Life(agent).experience()
     terms, _ = agent.terms(batch.states, lesson_of(batch.views()), NOW)
-    terms["rcrl"].value.backward()
+    (terms["rcrl"].value + terms["curl"].value).backward()
     reached = {name for name, p in agent.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     assert {"backbone.layers.0.weight", "backbone.layers.2.weight"} <= {
         name.replace("network.encoder", "backbone") for name in reached
     }
     assert any("auxiliaries.0.head.embed" in name for name in reached)
+    assert any("auxiliaries.1.head" in name for name in reached)
     assert not [name for name in reached if "network.head" in name or "twin" in name or name.startswith("target")]
 
 

@@ -46,9 +46,9 @@ def test_evaluation_takes_the_mean_network():
     noisy, mean = head(x), head.eval()(x)
     assert not torch.equal(noisy, mean)
     head.resample(generator(1, "other"))
-    assert torch.equal(head(x), mean) and not torch.equal(head(x, noisy=True), noisy)
+    assert torch.equal(head(x), mean) and not torch.equal(head(x, head.drawn(True)), noisy)
     head.train().resample(generator(0, "one"))
-    assert torch.equal(head(x), noisy) and torch.equal(head(x, noisy=False), mean)
+    assert torch.equal(head(x), noisy) and torch.equal(head(x, head.drawn(False)), mean)
 
 
 def test_advantages_have_no_mean():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 
@@ -47,6 +48,41 @@ def test_one_observation_more_for_each_episode(tmp_path):
     assert [len(episode.observations) for episode in log.episodes] == [6, 8]
     np.testing.assert_array_equal(log.episodes[1].observations[0], content["observations"][6].transpose(2, 0, 1))
     assert not log.notes
+
+
+def d4rl(**changed):
+    """Two episodes of 5 and 7 steps, as D4RL lays them out: what followed each step stands in an array of its own."""
+    seen = np.random.default_rng(0).normal(size=(14, 3)).astype(np.float32)
+    rows = np.r_[0:5, 6:13]
+    content = {"observations": seen[rows], "next_observations": seen[rows + 1], "actions": np.zeros((12, 2)),
+               "rewards": np.ones(12), "terminals": flags(4), "timeouts": flags(11)}  # fmt: skip
+    return seen, content | changed
+
+
+def test_next_observations_give_each_episode_its_last(tmp_path):
+    seen, content = d4rl()
+    with h5py.File(tmp_path / "hopper.hdf5", "w") as file:
+        for name, value in content.items():
+            file[name] = value
+    log = read_episodes(tmp_path / "hopper.hdf5")
+    assert all(episode.whole for episode in log.episodes) and not log.notes
+    assert [(e.terminated, e.truncated) for e in log.episodes] == [(True, False), (False, True)]
+    for episode, expected in zip(log.episodes, (seen[:6], seen[6:]), strict=True):
+        np.testing.assert_array_equal(episode.observations, expected)
+
+
+def test_a_next_observation_that_the_next_row_has_not_is_said(tmp_path):
+    """An end without a mark: the episodes of 5 and 7 steps taken for one of 12."""
+    _, content = d4rl(terminals=flags())
+    log = read_episodes(stored(tmp_path, **content))
+    assert [len(episode) for episode in log.episodes] == [12]
+    assert any("1 of 11 next observations are not what the next row saw" in note for note in log.notes)
+
+
+def test_next_observations_of_another_shape(tmp_path):
+    _, content = d4rl(next_observations=np.zeros((12, 4)))
+    with pytest.raises(UserError, match=r"next observations are float64 of \[12, 4\], and its observations \[12, 3\]"):
+        read_episodes(stored(tmp_path, **content))
 
 
 @pytest.mark.parametrize("flag", [None, np.zeros(12, bool)])

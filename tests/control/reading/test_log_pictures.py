@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 
 import h5py
 import numpy as np
@@ -165,42 +164,3 @@ def test_a_jpeg_that_is_cut_or_of_another_size_is_named(tmp_path):
     packed(tmp_path / "channels.h5", [whole, jpeg(np.zeros((40, 40, 3), np.uint8))])
     with pytest.raises(UserError, match=r"picture 1 of .*observations: it has other channels"):
         read_episodes(tmp_path / "channels.h5")
-
-
-@pytest.mark.parametrize("shape", [(40, 40, 3), (84, 84)])
-@pytest.mark.parametrize("packing", [False, True])
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_data_set_of_minari(tmp_path, monkeypatch, shape, packing):
-    """Without losses bit by bit; with JPEG, its default, said once, and no error."""
-    minari = pytest.importorskip("minari")
-    gymnasium = pytest.importorskip("gymnasium")
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    seen = np.random.default_rng(0).integers(0, 256, (9, *shape)).astype(np.uint8)
-    buffers = [
-        minari.data_collector.EpisodeBuffer(
-            observations=seen,
-            actions=np.arange(8) % 3,
-            rewards=np.ones(8),
-            terminations=np.arange(8) == 7,
-            truncations=np.zeros(8, bool),
-            infos={"rewards": np.ones(8), "name": ["x"] * 8},
-        )
-        for _ in range(11)
-    ]
-    minari.create_dataset_from_buffers(
-        "test/one-v0",
-        buffers,
-        observation_space=gymnasium.spaces.Box(0, 255, shape, np.uint8),
-        action_space=gymnasium.spaces.Discrete(3),
-        jpeg_encoding=packing,
-    )
-    log = read_episodes(tmp_path / "test" / "one-v0")
-    assert not log.unreadable
-    assert [len(episode) for episode in log.episodes] == [8] * 11
-    assert [episode.name.rpartition("_")[2] for episode in log.episodes] == [str(n) for n in range(11)]
-    assert all(episode.terminated and episode.whole for episode in log.episodes)
-    assert json.loads((tmp_path / "test/one-v0/data/metadata.json").read_text())["jpeg_encoding"] == packing
-    assert log.notes == (("Pictures were stored lossy, as JPEG.",) if packing else ())
-    if not packing:
-        expected = seen[:, None] if len(shape) == 2 else seen.transpose(0, 3, 1, 2)
-        np.testing.assert_array_equal(log.episodes[0].observations, expected)

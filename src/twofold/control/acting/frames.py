@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twofold.control.experience.replay import Replay
 from twofold.files import write_arrays
+from twofold.seam import Damaged
 
 
 class FrameFiles:
@@ -42,8 +43,8 @@ class FrameFiles:
     def load(self, pieces: Sequence[Sequence[int]]) -> None:
         """Fill the frames of a replay that knows its position already.
 
-        Pieces of later saves, which were not finished, are removed: they are made again. Raises ValueError where a
-        piece is missing, or is not what was written.
+        Pieces of later saves, which were not finished, are removed: they are made again. Raises Damaged where a piece
+        is missing, or is not what was written.
         """
         self.pieces, self.unneeded = [(start, stop) for start, stop in pieces], 0
         for start, stop in self.pieces:
@@ -66,11 +67,11 @@ class FrameFiles:
         try:
             with np.load(file, allow_pickle=False) as found:
                 rows: NDArray[Any] = found["frames"]
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"{file} is missing or damaged") from error
+        except Exception as error:  # a damaged zip file can be wrong in many ways
+            raise Damaged(f"{file} is missing or damaged") from error
         wanted = np.dtype(np.uint8 if self.replay.shape.pixels else np.uint32)
         if rows.shape != (stop - start, *self.replay.shape.frame) or rows.dtype != wanted:
-            raise ValueError(f"{file} holds other frames")
+            raise Damaged(f"{file} holds other frames than it should")
         return rows
 
     def _file(self, start: int) -> Path:

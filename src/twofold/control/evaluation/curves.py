@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from twofold.control.evaluation.atari_scores import human_normalised
 from twofold.errors import UserError
-
-Curve = tuple[Sequence[float], Sequence[float]]  # steps, and the mean score of the evaluation at each
 
 
 @dataclass(frozen=True)
@@ -34,25 +31,6 @@ def area_under_curve(steps: Sequence[float], scores: Sequence[float]) -> float:
     _check(steps, scores, least=2)
     x, y = np.asarray(steps, np.float64), np.asarray(scores, np.float64)
     return float(((y[1:] + y[:-1]) / 2 * np.diff(x)).sum() / (x[-1] - x[0]))
-
-
-def normalised_area(task: str, steps: Sequence[float], scores: Sequence[float]) -> float | None:
-    """The mean height of a game's curve of human-normalised scores; None where no reference is known."""
-    return human_normalised(task, area_under_curve(steps, scores))
-
-
-def areas(curves: Mapping[str, Curve]) -> dict[str, float]:
-    """The mean height of each curve; UserError where they are not of the same span, for then they say nothing of each
-    other."""
-    spans = {name: (steps[0], steps[-1]) for name, (steps, _) in curves.items() if len(steps)}
-    first = next(iter(spans), "")
-    for name, (start, end) in spans.items():
-        if (start, end) != spans[first]:
-            raise UserError(
-                f"The curve of {name} goes from {start:,g} to {end:,g} and that of {first} from {spans[first][0]:,g} "
-                f"to {spans[first][1]:,g}: compare areas over the same steps."
-            )
-    return {name: area_under_curve(steps, scores) for name, (steps, scores) in curves.items()}
 
 
 def _check(steps: Sequence[float], scores: Sequence[float], least: int) -> None:

@@ -23,15 +23,6 @@ def return_to_go(rewards: Sequence[float] | NDArray[np.floating], gamma: float =
     return found
 
 
-def cut_at_rewards(rewards: Sequence[float] | NDArray[np.floating]) -> NDArray[np.int64]:
-    """Where the segments of an episode of sparse rewards begin: at its start and after every reward that is not 0.
-
-    The step that earns a reward ends its segment, so that all steps of one have the same undiscounted return.
-    """
-    paid = np.flatnonzero(np.asarray(rewards)) + 1
-    return np.concatenate([[0], paid[paid < len(rewards)]]).astype(np.int64)
-
-
 def cut_by_threshold(rewards: Sequence[float] | NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
     """Where the segments of an episode of dense rewards begin: a new one as soon as the undiscounted return has moved
     by `threshold` or more since the segment's start."""

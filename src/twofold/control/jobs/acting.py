@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -66,20 +67,27 @@ class Work:
 
 def run_agent(composition: Composition, data: str, options: Pretrain, alone: bool) -> Path:
     """See `pretrain.run`."""
-    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
-    keep_freed_memory()
     spec = specification(data, options, options)
     env, own = build_environment(spec, options.seed), build_environment(spec, options.seed)
     try:
         world = stacked(env, composition, options)
         settings = settle_agent(options, composition, world, data, repeat_of(spec))
-        fabric = make_fabric(1)
-        fabric.launch()
-        with together(fabric):
+        with engine() as fabric:
             return _train(_put_together(composition, data, settings, spec, (env, own), world, fabric), alone)
     finally:
         env.close()
         own.close()
+
+
+@contextmanager
+def engine() -> Iterator[Fabric]:
+    """One device for a run, with the threads and the memory that small updates in a row want."""
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+    keep_freed_memory()
+    fabric = make_fabric(1)
+    fabric.launch()
+    with together(fabric):
+        yield fabric
 
 
 def stacked(env: Any, composition: Composition, options: Pretrain) -> World:

@@ -14,7 +14,7 @@ from twofold.catalog.composition import Composition
 from twofold.control.episode import Episode
 from twofold.control.evaluation.probe import split_episodes
 from twofold.control.experience.cutting import looks_sparse
-from twofold.control.jobs.acting import hold, stored_returns
+from twofold.control.jobs.acting import engine, hold, stored_returns
 from twofold.control.jobs.agent_file import shape_of
 from twofold.control.jobs.foretelling import Asked, foretell, foretold_table
 from twofold.control.jobs.log_stream import LogStream, filled
@@ -27,14 +27,11 @@ from twofold.control.reading import Log, read_episodes
 from twofold.control.report.sections import SECTIONS
 from twofold.control.world import World
 from twofold.errors import UserError
-from twofold.memory import keep_freed_memory
 from twofold.methods.build import build
 from twofold.printable import say
 from twofold.randomness import derive
-from twofold.resources import usable_cores
 from twofold.runs.screen import progress_bar
 from twofold.seam import Situation
-from twofold.training.distribution import make_fabric, together
 from twofold.training.plan import Plan
 from twofold.training.session import Session
 
@@ -71,13 +68,9 @@ class Work:
 
 def run_logged(composition: Composition, data: str, options: Pretrain, alone: bool) -> Path:
     """See `pretrain.run`."""
-    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
-    keep_freed_memory()
     log = opened(data, options)
     aside = opened(options.test, options).episodes if options.test else None
-    fabric = make_fabric(1)
-    fabric.launch()
-    with together(fabric):
+    with engine() as fabric:
         return _train(_put_together(composition, data, options, log, aside, fabric), alone)
 
 

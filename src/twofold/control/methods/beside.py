@@ -17,7 +17,7 @@ from twofold.control.objectives import told_apart
 from twofold.control.world import World
 from twofold.randomness import derive
 
-Look = Callable[[NDArray[np.int64]], tuple[Tensor, Tensor]]
+Look = Callable[[NDArray[np.int64]], tuple[Tensor, Tensor | NDArray[np.generic]]]
 
 
 class RCRLAux(nn.Module):
@@ -59,21 +59,33 @@ class RCRLAux(nn.Module):
 
     def observe(self, reward: float, *, terminated: bool, truncated: bool) -> None:
         """A step was made and earned this, in the order in which the replay stores them."""
-        self.index.step(reward)
+        self.index.step(float(reward))
         if terminated or truncated:
             self.index.end(terminated=terminated)
 
     def loss(self, look: Look) -> Tensor | None:
-        """The loss of one update, None where returns cannot be told apart yet. look: numbers of steps (N,), int64 ->
-        features (N, width) with gradient and actions, int64 (N,) or float32 (N, A)."""
+        """The loss of one update, None where returns cannot be told apart yet. look: rows of the replay (N,), int64 ->
+        features (N, width) with gradient and actions, int64 (N,) or float32 (N, A), as tensors or arrays."""
         self.index.rebin()
         self.losses += 1
         rng = np.random.default_rng(derive(self.seed, "pairs", self.losses))
         pairs = draw_pairs(self.index, self.count, rng, positives=self.positives, negatives=self.negatives)
         if pairs is None:
             return None
-        features, actions = look(np.concatenate([pairs.anchor, pairs.positive, pairs.negative]))
-        anchor, positive, negative = self.head(features, actions).chunk(3)
+        steps = np.concatenate([pairs.anchor, pairs.positive, pairs.negative])
+        features, actions = look(steps % self.index.capacity)
+        anchor, positive, negative = self.head(features, torch.as_tensor(actions, device=features.device)).chunk(3)
         scores = self.head.score(torch.cat([anchor, anchor]), torch.cat([positive, negative]))
         different = torch.cat([scores.new_zeros(len(anchor)), scores.new_ones(len(anchor))])
         return told_apart(scores, different, squared=self.squared)
+
+    def learn(self, look: Look, optimizer: torch.optim.Optimizer) -> float | None:
+        """An update by this loss alone, with an optimizer that holds the agent's encoder and these parameters. Returns
+        the loss; None where there is none yet, and nothing changes."""
+        loss = self.loss(look)
+        if loss is None:
+            return None
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Drawn = tuple[Tensor, Tensor]  # weight and bias of a layer
 
 
 class NoisyLinear(nn.Module):
@@ -39,11 +42,16 @@ class NoisyLinear(nn.Module):
         torch.outer(scaled[inputs:], scaled[:inputs], out=self.weight_noise)
         self.bias_noise.copy_(scaled[inputs:])
 
-    def forward(self, x: Tensor, noisy: bool | None = None) -> Tensor:
+    def drawn(self, noisy: bool | None = None) -> Drawn:
+        """Weight and bias with the noise that was drawn last, or without; making them is half of a pass over a small
+        batch."""
         if not (self.training if noisy is None else noisy):
-            return F.linear(x, self.weight, self.bias)
+            return self.weight, self.bias
         weight = torch.addcmul(self.weight, self.weight_sigma, self.weight_noise)
-        return F.linear(x, weight, torch.addcmul(self.bias, self.bias_sigma, self.bias_noise))
+        return weight, torch.addcmul(self.bias, self.bias_sigma, self.bias_noise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, *self.drawn())
 
 
 class Dueling(nn.Module):
@@ -57,9 +65,15 @@ class Dueling(nn.Module):
         self.advantage_hidden = NoisyLinear(features, hidden, sigma)
         self.advantage = NoisyLinear(hidden, actions * atoms, sigma)
 
-    def forward(self, features: Tensor, noisy: bool | None = None) -> Tensor:
-        value = self.value(self.value_hidden(features, noisy).relu(), noisy).view(-1, 1, self.atoms)
-        advantage = self.advantage(self.advantage_hidden(features, noisy).relu(), noisy)
+    def drawn(self, noisy: bool | None = None) -> Sequence[Drawn]:
+        """The weights of all layers as `forward` takes them, for several passes with the same noise."""
+        layers = (self.value_hidden, self.value, self.advantage_hidden, self.advantage)
+        return [layer.drawn(noisy) for layer in layers]
+
+    def forward(self, features: Tensor, drawn: Sequence[Drawn] | None = None) -> Tensor:
+        value_hidden, value_out, advantage_hidden, advantage_out = self.drawn() if drawn is None else drawn
+        value = F.linear(F.linear(features, *value_hidden).relu(), *value_out).view(-1, 1, self.atoms)
+        advantage = F.linear(F.linear(features, *advantage_hidden).relu(), *advantage_out)
         advantage = advantage.view(-1, self.actions, self.atoms)
         return (value + advantage - advantage.mean(1, keepdim=True)).float()
 

@@ -7,7 +7,9 @@ import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from twofold.catalog.looking import METADATA, sets_of_minari
 from twofold.control.reading.hdf5 import opened_hdf5
+from twofold.control.reading.minari import opened_minari
 from twofold.control.reading.stores import Arrays, Room, opened_npz
 from twofold.errors import UserError
 
@@ -26,8 +28,12 @@ def files_of(path: Path) -> list[Path]:
             for name in names
             if name.lower().endswith(ENDINGS) and not name.startswith(".")
         ]
+        found += [Path(file) for file in sets_of_minari(str(path))]
         if not found:
-            raise UserError(f"{path} holds no .npz, .h5 or .hdf5 file of episodes: name a folder that does.")
+            raise UserError(
+                f"{path} holds no .npz, .h5 or .hdf5 file of episodes, nor a data set of Minari: name a folder that "
+                f"does."
+            )
         return sorted(found, key=_order)
     if not path.exists():
         raise UserError(f"{path} does not exist: give an .npz or HDF5 file of episodes, or a folder of such.")
@@ -37,7 +43,9 @@ def files_of(path: Path) -> list[Path]:
 
 
 def opened(file: Path, room: Room) -> AbstractContextManager[Arrays]:
-    """The arrays of a file. Raises Unreadable where it is damaged."""
+    """The arrays of a file, or of the data set of Minari that it tells of. Raises Unreadable where it is damaged."""
+    if file.name == METADATA:
+        return opened_minari(file, room)
     return opened_hdf5(file, room) if file.suffix.lower() in HDF5 else opened_npz(file, room)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 OBSERVATIONS = ("observations", "observation", "obs", "frames", "states", "images")
+NEXT = ("next_observations", "next_observation", "next_obs")  # after each step, in data sets as D4RL's
 ACTIONS = ("actions", "action")
 REWARDS = ("rewards", "reward")
 TERMINATED = ("terminated", "terminations", "terminals", "dones", "done", "terminal")

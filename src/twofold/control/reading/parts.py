@@ -103,11 +103,14 @@ def parts_of(arrays: Arrays, group: Group, wanted: str | None, *, alone: bool, n
     more = _one_more(arrays.rows(name), steps, len(ends.stops))
     told = _text(read(names.LAYOUT))
     seen = arrays.read(name)
+    after = None if more or name.rpartition("/")[0] != group.place else read(names.NEXT)
+    if after is not None:
+        _check_following(seen, after, ends.stops, group.called, notes)
     for number, (start, stop) in enumerate(zip([0, *ends.stops], ends.stops, strict=False)):
         rows = slice(start + number * more, stop + (number + 1) * more)
         yield Part(
             f"{group.called}, episode {number}" if len(ends.stops) > 1 else group.called,
-            seen[rows],
+            seen[rows] if after is None else np.concatenate([seen[rows], after[stop - 1 : stop]]),
             actions[start:stop],
             rewards[start:stop],
             lives[start:stop],
@@ -128,6 +131,26 @@ def _one_more(rows: int, steps: int, count: int) -> bool:
             f"each step, or one more for each episode"
         )
     return rows > steps
+
+
+def _check_following(seen: NDArray[Any], after: NDArray[Any], stops: list[int], called: str, notes: set[str]) -> None:
+    """Hold what is told to follow each step against the observation of the next row; the last of each episode is what
+    no row has. Raises Unreadable where it cannot follow."""
+    if after.shape != seen.shape or after.dtype.kind not in "biuf":
+        raise Unreadable(
+            f"its next observations are {after.dtype} of {list(after.shape)}, and its observations {list(seen.shape)}"
+        )
+    within = [(start, stop - 1) for start, stop in zip([0, *stops], stops, strict=False)]
+    other = sum(int(_rows_apart(after[start:stop], seen[start + 1 : stop + 1]).sum()) for start, stop in within)
+    if other:
+        notes.add(
+            f"In {called} {other:,} of {len(seen) - len(stops):,} next observations are not what the next row saw, "
+            f"so an end of an episode may not be marked; only each episode's last is taken of them."
+        )
+
+
+def _rows_apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray((one != other).reshape(len(one), -1).any(1))
 
 
 def _rewards(found: NDArray[Any] | None) -> NDArray[Any]:

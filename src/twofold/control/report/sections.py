@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from twofold.catalog.composition import is_reconstruction
-from twofold.control.evaluation.curves import end_of
+from twofold.control.evaluation.curves import area_under_curve, end_of
 from twofold.control.report.episode import Film, film_section, read_film
 from twofold.control.report.returns import Stored, read_stored, stored_section
+from twofold.control.report.scores import scores_section
 from twofold.control.systems import SYSTEMS
+from twofold.errors import UserError
 from twofold.page.columns import LEARNING_RATE, LOSS, Column, Columns
 from twofold.page.facts import last
 from twofold.page.read import Run, read_or_note
@@ -42,7 +45,7 @@ _FOLDED = (
     LEARNING_RATE,
 )
 _UNDRAWN = frozenset({"decisions", "games", "wait_share", "rcrl_pairs", "beyond_support", "dropped"})
-COLUMNS = Columns(_CURVES, folded=_FOLDED, undrawn=_UNDRAWN, others="folded")
+COLUMNS = Columns(_CURVES, folded=_FOLDED, undrawn=_UNDRAWN, others="folded", along="decisions")
 
 
 def one(numbered: Numbered, room: float) -> Parts:
@@ -56,12 +59,21 @@ def one(numbered: Numbered, room: float) -> Parts:
 
 def several(runs: Sequence[Numbered], room: float) -> Together:
     """What the page shows of several runs of control side by side."""
-    values = [_evaluated(numbered.run) for numbered in runs]
-    best = max((value for value in values if value is not None), default=None)
+    columns = [[_evaluated(numbered.run) for numbered in runs], [_area(numbered.run) for numbered in runs]]
+    best = [max((value for value in column if value is not None), default=None) for column in columns]
     cells = [
-        [Cell("—" if value is None else number(value), best=value == best and best is not None)] for value in values
+        [
+            Cell("—" if value is None else number(value), best=value is not None and value == top)
+            for value, top in zip(values, best, strict=True)
+        ]
+        for values in zip(*columns, strict=True)
     ]
-    return Together(columns=COLUMNS, numbers=["Return, evaluated"], cells=cells)
+    return Together(
+        columns=COLUMNS,
+        numbers=["Return, evaluated", "Area under the curve"],
+        cells=cells,
+        sections=scores_section([numbered.run for numbered in runs]),
+    )
 
 
 def scale(run: Run) -> list[str]:
@@ -76,13 +88,23 @@ def _evaluated(run: Run) -> float | None:
     return last(run.metrics, "eval_return")
 
 
+def _area(run: Run) -> float | None:
+    """The mean height of the curve of evaluations over decisions; None where that cannot be told."""
+    logged = [row for row in run.metrics if "eval_return" in row and "decisions" in row]
+    with suppress(UserError):
+        return area_under_curve([row["decisions"] for row in logged], [row["eval_return"] for row in logged])
+    return None
+
+
 def _tiles(run: Run) -> list[Tile]:
     tiles = []
-    reached = _evaluated(run)
-    if reached is not None:
+    if _evaluated(run) is not None:
         logged = [row for row in run.metrics if "eval_return" in row]
         end = end_of([row["step"] for row in logged], [row["eval_return"] for row in logged])
         tiles.append(Tile("Return at the end", number(end.last), f"the best evaluation: {number(end.best)}"))
+    area = _area(run)
+    if area is not None:
+        tiles.append(Tile("Area under the curve", number(area), "mean of the evaluations over the decisions"))
     found: Mapping[str, Any] | None = next(
         (row for row in run.evaluation if row.get("protocol") == "linear" and not row.get("floor")), None
     )
