@@ -81,7 +81,7 @@ def test_order_place_and_scale_of_both_views_change_nothing():
 def test_independent_dimensions_that_agree_have_no_loss_and_constants_have_no_correlation():
     signs = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
     own, others = apart_from_identity(cross_correlation(signs, signs))
-    assert own < 1e-8 and others == 0
+    assert own < 1e-8 and others < 1e-30
     own, others = apart_from_identity(cross_correlation(torch.ones(4, 2), torch.ones(4, 2)))
     assert (own, others) == (2, 0)
 
