@@ -11,6 +11,7 @@ from typing import Any
 import twofold
 from twofold import api, wings
 from twofold.catalog.settings import Setting, arguments
+from twofold.doctor import doctor
 from twofold.printable import say
 
 
@@ -109,4 +110,5 @@ _PYTHON_ONLY = ("__version__", "list_methods", "describe")
 COMMANDS = {
     **{name: Command(name, getattr(api, name)) for name in twofold.__all__ if name not in _PYTHON_ONLY},
     "methods": Command("methods", methods),
+    "doctor": Command("doctor", doctor),
 }

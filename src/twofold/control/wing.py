@@ -35,4 +35,5 @@ WING = Wing(
         "export": Verb(options.Export, "twofold.control.jobs.export:run"),
     },
     sections="twofold.control.report.sections:SECTIONS",
+    trials="twofold.control.trials:trials",
 )

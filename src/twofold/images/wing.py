@@ -57,4 +57,5 @@ WING = Wing(
         "prepare": Verb(options.Prepare, "twofold.images.jobs.prepare:run"),
     },
     sections="twofold.images.report.sections:SECTIONS",
+    trials="twofold.images.trials:trials",
 )

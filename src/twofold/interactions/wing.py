@@ -52,4 +52,5 @@ WING = Wing(
         "export": Verb(options.Export, "twofold.interactions.jobs.export:run"),
     },
     sections="twofold.interactions.report.sections:SECTIONS",
+    trials="twofold.interactions.trials:trials",
 )

@@ -37,4 +37,5 @@ WING = Wing(
         "export": Verb(options.Export, "twofold.videos.jobs.export:run"),
     },
     sections="twofold.videos.report.sections:SECTIONS",
+    trials="twofold.videos.trials:trials",
 )
