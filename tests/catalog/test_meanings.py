@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from twofold.catalog.settings import read_settings
+from twofold.catalog.settings import LATER, read_settings, short_name
 from twofold.methods.build import load
 
 from ..tiny import ADDITIONS, SYSTEMS
@@ -24,3 +24,10 @@ def test_each_setting_has_its_sentence(path):
     for name, text in found.items():
         assert text[0].isupper() and text.endswith("."), (name, text)
         assert not text.lower().startswith("as of"), (name, text)
+
+
+def test_what_earlier_versions_lacked_is_off_by_default():
+    paths = {short_name(path): path for path in PARTS}
+    for name, value in LATER.items():
+        part, setting = name.split(".")
+        assert {s.name: s.default for s in read_settings(paths[part])}[setting] == value, name

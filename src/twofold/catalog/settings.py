@@ -20,6 +20,11 @@ from twofold.errors import UserError, nearest
 YES, NO = ("true", "yes", "on"), ("false", "no", "off")
 
 
+# Settings that earlier versions lacked, each with the value at which a method does what it did there: runs of those
+# versions go on.
+LATER = {"moco.mask_unfilled": False, "densecl.feature_stage": 0, "dsc.feature_stage": 0, "scrl.feature_stage": 0}
+
+
 @dataclass(frozen=True)
 class Setting:
     """Something that may be set: its name, type, default, and its meaning in a sentence."""

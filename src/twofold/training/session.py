@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twofold.catalog.composition import Composition
 from twofold.catalog.options import Pretrain
+from twofold.catalog.settings import LATER
 from twofold.page import PAGE_FILE, Sections, build_or_say
 from twofold.runs.environment import environment, versions
 from twofold.runs.folder import RunFolder
@@ -61,7 +62,7 @@ class Session:
             data=changed,
             writer=fabric is None or fabric.is_global_zero,
             harmless=type(settings).harmless(),
-            usual=type(settings).usual(),
+            usual=type(settings).usual() | {f"method_options.{name}": value for name, value in LATER.items()},
             places={"data": DATA, **places},
         )
         return cls(composition, data, settings, folder, fabric)
