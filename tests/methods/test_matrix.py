@@ -19,9 +19,13 @@ from twofold.errors import UserError
 from twofold.methods.addition import Addition
 from twofold.methods.build import build, load
 from twofold.seam import Progress, Situation
+from twofold.training.distribution import make_fabric
+from twofold.training.optimizer import build_optimizer
+from twofold.training.plan import Plan
+from twofold.training.step import Updates
 from twofold.wings import composed
 
-from ..control.counting import BODY, GAME, filled, updated
+from ..control.small import GRID, PLANE, Life
 from ..tiny import ADDITIONS, BASES, ON_CLIPS, SYSTEMS, additions_on, kind_of, make, net_for, together
 from .small import views_of
 
@@ -68,12 +72,16 @@ def two_steps(name: str, kind: str) -> str:
 
 def two_updates(name: str) -> str:
     """The same for an agent: two updates of it, in which each part has a loss."""
-    world = BODY if name.startswith("sac") else GAME
     try:
-        agent = make(name, world)
+        agent = make(name, PLANE if name.startswith("sac") else GRID)
     except UserError as refused:
         return str(refused)
-    losses = updated(agent, filled(agent, 600), steps=2)
+    plan = Plan(batch_size=8, steps=2, optimizer="adam", lr=1e-3, weight_decay=0.0, schedule="constant", eps=1.5e-4)
+    life, updates = Life(agent), Updates(agent, build_optimizer(agent, plan), plan, make_fabric(1), print)
+    losses = []
+    for step, drawn in enumerate(life.stream(range(2))):
+        losses.append(updates(drawn.views(), Progress(step, 2), 1e-3))
+        agent.after_step(Progress(step, 2))
     assert all(torch.isfinite(found.total) for found in losses), name
     assert set(name.split("+")[1:]) <= losses[0].terms.keys(), name
     return ""
