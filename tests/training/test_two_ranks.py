@@ -117,7 +117,7 @@ def test_two_ranks_equal_the_joined_batch(ranks, case):
     for each in found:
         assert each["gradients"].keys() == joined["gradients"].keys()
         for name, expected in joined["gradients"].items():
-            assert_close(each["gradients"][name], expected, rtol=1e-8, atol=1e-12, msg=name)
+            assert_close(each["gradients"][name], expected, rtol=1e-8, atol=1e-11, msg=name)  # of up to 5
         for name, expected in joined["state"].items():
             assert_close(each["state"][name], expected, rtol=1e-10, atol=1e-12, msg=name)
 
