@@ -292,6 +292,19 @@ def test_classes_of_training_and_test_agree_by_name(tmp_path):
     assert ours.classes == theirs.classes == ("a", "b", "c")
     assert ours.instances(0).classes.tolist() == [1] and theirs.instances(0).classes.tolist() == [1, 2]
     assert noted(ours, "2 of 3 classes never occur", "a, c") and noted(theirs, "1 of 3 classes", "a")
+    assert not noted(ours, "differ in case")
+
+
+def test_names_that_differ_in_case_or_spaces_are_two_classes_and_said(tmp_path):
+    for side in ("train", "test"):
+        photo(tmp_path / side / "a.jpg")
+    train = coco(
+        tmp_path / "train" / "x.json", [image(1, "a.jpg")], [thing(1, BOX, 1)], [{"id": 1, "name": "Red cell"}]
+    )
+    test = coco(tmp_path / "test" / "x.json", [image(1, "a.jpg")], [thing(1, BOX, 1)], [{"id": 1, "name": "redcell "}])
+    for data in open_pair(train, test, want="boxes"):
+        assert data.classes == ("Red cell", "redcell ")
+        assert noted(data, '"Red cell" and "redcell " differ in case or spaces alone')
 
 
 @pytest.mark.parametrize(

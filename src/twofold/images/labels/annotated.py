@@ -103,7 +103,19 @@ class Annotated(Survey):
         never = [tally.name for tally in tallies if not tally.count]
         if never and any(tally.count for tally in tallies):
             self.notes.say(f"{len(never)} of {len(agreed)} classes never occur in {self.name}: {listed(never, 12)}.")
+        for one, other in _alike(agreed):
+            self.notes.say(
+                f'The classes "{one}" and "{other}" differ in case or spaces alone and are told apart: rename them in '
+                f"the labels if one is meant."
+            )
         return objects.labelled(self.name, agreed, self.notes.sentences(), tallies, self.masks, self.stamp)
+
+
+def _alike(classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Names that are one but for case and spaces, in pairs."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault("".join(name.lower().split()), name), name) for name in classes]
+    return [(one, other) for one, other in pairs if one != other]
 
 
 def _readable(name: str, source: Source, sheets: list[Sheet], notes: Notes) -> tuple[list[Sheet], list[Frame]]:
