@@ -27,8 +27,10 @@ def test_noisy_layers(golden):
         assert layer.get_parameter(name).detach().numpy() == pytest.approx(float(value))
     named = {"weight": "weight_mu", "bias": "bias_mu", "weight_sigma": "weight_sigma", "bias_sigma": "bias_sigma"}
     layer.load_state_dict({ours: torch.as_tensor(file[theirs]) for ours, theirs in named.items()})
-    layer.weight_noise.copy_(torch.as_tensor(file["weight_epsilon"]))
-    layer.bias_noise.copy_(torch.as_tensor(file["bias_epsilon"]))
+    noise, of_outputs = torch.as_tensor(file["weight_epsilon"]), torch.as_tensor(file["bias_epsilon"])
+    layer.output_noise.copy_(of_outputs)
+    layer.input_noise.copy_(of_outputs @ noise / of_outputs.square().sum())
+    assert_close(torch.outer(layer.output_noise, layer.input_noise), noise, rtol=0, atol=1e-5)
     x = torch.as_tensor(file["x"])
     for training, name in ((True, "y_train"), (False, "y_eval")):
         assert_close(layer.train(training)(x).detach(), torch.as_tensor(file[name]), rtol=0, atol=1e-5)

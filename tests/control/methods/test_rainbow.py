@@ -66,7 +66,7 @@ def test_noise_of_an_update_is_drawn_for_it():
         now = Progress(step, 10, seed=seed)
         agent.before_step(now)
         agent(batch.views(), now)
-        found.append((agent.network.head.value.weight_noise.clone(), agent.target.head.value.weight_noise.clone()))
+        found.append((agent.network.head.value.output_noise.clone(), agent.target.head.value.output_noise.clone()))
     for online, target in zip(*found[:2], strict=True):
         assert torch.equal(online, target)
     for other in found[2:]:
@@ -80,9 +80,9 @@ def test_acting_is_a_function_of_state_weights_and_generator():
     states = [torch.randint(0, 256, GRID.state, dtype=torch.uint8, generator=generator(n)).numpy() for n in range(20)]
     noisy = [[int(agent.act(s, generator(seed, n), explore=True)) for n, s in enumerate(states)] for seed in (0, 0, 1)]
     assert noisy[0] == noisy[1] != noisy[2]
-    before = agent.network.head.value.weight_noise.clone()
+    before = agent.network.head.value.output_noise.clone()
     plain = [int(agent.act(s, generator(7, n), explore=False)) for n, s in enumerate(states)]
-    assert torch.equal(before, agent.network.head.value.weight_noise)
+    assert torch.equal(before, agent.network.head.value.output_noise)
     assert plain == [int(agent.act(s, generator(8, n), explore=False)) for n, s in enumerate(states)]
     agent.eval()
     values = agent.values(agent.network(torch.from_numpy(np.stack(states))))

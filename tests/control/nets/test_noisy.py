@@ -28,10 +28,10 @@ def test_noise_is_factorised_and_scaled():
     layer = NoisyLinear(6, 4, 0.1)
     layer.resample(generator(0, "noise"))
     drawn = torch.randn(10, generator=generator(0, "noise"))
-    wanted = torch.tensor([[f(b) * f(a) for a in drawn[:6].tolist()] for b in drawn[6:].tolist()])
-    assert_close(layer.weight_noise, wanted)
-    assert_close(layer.bias_noise, torch.tensor([f(b) for b in drawn[6:].tolist()]))
-    assert torch.linalg.matrix_rank(layer.weight_noise) == 1
+    noise = torch.tensor([[f(b) * f(a) for a in drawn[:6].tolist()] for b in drawn[6:].tolist()])
+    of_bias, x = torch.tensor([f(b) for b in drawn[6:].tolist()]), torch.randn(3, 6)
+    weight, bias = layer.weight + layer.weight_sigma * noise, layer.bias + layer.bias_sigma * of_bias
+    assert_close(layer(x), torch.nn.functional.linear(x, weight, bias))
 
 
 def f(x: float) -> float:
@@ -46,9 +46,9 @@ def test_evaluation_takes_the_mean_network():
     noisy, mean = head(x), head.eval()(x)
     assert not torch.equal(noisy, mean)
     head.resample(generator(1, "other"))
-    assert torch.equal(head(x), mean) and not torch.equal(head(x, head.drawn(True)), noisy)
+    assert torch.equal(head(x), mean) and not torch.equal(head(x, noisy=True), noisy)
     head.train().resample(generator(0, "one"))
-    assert torch.equal(head(x), noisy) and torch.equal(head(x, head.drawn(False)), mean)
+    assert torch.equal(head(x), noisy) and torch.equal(head(x, noisy=False), mean)
 
 
 def test_advantages_have_no_mean():
@@ -64,6 +64,6 @@ def test_noise_gets_its_gradients_and_is_not_stored():
     layer = NoisyLinear(3, 2, 0.1)
     layer.resample(generator(0, "noise"))
     layer(torch.ones(1, 3)).sum().backward()
-    assert_close(layer.weight_sigma.grad, layer.weight_noise)
-    assert_close(layer.bias_sigma.grad, layer.bias_noise)
+    assert_close(layer.weight_sigma.grad, torch.outer(layer.output_noise, layer.input_noise))
+    assert_close(layer.bias_sigma.grad, layer.output_noise)
     assert set(layer.state_dict()) == {"weight", "bias", "weight_sigma", "bias_sigma"}

@@ -92,12 +92,8 @@ class Rainbow(Agent):
     def forward(self, views: Views, progress: Progress) -> Losses:
         states, after, lesson = views.tensors[0], views.tensors[1], lesson_of(views)
         rows = torch.arange(len(states), device=states.device)
-        weights = self.network.head.drawn()  # the same noise for what is learned and for the choice of what follows
-        logits = self.network.head(self.network.encoder(states), weights)
-        log_probabilities = logits[rows, lesson.action].log_softmax(1)
-        with torch.no_grad():
-            choice = self.network.head(self.network.encoder(after), weights)
-        target = self._target(choice, after, lesson, progress)
+        log_probabilities = self.network(states)[rows, lesson.action].log_softmax(1)
+        target = self._target(after, lesson, progress)
         each = -(target * log_probabilities).sum(1)
         terms, numbers = self.terms(states, lesson, progress)
         value = (log_probabilities.detach().exp() * self.support).sum(1).mean()
@@ -107,11 +103,10 @@ class Rainbow(Agent):
         return Losses(terms, None, numbers, each=each.detach())
 
     @torch.no_grad()
-    def _target(self, choice: Tensor, after: Tensor, lesson: Lesson, progress: Progress) -> Tensor:
-        """The distribution that is learned: double Q-learning, projected. choice: the logits of the network that
-        learns."""
+    def _target(self, after: Tensor, lesson: Lesson, progress: Progress) -> Tensor:
+        """The distribution that is learned: double Q-learning, projected."""
         self.target.head.resample(progress.generator("target noise"))
-        best = self.values(choice).argmax(1)
+        best = self.values(self.network(after)).argmax(1)
         probabilities = self.target(after)[torch.arange(len(after), device=after.device), best].softmax(1)
         return project(probabilities, lesson.gain, lesson.discount, self.support)
 
@@ -132,7 +127,7 @@ class Rainbow(Agent):
         return self._best(states, noisy=False)
 
     def _best(self, states: Tensor, *, noisy: bool) -> Tensor:
-        return self.values(self.network.head(self.network.encoder(states), self.network.head.drawn(noisy))).argmax(1)
+        return self.values(self.network.head(self.network.encoder(states), noisy)).argmax(1)
 
     def after_step(self, progress: Progress) -> None:
         self.move_twins()

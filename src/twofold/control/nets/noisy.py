@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Drawn = tuple[Tensor, Tensor]  # weight and bias of a layer
-
 
 class NoisyLinear(nn.Module):
     """Weights mu + sigma * noise while training, mu in evaluation, or as `noisy` says. The noise is what `resample`
-    drew last.
+    drew last: of a weight f(a) f(b), of the bias f(b), by two vectors and f(x) = sign(x) sqrt|x|.
 
     Args:
         inputs: Features.
@@ -22,8 +19,8 @@ class NoisyLinear(nn.Module):
         sigma: Initial scale of the noise; over the root of the inputs for weights, of the outputs for biases.
     """
 
-    weight_noise: Tensor
-    bias_noise: Tensor
+    input_noise: Tensor
+    output_noise: Tensor
 
     def __init__(self, inputs: int, outputs: int, sigma: float) -> None:
         super().__init__()
@@ -31,27 +28,23 @@ class NoisyLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-1, 1) / math.sqrt(inputs))
         self.weight_sigma = nn.Parameter(torch.full((outputs, inputs), sigma / math.sqrt(inputs)))
         self.bias_sigma = nn.Parameter(torch.full((outputs,), sigma / math.sqrt(outputs)))
-        self.register_buffer("weight_noise", torch.zeros(outputs, inputs), persistent=False)
-        self.register_buffer("bias_noise", torch.zeros(outputs), persistent=False)
+        self.register_buffer("input_noise", torch.zeros(inputs), persistent=False)
+        self.register_buffer("output_noise", torch.zeros(outputs), persistent=False)
 
     def resample(self, generator: torch.Generator) -> None:
-        """Draw the noise of every weight as f(a) f(b) of two vectors, f(x) = sign(x) sqrt|x|. generator: of the CPU."""
-        outputs, inputs = self.weight.shape
-        drawn = torch.randn(inputs + outputs, generator=generator)
-        scaled = (drawn.sign() * drawn.abs().sqrt()).to(self.weight.device)
-        torch.outer(scaled[inputs:], scaled[:inputs], out=self.weight_noise)
-        self.bias_noise.copy_(scaled[inputs:])
+        """Draw f(a) and f(b). generator: of the CPU."""
+        inputs = len(self.input_noise)
+        drawn = torch.randn(inputs + len(self.output_noise), generator=generator)
+        scaled = drawn.sign() * drawn.abs().sqrt()
+        self.input_noise.copy_(scaled[:inputs])
+        self.output_noise.copy_(scaled[inputs:])
 
-    def drawn(self, noisy: bool | None = None) -> Drawn:
-        """Weight and bias with the noise that was drawn last, or without; making them is half of a pass over a small
-        batch."""
+    def forward(self, x: Tensor, noisy: bool | None = None) -> Tensor:
+        """(B, inputs) -> (B, outputs). The noise of the weights is never made a matrix, which for one state would take most of the time."""
+        mean = F.linear(x, self.weight, self.bias)
         if not (self.training if noisy is None else noisy):
-            return self.weight, self.bias
-        weight = torch.addcmul(self.weight, self.weight_sigma, self.weight_noise)
-        return weight, torch.addcmul(self.bias, self.bias_sigma, self.bias_noise)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, *self.drawn())
+            return mean
+        return mean + self.output_noise * F.linear(self.input_noise * x, self.weight_sigma, self.bias_sigma)
 
 
 class Dueling(nn.Module):
@@ -65,15 +58,9 @@ class Dueling(nn.Module):
         self.advantage_hidden = NoisyLinear(features, hidden, sigma)
         self.advantage = NoisyLinear(hidden, actions * atoms, sigma)
 
-    def drawn(self, noisy: bool | None = None) -> Sequence[Drawn]:
-        """The weights of all layers as `forward` takes them, for several passes with the same noise."""
-        layers = (self.value_hidden, self.value, self.advantage_hidden, self.advantage)
-        return [layer.drawn(noisy) for layer in layers]
-
-    def forward(self, features: Tensor, drawn: Sequence[Drawn] | None = None) -> Tensor:
-        value_hidden, value_out, advantage_hidden, advantage_out = self.drawn() if drawn is None else drawn
-        value = F.linear(F.linear(features, *value_hidden).relu(), *value_out).view(-1, 1, self.atoms)
-        advantage = F.linear(F.linear(features, *advantage_hidden).relu(), *advantage_out)
+    def forward(self, features: Tensor, noisy: bool | None = None) -> Tensor:
+        value = self.value(self.value_hidden(features, noisy).relu(), noisy).view(-1, 1, self.atoms)
+        advantage = self.advantage(self.advantage_hidden(features, noisy).relu(), noisy)
         advantage = advantage.view(-1, self.actions, self.atoms)
         return (value + advantage - advantage.mean(1, keepdim=True)).float()
 
