@@ -40,7 +40,7 @@ class NoisyLinear(nn.Module):
         self.output_noise.copy_(scaled[inputs:])
 
     def forward(self, x: Tensor, noisy: bool | None = None) -> Tensor:
-        """(B, inputs) -> (B, outputs). No matrix of noise is made: for a single state that would be most of the work."""
+        """(B, inputs) -> (B, outputs). No matrix of noise is made: for one state that would be most of the work."""
         mean = F.linear(x, self.weight, self.bias)
         if not (self.training if noisy is None else noisy):
             return mean
