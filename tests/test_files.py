@@ -170,6 +170,7 @@ LEAVING = """
 import os, signal, sys
 from pathlib import Path
 from twofold.files import beside
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which in the background of a shell is ignored
 with beside(Path(sys.argv[1])) as part:
     part.write_bytes(b"half")
     os.kill(os.getpid(), int(sys.argv[2]))
