@@ -106,9 +106,7 @@ def sets_of_minari(folder: str) -> Iterator[str]:
     """The metadata.json of each data set of Minari below a folder whose episodes lie in Arrow or parquet files, in
     order of their names."""
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name for name in folders if not name.isdigit()
-        )  # what is within an episode is not looked at
+        folders[:] = sorted(name for name in folders if not name.isdigit())  # those of digits are episodes
         if METADATA in names and any(name.isdigit() for name in os.listdir(place)):
             file = os.path.join(place, METADATA)
             try:
