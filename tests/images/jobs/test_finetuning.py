@@ -175,5 +175,12 @@ def test_real_files_go_through(model, tmp_path, capsys):
     assert "coco-AP" in {row["metric"] for row in rows_of(out)}
     assert main([*boxes, "--protocols", "mask-rcnn"]) == 2
     assert "masks" in capsys.readouterr().err
+    for one in annotations:
+        left, top, width, height = one["bbox"]
+        right, bottom = left + width, top + height
+        one["segmentation"] = [[left, top, right, top, right, bottom, left, bottom]]
+    (photos / "labels.json").write_text(json.dumps(coco))
+    assert main([*boxes, "--protocols", "mask-rcnn"]) == 0
+    assert "coco-mask-AP" in {row["metric"] for row in rows_of(out)}
     assert main(["evaluate", str(model), str(street), "--out", str(out), *TINY, "--protocols", "fcn"]) == 0
     assert "mIoU" in {row["metric"] for row in rows_of(out)}

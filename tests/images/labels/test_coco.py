@@ -352,6 +352,12 @@ def test_sizes_of_any_type_are_read_or_taken_from_the_picture(tmp_path, sides):
     assert noted(data, "sizes in the labels that cannot be") or sides["width"] == "60"
 
 
+def test_the_panoptic_form_is_refused_by_its_name(tmp_path):
+    annotation = {"image_id": 1, "file_name": "a.png", "segments_info": [{"id": 1, "category_id": 1}]}
+    with pytest.raises(UserError, match=r"COCO's panoptic form, .* give the instances_\*\.json"):
+        open_labelled(one(tmp_path, [annotation]))
+
+
 def test_huge_numbers_in_boxes_are_counted(tmp_path):
     data = open_labelled(one(tmp_path, [thing(1, [10**400, 1, 2, 3]), thing(1, BOX)]))
     assert noted(data, "something else than numbers")

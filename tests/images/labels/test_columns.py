@@ -54,7 +54,7 @@ def test_other_names_and_structs_of_bytes(tmp_path, column):
 
 def test_a_column_by_name(tmp_path):
     file = table(tmp_path / "a.parquet", painted=[stored(VALUES)] * 3)
-    with pytest.raises(UserError, match="no column of masks and no COCO file of its name"):
+    with pytest.raises(UserError, match="no column of masks or objects and no COCO file of its name"):
         open_labelled(file)
     assert open_labelled(file, mask_column="painted").has_masks
     with pytest.raises(UserError, match=r'no column paintd of masks .*Did you mean "painted"'):

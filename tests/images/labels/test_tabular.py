@@ -82,5 +82,5 @@ def test_boxes_beside_the_parts_that_bear_their_name(tmp_path):
 def test_parts_without_labels_are_refused(tmp_path):
     table(tmp_path / "train-00000-of-00001.parquet")
     assert form_of(str(tmp_path)) is None
-    with pytest.raises(UserError, match=r"no column of masks and no COCO file of its name"):
+    with pytest.raises(UserError, match=r"no column of masks or objects and no COCO file of its name"):
         open_labelled(tmp_path)

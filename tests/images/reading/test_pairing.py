@@ -22,6 +22,10 @@ TWO = ("1", "2")
             ["gtFine/train/ulm/ulm_{}_gtFine_labelIds.png", "gtFine/train/ulm/ulm_{}_gtFine_color.png"],
         ),
         ("{}/images/{}.png", ["{}/masks/a.png", "{}/masks/b.png"]),
+        ("val2017/{}.jpg", ["panoptic_val2017/{}.png"]),
+        ("train2017/{}.jpg", ["stuffthingmaps/train2017/{}.png"]),
+        ("imagesTr/{}.png", ["labelsTr/{}.png"]),
+        ("images_test/{}.png", ["masks_test/{}.png"]),
     ],
 )
 def test_masks_beside_pictures_are_found(picture, masks):
@@ -38,6 +42,7 @@ def test_masks_beside_pictures_are_found(picture, masks):
         ["cats/1.png", "label/1.png", "dogs/2.png", "label/7.png", "label/8.png"],
         ["cats/1.jpg", "masks/1.jpg"],
         ["a_L.png", "a_R.png", "b_L.png", "b_R.png"],
+        ["seg_train/sea/1.png", "seg_train/ice/1.png", "seg_test/sea/2.png"],
         ["1.png", "2.png"],
     ],
 )

@@ -67,11 +67,9 @@ def _opened(protocol: str, data: str, options: Evaluate) -> tuple[Labelled, Labe
     from twofold.images.labels.leaks import near_copies
     from twofold.images.labels.opening import open_pair
 
-    want = "boxes" if protocol in DETECTORS else "masks"
+    want = "instances" if protocol == "mask-rcnn" else "boxes" if protocol in DETECTORS else "masks"
     settings = {**options.of_labels(), "image_column": options.image_column, "part": options.part, "seed": options.seed}
     train, test = open_pair(data, options.test, want=want, **settings)
-    if protocol == "mask-rcnn":
-        train, test = train.for_detection(masks=True), test.for_detection(masks=True)
     train = few(train, options.labels, options.seed)
     leak = near_copies(train, test)
     if not options.quiet:

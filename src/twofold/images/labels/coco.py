@@ -49,19 +49,24 @@ def open_coco(name: str, file: Path, wishes: Wishes, stored: Stored | None = Non
     if not isinstance(value, dict):
         raise UserError(f"{file} holds a {type(value).__name__} at its top: COCO's form is an object with images.")
     images, annotations = _records(file, value, "images"), _records(file, value, "annotations")
+    if any("segments_info" in annotation for annotation in annotations):
+        raise UserError(
+            f"{file} is in COCO's panoptic form, whose objects are painted in PNG files: give the instances_*.json of "
+            f"the same pictures, or folders of semantic masks."
+        )
     classes, numbers = _categories(file, value, annotations, wishes, notes)
     stored = stored or pictures_for(file, wishes)
     positions = _positions(file, images)
     sheets, rows = _sheets(file, images, stored, notes)
     for k, annotation in enumerate(annotations):
         where = f"{file.name}: annotations[{k}]"
-        place = positions.get(_key(annotation.get("image_id")))
+        place = positions.get(id_of(annotation.get("image_id")))
         if place is None:
             notes.add("annotations of a picture that images lacks, left out", where)
         elif rows[place] is None:
             notes.add("annotations of pictures that were not found, left out", where)
-        elif (mark := _mark(where, annotation, numbers, notes)) is not None:
-            sheets[rows[place] or 0].marks.append(mark)
+        else:
+            sheets[rows[place] or 0].marks.append(mark_of(where, annotation, numbers, notes))
     _note_repeated(sheets, notes)
     if not sheets:
         raise UserError(f"{file} lists no pictures: give a file whose images are filled in.")
@@ -87,8 +92,8 @@ def _records(file: Path, value: dict[str, Any], name: str) -> list[dict[str, Any
     return found
 
 
-def _key(value: Any) -> Any:
-    """An id to compare: 3, 3.0 and "3" are one."""
+def id_of(value: Any) -> Any:
+    """An id to compare: 3, 3.0 and "3" are one; None for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, float):
@@ -102,7 +107,7 @@ def _positions(file: Path, images: Sequence[dict[str, Any]]) -> dict[Any, int]:
     """Where each image id stands; refused where two pictures have one."""
     positions: dict[Any, int] = {}
     for k, image in enumerate(images):
-        key = _key(image.get("id"))
+        key = id_of(image.get("id"))
         if key is None:
             raise UserError(f"{file}: images[{k}] has no id that is a number or text: give it one.")
         if key in positions:
@@ -116,7 +121,7 @@ def _categories(
     file: Path, value: dict[str, Any], annotations: Sequence[dict[str, Any]], wishes: Wishes, notes: Notes
 ) -> tuple[list[str], dict[Any, int]]:
     """Class names in the order of their ids, and the number of each id."""
-    used = Counter(_key(annotation.get("category_id")) for annotation in annotations)
+    used = Counter(id_of(annotation.get("category_id")) for annotation in annotations)
     found = _records(file, value, "categories") if "categories" in value else None
     if found is None:
         notes.say(f"{file.name} has no categories: classes are called by their ids.")
@@ -129,7 +134,7 @@ def _categories(
         notes.say(f'The category "{names.pop(key)}" has no annotations and groups others: it is no class.')
     strange = [key for key in used if key not in names]
     if strange and annotations:
-        k = next(k for k, a in enumerate(annotations) if _key(a.get("category_id")) == strange[0])
+        k = next(k for k, a in enumerate(annotations) if id_of(a.get("category_id")) == strange[0])
         lacking = annotations[k].get("category_id")
         count = sum(used[key] for key in strange)
         raise UserError(
@@ -151,7 +156,7 @@ def _names(file: Path, found: Sequence[dict[str, Any]]) -> dict[Any, str]:
     """The name of each category id; the id where it has none."""
     names: dict[Any, str] = {}
     for k, category in enumerate(found):
-        key = _key(category.get("id"))
+        key = id_of(category.get("id"))
         if key is None:
             raise UserError(f"{file}: categories[{k}] has no id that is a number or text: give it one.")
         name = category.get("name")
@@ -186,7 +191,7 @@ def _sheets(
         if not isinstance(name, str) or not name:
             raise UserError(f"{file}: images[{k}] has no file_name: give it one.")
         wanted.append(name)
-    found = stored.find_all(wanted, [_key(image.get("id")) for image in images], notes)
+    found = stored.find_all(wanted, [id_of(image.get("id")) for image in images], notes)
     sheets: list[Sheet] = []
     by_row: dict[int, int] = {}
     places: list[int | None] = []
@@ -216,7 +221,8 @@ def _size(where: str, image: dict[str, Any], notes: Notes) -> Size | None:
     return None
 
 
-def _mark(where: str, annotation: dict[str, Any], numbers: dict[Any, int], notes: Notes) -> Mark | None:
+def mark_of(where: str, annotation: dict[str, Any], numbers: dict[Any, int], notes: Notes) -> Mark:
+    """The object of an annotation. numbers: the class of each category id."""
     box = None
     value = annotation.get("bbox")
     segmentation = annotation.get("segmentation")
@@ -233,7 +239,7 @@ def _mark(where: str, annotation: dict[str, Any], numbers: dict[Any, int], notes
                 notes.add("boxes written as text, read as numbers", where)
     crowd, difficult = (_truth(annotation.get(key)) for key in ("iscrowd", "difficult"))
     difficult = difficult or _truth(annotation.get("ignore"))
-    number = numbers[_key(annotation.get("category_id"))]
+    number = numbers[id_of(annotation.get("category_id"))]
     return Mark(box, number, where, crowd, difficult, segmentation)
 
 

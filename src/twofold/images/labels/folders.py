@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from twofold.images.labels.coco import open_coco
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import ClassList, class_list
 from twofold.images.labels.masks import Masked
-from twofold.images.labels.stored import Stored, in_folder, of_names, opened
+from twofold.images.labels.per_object import masks_of_objects, open_per_object
+from twofold.images.labels.rows import holds_objects, open_metadata
+from twofold.images.labels.stored import Stored, in_folder, of_names, opened, pictures_for
 from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.tree import files_below, read_text
 from twofold.images.labels.voc import open_voc
@@ -33,9 +35,23 @@ from twofold.images.reading.pairing import (
 from twofold.images.reading.source import is_image
 
 MOST_JSON = 20  # files; where there are more they are not COCO's
-FORMS = {"boxes": ("coco", "voc", "yolo"), "masks": ("masks", "coco", "yolo")}
-ANY = ("coco", "voc", "masks", "yolo")
-WORDS = {"coco": "a COCO file", "voc": "VOC's XML files", "masks": "masks", "yolo": "text files"}
+TABLE = "metadata.jsonl"
+FORMS = {
+    "boxes": ("coco", "voc", "objects", "per-object", "yolo"),
+    "masks": ("masks", "per-object", "coco", "objects", "yolo"),
+    "instances": ("coco", "per-object", "objects", "yolo"),
+}
+ANY = ("coco", "voc", "masks", "per-object", "objects", "yolo")
+WORDS = {
+    "coco": "a COCO file",
+    "voc": "VOC's XML files",
+    "masks": "masks",
+    "per-object": "a mask for each object",
+    "objects": TABLE,
+    "yolo": "text files",
+}
+WANTED = {"boxes": "boxes", "masks": "masks", "instances": "objects with masks"}
+SEVERAL = {"coco": "COCO files", "objects": f"{TABLE} with objects"}
 
 
 @dataclass(frozen=True)
@@ -51,15 +67,17 @@ class Layout:
     xml: list[str]
     texts: list[str]
     json: list[str]
+    tables: list[str]
 
     def forms(self) -> list[str]:
         """The forms of labels that may be here, in the order in which they are looked for."""
-        found = {"coco": self.json, "voc": self.xml, "masks": self.masks, "yolo": self.texts}
-        return [form for form in ANY if found[form]]
+        masks = "masks" if masks_of_objects(self.pictures, self.masks) is None else "per-object"
+        found = {"coco": self.json, "voc": self.xml, masks: self.masks, "objects": self.tables, "yolo": self.texts}
+        return [form for form in ANY if found.get(form)]
 
 
 def layout_of(folder: Path) -> Layout:
-    """A look at the names of all files; only JSON files are opened, to see whether they are COCO's."""
+    """A look at the names of all files; only those of JSON are opened, to see whether they hold objects."""
     root = root_of(folder)
     names = files_below(root)
     images = [name for name in names if is_image(name)]
@@ -74,7 +92,8 @@ def layout_of(folder: Path) -> Layout:
     xml = [name for name in names if name.lower().endswith(".xml")]
     json = [name for name in names if name.lower().endswith(".json")]
     json = [name for name in json if looks_like_coco(root / name)] if len(json) <= MOST_JSON else []
-    return Layout(root, pictures, masks, xml, label_files(names), json)
+    tables = [name for name in names if Path(name).name == TABLE and holds_objects(root / name)]
+    return Layout(root, pictures, masks, xml, label_files(names), json, tables)
 
 
 def root_of(folder: Path) -> Path:
@@ -118,18 +137,18 @@ def open_folder(name: str, folder: Path, wishes: Wishes) -> Survey:
     forms = found.forms()
     wanted = [form for form in FORMS.get(wishes.want or "", ANY) if form in forms]
     if not wanted:
-        have = f"has {listed(WORDS[form] for form in forms)}, but no {wishes.want}" if forms else "holds no labels"
+        lacks = WANTED.get(wishes.want or "", "labels")
+        have = f"has {listed(WORDS[form] for form in forms)}, but no {lacks}" if forms else "holds no labels"
         raise UserError(
-            f"{name} {have}: labels are a COCO .json, VOC's .xml or YOLO's .txt files, or masks in a folder beside the "
-            f"pictures."
+            f"{name} {have}: labels are a COCO .json, VOC's .xml or YOLO's .txt files, a {TABLE} with objects, or "
+            f"masks in a folder beside the pictures (one each, or one for each object in a folder of the picture's "
+            f"name)."
         )
     form = wanted[0]
-    if form == "coco":
-        if len(found.json) > 1:
-            raise UserError(f"{name} holds several COCO files ({listed(found.json, 6)}): give one of them.")
-        return open_coco(name, found.root / found.json[0], wishes)
+    if form in ("coco", "objects"):
+        return _of_file(name, found, form, wishes)
     sides = sorted({part for name in found.pictures for part in name.lower().split("/")[:-1]} & parts.WORDS.keys())
-    survey = (_voc if form == "voc" else _masks if form == "masks" else _yolo)(name, found, wishes)
+    survey = READERS[form](name, found, wishes)
     if others := " and ".join(WORDS[other] for other in wanted if other != form):
         survey.notes.say(f"Labels are read from {WORDS[form]}; {others} lie here, too.")
     if len(sides) > 1:
@@ -139,9 +158,20 @@ def open_folder(name: str, folder: Path, wishes: Wishes) -> Survey:
     return survey
 
 
+def _of_file(name: str, found: Layout, form: str, wishes: Wishes) -> Survey:
+    """The labels of the one file that holds them all."""
+    files = found.json if form == "coco" else found.tables
+    if len(files) > 1:
+        raise UserError(f"{name} holds several {SEVERAL[form]} ({listed(files, 6)}): give one of them.")
+    file = found.root / files[0]
+    if form == "coco":
+        return open_coco(name, file, wishes)
+    return open_metadata(name, file, pictures_for(file, wishes), wishes)
+
+
 def _has_labels(folder: Path) -> bool:
     names = files_below(folder)
-    return bool(label_files(names)) or any(name.lower().endswith((".xml", ".json")) for name in names)
+    return bool(label_files(names)) or any(name.lower().endswith((".xml", ".json", TABLE)) for name in names)
 
 
 def _stored(found: Layout, wishes: Wishes) -> Stored:
@@ -180,12 +210,24 @@ def _masks(name: str, found: Layout, wishes: Wishes, stems: frozenset[str] | Non
     return _matched(name, _stored(found, wishes), of_names(found.root, masks, wishes), wishes, stems)
 
 
+def _per_object(name: str, found: Layout, wishes: Wishes) -> Survey:
+    return open_per_object(name, _stored(found, wishes), of_names(found.root, found.masks, wishes), wishes)
+
+
 def _masks_alone(name: str, folder: Path, wishes: Wishes) -> Survey:
     """A folder of masks whose pictures lie elsewhere, as the user says."""
     masks = in_folder(folder, wishes)
     if masks is None:
         raise UserError(f"{name} holds no labels and no masks: give a folder that does.")
     return _matched(name, opened(wishes.images or "", wishes), masks, wishes)
+
+
+READERS: dict[str, Callable[[str, Layout, Wishes], Survey]] = {
+    "voc": _voc,
+    "yolo": _yolo,
+    "masks": _masks,
+    "per-object": _per_object,
+}
 
 
 def _matched(name: str, pictures: Stored, masks: Stored, wishes: Wishes, stems: frozenset[str] | None = None) -> Survey:

@@ -23,7 +23,7 @@ FILES = (".json", *YAML)
 TESTS = ("test", "val", "valid")  # splits to test on, the best first
 KINDS = (
     "a COCO .json file, a folder with VOC's .xml files, YOLO's .txt files or masks, a data.yaml, a text list, or a "
-    ".parquet file (or a folder of its parts) with a column of masks or a COCO file beside it"
+    ".parquet file (or a folder of its parts) with a column of masks or objects or a COCO file beside it"
 )
 
 
@@ -46,7 +46,7 @@ def open_labelled(
     pattern. classes: a file, or names with commas, which may say values (0=background,255=cell). ignore_id: mask values
     that count nowhere. boxes: the form of the numbers of boxes, xywh, xyxy or cxcywh. images: where the pictures are.
     snap: mask values or colours that no class has become the nearest. image_column, mask_column: of parquet. part: of
-    parquet in parts, see `twofold.parts`; train where not given. want: "boxes" or "masks", where both may lie there.
+    parquet in parts, see `twofold.parts`; train where not given. want: "boxes", "masks" (of classes) or "instances" (boxes with masks), where several lie there.
     Raises UserError, in a sentence, for whatever cannot be used or would have to be guessed.
     """
     wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want, part)
@@ -129,7 +129,7 @@ def form_of(path: str) -> str | None:
     if not os.path.isdir(where):
         return None
     found = layout_of(where)
-    if found.masks and not are_masks_likely(found.pictures, found.masks):
+    if "masks" in found.forms() and not are_masks_likely(found.pictures, found.masks):
         found = replace(found, masks=[])
     few = {form for form, files in (("yolo", found.texts), ("voc", found.xml)) if 2 * len(files) < len(found.pictures)}
     forms = [form for form in found.forms() if form not in few]
@@ -149,9 +149,13 @@ def _wishes(
 
 
 def _as_wanted(data: Labelled, want: str | None) -> Labelled:
-    if want not in (None, "boxes", "masks"):
-        raise UserError(f'Labels are wanted as "boxes" or "masks", not as {want!r}.')
-    return data if want is None else data.for_segmentation() if want == "masks" else data.for_detection()
+    if want is None:
+        return data
+    if want == "masks":
+        return data.for_segmentation()
+    if want in ("boxes", "instances"):
+        return data.for_detection(masks=want == "instances")
+    raise UserError(f'Labels are wanted as "boxes", "masks" or "instances", not as {want!r}.')
 
 
 def _survey(path: str, wishes: Wishes, split: str) -> Survey:

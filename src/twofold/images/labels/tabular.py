@@ -1,4 +1,5 @@
-"""Labels of parquet: a column of masks, or a COCO file beside; in one file, or in the parts of a folder or pattern."""
+"""Labels of parquet: a column of masks or of objects, or a COCO file beside; in one file, or in the parts of a folder or
+pattern."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from twofold.images.labels.columns import mask_column, open_columns
 from twofold.images.labels.findings import listed
 from twofold.images.labels.folders import looks_like_coco
 from twofold.images.labels.lists import class_list
+from twofold.images.labels.rows import object_column, open_rows
 from twofold.images.labels.stored import Stored, belongs
 from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.tree import Shelf
@@ -33,12 +35,14 @@ def is_tabular(path: str) -> bool:
 
 
 def form_of_tables(path: str) -> str | None:
-    """What labels parquet seems to have: "masks" in a column, "coco" beside it, None for neither."""
+    """What labels parquet seems to have: "masks" or "objects" in a column, "coco" beside it, None for none."""
     tables = tables_at(path, Wanted())
     columns = byte_columns(tables[0])
     if mask_column(path, columns, Wishes()):
         return "masks"
-    return "coco" if _json_of(path, [table.path for table in tables]) else None
+    if _json_of(path, [table.path for table in tables]):
+        return "coco"
+    return "objects" if object_column(tables[0]) else None
 
 
 def open_tables(path: str, wishes: Wishes) -> Survey:
@@ -49,13 +53,16 @@ def open_tables(path: str, wishes: Wishes) -> Survey:
     columns = byte_columns(tables[0])
     beside = _json_of(path, [table.path for table in tables]) if local else []
     column = mask_column(path, columns, wishes)
-    if column is not None and (wishes.want != "boxes" or not beside):
+    objects = None if beside else object_column(tables[0])
+    if column is not None and (wishes.want not in ("boxes", "instances") or not (beside or objects)):
         folders = list(dict.fromkeys(Path(table.path).parent for table in tables)) if local else []
         return open_columns(path, columns, column, class_list(wishes.classes, folders), wishes)
+    if objects:
+        return open_rows(path, tables[0], objects, wishes)
     if not beside:
         raise UserError(
-            f"{path} has no column of masks and no COCO file of its name beside it: name a column with --mask-column, "
-            f"or give the .json file and {wishes.asks_images} {path}."
+            f"{path} has no column of masks or objects and no COCO file of its name beside it: name a column with "
+            f"--mask-column, or give the .json file and {wishes.asks_images} {path}."
         )
     if len(beside) > 1:
         raise UserError(

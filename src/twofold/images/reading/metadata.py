@@ -46,7 +46,7 @@ def told(root: Place, tables: Sequence[str], names: Sequence[str], wanted: str |
         where, folder = root.join(table), posixpath.dirname(table)
         if folder and not any(name.startswith(f"{folder}/") for name in names):
             continue  # of a part that is not read
-        columns = _read(where)
+        columns = read_metadata(where)
         files = next((columns[name] for name in FILE_COLUMNS if name in columns), None)
         if wanted and wanted not in columns:
             raise UserError(f"{where} has no column {wanted} (it has {', '.join(columns)}).{nearest(wanted, columns)}")
@@ -72,8 +72,8 @@ def _is_label(value: object) -> bool:
     return isinstance(value, (str, int, float))
 
 
-def _read(where: Place) -> _Columns:
-    """A table by columns, all of one length."""
+def read_metadata(where: Place) -> _Columns:
+    """Such a table by columns, all of one length; of parquet those that are no lists and no structs. Raises UserError."""
     try:
         data = where.read(MOST_IMAGE)
         if where.name.endswith(".parquet"):

@@ -18,7 +18,7 @@ TEXT_FOLDERS = frozenset({"labels", "label", "labels_txt", "yolo", "yolo_labels"
 MASK_FOLDERS = frozenset({
     "masks", "mask", "segmentationclass", "segmentationclassraw", "segmentationclassaug", "gtfine", "gtcoarse", "gt",
     "groundtruth", "ground_truth", "labels", "label", "annotations", "annotation", "annot", "annots", "targets",
-    "segmentation", "segmentations", "semantic", "semantics", "seg",
+    "segmentation", "segmentations", "semantic", "semantics", "seg", "trimaps", "stuffthingmaps", "pixelmaps", "panoptic",
 })  # fmt: skip
 IMAGE_ENDS = ("_leftImg8bit", "_image", "_img", "_rgb", "_sat")
 MASK_ENDS = (
@@ -27,6 +27,7 @@ MASK_ENDS = (
     "_L", "_semantic", "_annotation", "_manual1",
 )  # fmt: skip
 SUFFIXED = re.compile(r"(?:(.+)[_ -]|(train|training|val|valid|validation|test))([a-z]+)")
+PREFIXED = re.compile(r"([a-z]+?)[_ -]?((?:train|training|tr|val|valid|validation|test|ts)[0-9]*)")
 RANKED = ("_gtFine_labelTrainIds", "_gtFine_labelIds")  # of several masks of one picture the first of these counts
 SKIPPED = ("_gtFine_color", "_gtFine_instanceIds", "_gtCoarse_color", "_gtCoarse_instanceIds")
 
@@ -38,13 +39,15 @@ def plain(name: str) -> str:
 
 
 def kind_of(part: str, folders: frozenset[str]) -> str | None:
-    """What is left of a folder's name beside its kind: "" of "masks", "train" of "train_masks" and "trainannot"; None
-    where it is of no such kind."""
+    """What is left of a folder's name beside its kind: "" of "masks", "train" of "train_masks", "trainannot" and
+    "masks_train"; None where it is of no such kind."""
     part = part.lower()
     if part in folders:
         return ""
-    found = SUFFIXED.fullmatch(part)
-    return (found[1] or found[2]) if found and found[3] in folders else None
+    if (found := SUFFIXED.fullmatch(part)) and found[3] in folders:
+        return found[1] or found[2]
+    found = PREFIXED.fullmatch(part)
+    return found[2] if found and found[1] in folders else None
 
 
 def key(name: str, folders: frozenset[str], ends: Sequence[str] = ()) -> str:

@@ -96,6 +96,11 @@ class Parquet(Source):
                 raise DecodeError(f"the row holds no image bytes, and {self.names[i]} does not exist") from None
         return value
 
+    def values(self, column: str) -> list[Any]:
+        """What stands in another column, for each image that is read. Raises UserError where it is damaged."""
+        values = self._column(column)
+        return values if self._rows is None else [values[row] for row in self._rows]
+
     def file_name(self, i: int) -> str:
         """The file that row `i` names, where its image lies there."""
         return self.names[i] if self.apart else ""
@@ -156,9 +161,7 @@ class Parquet(Source):
         return column
 
     def _column(self, name: str) -> list[Any]:
-
         values: list[Any] = []
-
         for f, where in enumerate(self.places):
 
             def read(file: Any, stored: int = where.stamp()[0]) -> list[object]:
