@@ -62,7 +62,7 @@ def test_what_is_wanted_and_not_there_is_said(tmp_path):
         open_labelled(filled(tmp_path / "a", "voc"), want="masks")
     with pytest.raises(UserError, match=r"has masks, but no boxes"):
         open_labelled(filled(tmp_path / "b", "masks"), want="boxes")
-    with pytest.raises(UserError, match='wanted as "boxes" or "masks"'):
+    with pytest.raises(UserError, match='wanted as "boxes", "masks" or "instances"'):
         open_labelled(filled(tmp_path / "c", "voc"), want="keypoints")
 
 

@@ -42,7 +42,7 @@ def test_each_mask_is_an_object(tmp_path, picture, label):
 def test_the_class_has_the_users_name_and_one_only(tmp_path):
     written(tmp_path, *LAYOUTS[0])
     assert open_labelled(tmp_path, classes="nucleus,").classes == ("nucleus",)
-    with pytest.raises(UserError, match="has a mask for each object and no classes, and .* names several: name one"):
+    with pytest.raises(UserError, match=r"has a mask for each object and no classes, and .* names several: name one"):
         open_labelled(tmp_path, classes="nucleus,cell")
 
 

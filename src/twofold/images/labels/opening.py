@@ -46,7 +46,8 @@ def open_labelled(
     pattern. classes: a file, or names with commas, which may say values (0=background,255=cell). ignore_id: mask values
     that count nowhere. boxes: the form of the numbers of boxes, xywh, xyxy or cxcywh. images: where the pictures are.
     snap: mask values or colours that no class has become the nearest. image_column, mask_column: of parquet. part: of
-    parquet in parts, see `twofold.parts`; train where not given. want: "boxes", "masks" (of classes) or "instances" (boxes with masks), where several lie there.
+    parquet in parts, see `twofold.parts`; train where not given. want: "boxes", "masks" (of classes) or "instances"
+    (boxes with masks), where several may lie there.
     Raises UserError, in a sentence, for whatever cannot be used or would have to be guessed.
     """
     wishes = _wishes(classes, ignore_id, boxes, images, snap, image_column, mask_column, want, part)

@@ -155,9 +155,7 @@ def _by_object(name: str, row: Row) -> list[dict[str, Any]]:
     counts = {key: len(values) if isinstance(values, list) else -1 for key, values in used.items()}
     if len(set(counts.values())) > 1 or -1 in counts.values():
         have = ", ".join(f"{key} {max(count, 0):,}" for key, count in counts.items())
-        raise UserError(
-            f"{name}: {row.where} has lists of several lengths ({have}): each object needs a value in each."
-        )
+        raise UserError(f"{name}: {row.where} has lists of several lengths ({have}): give each object all.")
     return [dict(zip(used, values, strict=True)) for values in zip(*used.values(), strict=True)]
 
 

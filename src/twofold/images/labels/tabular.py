@@ -1,5 +1,4 @@
-"""Labels of parquet: a column of masks or of objects, or a COCO file beside; in one file, or in the parts of a folder or
-pattern."""
+"""Labels of parquet: a column of masks or of objects, or a COCO file beside; in one file or in the parts of a set."""
 
 from __future__ import annotations
 

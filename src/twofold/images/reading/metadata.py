@@ -73,7 +73,7 @@ def _is_label(value: object) -> bool:
 
 
 def read_metadata(where: Place) -> _Columns:
-    """Such a table by columns, all of one length; of parquet those that are no lists and no structs. Raises UserError."""
+    """Such a table by columns, all of one length; of parquet without lists and structs. Raises UserError."""
     try:
         data = where.read(MOST_IMAGE)
         if where.name.endswith(".parquet"):

@@ -18,7 +18,8 @@ TEXT_FOLDERS = frozenset({"labels", "label", "labels_txt", "yolo", "yolo_labels"
 MASK_FOLDERS = frozenset({
     "masks", "mask", "segmentationclass", "segmentationclassraw", "segmentationclassaug", "gtfine", "gtcoarse", "gt",
     "groundtruth", "ground_truth", "labels", "label", "annotations", "annotation", "annot", "annots", "targets",
-    "segmentation", "segmentations", "semantic", "semantics", "seg", "trimaps", "stuffthingmaps", "pixelmaps", "panoptic",
+    "segmentation", "segmentations", "semantic", "semantics", "seg", "trimaps", "stuffthingmaps", "pixelmaps",
+    "panoptic",
 })  # fmt: skip
 IMAGE_ENDS = ("_leftImg8bit", "_image", "_img", "_rgb", "_sat")
 MASK_ENDS = (
