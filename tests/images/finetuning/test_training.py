@@ -63,7 +63,9 @@ def test_it_goes_on_to_the_very_same_bits(tmp_path, how, capsys):
         assert "Stopped by SIGTERM after step 4 of 6; everything is kept" in capsys.readouterr().out
     torch.manual_seed(99)
     again, told = work()
-    train(again, Keeper(tmp_path / "a.ckpt", "k"))
+    progress = []
+    train(again, Keeper(tmp_path / "a.ckpt", "k"), lambda *done: progress.append(done))
+    assert progress == [(told[0], 6), *((step + 1, 6) for step in told)]
     assert told == ([4, 5] if how is interrupt else [3, 4, 5])
     assert torch.equal(states(again), states(whole))
     assert again.tally == {"steps": 6}

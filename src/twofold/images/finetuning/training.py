@@ -102,6 +102,8 @@ def train(work: Work[B], keeper: Keeper, on_progress: OnProgress | None = None) 
     model, preset, steps = work.model, work.preset, work.preset.iterations
     optimizer = optimizer_of(work)
     first = keeper.read(work, optimizer)
+    if on_progress:
+        on_progress(first, steps)
     if first == 0:
         work.prepare()
     device = next(model.parameters()).device

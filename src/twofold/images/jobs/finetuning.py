@@ -145,13 +145,13 @@ def _words(task: Task, backbone: Backbone, options: Evaluate) -> list[str]:
 
 @contextlib.contextmanager
 def _progress(what: str, quiet: bool) -> Iterator[OnProgress]:
-    """A bar on a terminal; elsewhere a line every half a minute."""
-    spoke = time.monotonic()
+    """A bar on a terminal; elsewhere a line at once, then one every half a minute."""
+    spoke = 0.0
 
     def tell(done: int, total: int) -> None:
         nonlocal spoke
         bar(done, total)
-        if plain and time.monotonic() - spoke >= SECONDS:
+        if plain and (not spoke or time.monotonic() - spoke >= SECONDS):
             spoke = time.monotonic()
             say(f"{what}: {done:,} of {total:,}")
 
