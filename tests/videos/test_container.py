@@ -114,3 +114,19 @@ def test_a_file_object_is_read_by_pieces_alone():
 
     with opened(Pieces((HERE / "plain.mkv").read_bytes())) as (container, stream, _):
         assert len(list(packets_of(container, stream))) == 50
+
+
+def test_reasons_name_no_path_so_that_files_of_one_fault_are_counted_together(tmp_path):
+    reasons = set()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"<!DOCTYPE html>")
+        with pytest.raises(DecodeError) as error:
+            open_container(str(tmp_path / name))
+        reasons.add(error.value.reason)
+    assert reasons == {"no video that can be opened (invalid data found when processing input)"}
+
+
+def test_an_empty_file_is_said(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(DecodeError, match=r"^the file is empty$"):
+        open_container(str(tmp_path / "a.mp4"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,8 @@ def open_container(file: str | BinaryIO) -> Opened:
     except FileNotFoundError as error:
         raise DecodeError("the file does not exist") from error
     except failures() as error:
-        raise DecodeError(f"no video that can be opened ({clause(error)})") from error
+        empty = isinstance(file, str) and os.path.isfile(file) and not os.path.getsize(file)
+        raise DecodeError("the file is empty" if empty else f"no video that can be opened ({_said(error)})") from error
     try:
         if container.format.name in LISTS:
             raise DecodeError("a list of other files and no video")
@@ -127,6 +129,11 @@ def side_data(frame: Any) -> Any:
     from av.sidedata.sidedata import SideDataContainer
 
     return SideDataContainer(frame)  # type: ignore[call-arg]  # not told by PyAV's stubs
+
+
+def _said(error: Exception) -> str:
+    """What the library says, without the path that PyAV puts to it, so that files of one fault are counted together."""
+    return (getattr(error, "strerror", None) or clause(error)).lower()
 
 
 def _meant(container: InputContainer) -> tuple[VideoStream, int]:

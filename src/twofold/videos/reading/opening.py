@@ -16,7 +16,7 @@ from twofold.pixels.reading.places import Place, missing, place
 from twofold.pixels.reading.walking import files_below
 from twofold.pixels.reading.wanted import Wanted
 from twofold.pixels.reading.words import count_list, extension
-from twofold.videos.reading.archive import members_of
+from twofold.videos.reading.archive import members_of, members_of_all
 from twofold.videos.reading.hmdb import SPLIT, read_splits
 from twofold.videos.reading.lists import read_list
 from twofold.videos.reading.source import Item, VideoSource
@@ -58,7 +58,8 @@ def open_source(
     elif not where.is_file():
         raise missing(where)
     elif path.lower().endswith(TARS):
-        source = _named(path, members_of(where), {}, wanted)
+        passed: Counter[str] = Counter()
+        source = _named(path, members_of(where, passed), passed, wanted)
     elif SPLIT.fullmatch(where.name):
         source = read_splits(path, where, options.videos, wanted)
     elif path.lower().endswith(LISTS):
@@ -92,19 +93,20 @@ def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -
     found = sorted(files_below(root, skipped, lambda name: name.lower().endswith((*VIDEOS, *TARS, *LISTS))))
     videos = [name for name in found if name.lower().endswith(VIDEOS)]
     tars = [name for name in found if name.lower().endswith(TARS)]
-    if not videos and len(tars) == 1:
+    if not videos and tars:
         beside = [name for name in found if name.lower().endswith(".csv") and "/" not in name]
         if len(beside) == 1:
             source = read_list(path, root.join(beside[0]), options.videos, options.classes)
             return replace(source, notes=(f"{path}: videos and labels are those of {beside[0]}.", *source.notes))
-        return _named(path, members_of(root.join(tars[0])), {}, wanted)
+        skipped.update(extension(name) or "no extension" for name in found if name not in tars)
+        return _named(path, members_of_all(root, tars, skipped), skipped, wanted)
     skipped.update(extension(name) or "no extension" for name in found if name not in set(videos))
     if (splits := [name for name in found if SPLIT.fullmatch(name)]) and not videos:
         raise UserError(f"{path} holds HMDB51's split files: name one, such as {splits[0]}, for that split.")
     if not videos:
         holds = f"holds no videos but only {count_list(dict(skipped))}" if skipped else "is empty"
         raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
-    return _named(path, [Item(name, root.join(name)) for name in videos], dict(skipped), wanted)
+    return _named(path, [Item(name, root.join(name)) for name in videos], skipped, wanted)
 
 
 def _listed(path: str, manifest: Place) -> bool:
@@ -119,14 +121,14 @@ def _listed(path: str, manifest: Place) -> bool:
     return listed
 
 
-def _named(path: str, items: Sequence[Item], skipped: dict[str, int], wanted: Wanted) -> VideoSource:
+def _named(path: str, items: Sequence[Item], skipped: Counter[str], wanted: Wanted) -> VideoSource:
     """Videos whose folders tell parts and classes."""
     selected = select(path, [item.name for item in items], wanted, "videos")
     kept = [items[i] for i in selected.rows]
     labels, classes = _labels(path, [item.name for item in kept], selected, wanted)
     if labels is not None:
         kept = [replace(item, label=int(label)) for item, label in zip(kept, labels, strict=True)]
-    return VideoSource(path, tuple(kept), classes, skipped, selected.notes)
+    return VideoSource(path, tuple(kept), classes, dict(+skipped), selected.notes)
 
 
 def _labels(path: str, names: Sequence[str], selected: Selected, wanted: Wanted) -> Labels:
