@@ -64,7 +64,7 @@ TINY: dict[str, dict[str, Any]] = {
     "BE": {},
     "CSTP": {},
     "CtP": {"patches": 2, "hidden": 12},
-    "CMD": {"dim": 8, "heads": 2, "encoder": 1, "decoder": 1, "dropout": 0.0, "hidden": 12, "width": 2, "future": 4},
+    "CMD": {"dim": 8, "heads": 2, "encoder": 1, "decoder": 1, "dropout": 0.0, "hidden": 12, "width": 8, "future": 4},
     "Rainbow": {"hidden": 8, "atoms": 5},
     "SAC": {"hidden": 8, "features": 4},
     "Logged": {"hidden": 8},

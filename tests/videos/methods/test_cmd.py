@@ -133,6 +133,7 @@ def test_what_it_refuses():
         ({"context": 0.0, "motion": 0.0}, "not both weights are 0"),
         ({"dim": 9}, r"dim \(9\) must be a multiple of its heads \(2\)"),
         ({"others": -1}, "at least 0"),
+        ({"width": 4}, r"width \(4\) must be at least 8"),
     ):
         with pytest.raises(UserError, match=words):
             ready(**settings)
@@ -146,7 +147,7 @@ def test_what_it_refuses():
         over_pretext, pretext = True, method.pretext
 
     with pytest.raises(UserError, match="Two tasks"):
-        CMD(ClipNet(), dim=8, heads=2, width=2, additions=[Asking()])
+        CMD(ClipNet(), dim=8, heads=2, width=8, additions=[Asking()])
 
 
 def test_it_learns_to_foretell_motion():

@@ -5,6 +5,7 @@ import pytest
 from tests.videos.conftest import moving, write_video
 from twofold.errors import UserError
 from twofold.videos.reading.opening import ListOptions, open_source
+from twofold.videos.reading.preparing import Preparing, prepare
 
 
 @pytest.fixture
@@ -42,3 +43,20 @@ def test_what_cannot_be_meant_is_said(hmdb):
         open_source(str(hmdb / "splits"))
     with pytest.raises(UserError, match=r"names no video that lies in .*: say by --videos"):
         open_source(str(hmdb / "splits" / "wave_test_split1.txt"))
+
+
+def test_prepared_together_the_parts_stay_apart(hmdb):
+    prepare(opened(hmdb, role="all"), str(hmdb / "out"), Preparing())
+    train, test = (open_source(str(hmdb / "out"), role=role) for role in ("train", "test"))
+    names = [[item.name for item in source.items] for source in (train, test)]
+    assert names[0] == ["brush_hair/a.frames", "brush_hair/d.frames", "wave/e.frames"]
+    assert names[1] == ["brush_hair/b.frames", "wave/f.frames"]
+
+
+def test_videos_of_one_name_are_those_of_their_class(hmdb):
+    for name in ("brush_hair", "wave"):
+        write_video(hmdb / "videos" / name / "same.avi", moving("right", 0, 4))
+        with (hmdb / "splits" / f"{name}_test_split1.txt").open("a") as file:
+            file.write("same.avi 1\n")
+    found = [(item.name, item.label) for item in opened(hmdb).items if "same" in item.name]
+    assert found == [("brush_hair/same.avi", 0), ("wave/same.avi", 1)]

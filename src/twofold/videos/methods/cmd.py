@@ -25,6 +25,9 @@ from twofold.videos.backbones.fused import fused_features, fused_shape
 from twofold.videos.motion.maps import CLAMP
 from twofold.videos.views.context import ContextAndMotion, Motion
 
+# Channels. On CPUs, oneDNN's gradient of a convolution of single pixels with stride 2 writes past its memory where fewer
+# come in, in channels_last (torch 2.14.1, AVX2).
+LEAST = 8
 MANY_FAR = 0.25  # share of clips without a keyframe near them, from which on it is said
 
 
@@ -42,7 +45,8 @@ class CMD(JointEmbedding):
         decoder: Its layers over the positions asked for.
         dropout: In its layers.
         hidden: Width inside the four projection heads.
-        width: Channels of the first stage of the networks of motion and of keyframes; the last has eight times as many.
+        width: Channels of the first stage of the networks of motion and of keyframes, 8 at least; the last has eight
+            times as many.
         future: Frames of motion that are predicted.
         gap: Frames between the clip and these.
         others: Other times of the video whose motion is to be told apart.
@@ -86,6 +90,10 @@ class CMD(JointEmbedding):
             )
         if dim % heads:
             raise UserError(f"cmd's dim ({dim}) must be a multiple of its heads ({heads}).")
+        if width < LEAST:
+            raise UserError(
+                f"cmd's width ({width}) must be at least {LEAST}: convolutions of fewer write past their memory."
+            )
         super().__init__(FusedBranch(backbone), additions)
         self.weights, self.temperature, self.dim = {"context": context, "motion": motion}, temperature, dim
         self.pretext = ContextAndMotion(future, gap, others, mv_flip, mv_scale, mv_round == "official")

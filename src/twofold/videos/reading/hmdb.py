@@ -9,11 +9,13 @@ from dataclasses import replace
 from twofold.errors import UserError
 from twofold.pixels.reading.places import Place, place
 from twofold.pixels.reading.wanted import Wanted
-from twofold.videos.reading.lists import MOST_BYTES, located
+from twofold.videos.reading.lists import MOST_BYTES
+from twofold.videos.reading.locating import located
 from twofold.videos.reading.source import Item, VideoSource
 
 SPLIT = re.compile(r"(?P<name>.+)_test_split(?P<number>\d+)\.txt", re.IGNORECASE)
 TRAIN, TEST = "1", "2"
+PARTS = {TRAIN: "train", TEST: "test"}
 
 
 def read_splits(path: str, where: Place, videos: str | None, wanted: Wanted) -> VideoSource:
@@ -27,21 +29,23 @@ def read_splits(path: str, where: Place, videos: str | None, wanted: Wanted) -> 
     flags = {TRAIN, TEST} if part in ("all", "none") else {TRAIN} if part == "train" else {TEST}
     skipped: Counter[str] = Counter()
     items: list[Item] = []
+    root = place(videos) if videos else where.parent()
     for label, name in enumerate(files):
         for line in where.parent().join(name).read(MOST_BYTES).decode("utf-8", "replace").splitlines():
             video, _, flag = line.strip().rpartition(" ")
             if not video:
                 continue
             if flag in flags:
-                items.append(Item(video.strip(), Place(""), label=label))
+                own = f"{classes[label]}/{video.strip()}"
+                inner = own if root.join(own).is_file() else video.strip()
+                items.append(Item(inner, Place(""), label=label, part=PARTS[flag]))
             else:
                 skipped["of the other part" if flag in (TRAIN, TEST) else f"of neither part in split {number}"] += 1
-    root = place(videos) if videos else where.parent()
     found, absent = located(items, root)
     if not found:
         first = items[0].name if items else "nothing"
         raise UserError(f"{path} names no video that lies in {root} (first {first}): say by --videos where they are.")
-    skipped["listed but not there"] += len(absent)
+    skipped.update(absent)
     note = f"{path}: split {number} of {len(files)} classes, by the files of that number beside it."
     kept = tuple(replace(item, label=items[i].label) for i, item in found)
     return VideoSource(path, kept, classes, dict(+skipped), (note,))

@@ -6,40 +6,55 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from twofold.catalog.looking import TARS, VIDEOS
+from twofold.catalog.looking import VIDEOS
 from twofold.errors import UserError
-from twofold.pixels.reading.labels import labels_from_values, numbers_in
+from twofold.parts import named
+from twofold.pixels.reading.labels import labels_from_names
+from twofold.pixels.reading.parts import pick, said
 from twofold.pixels.reading.places import Place, place
-from twofold.pixels.reading.walking import files_below
-from twofold.videos.reading.archive import members_of
+from twofold.pixels.reading.wanted import Wanted
+from twofold.videos.reading.locating import located
+from twofold.videos.reading.naming import Named, labelled
 from twofold.videos.reading.source import Item, VideoSource
 
 MOST_BYTES = 1 << 28
-FILE = ("file", "path", "video", "video_path", "filename", "file_name", "name", "clip")
-LABEL = ("label", "class", "class_name", "label_name", "action", "category", "target")
+FILE = (
+    *("file", "path", "video", "video_path", "filename", "file_name", "name", "clip", "filepath", "file_path"),
+    *("video_id", "videoid", "video_name", "clip_name", "id", "vid"),
+)
+LABEL = ("label", "class", "class_name", "label_name", "action", "category", "target", "label_id", "class_id", "labels")
 GROUP = ("source", "group", "source_video")
 YOUTUBE, BEGIN, END = ("youtube_id",), ("time_start", "start"), ("time_end", "end")
 FOLD = ("fold", "split_id")
-INDEX = ("classInd.txt", "classes.txt", "labels.txt")
+PART = ("split", "subset", "part", "partition", "set")
+SEPARATORS = "\t;,"
+NUMBER = re.compile(r"-?\d+")
+FRAMES = re.compile(r"(.+?)\s+\d+\s+(-?\d+)")  # a path without ending, its number of frames and its label
+
+Row = tuple[Item, str | None]  # a video, its file not yet found, and the word of its label
 
 
-def read_list(path: str, where: Place, videos: str | None, classes: str | None) -> VideoSource:
+def read_list(path: str, where: Place, videos: str | None, classes: str | None, wanted: Wanted) -> VideoSource:
     """The videos of a list. videos: the folder or tar file that they lie in; beside the list where None. classes: a
     file of class names. Raises UserError where it names no video that is there."""
-    rows = _rows(path, where)
-    items, words = _of_table(rows) if _is_header(rows[0]) else _of_lines(rows)
+    rows, notes = _rows(path, where)
+    rows, note = _of_part(path, rows, wanted)
     root = place(videos) if videos else where.parent()
-    found, absent = located(items, root)
+    found, skipped = located([item for item, _ in rows], root)
     if not found:
-        first = next(iter(absent), "nothing")
+        first = rows[0][0].name if rows else "nothing"
         raise UserError(f"{path} names no video that lies in {root} (first {first}): say by --videos where they are.")
-    return _labelled(path, where, [(item, words[i]) for i, item in found], classes, len(absent))
+    once, repeated = _once([(item, rows[i][1]) for i, item in found], skipped)
+    named_ = _labelled(path, where, once, classes, wanted)
+    items = [replace(item, label=label) for (item, _), label in zip(once, named_.labels, strict=True)]
+    notes = [*notes, *note, *(f"{path}: {text}" for text in repeated), *(f"{path}: {text}" for text in named_.notes)]
+    return VideoSource(path, tuple(items), named_.classes, dict(+skipped), tuple(notes))
 
 
-def _rows(path: str, where: Place) -> list[list[str]]:
+def _rows(path: str, where: Place) -> tuple[list[Row], list[str]]:
     try:
         text = where.read(MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -47,51 +62,60 @@ def _rows(path: str, where: Place) -> list[list[str]]:
     lines = [line.rstrip() for line in re.split("\r\n|\r|\n", text) if line.strip()]
     if not lines:
         raise UserError(f"{path} is an empty list; put one video on each line.")
-    return [_fields(line) for line in lines]
+    between = next((mark for mark in SEPARATORS if mark in lines[0]), " ")
+    header = [name.lower() for name in _split(lines[0], between)]
+    if not _is_header(header):
+        return [_of_line(line) for line in lines], []
+    return _of_table(path, header, [_cells(line, between, len(header)) for line in lines[1:]])
 
 
-def _fields(line: str) -> list[str]:
-    """The fields of a line: between tabs or commas, else a path up to its ending and what comes after it."""
-    if "\t" in line:
-        return [field.strip() for field in line.split("\t")]
-    ends = [m.end() for ending in VIDEOS for m in re.finditer(rf"{re.escape(ending)}(?=[\s,]|$)", line, re.IGNORECASE)]
-    if ends and line[: max(ends)].count('"') == 0:
-        return [line[: max(ends)].strip(), *re.split(r"[\s,]+", line[max(ends) :].strip(" ,\t"))]
-    if "," in line:
-        return [field.strip() for field in next(csv.reader(io.StringIO(line)), [])]
-    return line.rsplit(maxsplit=1)
+def _split(line: str, between: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=between, skipinitialspace=True), [])]
 
 
-def _is_header(row: Sequence[str]) -> bool:
-    return row[0].lower() in (*FILE, *LABEL, *GROUP, *YOUTUBE) and not row[0].lower().endswith(VIDEOS)
+def _cells(line: str, between: str, columns: int) -> list[str]:
+    """The cells of a row; where commas in a path make more of them, the path's are joined again."""
+    cells = _split(line, between)
+    return cells if len(cells) <= columns else _fields(line)
 
 
-def _of_table(rows: Sequence[Sequence[str]]) -> tuple[list[Item], list[str | None]]:
-    header = [name.lower() for name in rows[0]]
+def _is_header(cells: Sequence[str]) -> bool:
+    known = {*FILE, *LABEL, *GROUP, *YOUTUBE}
+    return any(cell in known for cell in cells) and not any(cell.endswith(VIDEOS) for cell in cells)
 
+
+def _of_table(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[Row], list[str]]:
     def column(names: Sequence[str]) -> int | None:
         return next((header.index(name) for name in names if name in header), None)
 
-    file, label, group, fold, youtube, begin, end = map(column, (FILE, LABEL, GROUP, FOLD, YOUTUBE, BEGIN, END))
+    file, youtube, begin, end = map(column, (FILE, YOUTUBE, BEGIN, END))
     if file is None and youtube is None:
-        raise UserError(f"A list with the columns {', '.join(rows[0])} names no files: call that column file.")
-    items: list[Item] = []
-    words: list[str | None] = []
-    for row in rows[1:]:
+        raise UserError(f"A list with the columns {', '.join(header)} names no files: call that column file.")
+    found = []
+    for row in rows:
 
         def cell(at: int | None, row: Sequence[str] = row) -> str:
             return row[at] if at is not None and at < len(row) else ""
 
         known = cell(youtube)
         name = cell(file) or f"{known}_{_six(cell(begin))}_{_six(cell(end))}"
-        if not (cell(file) or known):
-            continue
-        number = cell(fold)
-        items.append(
-            Item(_slashed(name), Place(""), group=cell(group) or known, fold=int(number) if number.isdigit() else None)
-        )
-        words.append(cell(label) or None)
-    return items, words
+        if cell(file) or known:
+            found.append((_item(name, known, cell, column), cell(column(LABEL)) or None))
+    whole = youtube is None and begin is not None
+    return found, [f"{path}: its times are passed over, and whole files are read."] if whole else []
+
+
+def _item(
+    name: str, known: str, cell: Callable[[int | None], str], column: Callable[[Sequence[str]], int | None]
+) -> Item:
+    fold, part = cell(column(FOLD)), named(cell(column(PART)))
+    return Item(
+        _slashed(name),
+        Place(""),
+        group=cell(column(GROUP)) or known,
+        fold=int(fold) if fold.isdigit() else None,
+        part=part.part if part else "",
+    )
 
 
 def _six(seconds: str) -> str:
@@ -100,91 +124,69 @@ def _six(seconds: str) -> str:
     return whole.zfill(6) if whole.isdigit() else whole
 
 
-def _of_lines(rows: Sequence[Sequence[str]]) -> tuple[list[Item], list[str | None]]:
-    """A path and the last field as the label; -1 is none."""
-    items = [Item(_slashed(row[0]), Place("")) for row in rows]
-    words = [row[-1] if len(row) > 1 and row[-1] not in ("", "-1") else None for row in rows]
-    return items, words
+def _of_line(line: str) -> Row:
+    """A path, and the last field as the label; -1 is none."""
+    name, *others = _fields(line)
+    word = others[-1] if others else ""
+    return Item(_slashed(name), Place("")), word if word not in ("", "-1") else None
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line: between tabs, else a path up to its ending and what comes after it."""
+    if "\t" in line:
+        return [field.strip() for field in line.split("\t")]
+    endings = "|".join(map(re.escape, VIDEOS))
+    ends = [found.end() for found in re.finditer(rf"(?:{endings})(?=[\s,;]|$)", line, re.IGNORECASE)]
+    if ends and '"' not in line[: ends[-1]]:
+        return [line[: ends[-1]].strip(), *_behind(line[ends[-1] :].strip(" ,;"))]
+    if between := next((mark for mark in SEPARATORS if mark in line), None):
+        return _split(line, between)
+    frames = FRAMES.fullmatch(line)
+    return [frames[1], frames[2]] if frames else line.rsplit(maxsplit=1)
+
+
+def _behind(text: str) -> list[str]:
+    """The fields behind a path: between commas, else numbers, else a label of one word or several."""
+    if between := next((mark for mark in SEPARATORS if mark in text), None):
+        return _split(text, between)
+    words = text.split()
+    return words if words and NUMBER.fullmatch(words[-1]) else [" ".join(words)]
 
 
 def _slashed(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
 
-def located(items: Sequence[Item], root: Place) -> tuple[list[tuple[int, Item]], list[str]]:
-    """The items whose files are there, with their numbers, and the names of the others."""
-    inside = _in_tars(root)
-    found, absent = [], []
-    by_stem: dict[str, str] | None = None
-    for i, item in enumerate(items):
-        where = root.join(item.name)
-        if item.name in inside:
-            member = inside[item.name]
-            found.append((i, replace(item, place=member.place, offset=member.offset, size=member.size)))
+def _of_part(path: str, rows: list[Row], wanted: Wanted) -> tuple[list[Row], list[str]]:
+    """The rows of the part that is wanted, where a column tells parts, and a sentence about it."""
+    counts = Counter(item.part for item, _ in rows)
+    if wanted.part == "none" or (set(counts) == {""} and not wanted.names_part()):
+        return rows, []
+    parts = pick(path, counts, wanted, "videos")
+    note = said(path, counts, parts, wanted, "videos")
+    return [row for row in rows if row[0].part in parts], [note] if note else []
+
+
+def _once(rows: Sequence[Row], skipped: Counter[str]) -> tuple[list[Row], list[str]]:
+    """Each file once, as its first row tells it; the others are counted, and said where they tell something else."""
+    first: dict[tuple[str, int], Row] = {}
+    unlike = []
+    for item, word in rows:
+        known = first.setdefault((item.place.path, item.offset), (item, word))
+        if known[0] is item:
             continue
-        if not where.is_file() and "/" not in item.name and root.is_dir():
-            # Lists of YouTube's videos name no files: NAME or ID_BEGIN_END, then ID, in any folder.
-            by_stem = _stems(root) if by_stem is None else by_stem
-            near = by_stem.get(_stem(item.name)) or by_stem.get(item.group, "")
-            where, item = root.join(near or item.name), replace(item, name=near or item.name)
-        if where.is_file():
-            found.append((i, replace(item, place=where)))
-        else:
-            absent.append(item.name)
-    return found, absent
+        skipped["listed again"] += 1
+        if (known[1], known[0].part, known[0].fold) != (word, item.part, item.fold):
+            unlike.append(item.name)
+    if not unlike:
+        return list(first.values()), []
+    text = f"{len(unlike):,} rows name a file again with another label or part (such as {unlike[0]}); the first counts."
+    return list(first.values()), [text]
 
 
-def _stems(root: Place) -> dict[str, str]:
-    """The videos below a folder by their names without folder and ending."""
-    names = files_below(root, Counter(), lambda name: name.lower().endswith(VIDEOS))
-    return {_stem(name): name for name in sorted(names) if name.lower().endswith(VIDEOS)}
-
-
-def _stem(name: str) -> str:
-    base = name.rpartition("/")[2]
-    return base.rpartition(".")[0] if base.lower().endswith(VIDEOS) else base
-
-
-def _in_tars(root: Place) -> dict[str, Item]:
-    if root.is_file() and root.path.lower().endswith(TARS):
-        return {item.name: item for item in members_of(root)}
-    if not root.is_dir():
-        return {}
-    tars = [name for name in root.children() if name.lower().endswith(".tar")]
-    return {item.name: item for name in tars for item in members_of(root.join(name))}
-
-
-def _labelled(
-    path: str, where: Place, found: Sequence[tuple[Item, str | None]], classes: str | None, absent: int
-) -> VideoSource:
-    """Labels of words or numbers; classes by the file of names, whose numbers may count from 1."""
-    names = _class_names(place(classes) if classes else None, where)
-    words = [word for _, word in found]
-    if not any(words):  # a test list of UCF101: the folders are the classes
-        words = [item.name.split("/")[-2] if "/" in item.name else None for item, _ in found]
-        words = words if len({word for word in words if word}) > 1 or names else [None] * len(words)
-    notes: tuple[str, ...] = ()
-    values = numbers_in(words)
-    numbers = [value for value in values if isinstance(value, int)]
-    if names and numbers and min(numbers) == 1 and max(numbers) == len(names):
-        values = [value - 1 if isinstance(value, int) else value for value in values]
-        notes = (f"{path}: labels count from 1, as the class names do.",)
-    if names and not numbers:
-        number = {name.replace("_", " ").lower(): i for i, name in enumerate(names)}
-        spelled: list[object] = [number.get((word or "").replace("_", " ").lower()) for word in words]
-        values = spelled if any(value is not None for value in spelled) else values
-    labels, known = labels_from_values(values, names)
-    items = [replace(item, label=int(labels[i]) if labels is not None else -1) for i, (item, _) in enumerate(found)]
-    skipped = {"listed but not there": absent} if absent else {}
-    return VideoSource(path, tuple(items), known, skipped, notes)
-
-
-def _class_names(given: Place | None, where: Place) -> list[str] | None:
-    beside = [where.parent().join(name) for name in INDEX]
-    file = given or next((candidate for candidate in beside if candidate.is_file()), None)
-    if file is None:
-        return None
-    if not file.is_file():
-        raise UserError(f"{file} does not exist: give a file of class names.")
-    lines = [line.strip() for line in file.read(MOST_BYTES).decode("utf-8-sig", "replace").splitlines() if line.strip()]
-    return [re.sub(r"^\d+[\s,]+", "", line) for line in lines]
+def _labelled(path: str, where: Place, rows: Sequence[Row], classes: str | None, wanted: Wanted) -> Named:
+    names = [item.name for item, _ in rows]
+    if wanted.class_level is None:
+        return labelled(names, [word for _, word in rows], place(classes) if classes else None, where)
+    labels, known = labels_from_names(path, names, wanted.class_level)
+    return Named([-1] * len(names) if labels is None else labels.tolist(), known, ())

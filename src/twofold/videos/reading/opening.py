@@ -63,7 +63,7 @@ def open_source(
     elif SPLIT.fullmatch(where.name):
         source = read_splits(path, where, options.videos, wanted)
     elif path.lower().endswith(LISTS):
-        source = read_list(path, where, options.videos, options.classes)
+        source = read_list(path, where, options.videos, options.classes, wanted)
     else:
         source = VideoSource(path, (Item(where.name, where),))
     return _fold(grouped(source), options.fold, role)
@@ -81,7 +81,7 @@ def grouped(source: VideoSource) -> VideoSource:
 def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> VideoSource:
     if root.join(MANIFEST).is_file():
         if _listed(path, root.join(MANIFEST)):
-            return read_list(path, root.join(LIST), options.videos, options.classes)
+            return read_list(path, root.join(LIST), options.videos, options.classes, wanted)
         return replace(open_folder(path, wanted), skipped={})
     return open_folder(path, wanted, options)
 
@@ -96,7 +96,7 @@ def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -
     if not videos and tars:
         beside = [name for name in found if name.lower().endswith(".csv") and "/" not in name]
         if len(beside) == 1:
-            source = read_list(path, root.join(beside[0]), options.videos, options.classes)
+            source = read_list(path, root.join(beside[0]), options.videos, options.classes, wanted)
             return replace(source, notes=(f"{path}: videos and labels are those of {beside[0]}.", *source.notes))
         skipped.update(extension(name) or "no extension" for name in found if name not in tars)
         return _named(path, members_of_all(root, tars, skipped), skipped, wanted)

@@ -182,7 +182,7 @@ def packed_names(names: Sequence[str]) -> list[str]:
 
 
 def _listed(source: VideoSource, folder: Path, names: list[str], unreadable: Unreadable) -> bool:
-    """Write a list beside the videos where their folders do not tell labels, sources and folds; whether it did."""
+    """Write a list beside the videos where their folders do not tell what the source does; whether it did."""
     kept = [i for i in range(len(source)) if i not in unreadable]
     if not kept:
         return False
@@ -196,14 +196,14 @@ def _listed(source: VideoSource, folder: Path, names: list[str], unreadable: Unr
         return False
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(("file", "label", "source", "fold"))
+    table.writerow(("file", "label", "source", "fold", "split"))
     for i in kept:
         table.writerow((names[i], *_about(source, source.items[i])))
     write_text(folder / LIST, text.getvalue())
     return True
 
 
-def _about(source: VideoSource, item: Item) -> tuple[str, str, str]:
-    """Class, group and fold of a video, as a list has them."""
+def _about(source: VideoSource, item: Item) -> tuple[str, str, str, str]:
+    """Class, group, fold and part of a video, as a list has them."""
     label = source.classes[item.label] if item.label >= 0 and source.classes else ""
-    return label, item.group, "" if item.fold is None else str(item.fold)
+    return label, item.group, "" if item.fold is None else str(item.fold), item.part

@@ -23,7 +23,7 @@ TEST_SHARE = 5  # every fifth, where the data say nothing
 class Item:
     """A video. name: as messages and results call it. place: the file that it is, or the tar file that it lies in, from
     byte `offset` on for `size` bytes. label: -1 for none. group: the video that it was cut from, where that is known;
-    videos of one group never part. fold: of a cross validation."""
+    videos of one group never part. fold: of a cross validation. part: train, valid or test, as a list tells it, or ""."""
 
     name: str
     place: Place
@@ -32,6 +32,7 @@ class Item:
     label: int = -1
     group: str = ""
     fold: int | None = None
+    part: str = ""
 
 
 class Slice(io.RawIOBase):
@@ -126,9 +127,11 @@ class VideoSource:
 
     def describe(self) -> str:
         """One line: where, how many, of what classes, what was passed over."""
-        text, classes = f"{self.path}: {len(self):,} videos", self.class_count()
+        text, classes = f"{self.path}: {len(self):,} video{'' if len(self) == 1 else 's'}", self.class_count()
         if classes:
             text += f", {classes} class{'' if classes == 1 else 'es'} ({some_of(self.class_names())})"
+        bare = int((self.labels < 0).sum()) if classes else 0
+        text += f", {bare:,} without a label" if bare else ""
         groups = {item.group for item in self.items if item.group}
         text += f", cut from {len(groups):,} sources" if 1 < len(groups) < len(self) else ""
         return text + (f"; passed over: {count_list(self.skipped)}" if self.skipped else "")
