@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import twofold
@@ -22,6 +23,7 @@ from tests.videos.clips import HERE, clip
 from tests.videos.conftest import moving, write_video
 from twofold.errors import UserError
 from twofold.pixels.reading.failure import DecodeError
+from twofold.videos.reading.clips import Clips, even
 from twofold.videos.reading.opening import LIST, MANIFEST, ListOptions, open_source
 from twofold.videos.reading.packed import PackedVideo, jpeg_size
 from twofold.videos.reading.packing import copy_with_motion, write_packed
@@ -275,3 +277,74 @@ def test_damaged_files_give_frames_or_one_reason(tmp_path):
         (tmp_path / "bad.frames").write_bytes(short)
         with pytest.raises(DecodeError, match="no prepared video, or a damaged one"):
             PackedVideo(partial(open, tmp_path / "bad.frames", "rb"))
+
+
+def test_what_is_not_there_any_more_is_removed(tmp_path):
+    data, out = films(tmp_path / "films"), str(tmp_path / "out")
+    prepare(open_source(data), out, Preparing())
+    (tmp_path / "films" / "right" / "1.mp4").rename(tmp_path / "films" / "right" / "new.mp4")
+    (tmp_path / "films" / "down" / "0.mp4").write_bytes(b"broken")
+    made = prepare(open_source(data), out, Preparing(), max_unreadable=0.5)
+    assert made.removed == 2
+    assert [item.name for item in open_source(out).items] == ["down/2.frames", "right/3.frames", "right/new.frames"]
+
+
+def test_folders_that_would_mix_are_refused(tmp_path):
+    data, out = films(tmp_path / "films"), str(tmp_path / "out")
+    prepare(open_source(data), out, Preparing())
+    with pytest.raises(UserError, match="is prepared already: give it as the data"):
+        prepare(open_source(out), str(tmp_path / "again"), Preparing())
+    films(tmp_path / "others" / "x", 2)
+    with pytest.raises(UserError, match=r"holds videos prepared from .*films \(such as down/0.frames\): name a new"):
+        prepare(open_source(str(tmp_path / "others")), out, Preparing())
+    shutil.copytree(f"{out}/right", tmp_path / "films" / "prepared")
+    with pytest.raises(UserError, match=r"holds prepared videos \(.*\) and others \(.*\): name one folder"):
+        open_source(data)
+
+
+def test_prepared_videos_within_a_folder_are_not_taken_for_more_of_it(tmp_path):
+    data = films(tmp_path / "films")
+    for _ in range(2):
+        prepare(open_source(data), f"{data}/prepared", Preparing())
+        source = open_source(data)
+        assert len(source) == 4 and source.classes == ["down", "right"]
+        assert source.skipped["in folders of prepared videos"] == 6
+    assert len(open_source(f"{data}/prepared")) == 4
+
+
+def test_a_folder_that_was_copied_in_part_or_is_of_a_later_version_says_so(tmp_path):
+    out = tmp_path / "out"
+    prepare(open_source(films(tmp_path / "films")), str(out), Preparing())
+    (out / "right" / "1.frames").unlink()
+    assert open_source(str(out)).skipped == {"prepared but not there": 1}
+    manifest = json.loads((out / "prepared-videos.json").read_text())
+    (out / "prepared-videos.json").write_text(json.dumps({**manifest, "version": 2}))
+    with pytest.raises(UserError, match="prepared by a later version of twofold"):
+        open_source(str(out))
+
+
+def test_a_column_of_parts_stays(tmp_path):
+    films(tmp_path / "films")
+    rows = ["file,label,split", "right/1.mp4,jump,train", "right/3.mp4,run,test", "down/0.mp4,jump,train"]
+    (tmp_path / "films" / "list.csv").write_text("\n".join(rows))
+    prepare(open_source(str(tmp_path / "films" / "list.csv"), role="all"), str(tmp_path / "out"), Preparing())
+    train, test = (open_source(str(tmp_path / "out"), role=role) for role in ("train", "test"))
+    assert [len(train), [item.name for item in test.items]] == [2, ["right/3.frames"]]
+
+
+def test_frames_of_damaged_videos_that_do_not_come_are_counted(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    film = np.stack([np.roll(noise, t, 1) for t in range(40)])
+    write_video(tmp_path / "films" / "a.mp4", film, codec="libx264", gop=10)
+    data = bytearray((tmp_path / "films" / "a.mp4").read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    (tmp_path / "films" / "b.mp4").write_bytes(data)
+    source = open_source(str(tmp_path / "films"))
+    made = prepare(source, str(tmp_path / "out"), Preparing())
+    assert set(made.lost) == {1} and 0 < made.lost[1] < 20
+    for memory in (0, None):
+        store = VideoStore(source, None, memory)
+        clips = Clips(store, even(3, 4, 1))
+        list(clips.stream([torch.arange(2)]))
+        assert store.lost == made.lost
+        assert clips.lost()[0].startswith(f"1 videos are damaged: {made.lost[1]} frames do not come")

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError, nearest
 from twofold.evaluation.knn import rows_by_class
-from twofold.pixels.reading.words import some_of
+from twofold.pixels.reading.words import by_reason, some_of
+from twofold.printable import printable
 from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 from twofold.videos.evaluation.features import InputSettings, readable, stream_features
@@ -37,6 +38,11 @@ class Split:
         """bool (n,): see features.readable."""
         return readable(self.clips, self.indices)
 
+    def unreadable(self) -> dict[str, str]:
+        """Those that turned out unreadable: name, as it may be printed, to reason."""
+        names = {printable(self.clips.source.names[i]) for i in self.indices.tolist()}
+        return {name: reason for name, reason in self.clips.unreadable.items() if name in names}
+
     def groups(self) -> list[str]:
         """The source that each video was cut from, "" where that is not known."""
         return [self.clips.source.items[i].group for i in self.indices.tolist()]
@@ -44,7 +50,8 @@ class Split:
     def features(
         self, backbone: nn.Module, inputs: InputSettings, on_progress: OnProgress | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(features, labels) of the videos that can be read: float32 (m, clips, width), int64 (m,)."""
+        """(features, labels) of the videos that can be read: float32 (m, clips, width), int64 (m,). Raises
+        UserError where none can."""
         found, done = [], 0
         for part, rows in stream_features(backbone, self.clips, inputs, self.indices):
             found.append(rows)
@@ -52,6 +59,9 @@ class Split:
             if on_progress:
                 on_progress(done, len(self))
         keep = self.readable()
+        if not keep.any():
+            why = by_reason(self.unreadable())
+            raise UserError(f"None of {len(self):,} videos of {self.clips.source.path} can be read: {why}.")
         return torch.cat(found)[keep], self.labels[keep]
 
 
@@ -109,3 +119,15 @@ def shared_sources(train: Split, test: Split) -> tuple[int, str]:
         if group in known or (test.clips.source.items[i].place.path, test.clips.source.items[i].offset) in same
     ]
     return len(names), names[0] if names else ""
+
+
+def left_out(split: Split, what: str) -> list[str]:
+    """Which videos of a split are not in its numbers, once these are there, a sentence each. what: they are for."""
+    source, broken = split.clips.source, split.unreadable()
+    bare, lines = int((source.labels < 0).sum()), []
+    if bare:
+        lines.append(f"{bare:,} of {len(source):,} videos {what} have no label and are left out.")
+    if broken:
+        why = by_reason(broken)
+        lines.append(f"{len(broken):,} of {len(split):,} videos {what} cannot be read and are left out: {why}.")
+    return [*lines, *split.clips.lost()]

@@ -33,4 +33,6 @@ def run(model: str, data: str, options: Embed) -> Path:
             opened.backbone, clips, out, opened.inputs, each_clip=options.each_clip, on_progress=on_progress
         )
     say(written.describe())
+    for line in clips.lost():
+        say(line)
     return out

@@ -27,7 +27,7 @@ from twofold.videos.evaluation.features import InputSettings
 from twofold.videos.evaluation.finetune import OnlyLabels, finetune
 from twofold.videos.evaluation.floors import frame_features, random_network
 from twofold.videos.evaluation.linear import linear_on_clips
-from twofold.videos.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, shared_sources
+from twofold.videos.evaluation.splits import Split, few_labels, hold_out, labelled, left_out, numbered, shared_sources
 from twofold.videos.jobs.auxiliary import ForetoldMotion, long_enough
 from twofold.videos.jobs.model import Model, clips_for, open_model, open_videos, print_notes
 from twofold.videos.jobs.neighbours import NEAREST, Neighbours
@@ -118,6 +118,8 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
         for protocol in protocols:
             found = _finetuned(task) if protocol == "finetune" else _on_features(protocol, task, sides)
             rows += _rows(protocol, task, found)
+    for line in left_out(train, "to learn from") + left_out(test, "to test on"):
+        say(line)
     circumstances = _circumstances(task, data, shared)
     return [{**row, **circumstances} for row in rows]
 
@@ -250,7 +252,8 @@ def _rows(protocol: str, task: Task, found: Mapping[str, Mapping[str, float]]) -
     options, inputs = task.options, task.model.inputs
     details = [inputs.describe()]
     if protocol == "knn":
-        details.insert(0, f"k {fitting_k(task.train.labels)}, T 0.1")
+        k = fitting_k(task.train.labels[task.train.readable()])
+        details.insert(0, f"k {k}, T 0.1")
     if protocol == "retrieval" and not options.same_source:
         details.append("own source left out")
     if protocol in ("linear", "finetune"):

@@ -59,11 +59,16 @@ class OnlineKNN(Monitor):
         predicted = knn_of_folds(rows[keep], self.labels[keep], self.folds[keep], k=self.k)
         return first_answers(predicted, self.labels[keep])
 
+    def count(self) -> int:
+        """How many of the videos that are asked can be read."""
+        return int(readable(self.clips, self.indices).sum())
+
     def floors(self, backbone: Backbone) -> dict[str, dict[str, float]]:
         """The same question put to raw frames and to the same network untrained; and the largest class."""
         frames = frame_features(self.clips, self.inputs, self.indices)
         untrained = random_network(backbone, self.clips, self.inputs, self.indices, self.seed)
-        largest = majority_class(self.labels, self.labels, int(self.labels.max()) + 1)
+        labels = self.labels[readable(self.clips, self.indices)]
+        largest = majority_class(labels, labels, int(labels.max()) + 1)
         return {
             FRAMES: self.accuracy(frames - frames.mean(0)),
             UNTRAINED: self.accuracy(self.features(untrained)),

@@ -11,6 +11,7 @@ from twofold.resources import bytes_in_words
 from twofold.runs.screen import progress_bar
 from twofold.videos.jobs.model import open_videos, print_notes
 from twofold.videos.options import Prepare
+from twofold.videos.reading.clips import damage
 from twofold.videos.reading.preparing import Preparing, prepare
 
 
@@ -39,7 +40,11 @@ def run(data: str, out: str, options: Prepare) -> Path:
     broken, size = len(unreadable), sum(file.stat().st_size for file in Path(out).rglob("*") if file.is_file())
     if unreadable:
         say(f"{broken:,} of {len(source):,} videos could not be read and are left out: {by_reason(unreadable)}.")
+    for line in damage(source.names, made.lost):
+        say(line)
     if made.deinterlaced and options.deinterlace == "auto":
         say(f"{made.deinterlaced:,} have interlaced frames, made whole; --deinterlace never leaves them as they are.")
+    if made.removed:
+        say(f"{made.removed:,} prepared earlier were removed: {data} has no such videos that can be read.")
     say(f"Prepared: {len(source) - broken:,} videos, {bytes_in_words(size)}: give {out} as the data from now on.")
     return Path(out)

@@ -142,6 +142,8 @@ def _train(work: Work, alone: bool) -> Path:
     folder.list_unreadable(clips.unreadable)
     if clips.unreadable:
         folder.warn(_unreadable(clips, folder))
+    for line in clips.lost():
+        folder.warn(line)
     if session.first and not (outcome.finished_before and (path / BACKBONE_FILE).exists()):
         folder.save_arrays("gallery", **gallery(work.backbone, clips, work.inputs, settings.seed))
         with by_itself():  # the others have ended, and a task's losses gather from them
@@ -210,7 +212,7 @@ def _measure(folder: RunFolder, online: OnlineKNN, work: Work) -> None:
         for metric, value in found.items()
     )
     shown = ", ".join(f"{name} {found['top1']:.1%}" for name, found in numbers.items())
-    folder.say(f"kNN ({settings}) on {len(online.indices):,} videos of {source.path}, folds of the others: {shown}")
+    folder.say(f"kNN ({settings}) on {online.count():,} videos of {source.path}, folds of the others: {shown}")
 
 
 def _conditions(work: Work) -> Mapping[str, Any]:

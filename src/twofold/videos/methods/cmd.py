@@ -25,7 +25,7 @@ from twofold.videos.backbones.fused import fused_features, fused_shape
 from twofold.videos.motion.maps import CLAMP
 from twofold.videos.views.context import ContextAndMotion, Motion
 
-# Channels. On CPUs, oneDNN's gradient of a convolution of single pixels with stride 2 writes past its memory where fewer
+# Channels. On CPUs oneDNN's gradient of a convolution of single pixels with stride 2 writes past its memory where fewer
 # come in, in channels_last (torch 2.14.1, AVX2).
 LEAST = 8
 MANY_FAR = 0.25  # share of clips without a keyframe near them, from which on it is said

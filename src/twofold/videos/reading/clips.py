@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable, stand_ins
+from twofold.printable import printable
 from twofold.resources import usable_cores
 from twofold.seam import Stream
 from twofold.videos.batch import ClipBatch
@@ -83,6 +84,10 @@ class Clips(Stream[ClipBatch]):
     def unreadable(self) -> dict[str, str]:
         """Names of the videos that could not be read so far, with the reason, in the order of the set."""
         return self._unreadable.named()
+
+    def lost(self) -> list[str]:
+        """What frames of damaged videos do not come, as far as they were read: a sentence, or none."""
+        return damage(self.source.names, self.store.lost)
 
     def choosing(self, choose: Choose) -> Clips:
         """Other clips of the same videos: unreadable together, and decoded by the same threads."""
@@ -186,6 +191,15 @@ def padded(pictures: Sequence[np.ndarray]) -> np.ndarray:
     for row, one in enumerate(pictures):
         block[row, :, : one.shape[1], : one.shape[2]] = one
     return block
+
+
+def damage(names: Sequence[str], lost: Mapping[int, int]) -> list[str]:
+    """A sentence about damaged videos, by number how many of their frames do not come; none where there is no such."""
+    if not lost:
+        return []
+    worst = max(sorted(lost), key=lambda i: lost[i])
+    such = f"such as {printable(names[worst])}, of {lost[worst]:,}"
+    return [f"{len(lost):,} videos are damaged: {sum(lost.values()):,} frames do not come and are left out ({such})."]
 
 
 def drawn(

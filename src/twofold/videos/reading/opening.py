@@ -21,7 +21,9 @@ from twofold.videos.reading.hmdb import SPLIT, read_splits
 from twofold.videos.reading.lists import read_list
 from twofold.videos.reading.source import Item, VideoSource
 
+PREPARED = ".frames"
 MANIFEST, LIST = "prepared-videos.json", "videos.csv"  # of a folder of prepared videos
+VERSION = 1  # of what is prepared
 MOST_MANIFEST = 1 << 16
 GROUP = re.compile(r"^(v_.+_g\d+)_c\d+$")  # UCF101: the clips of one long video
 
@@ -79,11 +81,15 @@ def grouped(source: VideoSource) -> VideoSource:
 
 
 def _folder(path: str, root: Place, wanted: Wanted, options: ListOptions) -> VideoSource:
-    if root.join(MANIFEST).is_file():
-        if _listed(path, root.join(MANIFEST)):
-            return read_list(path, root.join(LIST), options.videos, options.classes, wanted)
-        return replace(open_folder(path, wanted), skipped={})
-    return open_folder(path, wanted, options)
+    if not root.join(MANIFEST).is_file():
+        return open_folder(path, wanted, options)
+    manifest = _manifest(path, root.join(MANIFEST))
+    if manifest["list"]:
+        return read_list(path, root.join(LIST), options.videos, options.classes, wanted)
+    source = open_folder(path, wanted)
+    there = sum(name.lower().endswith(VIDEOS) for name in files_below(root, Counter(), lambda name: True))
+    gone = manifest["videos"] - manifest["unreadable"] - there
+    return replace(source, skipped={"prepared but not there": gone} if gone > 0 else {})
 
 
 def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -> VideoSource:
@@ -91,6 +97,9 @@ def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -
     options, root = options or ListOptions(), place(path)
     skipped: Counter[str] = Counter()
     found = sorted(files_below(root, skipped, lambda name: name.lower().endswith((*VIDEOS, *TARS, *LISTS))))
+    own = tuple(name.removesuffix(MANIFEST) for name in found if name.endswith(f"/{MANIFEST}"))
+    skipped["in folders of prepared videos"] = sum(name.startswith(own) for name in found)
+    found = [name for name in found if not name.startswith(own)]
     videos = [name for name in found if name.lower().endswith(VIDEOS)]
     tars = [name for name in found if name.lower().endswith(TARS)]
     if not videos and tars:
@@ -104,21 +113,28 @@ def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -
     if (splits := [name for name in found if SPLIT.fullmatch(name)]) and not videos:
         raise UserError(f"{path} holds HMDB51's split files: name one, such as {splits[0]}, for that split.")
     if not videos:
-        holds = f"holds no videos but only {count_list(dict(skipped))}" if skipped else "is empty"
+        holds = f"holds no videos but only {count_list(dict(+skipped))}" if +skipped else "is empty"
         raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
+    prepared = [name for name in videos if name.endswith(PREPARED)]
+    if 0 < len(prepared) < len(videos):
+        other = next(name for name in videos if not name.endswith(PREPARED))
+        raise UserError(f"{path} holds prepared videos ({prepared[0]}) and others ({other}): name one folder.")
     return _named(path, [Item(name, root.join(name)) for name in videos], skipped, wanted)
 
 
-def _listed(path: str, manifest: Place) -> bool:
-    """Whether a folder of prepared videos has a list beside them. Raises UserError where it is not finished."""
+def _manifest(path: str, manifest: Place) -> dict[str, int]:
+    """What a folder of prepared videos says of itself. Raises UserError where it is not finished, or of a later
+    version."""
     try:
         found = json.loads(manifest.read(MOST_MANIFEST))
-        done, listed = bool(found["done"]), bool(found["list"])
-    except (ValueError, KeyError, TypeError):
-        done = listed = False
-    if not done:
+        about = {name: int(found.get(name, 0)) for name in ("version", "done", "list", "videos", "unreadable")}
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        about = {"version": VERSION, "done": 0}
+    if about["version"] > VERSION:
+        raise UserError(f"{path} was prepared by a later version of twofold: update it, or prepare the videos again.")
+    if not about["done"]:
         raise UserError(f"{path} is a folder of prepared videos that is not finished: give the same prepare again.")
-    return listed
+    return about
 
 
 def _named(path: str, items: Sequence[Item], skipped: Counter[str], wanted: Wanted) -> VideoSource:

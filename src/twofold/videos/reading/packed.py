@@ -152,6 +152,11 @@ class PackedVideo:
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def lost(self) -> int:
+        """As of `Video`: what is prepared comes."""
+        return 0
+
     def size(self) -> tuple[int, int]:
         """Height and width of its pictures."""
         return self.index.height, self.index.width

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -26,14 +26,13 @@ from twofold.printable import storable
 from twofold.resources import usable_cores
 from twofold.runs.screen import OnProgress
 from twofold.videos.reading.keeping import Interlaced, Keeping
-from twofold.videos.reading.opening import LIST, MANIFEST, grouped, open_folder
+from twofold.videos.reading.opening import LIST, MANIFEST, VERSION, grouped, open_folder
 from twofold.videos.reading.packed import ENDING, read_index
 from twofold.videos.reading.packing import copy_with_motion, write_packed
 from twofold.videos.reading.source import Item, VideoSource
 from twofold.videos.reading.store import opened_video, without_motion
 from twofold.videos.reading.video import Video
 
-VERSION = 1
 UNREADABLE = "unreadable.txt"
 
 
@@ -68,10 +67,14 @@ class Preparing:
 
 @dataclass(frozen=True)
 class Prepared:
-    """unreadable: the videos that could not be read, by name, with the reason. deinterlaced: how many were."""
+    """unreadable: the videos that could not be read, by name, with the reason. deinterlaced: how many were. removed:
+    earlier ones of videos that the source does not hold any more, or that cannot be read any more. lost: of
+    damaged videos that were made now, by number, the frames that do not come."""
 
     unreadable: dict[str, str]
     deinterlaced: int
+    removed: int = 0
+    lost: dict[int, int] = field(default_factory=dict)
 
 
 def prepare(
@@ -86,12 +89,14 @@ def prepare(
     """Write every video of a source into the folder `out`.
 
     A killed or interrupted call goes on where it stopped when made again; videos that have changed since are made anew.
-    Raises UserError where `out` holds anything else or is another process's, where more than max_unreadable (share)
-    cannot be read, and where the disk is full.
+    What is there of videos that the source does not hold any more is removed. Raises UserError where `out` holds
+    anything else or is another process's, where the videos are prepared already, where more than
+    max_unreadable (share) cannot be read, and where the disk is full.
     """
     folder, names = Path(out), packed_names(source.names)
+    _refuse(source, folder, set(names))
     unreadable = Unreadable(source.path, source.names, max_unreadable, "videos")
-    deinterlaced = 0
+    deinterlaced, lost = 0, dict[int, int]()
     manifest = {"version": VERSION, "source": storable(source.path), "videos": len(source), "done": False}
     with claim(folder, MANIFEST, holds="prepared videos", doing="preparing videos in", advice="name a new folder"):
         sweep(folder, *(path for path in folder.rglob("*") if path.is_dir()))
@@ -99,7 +104,7 @@ def prepare(
 
         def one(i: int) -> bool:
             try:
-                return _prepared(source, i, folder / names[i], settings)
+                return _prepared(source, i, folder / names[i], settings, lost)
             except DecodeError as error:
                 unreadable.record(i, error.reason)
                 return False
@@ -114,14 +119,41 @@ def prepare(
                 threads.shutdown(cancel_futures=True)
                 raise
         found = unreadable.named()
+        kept = {names[i] for i in range(len(source)) if i not in unreadable}
+        removed = [name for name in _there(folder) if name not in kept]
+        for name in removed:
+            (folder / name).unlink()
         write_text(folder / UNREADABLE, as_lines(found))
         listed = _listed(source, folder, names, unreadable)
         write_text(folder / MANIFEST, json.dumps({**manifest, "done": True, "unreadable": len(found), "list": listed}))
-    return Prepared(found, deinterlaced)
+    return Prepared(found, deinterlaced, len(removed), lost)
 
 
-def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> bool:
-    """Write video `i`, where it is not there already; whether its pictures were deinterlaced."""
+def _refuse(source: VideoSource, folder: Path, names: set[str]) -> None:
+    """Refuse what is prepared already, and a folder with videos prepared from elsewhere."""
+    if any(name.endswith(ENDING) for name in source.names):
+        raise UserError(f"{source.path} is prepared already: give it as the data.")
+    others = [name for name in _there(folder) if name not in names]
+    if others and (before := _source_of(folder)) != storable(source.path):
+        raise UserError(f"{folder} holds videos prepared from {before} (such as {others[0]}): name a new folder.")
+
+
+def _there(folder: Path) -> list[str]:
+    """The prepared videos in a folder."""
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob(f"*{ENDING}"))
+
+
+def _source_of(folder: Path) -> str:
+    """From what the videos in a folder were prepared."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_bytes())["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "elsewhere"
+
+
+def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing, lost: dict[int, int]) -> bool:
+    """Write video `i`, where it is not there already; whether its pictures were deinterlaced. `lost` is told of frames
+    that do not come."""
     key = settings.key(source, i)
     if path.is_file():
         try:
@@ -144,7 +176,7 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> b
             copies = closing.enter_context(tempfile.TemporaryDirectory())
             motion = copy_with_motion(video, Path(copies) / "copy.mp4", keeping)
             closing.callback(motion.close)
-        return write_packed(
+        whole = write_packed(
             path,
             video,
             short_side=settings.short_side or None,
@@ -153,6 +185,9 @@ def _prepared(source: VideoSource, i: int, path: Path, settings: Preparing) -> b
             motion=video if own else motion,
             keeping=keeping,
         )
+        if video.lost:
+            lost[i] = video.lost
+        return whole
 
 
 def _not_its_own(video: Video, settings: Preparing) -> str:

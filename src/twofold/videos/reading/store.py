@@ -39,6 +39,7 @@ class VideoStore:
     ) -> None:
         self.source, self.short_side, self.vectors = source, short_side, vectors
         self.tables: dict[int, FrameTable] = {}
+        self.lost: dict[int, int] = {}  # frames that were found not to come, of damaged videos
         self._forget()
         budget = int(HOST_SHARE * free_memory() / local_ranks()) if memory_bytes is None else memory_bytes
         self.expected_bytes = self._expected_bytes()
@@ -61,11 +62,11 @@ class VideoStore:
                 try:
                     return video.read(numbers, self.short_side)
                 finally:
-                    self.tables[i] = video.table  # of a damaged file it may have changed
+                    self._note(i, video)
         if i not in self._decoded:
             with self._opened(i, last=True) as video:
                 self._decoded[i] = video.whole(self.short_side)
-                self.tables[i] = video.table
+                self._note(i, video)
         return self._decoded[i][np.asarray(numbers)]
 
     def motion(self, i: int, numbers: Sequence[int]) -> Grids:
@@ -75,11 +76,11 @@ class VideoStore:
                 try:
                     return video.motion(numbers)
                 finally:
-                    self.tables[i] = video.table
+                    self._note(i, video)
         if i not in self._grids:
             with self._opened(i, last=True) as video:
                 self._grids[i] = video.motion(range(len(video)))
-                self.tables[i] = video.table
+                self._note(i, video)
         return self._grids[i].frames(numbers)
 
     def hold_motion(self) -> None:
@@ -112,6 +113,12 @@ class VideoStore:
         kept = "kept in memory" if self.kept_whole else "decoded clip by clip"
         return f"{len(self):,} videos, {side}, about {bytes_in_words(self.expected_bytes)} as uint8, {kept}"
 
+    def _note(self, i: int, video: Video | PackedVideo) -> None:
+        """Keep the table of a video, which may have changed where it is damaged, and how many frames do not come."""
+        self.tables[i] = video.table
+        if video.lost:
+            self.lost[i] = max(self.lost.get(i, 0), video.lost)
+
     def _opened(self, i: int, last: bool = False) -> _Held:
         if os.getpid() != self._process:
             self._forget()
@@ -140,7 +147,7 @@ class VideoStore:
         return int(np.mean(found) * len(self)) if found else 0
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("source", "short_side", "vectors", "tables", "expected_bytes", "kept_whole")
+        kept = ("source", "short_side", "vectors", "tables", "lost", "expected_bytes", "kept_whole")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

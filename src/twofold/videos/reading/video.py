@@ -58,6 +58,11 @@ class Video:
         """Bytes of its packets that were read so far to decode frames."""
         return self._decoding.taken
 
+    @property
+    def lost(self) -> int:
+        """Frames that were found not to come, of a damaged file."""
+        return max(self._claimed - len(self), 0)
+
     def first(self) -> Any:
         """The first frame as the decoder gives it. Raises DecodeError where there is none."""
         return self._again(lambda: self._frame(0))
