@@ -79,7 +79,7 @@ def test_the_page_of_a_run_shows_its_task(tmp_path, method, words):
         "quiet": True,
     }
     if method == "cmd":
-        settings["method_options"] = {"dim": 16, "heads": 2, "hidden": 16, "width": 4}
+        settings["method_options"] = {"dim": 16, "heads": 2, "hidden": 16, "width": 8}
     twofold.pretrain(method, str(tmp_path / "films"), out=str(tmp_path / "run"), **settings)
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert all(text in page for text in words)
