@@ -236,7 +236,7 @@ def test_verbs_read_it_when_the_videos_are_gone(tmp_path):
     twofold.prepare(data, out, kind="videos", motion=True)
     shutil.rmtree(data)
     settings = {"backbone": "convnet3d", "epochs": 1, "batch_size": 4, "image_size": 32, "frames": 4, "quiet": True}
-    small = {"dim": 16, "heads": 2, "hidden": 16, "width": 8, "future": 4}
+    small = {"dim": 16, "heads": 2, "hidden": 16, "width": 8, "future": 4}  # fewer than 8: oneDNN on AVX2 crashes
     for memory in (0, None):
         folder = f"{run}{memory}"
         twofold.pretrain("cmd", out, out=folder, method_options=small, memory_gb=memory, report=False, **settings)
