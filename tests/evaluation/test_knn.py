@@ -179,3 +179,8 @@ def test_the_vote_takes_no_memory_for_classes_that_nobody_votes_for():
 def test_many_neighbours_vote_in_parts(monkeypatch):
     monkeypatch.setattr(knn, "_CHUNK", 1000)
     assert max(len(part) for part in knn._parts(torch.zeros(500, 2), 20, 20)) == 5
+
+
+def test_a_fold_that_no_other_stands_beside_has_no_answer():
+    labels = torch.tensor([0, 1])
+    assert knn_of_folds(torch.randn(2, 4), labels, torch.zeros(2, dtype=torch.int64), k=1).tolist() == [-1, -1]

@@ -130,3 +130,10 @@ def test_an_empty_file_is_said(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"")
     with pytest.raises(DecodeError, match=r"^the file is empty$"):
         open_container(str(tmp_path / "a.mp4"))
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "pipe:0.mp4", "file:x.mp4", "-y.mp4", "%03d.mp4"])
+def test_names_are_no_protocols(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes((HERE / "one.mp4").read_bytes())
+    assert len(Video(name)) == 1

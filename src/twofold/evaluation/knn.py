@@ -75,12 +75,14 @@ def knn_of_folds(
     """The first class by `knn_predict` for every row, int64 (N,), each fold asked of all the others; needs no separate
     test set.
 
-    A class of a single row can never be right, and counts as wrong.
+    A class of a single row can never be right, and counts as wrong; so does a fold that no other stands beside (-1).
     """
-    predicted = torch.zeros_like(labels)
+    predicted = torch.full_like(labels, -1)
     for fold in folds.unique().tolist():
         asked = folds == fold
         bank, own = features[~asked], labels[~asked]
+        if not len(bank):
+            continue
         found = knn_predict(features[asked], bank, own, k=k, temperature=temperature)
         predicted[asked] = found[:, 0].to(labels.device)
     return predicted

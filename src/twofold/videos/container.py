@@ -63,7 +63,9 @@ def open_container(file: str | BinaryIO) -> Opened:
     try:
         if not isinstance(file, str):
             file.seek(0)
-        container = module.open(file, metadata_errors="ignore")
+        # FFmpeg takes what stands before a colon for a protocol, such as pipe:, but not in a path with a slash.
+        path = os.path.join(os.curdir, file) if isinstance(file, str) else file
+        container = module.open(path, metadata_errors="ignore")
     except FileNotFoundError as error:
         raise DecodeError("the file does not exist") from error
     except failures() as error:

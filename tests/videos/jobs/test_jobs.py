@@ -172,3 +172,24 @@ def test_methods_are_compared_in_one_table(album, tmp_path, capsys):
     assert [row["numbers"] for row in again["rows"]] == [row["numbers"] for row in found["rows"]]
     with pytest.raises(UserError, match="no labels of two classes"):
         twofold.compare("moco,be", str(album / "train" / "right"), out=str(tmp_path / "x"), kind="videos")
+
+
+def test_one_video_of_each_class_is_learned_from_without_knn(tmp_path, capsys):
+    for kind in ("right", "down"):
+        write_video(tmp_path / "films" / kind / "0.mp4", moving(kind, 0, 8))
+    settings = {**SMALL, "quiet": False, "batch_size": 2}
+    twofold.pretrain("moco", str(tmp_path / "films"), out=str(tmp_path / "run"), steps=1, report=False, **settings)
+    assert "one video of each class, or one source only: no kNN during the run." in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_in_no_number_and_said(album, run, tmp_path, capsys):
+    shutil.copytree(album / "train", tmp_path / "films")
+    (tmp_path / "films" / "down" / "broken.mp4").write_bytes(b"")
+    twofold.evaluate(str(run), str(album), test=str(tmp_path / "films"), clips=1, protocols="knn", floors=False)
+    out = capsys.readouterr().out
+    assert "1 of 13 videos to test on cannot be read and are left out: down/broken.mp4 (the file is empty)." in out
+    assert "12 of the 13 videos to test on are of sources that are also learned from, or copies" in out
+    settings = {**SMALL, "max_unreadable": 0.5}
+    twofold.pretrain("moco", str(tmp_path / "films"), out=str(tmp_path / "run"), steps=1, report=False, **settings)
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert {e["value"] for e in found if e["name"] == "majority class" and e["metric"] == "top1"} == {0.5}

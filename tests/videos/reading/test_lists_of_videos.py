@@ -95,13 +95,13 @@ def test_labels_that_the_names_do_not_hold_are_said(videos):
     beyond = opened(videos, "Run/a.mp4 3\nWalk/c.mp4 9\n")
     assert "labels go beyond the 2 names" in beyond.notes[0] and [name for _, name in told(beyond)] == ["3", "9"]
     strange = opened(videos, "Run/a.mp4 run\nRun/b.mp4 wolk\nWalk/c.mp4 walk\n")
-    assert "1 labels are no class of" in strange.notes[0] and "1 without a label" in strange.describe()
+    assert "labels that are no class of" in strange.notes[0] and "1 without a label" in strange.describe()
 
 
 def test_a_file_that_is_listed_again_counts_once(videos):
     source = opened(videos, "file,label\nRun/a.mp4,run\nWalk/c.mp4,walk\nRun/a.mp4,run\n./Walk/c.mp4,run\n")
     assert told(source) == [("Run/a.mp4", "run"), ("Walk/c.mp4", "walk")] and source.skipped == {"listed again": 2}
-    assert "1 rows name a file again with another label" in source.notes[0]
+    assert "name a file again, with another label or part: 1 (such as Walk/c.mp4)" in source.notes[0]
 
 
 @pytest.mark.parametrize(

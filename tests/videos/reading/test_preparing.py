@@ -347,4 +347,4 @@ def test_frames_of_damaged_videos_that_do_not_come_are_counted(tmp_path):
         clips = Clips(store, even(3, 4, 1))
         list(clips.stream([torch.arange(2)]))
         assert store.lost == made.lost
-        assert clips.lost()[0].startswith(f"1 videos are damaged: {made.lost[1]} frames do not come")
+        assert clips.lost()[0].startswith(f"Damaged videos: 1, of which {made.lost[1]} frames do not come")

@@ -152,3 +152,11 @@ def test_a_list_finds_its_videos_in_all_tars_beside_it(tmp_path):
     source = open_source(str(tmp_path / "list.txt"))
     assert [item.name for item in source.items] == ["a.mp4", "b.mp4"] and not source.skipped
     assert len(Video(source.file(1))) == 1
+
+
+def test_a_folder_of_gifs_alone_may_be_videos(tmp_path):
+    films(tmp_path, "run/a.gif", "walk/b.GIF")
+    assert told(open_source(str(tmp_path))) == [("run/a.gif", "run"), ("walk/b.GIF", "walk")]
+    films(tmp_path, "run/c.rmvb")
+    source = open_source(str(tmp_path))
+    assert [item.name for item in source.items] == ["run/c.rmvb"] and source.skipped == {".gif": 2}

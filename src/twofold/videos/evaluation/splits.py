@@ -16,6 +16,7 @@ from twofold.randomness import generator
 from twofold.runs.screen import OnProgress
 from twofold.videos.evaluation.features import InputSettings, readable, stream_features
 from twofold.videos.reading.clips import Clips
+from twofold.videos.reading.copies import marks
 from twofold.videos.reading.source import split_by_group
 
 
@@ -88,8 +89,13 @@ def labelled(clips: Clips, classes: Sequence[str] | None = None) -> Split:
 
 
 def hold_out(split: Split, seed: int) -> tuple[Split, Split]:
-    """(train, test): about a fifth held out, whole sources at a time; see `source.split_by_group`."""
-    rows, test = split_by_group(split.clips.source.take(split.indices.tolist()), seed)
+    """(train, test): about a fifth held out, whole sources at a time, copies together where that is possible; see
+    `source.split_by_group`."""
+    source = split.clips.source.take(split.indices.tolist())
+    try:
+        rows, test = split_by_group(source, seed, marks(source, range(len(source))))
+    except UserError:
+        rows, test = split_by_group(source, seed)
     return split.take(torch.tensor(rows)), split.take(torch.tensor(test))
 
 
@@ -110,13 +116,17 @@ def numbered(*splits: Split) -> tuple[list[Split], int]:
 
 
 def shared_sources(train: Split, test: Split) -> tuple[int, str]:
-    """How many videos to test on are of a source that is also learned from, or are the same video; and the first."""
+    """How many videos to test on are of a source that is also learned from, or copies of a video that is; and the
+    first."""
     known = {group for group in train.groups() if group}
-    same = {(item.place.path, item.offset) for item in (train.clips.source.items[i] for i in train.indices.tolist())}
+    sources, rows = (train.clips.source, test.clips.source), (train.indices.tolist(), test.indices.tolist())
+    sizes = [{source.size(i) for i in own} for source, own in zip(sources, rows, strict=True)]
+    learned, asked = (marks(sources[k], rows[k], sizes[1 - k]) for k in (0, 1))
+    copies = set(learned.values())
     names = [
-        test.clips.source.items[i].name
-        for i, group in zip(test.indices.tolist(), test.groups(), strict=True)
-        if group in known or (test.clips.source.items[i].place.path, test.clips.source.items[i].offset) in same
+        sources[1].items[i].name
+        for i, group in zip(rows[1], test.groups(), strict=True)
+        if group in known or asked.get(i) in copies
     ]
     return len(names), names[0] if names else ""
 

@@ -105,8 +105,8 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     shared, first = shared_sources(train, test)
     if shared:
         say(
-            f"{shared:,} of the {len(test):,} videos to test on are of sources that are also learned from (such as "
-            f"{first}): what they answer may be remembered, not recognised."
+            f"{shared:,} of the {len(test):,} videos to test on are of sources that are also learned from, or copies "
+            f"(such as {first}): what they answer may be remembered, not recognised."
         )
     rows: list[dict[str, Any]] = []
     with progress_bar("evaluating", options.quiet) as on_progress:

@@ -122,7 +122,8 @@ def _put_together(
     online = None
     if source.class_count() > 1 and settings.knn_every != 0:
         every = settings.knn_every or -(-plan.length(len(source)).epochs // EVALUATIONS)
-        online = OnlineKNN(clips, inputs, every_epochs=every, seed=seed)
+        asked = OnlineKNN(clips, inputs, every_epochs=every, seed=seed)
+        online = asked if len(asked.folds.unique()) > 1 else None
     settings = replace(settings, method_options=learner.settings)
     return Work(
         composition, data, settings, clips, backbone, method, views, inputs, plan, learner.situation, online, fabric
@@ -189,6 +190,8 @@ def _header(work: Work) -> Iterator[str]:
     classes = clips.source.class_count()
     if classes < 2:
         yield f"{'one class only' if classes else 'no labels found'}: no kNN during the run."
+    elif work.online is None and settings.knn_every != 0:
+        yield "one video of each class, or one source only: no kNN during the run."
 
 
 def _unreadable(clips: Clips, folder: RunFolder) -> str:

@@ -198,8 +198,8 @@ def damage(names: Sequence[str], lost: Mapping[int, int]) -> list[str]:
     if not lost:
         return []
     worst = max(sorted(lost), key=lambda i: lost[i])
-    such = f"such as {printable(names[worst])}, of {lost[worst]:,}"
-    return [f"{len(lost):,} videos are damaged: {sum(lost.values()):,} frames do not come and are left out ({such})."]
+    total, such = sum(lost.values()), f"{lost[worst]:,} of {printable(names[worst])}"
+    return [f"Damaged videos: {len(lost):,}, of which {total:,} frames do not come and are left out (such as {such})."]
 
 
 def drawn(

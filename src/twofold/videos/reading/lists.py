@@ -180,8 +180,8 @@ def _once(rows: Sequence[Row], skipped: Counter[str]) -> tuple[list[Row], list[s
             unlike.append(item.name)
     if not unlike:
         return list(first.values()), []
-    text = f"{len(unlike):,} rows name a file again with another label or part (such as {unlike[0]}); the first counts."
-    return list(first.values()), [text]
+    such = f"{len(unlike):,} (such as {unlike[0]})"
+    return list(first.values()), [f"rows that name a file again, with another label or part: {such}; the first counts."]
 
 
 def _labelled(path: str, where: Place, rows: Sequence[Row], classes: str | None, wanted: Wanted) -> Named:

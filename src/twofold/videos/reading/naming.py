@@ -114,7 +114,8 @@ def _spelled(classes: Classes, words: Sequence[object]) -> tuple[list[object], l
         return found, []
     if len(strange) == sum(word is not None for word in words):
         return list(words), []
-    return found, [f"{len(strange):,} labels are no class of {classes.file} (such as {strange[0]}), and count as none."]
+    such = f"{len(strange):,} (such as {strange[0]})"
+    return found, [f"labels that are no class of {classes.file}: {such}; they count as none."]
 
 
 def _spell(name: str) -> str:

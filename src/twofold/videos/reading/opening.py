@@ -22,6 +22,7 @@ from twofold.videos.reading.lists import read_list
 from twofold.videos.reading.source import Item, VideoSource
 
 PREPARED = ".frames"
+GIF = ".gif"  # an image, but where a folder of nothing else is said to hold videos
 MANIFEST, LIST = "prepared-videos.json", "videos.csv"  # of a folder of prepared videos
 VERSION = 1  # of what is prepared
 MOST_MANIFEST = 1 << 16
@@ -102,6 +103,8 @@ def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -
     found = [name for name in found if not name.startswith(own)]
     videos = [name for name in found if name.lower().endswith(VIDEOS)]
     tars = [name for name in found if name.lower().endswith(TARS)]
+    if not videos and not tars:
+        videos = [name for name in found if name.lower().endswith(GIF)]
     if not videos and tars:
         beside = [name for name in found if name.lower().endswith(".csv") and "/" not in name]
         if len(beside) == 1:

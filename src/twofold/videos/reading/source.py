@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import BinaryIO, cast
@@ -117,9 +117,9 @@ class VideoSource:
     def fingerprint(self) -> str:
         """A digest of names, labels, sizes and pieces of the bytes, wherever they lie."""
         names = wherever(self.names)
-        sizes = [self._size(i) for i in range(len(self))]
+        sizes = [self.size(i) for i in range(len(self))]
         labels = (f"{item.label} {item.group}" for item in self.items)
-        return content_digest(names, sizes, self._piece, labels)
+        return content_digest(names, sizes, self.piece, labels)
 
     def stamp(self) -> str:
         """A digest of names, sizes and times of change."""
@@ -148,23 +148,28 @@ class VideoSource:
                     known[item.place.path] = (0, "")
         return [known[item.place.path] for item in self.items]
 
-    def _size(self, i: int) -> int:
+    def size(self, i: int) -> int:
+        """The bytes of video `i`."""
         size = self.items[i].size
         return self.stamps[i][0] if size is None else size
 
-    def _piece(self, file: int, start: int, size: int) -> bytes:
+    def piece(self, file: int, start: int, size: int) -> bytes:
+        """Some bytes of a video. Raises OSError or DecodeError."""
         item = self.items[file]
         return item.place.read_range(item.offset + start, size)
 
 
-def split_by_group(source: VideoSource, seed: int) -> tuple[list[int], list[int]]:
+def split_by_group(
+    source: VideoSource, seed: int, same: Mapping[int, str] | None = None
+) -> tuple[list[int], list[int]]:
     """Rows to learn from and, about a fifth, to test on: whole groups at a time, class by class where there are any.
 
-    Raises UserError where all labelled videos are of one group.
+    same: marks of rows that are copies of one another, and stay together. Raises UserError where all labelled videos
+    are of one group.
     """
     groups: dict[str, list[int]] = {}
     for i, item in enumerate(source.items):
-        groups.setdefault(item.group or f"\0{i}", []).append(i)
+        groups.setdefault(item.group or f"\0{(same or {}).get(i, i)}", []).append(i)
     by_class: dict[int, list[str]] = {}
     for group, rows in groups.items():
         label = Counter(source.items[i].label for i in rows).most_common(1)[0][0]
