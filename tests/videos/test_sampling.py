@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from twofold.errors import UserError
+from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.sampling import Sampling, draw_clips, even_clips, stretch_of, timeline
 
 
@@ -97,3 +98,10 @@ def test_a_stretch_is_drawn_by_the_places_that_it_has():
     found = [int(stretch_of(lines, 4, number / 90)[0]) for number in range(90)]
     assert [found.count(first) for first in (0, 5, 7)] == [20, 0, 70]
     assert stretch_of(lines, 11, 0.3)[0] == 7
+
+
+def test_a_time_lapse_is_not_repeated_by_the_million():
+    times = np.arange(20) * 3600.0
+    assert len(timeline(times, [(0, 19)])[0]) == 20 and len(timeline(times, [(0, 19)], 0.01)[0]) == 685
+    with pytest.raises(DecodeError, match=r"has a frame every 3,600 s, too few for 10 a second"):
+        timeline(times, [(0, 19)], 10)

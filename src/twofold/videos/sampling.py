@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from twofold.errors import UserError, above_zero
+from twofold.pixels.reading.failure import DecodeError
 from twofold.randomness import uniforms
 
+MOST_REPEATED = 1000  # times that a frame stands for itself at a steady rate
 NEAR, AWAY = 2, 3  # BE: a start nearer than this to the first clip's is moved by a third of the video
 
 
@@ -77,13 +79,16 @@ def timeline(times: np.ndarray, stretches: Sequence[tuple[int, int]], fps: float
     """The frames between which clips are cut: for each stretch of a video the numbers of its frames, int64.
 
     times: float64 (n,) seconds. stretches: first and last frame. fps: at so many a second, the frame nearest in time;
-    all frames where None.
+    all frames where None. Raises DecodeError where frames would be repeated MOST_REPEATED times, as of a time lapse.
     """
     lines = []
     for first, last in stretches:
         numbers = np.arange(first, last + 1)
         if fps is not None and last > first:
             own = times[first : last + 1]
+            apart = (own[-1] - own[0]) / (last - first)
+            if apart * fps > MOST_REPEATED:
+                raise DecodeError(f"has a frame every {apart:,.0f} s, too few for {fps:g} a second")
             wanted = np.arange(own[0], own[-1] + 1e-6, 1 / fps)
             right = np.searchsorted(own, wanted).clip(1, len(own) - 1)
             nearer = wanted - own[right - 1] <= own[right] - wanted
