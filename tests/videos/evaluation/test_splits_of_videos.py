@@ -40,3 +40,13 @@ def test_where_none_can_be_read_it_is_said(split):
     with pytest.raises(UserError, match=r"None of 1 videos of .* can be read: run/broken\.mp4 \("):
         broken.features(ClipNet(), INPUTS)
     assert torch.equal(broken.readable(), torch.tensor([False]))
+
+
+def test_classes_may_be_spelled_with_spaces_or_underscores(tmp_path):
+    for name in ("Riding_a_bike/a.mp4", "riding a horse/b.mp4"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(clip("one.mp4"), tmp_path / name)
+    clips = Clips(VideoStore(open_source(str(tmp_path)), 24), even(1, 2, 1))
+    assert labelled(clips, ["cooking", "riding a bike", "Riding_a_horse"]).labels.tolist() == [1, 2]
+    with pytest.raises(UserError, match='has the class "riding a horse"'):
+        labelled(clips, ["cooking", "riding a bike"])

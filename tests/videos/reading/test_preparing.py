@@ -348,3 +348,13 @@ def test_frames_of_damaged_videos_that_do_not_come_are_counted(tmp_path):
         list(clips.stream([torch.arange(2)]))
         assert store.lost == made.lost
         assert clips.lost()[0].startswith(f"Damaged videos: 1, of which {made.lost[1]} frames do not come")
+
+
+def test_parts_of_folders_stay_where_labels_need_a_list(tmp_path):
+    for part in ("train", "test"):
+        films(tmp_path / "films" / part / "indoors", 2)
+    source = open_source(str(tmp_path / "films"), role="all", class_level=2)
+    prepare(source, str(tmp_path / "out"), Preparing())
+    assert (tmp_path / "out" / LIST).is_file()
+    train, test = (open_source(str(tmp_path / "out"), role=role) for role in ("train", "test"))
+    assert all(item.name.startswith("train/") for item in train.items) and len(train) == len(test) == 2

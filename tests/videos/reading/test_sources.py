@@ -160,3 +160,18 @@ def test_a_folder_of_gifs_alone_may_be_videos(tmp_path):
     films(tmp_path, "run/c.rmvb")
     source = open_source(str(tmp_path))
     assert [item.name for item in source.items] == ["run/c.rmvb"] and source.skipped == {".gif": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("v_Run_g01_c02.avi", "v_Run_g01"),
+        ("party_c12.mp4", "party"),
+        ("v_biking_01_02.mpg", "v_biking_01"),
+        ("-Ab_cdefgh1_000010_000020.mp4", "-Ab_cdefgh1"),
+        ("walk_01.mp4", ""),
+        ("abc_000010_000020.mp4", ""),
+    ],
+)
+def test_names_tell_what_was_cut_from_one_video(tmp_path, name, group):
+    assert open_source(str(films(tmp_path, name))).items[0].group == group

@@ -17,6 +17,7 @@ from twofold.runs.screen import OnProgress
 from twofold.videos.evaluation.features import InputSettings, readable, stream_features
 from twofold.videos.reading.clips import Clips
 from twofold.videos.reading.copies import marks
+from twofold.videos.reading.naming import spelled
 from twofold.videos.reading.source import split_by_group
 
 
@@ -67,8 +68,12 @@ class Split:
 
 
 def labelled(clips: Clips, classes: Sequence[str] | None = None) -> Split:
-    """The videos of a set that have a label. classes: the class names of the set to learn from, by whose numbers those
-    of this one are renumbered. Raises UserError where nothing is labelled or a class is unknown."""
+    """The videos of a set that have a label.
+
+    classes: the class names of the set to learn from, by whose numbers those of this one are renumbered; underscores
+    may stand for spaces, and large letters for small ones. Raises UserError where nothing is labelled or a class is
+    unknown.
+    """
     source = clips.source
     labels = torch.from_numpy(source.labels)
     indices = (labels >= 0).nonzero()[:, 0]
@@ -76,8 +81,8 @@ def labelled(clips: Clips, classes: Sequence[str] | None = None) -> Split:
         raise UserError(f"{source.path} has no labels: sort the videos into a folder for each class, or give a list.")
     labels = labels[indices]
     if classes is not None and source.classes is not None and list(source.classes) != list(classes):
-        number = {name: i for i, name in enumerate(classes)}
-        new = torch.tensor([number.get(name, -1) for name in source.classes])[labels]
+        number = {spelled(name): i for i, name in enumerate(classes)} | {name: i for i, name in enumerate(classes)}
+        new = torch.tensor([number.get(name, number.get(spelled(name), -1)) for name in source.classes])[labels]
         if (new < 0).any():
             strange = source.classes[int(labels[(new < 0).nonzero()[0, 0]])]
             raise UserError(

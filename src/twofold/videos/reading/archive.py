@@ -37,7 +37,7 @@ def members_of(where: Place, skipped: Counter[str] | None = None) -> list[Item]:
         raise UserError(f"{where} is no plain tar file ({clause(error)}): unpack it, and give the folder.") from error
     if not found:
         holds = f" but only {count_list(dict(skipped))}" if +skipped else ""
-        raise UserError(f"{where} holds no videos{holds}; they end in {' '.join(VIDEOS)}.")
+        raise UserError(f"{where} holds no videos{holds}; they end in {' '.join(VIDEOS[:12])} and the like.")
     return [found[name] for name in sorted(found)]
 
 

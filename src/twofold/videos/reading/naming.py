@@ -92,11 +92,11 @@ def _meaning(classes: Classes, paths: Sequence[str], values: Sequence[object]) -
     ways = [way for way in ([own] if own else []) + plain if used <= way.keys()]
     if not ways:
         return {}, f"its labels go beyond the {count:,} names of {classes.file}, which are left out."
-    spelled = [_spell(name) for name in classes.names]
+    own_words = [spelled(name) for name in classes.names]
 
     def agreed(way: Mapping[object, int]) -> int:
         return sum(
-            spelled[way[value]] in map(_spell, path.split("/")[:-1])
+            own_words[way[value]] in map(spelled, path.split("/")[:-1])
             for path, value in zip(paths, values, strict=True)
             if value in way
         )
@@ -107,8 +107,8 @@ def _meaning(classes: Classes, paths: Sequence[str], values: Sequence[object]) -
 
 def _spelled(classes: Classes, words: Sequence[object]) -> tuple[list[object], list[str]]:
     """The numbers of classes that are told in words, and a sentence about words that are no class."""
-    number = {_spell(name): i for i, name in enumerate(classes.names)}
-    found: list[object] = [number.get(_spell(str(word))) if word is not None else None for word in words]
+    number = {spelled(name): i for i, name in enumerate(classes.names)}
+    found: list[object] = [number.get(spelled(str(word))) if word is not None else None for word in words]
     strange = [str(word) for word, label in zip(words, found, strict=True) if word is not None and label is None]
     if not strange:
         return found, []
@@ -118,5 +118,6 @@ def _spelled(classes: Classes, words: Sequence[object]) -> tuple[list[object], l
     return found, [f"labels that are no class of {classes.file}: {such}; they count as none."]
 
 
-def _spell(name: str) -> str:
+def spelled(name: str) -> str:
+    """The name of a class as it is compared: Riding_a_bike is riding a bike."""
     return name.replace("_", " ").lower()

@@ -26,7 +26,11 @@ GIF = ".gif"  # an image, but where a folder of nothing else is said to hold vid
 MANIFEST, LIST = "prepared-videos.json", "videos.csv"  # of a folder of prepared videos
 VERSION = 1  # of what is prepared
 MOST_MANIFEST = 1 << 16
-GROUP = re.compile(r"^(v_.+_g\d+)_c\d+$")  # UCF101: the clips of one long video
+GROUPS = (  # names of clips that were cut from one video
+    re.compile(r"(.+)_c\d+"),  # UCF101's v_Run_g01_c02, and the like
+    re.compile(r"(v_[^_]+_\d+)_\d+"),  # UCF11's v_biking_01_02
+    re.compile(r"([\w-]{11})_\d{6}_\d{6}"),  # Kinetics' ID_000010_000020
+)
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,11 @@ def open_source(
 
 
 def grouped(source: VideoSource) -> VideoSource:
-    """The same with the groups that names tell: clips of UCF101 that were cut from one video."""
+    """The same with the groups that names tell: clips that were cut from one video."""
     items = []
     for item in source.items:
-        found = GROUP.match(item.name.rpartition("/")[2].rpartition(".")[0])
+        stem = item.name.rpartition("/")[2].rpartition(".")[0]
+        found = next((match for form in GROUPS if (match := form.fullmatch(stem))), None)
         items.append(replace(item, group=found[1]) if found and not item.group else item)
     return replace(source, items=tuple(items))
 
@@ -117,7 +122,7 @@ def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -
         raise UserError(f"{path} holds HMDB51's split files: name one, such as {splits[0]}, for that split.")
     if not videos:
         holds = f"holds no videos but only {count_list(dict(+skipped))}" if +skipped else "is empty"
-        raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS)}.")
+        raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS[:12])} and the like.")
     prepared = [name for name in videos if name.endswith(PREPARED)]
     if 0 < len(prepared) < len(videos):
         other = next(name for name in videos if not name.endswith(PREPARED))
@@ -143,7 +148,7 @@ def _manifest(path: str, manifest: Place) -> dict[str, int]:
 def _named(path: str, items: Sequence[Item], skipped: Counter[str], wanted: Wanted) -> VideoSource:
     """Videos whose folders tell parts and classes."""
     selected = select(path, [item.name for item in items], wanted, "videos")
-    kept = [items[i] for i in selected.rows]
+    kept = [replace(items[i], part=part) for i, part in zip(selected.rows, selected.parts, strict=True)]
     labels, classes = _labels(path, [item.name for item in kept], selected, wanted)
     if labels is not None:
         kept = [replace(item, label=int(label)) for item, label in zip(kept, labels, strict=True)]

@@ -23,7 +23,7 @@ TEST_SHARE = 5  # every fifth, where the data say nothing
 class Item:
     """A video. name: as messages and results call it. place: the file that it is, or the tar file that it lies in, from
     byte `offset` on for `size` bytes. label: -1 for none. group: the video that it was cut from, where that is known;
-    videos of one group never part. fold: of a cross validation. part: train, valid or test, by a list; or ""."""
+    videos of one group never part. fold: of a cross validation. part: train, valid, test or ""."""
 
     name: str
     place: Place
