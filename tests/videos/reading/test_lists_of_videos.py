@@ -133,3 +133,22 @@ def test_the_folder_that_is_the_class_may_be_said(videos):
 def test_times_within_files_are_said_to_be_passed_over(videos):
     source = opened(videos, "file,label,start,end\nRun/a.mp4,run,0,5\nWalk/c.mp4,walk,5,9\n")
     assert "whole files are read" in source.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("file,label\n" + "x" * 200_000 + ",1\n", r"is no list of videos \(field larger than field limit"),
+        ("file,label\n", "names no video that lies in"),
+        ("youtube_id,split\n,train\n", "names no video that lies in"),
+    ],
+)
+def test_what_is_no_list_gets_a_sentence(videos, text, sentence):
+    with pytest.raises(UserError, match=sentence):
+        opened(videos, text)
+
+
+def test_odd_numbers_are_none(videos):
+    (videos / "classes.txt").write_text("²\n" + "9" * 5000 + " x\n")
+    source = opened(videos, "file,label,fold\nRun/a.mp4,0,²\nWalk/c.mp4,1,-1\n")
+    assert [item.fold for item in source.items] == [None, None] and source.class_count() == 2

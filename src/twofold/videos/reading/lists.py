@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from twofold.catalog.looking import VIDEOS
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.parts import named
+from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.labels import labels_from_names
 from twofold.pixels.reading.parts import pick, said
 from twofold.pixels.reading.places import Place, place
@@ -31,7 +32,7 @@ YOUTUBE, BEGIN, END = ("youtube_id",), ("time_start", "start"), ("time_end", "en
 FOLD = ("fold", "split_id")
 PART = ("split", "subset", "part", "partition", "set")
 SEPARATORS = "\t;,"
-NUMBER = re.compile(r"-?\d+")
+NUMBER = re.compile(r"-?[0-9]{1,18}")
 FRAMES = re.compile(r"(.+?)\s+\d+\s+(-?\d+)")  # a path without ending, its number of frames and its label
 
 Row = tuple[Item, str | None]  # a video, its file not yet found, and the word of its label
@@ -40,7 +41,10 @@ Row = tuple[Item, str | None]  # a video, its file not yet found, and the word o
 def read_list(path: str, where: Place, videos: str | None, classes: str | None, wanted: Wanted) -> VideoSource:
     """The videos of a list. videos: the folder or tar file that they lie in; beside the list where None. classes: a
     file of class names. Raises UserError where it names no video that is there."""
-    rows, notes = _rows(path, where)
+    try:
+        rows, notes = _rows(path, where)
+    except (csv.Error, DecodeError) as error:
+        raise UserError(f"{path} is no list of videos ({clause(error)}): put one video on each line.") from error
     rows, note = _of_part(path, rows, wanted)
     root = place(videos) if videos else where.parent()
     found, skipped = located([item for item, _ in rows], root)
@@ -113,7 +117,7 @@ def _item(
         _slashed(name),
         Place(""),
         group=cell(column(GROUP)) or known,
-        fold=int(fold) if fold.isdigit() else None,
+        fold=int(fold) if fold.isascii() and fold.isdigit() else None,
         part=part.part if part else "",
     )
 
@@ -160,7 +164,7 @@ def _slashed(name: str) -> str:
 def _of_part(path: str, rows: list[Row], wanted: Wanted) -> tuple[list[Row], list[str]]:
     """The rows of the part that is wanted, where a column tells parts, and a sentence about it."""
     counts = Counter(item.part for item, _ in rows)
-    if wanted.part == "none" or (set(counts) == {""} and not wanted.names_part()):
+    if not rows or wanted.part == "none" or (set(counts) == {""} and not wanted.names_part()):
         return rows, []
     parts = pick(path, counts, wanted, "videos")
     note = said(path, counts, parts, wanted, "videos")

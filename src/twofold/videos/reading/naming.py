@@ -12,7 +12,8 @@ from twofold.pixels.reading.places import Place
 
 INDEX = ("classInd.txt", "classes.txt", "labels.txt")
 MOST_BYTES = 1 << 24
-BEFORE, BEHIND = re.compile(r"(?P<number>\d+)[\s,;:]+(?P<name>.+)"), re.compile(r"(?P<name>.+?)[\s,;:]+(?P<number>\d+)")
+BEFORE = re.compile(r"(?P<number>[0-9]{1,9})[\s,;:]+(?P<name>.+)")
+BEHIND = re.compile(r"(?P<name>.+?)[\s,;:]+(?P<number>[0-9]{1,9})")
 
 
 @dataclass(frozen=True)
