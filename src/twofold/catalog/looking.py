@@ -14,8 +14,8 @@ IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 VIDEOS = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mpe", ".ts", ".mts", ".m2ts", ".wmv", ".flv"),
     *(".3gp", ".3g2", ".ogv", ".vob", ".asf", ".mxf", ".divx", ".h264", ".264", ".hevc", ".h265", ".y4m"),
-    *(".f4v", ".qt", ".rm", ".rmvb", ".m2v", ".m1v", ".m2t", ".tp", ".trp", ".mod", ".tod", ".dv", ".ogm", ".mjpeg"),
-    *(".mjpg", ".ivf", ".obu", ".nut", ".wtv", ".mk3d", ".lrv", ".insv", ".xvid"),
+    *(".f4v", ".qt", ".rm", ".rmvb", ".m2v", ".m1v", ".m2t", ".trp", ".dv", ".ogm", ".mjpeg"),
+    *(".mjpg", ".ivf", ".obu", ".wtv", ".mk3d", ".lrv", ".insv", ".xvid"),
     ".frames",  # prepared ones
 )
 TARS = (".tar", ".tar.gz", ".tgz")
