@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -146,12 +147,12 @@ def _words(task: Task, backbone: Backbone, options: Evaluate) -> list[str]:
 @contextlib.contextmanager
 def _progress(what: str, quiet: bool) -> Iterator[OnProgress]:
     """A bar on a terminal; elsewhere a line at once, then one every half a minute."""
-    spoke = 0.0
+    spoke = -math.inf
 
     def tell(done: int, total: int) -> None:
         nonlocal spoke
         bar(done, total)
-        if plain and (not spoke or time.monotonic() - spoke >= SECONDS):
+        if plain and time.monotonic() - spoke >= SECONDS:
             spoke = time.monotonic()
             say(f"{what}: {done:,} of {total:,}")
 

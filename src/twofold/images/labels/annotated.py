@@ -21,6 +21,7 @@ from twofold.images.labels.survey import Survey, Wishes
 from twofold.images.labels.turning import Fit, Size, fit_all
 from twofold.images.reading.source import Source
 
+ONE = "object"  # the class where labels tell none
 YOLO = "cxcywh"  # the form of the one format whose boxes are fractions
 NEAR = 2.0  # pixels, or this share of the box, by which a segmentation may differ from its box
 NEAR_SHARE = 0.05

@@ -70,13 +70,13 @@ def open_coco(name: str, file: Path, wishes: Wishes, stored: Stored | None = Non
     _note_repeated(sheets, notes)
     if not sheets:
         raise UserError(f"{file} lists no pictures: give a file whose images are filled in.")
-    stamp = (file.name, *_stamp(file))
-    return Annotated(name, stored.source, sheets, classes, notes, wishes, usual="xywh", stamp=stamp)
+    return Annotated(name, stored.source, sheets, classes, notes, wishes, usual="xywh", stamp=stamp_of(file))
 
 
-def _stamp(file: Path) -> tuple[object, ...]:
+def stamp_of(file: Path) -> tuple[object, ...]:
+    """What tells a file of labels from what it was before."""
     about = file.stat()
-    return about.st_size, about.st_mtime_ns
+    return file.name, about.st_size, about.st_mtime_ns
 
 
 def _records(file: Path, value: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -130,11 +130,11 @@ def form_of(path: str) -> str | None:
     if not os.path.isdir(where):
         return None
     found = layout_of(where)
-    if "masks" in found.forms() and not are_masks_likely(found.pictures, found.masks):
-        found = replace(found, masks=[])
-    few = {form for form, files in (("yolo", found.texts), ("voc", found.xml)) if 2 * len(files) < len(found.pictures)}
-    forms = [form for form in found.forms() if form not in few]
-    return forms[0] if forms else None
+    forms, files = found.forms(), {"yolo": found.texts, "voc": found.xml}
+    unlikely = {form for form, own in files.items() if 2 * len(own) < len(found.pictures)}
+    if "masks" in forms and not are_masks_likely(found.pictures, found.masks):
+        unlikely.add("masks")
+    return next((form for form in forms if form not in unlikely), None)
 
 
 def _text(path: str | os.PathLike[str]) -> str:

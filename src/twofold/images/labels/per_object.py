@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from twofold.errors import UserError
-from twofold.images.labels.annotated import Annotated, Mark, Sheet
+from twofold.images.labels.annotated import ONE, Annotated, Mark, Sheet
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import class_list
 from twofold.images.labels.pictures import in_threads
@@ -22,7 +22,6 @@ from twofold.images.reading.pairing import IMAGE_ENDS, IMAGE_FOLDERS, MASK_ENDS,
 from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
 
-ONE = "object"
 FOLDERS = IMAGE_FOLDERS | MASK_FOLDERS
 
 
@@ -59,10 +58,15 @@ def open_per_object(name: str, pictures: Stored, masks: Stored, wishes: Wishes) 
     classes = list(given.names) if given else [ONE]
     notes.say(f'Each mask is an object of class "{classes[0]}": its pixels above half of the mask\'s largest value.')
     order = [k for own in found.values() for k in own]
-    read = dict(zip(order, in_threads(lambda k: _mark(masks.source, k, notes), order), strict=True))
+    read = dict(zip(order, in_threads(lambda k: _mark(masks.source, k), order), strict=True))
+    for k, why in read.items():
+        if why is None:
+            notes.add("masks without an object, left out", masks.source.names[k])
+        elif isinstance(why, str):
+            notes.add("masks that cannot be read, left out", f"{masks.source.names[k]}, {why}")
     sheets = []
     for row in range(len(pictures.source)):
-        marks = [mark for k in found.get(row, []) if (mark := read[k]) is not None]
+        marks = [mark for k in found.get(row, []) if isinstance(mark := read[k], Mark)]
         sizes = {tuple(mark.segmentation["size"]) for mark in marks}
         if len(sizes) > 1:
             raise UserError(f"{name}: masks of {pictures.source.names[row]} have several sizes ({listed(sizes)}).")
@@ -73,18 +77,15 @@ def open_per_object(name: str, pictures: Stored, masks: Stored, wishes: Wishes) 
     return Annotated(name, pictures.source, sheets, classes, notes, wishes, usual="xywh", stamp=stamp)
 
 
-def _mark(masks: Source, k: int, notes: Notes) -> Mark | None:
-    """The object that a mask shows, None where it cannot be read."""
-    where = masks.names[k]
+def _mark(masks: Source, k: int) -> Mark | str | None:
+    """The object that a mask shows, None where it shows none, or why it cannot be read."""
     try:
         values = read_sheet(masks.fetch(k)).values
     except DecodeError as error:
-        notes.add("masks that cannot be read, left out", f"{where}, {error.reason}")
-        return None
+        return error.reason
     if not values.any():
-        notes.add("masks without an object, left out", where)
         return None
-    return Mark(None, 0, where, segmentation=_runs(2 * values > values.max()))
+    return Mark(None, 0, masks.names[k], segmentation=_runs(2 * values > values.max()))
 
 
 def _runs(mask: np.ndarray) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from twofold.errors import UserError
-from twofold.images.labels.annotated import Annotated, Sheet
-from twofold.images.labels.coco import id_of, mark_of
+from twofold.images.labels.annotated import ONE, Annotated, Sheet
+from twofold.images.labels.coco import id_of, mark_of, stamp_of
 from twofold.images.labels.findings import Notes, listed
 from twofold.images.labels.lists import class_list
 from twofold.images.labels.stored import Stored
@@ -30,7 +30,6 @@ KINDS = ("category", "categories", "category_id", "category_ids", "label", "labe
 OTHERS = ("segmentation", "iscrowd", "difficult")  # of an object, called as in COCO
 MOST_CLASSES = 10_000
 LOOKED_AT = 1 << 20  # bytes
-ONE = "object"  # the class where none is told
 _Object = tuple[int, str, dict[str, Any]]  # row of the source, place for messages, an annotation as in COCO
 
 
@@ -115,9 +114,7 @@ def open_metadata(name: str, file: Path, stored: Stored, wishes: Wishes) -> Anno
     if twice:
         raise UserError(f"{file} names {stored.source.names[twice[0]]} more than once: leave one line for a picture.")
     stored.note_unlisted({row.row for row in rows}, notes)
-    about = file.stat()
-    stamp = [file.name, about.st_size, about.st_mtime_ns, column]
-    return _surveyed(name, stored.source, rows, None, column, notes, wishes, stamp)
+    return _surveyed(name, stored.source, rows, None, column, notes, wishes, [*stamp_of(file), column])
 
 
 def _has_boxes(value: Any) -> bool:

@@ -92,7 +92,7 @@ class CMD(JointEmbedding):
             raise UserError(f"cmd's dim ({dim}) must be a multiple of its heads ({heads}).")
         if width < LEAST:
             raise UserError(
-                f"cmd's width ({width}) must be at least {LEAST}: convolutions of fewer write past their memory."
+                f"cmd's width ({width}) must be at least {LEAST}: fewer channels spoil memory on some processors."
             )
         super().__init__(FusedBranch(backbone), additions)
         self.weights, self.temperature, self.dim = {"context": context, "motion": motion}, temperature, dim

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from twofold.catalog.looking import VIDEOS
@@ -22,15 +22,22 @@ from twofold.videos.reading.naming import Named, labelled
 from twofold.videos.reading.source import Item, VideoSource
 
 MOST_BYTES = 1 << 28
-FILE = (
-    *("file", "path", "video", "video_path", "filename", "file_name", "name", "clip", "filepath", "file_path"),
-    *("video_id", "videoid", "video_name", "clip_name", "id", "vid"),
-)
-LABEL = ("label", "class", "class_name", "label_name", "action", "category", "target", "label_id", "class_id", "labels")
-GROUP = ("source", "group", "source_video")
-YOUTUBE, BEGIN, END = ("youtube_id",), ("time_start", "start"), ("time_end", "end")
-FOLD = ("fold", "split_id")
-PART = ("split", "subset", "part", "partition", "set")
+COLUMNS = {  # what a table tells, and the names of its columns
+    "file": (
+        *("file", "path", "video", "video_path", "filename", "file_name", "name", "clip", "filepath", "file_path"),
+        *("video_id", "videoid", "video_name", "clip_name", "id", "vid"),
+    ),
+    "label": (
+        *("label", "class", "class_name", "label_name", "action", "category", "target", "label_id", "class_id"),
+        "labels",
+    ),
+    "group": ("source", "group", "source_video"),
+    "youtube": ("youtube_id",),
+    "begin": ("time_start", "start"),
+    "end": ("time_end", "end"),
+    "fold": ("fold", "split_id"),
+    "part": ("split", "subset", "part", "partition", "set"),
+}
 SEPARATORS = "\t;,"
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 FRAMES = re.compile(r"(.+?)\s+\d+\s+(-?\d+)")  # a path without ending, its number of frames and its label
@@ -84,39 +91,28 @@ def _cells(line: str, between: str, columns: int) -> list[str]:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    known = {*FILE, *LABEL, *GROUP, *YOUTUBE}
+    known = {name for kind in ("file", "label", "group", "youtube") for name in COLUMNS[kind]}
     return any(cell in known for cell in cells) and not any(cell.endswith(VIDEOS) for cell in cells)
 
 
 def _of_table(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[Row], list[str]]:
-    def column(names: Sequence[str]) -> int | None:
-        return next((header.index(name) for name in names if name in header), None)
-
-    file, youtube, begin, end = map(column, (FILE, YOUTUBE, BEGIN, END))
-    if file is None and youtube is None:
+    at = {kind: next((header.index(name) for name in names if name in header), None) for kind, names in COLUMNS.items()}
+    if at["file"] is None and at["youtube"] is None:
         raise UserError(f"A list with the columns {', '.join(header)} names no files: call that column file.")
-    found = []
-    for row in rows:
-
-        def cell(at: int | None, row: Sequence[str] = row) -> str:
-            return row[at] if at is not None and at < len(row) else ""
-
-        known = cell(youtube)
-        name = cell(file) or f"{known}_{_six(cell(begin))}_{_six(cell(end))}"
-        if cell(file) or known:
-            found.append((_item(name, known, cell, column), cell(column(LABEL)) or None))
-    whole = youtube is None and begin is not None
+    cells = [{kind: row[k] if k is not None and k < len(row) else "" for kind, k in at.items()} for row in rows]
+    found = [(_item(one), one["label"] or None) for one in cells if one["file"] or one["youtube"]]
+    whole = at["youtube"] is None and at["begin"] is not None
     return found, [f"{path}: its times are passed over, and whole files are read."] if whole else []
 
 
-def _item(
-    name: str, known: str, cell: Callable[[int | None], str], column: Callable[[Sequence[str]], int | None]
-) -> Item:
-    fold, part = cell(column(FOLD)), named(cell(column(PART)))
+def _item(cells: Mapping[str, str]) -> Item:
+    """A video by the cells of its row."""
+    name = cells["file"] or f"{cells['youtube']}_{_six(cells['begin'])}_{_six(cells['end'])}"
+    fold, part = cells["fold"], named(cells["part"])
     return Item(
         _slashed(name),
         Place(""),
-        group=cell(column(GROUP)) or known,
+        group=cells["group"] or cells["youtube"],
         fold=int(fold) if fold.isascii() and fold.isdigit() else None,
         part=part.part if part else "",
     )

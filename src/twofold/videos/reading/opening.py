@@ -19,9 +19,9 @@ from twofold.pixels.reading.words import count_list, extension
 from twofold.videos.reading.archive import members_of, members_of_all
 from twofold.videos.reading.hmdb import SPLIT, read_splits
 from twofold.videos.reading.lists import read_list
+from twofold.videos.reading.packed import ENDING
 from twofold.videos.reading.source import Item, VideoSource
 
-PREPARED = ".frames"
 GIF = ".gif"  # an image, but where a folder of nothing else is said to hold videos
 MANIFEST, LIST = "prepared-videos.json", "videos.csv"  # of a folder of prepared videos
 VERSION = 1  # of what is prepared
@@ -123,9 +123,9 @@ def open_folder(path: str, wanted: Wanted, options: ListOptions | None = None) -
     if not videos:
         holds = f"holds no videos but only {count_list(dict(+skipped))}" if +skipped else "is empty"
         raise UserError(f"{path} {holds}; videos end in {' '.join(VIDEOS[:12])} and the like.")
-    prepared = [name for name in videos if name.endswith(PREPARED)]
+    prepared = [name for name in videos if name.endswith(ENDING)]
     if 0 < len(prepared) < len(videos):
-        other = next(name for name in videos if not name.endswith(PREPARED))
+        other = next(name for name in videos if not name.endswith(ENDING))
         raise UserError(f"{path} holds prepared videos ({prepared[0]}) and others ({other}): name one folder.")
     return _named(path, [Item(name, root.join(name)) for name in videos], skipped, wanted)
 
