@@ -2,6 +2,7 @@
 begins."""
 
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from tests.videos.clips import HERE, clip
+from tests.videos.conftest import moving, write_video
 from twofold.pixels.reading.failure import DecodeError
 from twofold.videos.colour import ToRGB
 from twofold.videos.container import av, frames_of, opened, packets_of
@@ -19,6 +21,7 @@ from twofold.videos.reading.sieve import sound_table
 from twofold.videos.reading.store import VideoStore
 from twofold.videos.reading.table import table_by_decoding, table_of
 from twofold.videos.reading.video import Video
+from twofold.videos.sampling import Chosen
 
 
 def packets(name):
@@ -196,3 +199,41 @@ def test_a_table_without_some_frames_keeps_what_it_says_of_the_others():
     assert less.starts[0] == tables.Start(0, 0, None) and less.starts[1].frame == table.starts[1].frame - 2
     gone = table.without(range(50))
     assert [tuple(r)[:2] for r in gone.recordings] == [(0, 49)] and gone.recordings[0].packet > 0
+
+
+@pytest.mark.parametrize("memory", [0, None])
+def test_pictures_keep_the_size_of_the_first_where_it_changes_midway(tmp_path, memory):
+    for name, side in (("a.ts", 32), ("b.ts", 64)):
+        write_video(tmp_path / "parts" / name, moving("right", 1, 14, side), codec="libx264", options={"bf": "0"})
+    (tmp_path / "joined").mkdir()
+    parts = [(tmp_path / "parts" / name).read_bytes() for name in ("b.ts", "a.ts")]
+    (tmp_path / "joined" / "c.ts").write_bytes(b"".join(parts))
+    store = VideoStore(open_source(str(tmp_path / "joined")), 48, memory)
+    last = len(store.table(0)) - 1
+    assert last == 27
+    assert store.read(0, [last, 20]).shape == store.read(0, [0, last]).shape == (2, 48, 54, 3)
+    assert np.array_equal(store.read(0, [last])[0], store.read(0, [0, last])[1])
+    assert store.read(0, [last]).max() > 200  # the square is there, in the larger size
+
+
+def test_a_run_that_goes_on_knows_what_is_damaged(damaged):
+    def clips_of(*numbers):
+        store = VideoStore(open_source(str(Path(damaged).parent)), 16, 0)
+        return Clips(store, lambda i, table, epoch: Chosen([np.array(numbers[epoch]) * len(table) // 50]), workers=1)
+
+    asked = [[*range(50)], [40, 41]]  # the first finds the damage, the second would not
+    first = clips_of(*asked)
+    batches = list(first.stream([torch.tensor([0])] * 2, [0, 1]))
+    assert [batch.count.item() for batch in batches] == [49, 49]
+    second, fresh = clips_of(*asked), clips_of(*asked)
+    second.load_state_dict(first.state_dict())
+    assert next(second.stream([torch.tensor([0])], [1])).at[0].tolist() == batches[1].at[0].tolist() == [[39, 40]]
+    assert next(fresh.stream([torch.tensor([0])], [1])).at[0].tolist() == [[40, 41]]
+    with pytest.raises(ValueError):
+        second.load_state_dict({"damaged videos": [1]})
+
+
+def test_frames_are_those_that_were_chosen_of_what_comes(damaged):
+    store = VideoStore(open_source(str(Path(damaged).parent)), 16, 0)
+    clips = Clips(store, lambda i, table, epoch: Chosen([np.arange(20, 40) * len(table) // 50]), workers=1)
+    assert next(clips.stream([torch.tensor([0])])).at[0].tolist() == [(np.arange(20, 40) * 49 // 50).tolist()]

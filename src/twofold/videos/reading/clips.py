@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from twofold.videos.sampling import Chosen, Film, Sampling, choose_clips, even_c
 AHEAD = 3  # batches under way at once: one in use, two being read
 MOST_WORKERS = 16
 READ = "kilobytes_per_clip"  # the column of the log
+DAMAGED = "damaged videos"
 
 # (number of the video, its table, epoch) -> what is read of it
 Choose = Callable[[int, FrameTable, int], Chosen]
@@ -127,6 +129,17 @@ class Clips(Stream[ClipBatch]):
         self._taken = self._given = 0
         return found
 
+    def state_dict(self) -> dict[str, Any]:
+        """The videos found to be damaged: clips of them are chosen among the frames that come."""
+        return {DAMAGED: sorted(self.store.lost)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Know these as damaged before a clip of them is chosen, as the run did."""
+        rows = [int(i) for i in state.get(DAMAGED, ())]
+        if any(not 0 <= i < len(self) for i in rows):
+            raise ValueError("damaged videos that there are not")
+        list(self._threads.map(self.store.look_through, rows))
+
     def _start(self, index: Tensor, epoch: int) -> list[Future[Read]]:
         return [self._threads.submit(self._read, i, epoch) for i in index.tolist()]
 
@@ -146,7 +159,7 @@ class Clips(Stream[ClipBatch]):
         raise self._unreadable.too_many()
 
     def _chosen(self, i: int, j: int, epoch: int) -> Read:
-        """What is chosen of video `j`; chosen anew where it turns out to have fewer frames."""
+        """What is chosen of video `j`; chosen anew where its frames turn out to be others than was thought."""
         while True:
             table = self.store.table(j)
             self.store.taken()
@@ -158,8 +171,9 @@ class Clips(Stream[ClipBatch]):
                 if self.store.table(j) is table:
                     raise
                 continue
-            ends = np.cumsum([len(numbers) for numbers in chosen.clips])[:-1]
-            return Read(np.split(frames, ends), chosen, len(self.store.table(j)), motion, self.store.taken())
+            if self.store.table(j) is table:
+                ends = np.cumsum([len(numbers) for numbers in chosen.clips])[:-1]
+                return Read(np.split(frames, ends), chosen, len(table), motion, self.store.taken())
 
 
 def _endless(epochs: Iterable[int]) -> Iterator[int]:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,7 @@ class VideoStore:
     ) -> None:
         self.source, self.short_side, self.vectors = source, short_side, vectors
         self.tables: dict[int, FrameTable] = {}
+        self.sizes: dict[int, tuple[int, int]] = {}  # height and width of pictures, before they are shrunk
         self.lost: dict[int, int] = {}  # frames that were found not to come, of damaged videos
         self._forget()
         budget = int(HOST_SHARE * free_memory() / local_ranks()) if memory_bytes is None else memory_bytes
@@ -60,6 +62,7 @@ class VideoStore:
         if not self.kept_whole:
             with self._opened(i) as video:
                 try:
+                    self.sizes[i] = video.size()
                     return video.read(numbers, self.short_side)
                 finally:
                     self._note(i, video)
@@ -82,6 +85,15 @@ class VideoStore:
                 self._grids[i] = video.motion(range(len(video)))
                 self._note(i, video)
         return self._grids[i].frames(numbers)
+
+    def look_through(self, i: int) -> None:
+        """Decode all of video `i`, so that its table is that of the frames that come."""
+        with suppress(DecodeError), self._opened(i) as video:
+            try:
+                if isinstance(video, Video):
+                    video.walk(lambda number, frame: None)
+            finally:
+                self._note(i, video)
 
     def hold_motion(self) -> None:
         """Refuse, with a UserError, a set of which none of a few videos tells any motion."""
@@ -139,15 +151,16 @@ class VideoStore:
         for i in chosen:
             try:
                 with self._opened(i) as video:
-                    height, width = shrunk(*video.size(), self.short_side)
-                    self.tables[i] = video.table
+                    self.sizes[i] = video.size()
+                    height, width = shrunk(*self.sizes[i], self.short_side)
+                    self._note(i, video)
                     found.append(3 * height * width * len(video))
             except DecodeError:
                 continue
         return int(np.mean(found) * len(self)) if found else 0
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("source", "short_side", "vectors", "tables", "lost", "expected_bytes", "kept_whole")
+        kept = ("source", "short_side", "vectors", "tables", "sizes", "lost", "expected_bytes", "kept_whole")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -192,7 +205,8 @@ class _Held:
         self.own.release()
 
     def _open(self) -> Video | PackedVideo:
-        return opened_video(self.store.source, self.i, self.store.tables.get(self.i), vectors=self.store.vectors)
+        store, i = self.store, self.i
+        return opened_video(store.source, i, store.tables.get(i), store.sizes.get(i), vectors=store.vectors)
 
 
 def without_motion(video: Video | PackedVideo) -> str:
@@ -205,13 +219,18 @@ def without_motion(video: Video | PackedVideo) -> str:
 
 
 def opened_video(
-    source: VideoSource, i: int, table: FrameTable | None = None, *, vectors: bool = False
+    source: VideoSource,
+    i: int,
+    table: FrameTable | None = None,
+    size: tuple[int, int] | None = None,
+    *,
+    vectors: bool = False,
 ) -> Video | PackedVideo:
-    """Video `i` of a source, prepared or not. Raises DecodeError where it cannot be opened."""
+    """Video `i` of a source, prepared or not; table, size: where they are known already. Raises DecodeError where it cannot be opened."""
     try:
         if source.names[i].endswith(ENDING):
             return PackedVideo(partial(source.opened, i))
-        return Video(source.file(i), table, vectors=vectors)
+        return Video(source.file(i), table, size, vectors=vectors)
     except FileNotFoundError as error:
         raise DecodeError("the file does not exist") from error
     except OSError as error:

@@ -27,14 +27,22 @@ class _Unsound(Exception):
 
 
 class Video:
-    """A video that stays open. file: a path, or a seekable binary file. table: where it is known already. vectors: it
-    can give its motion, too. interlaced: one of the frames given so far says that it is.
+    """A video that stays open. file: a path, or a seekable binary file. table, size: where they are known already.
+    vectors: it can give its motion, too. interlaced: one of the frames given so far says that it is.
 
     Not for several threads at once. Raises DecodeError where there is no video, or no frame.
     """
 
-    def __init__(self, file: str | BinaryIO, table: FrameTable | None = None, *, vectors: bool = False) -> None:
+    def __init__(
+        self,
+        file: str | BinaryIO,
+        table: FrameTable | None = None,
+        size: tuple[int, int] | None = None,
+        *,
+        vectors: bool = False,
+    ) -> None:
         self.file = file
+        self._size = size
         self.interlaced = False
         self.table = table or sound_table(file)
         self._claimed = len(self.table)
@@ -68,8 +76,10 @@ class Video:
         return self._again(lambda: self._frame(0))
 
     def size(self) -> tuple[int, int]:
-        """Height and width of its pictures."""
-        return self.shown_size(self.first())
+        """Height and width of its pictures: those of the first frame."""
+        if self._size is None:
+            self._size = self.shown_size(self.first())
+        return self._size
 
     def picture(self, frame: Any, height: int, width: int) -> np.ndarray:
         """A decoded frame as shown, uint8 (height, width, 3)."""
@@ -86,7 +96,7 @@ class Video:
 
     def read(self, numbers: Sequence[int], short_side: int | None = None) -> np.ndarray:
         """The frames of these numbers, in this order, uint8 (T, H, W, 3) in RGB: turned, mirrored and stretched as the
-        file asks for, all of the size of the earliest.
+        file asks for, all of the size of the video's first frame.
 
         Frames that the decoder does not give, of damaged files, are found out here; the table is then without them, and
         numbers are those of the frames that are left. short_side: pixels that larger frames are shrunk to. Raises
@@ -117,20 +127,17 @@ class Video:
         self._decoding.close()
 
     def _read(self, wanted: Sequence[int], short_side: int | None) -> np.ndarray:
+        high, wide = shrunk(*self.size(), short_side)
         if max(wanted) >= len(self):
             raise DecodeError(f"only {len(self):,} of {self._claimed:,} frames can be decoded")
         places: dict[int, list[int]] = {}
         for place, number in enumerate(wanted):
             places.setdefault(number, []).append(place)
-        out: np.ndarray | None = None
+        out = np.empty((len(wanted), high, wide, 3), np.uint8)
         for number in sorted(places):
-            frame = self._frame(number)
-            if out is None:
-                out = np.empty((len(wanted), *shrunk(*self.shown_size(frame), short_side), 3), np.uint8)
             first, *others = places[number]
-            out[first] = self._pictures(frame, *out.shape[1:3])
+            out[first] = self._pictures(self._frame(number), high, wide)
             out[others] = out[first]
-        assert out is not None
         return out
 
     def _walk(self, take: Callable[[int, Any], None]) -> bool:
@@ -163,6 +170,7 @@ class Video:
     def _recount(self) -> None:
         """A table of what the decoder gives: first without the frames that are missing, then by counting alone."""
         self.close()
+        self._size = None
         self._recounts += 1
         if self._recounts > 2 or self.table.stamps is None:
             raise DecodeError("its frames differ from one decoding to the next")
