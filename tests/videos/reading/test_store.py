@@ -12,7 +12,7 @@ from tests.videos.conftest import moving, write_video
 from twofold.videos.container import opened, packets_of
 from twofold.videos.reading import store as stores
 from twofold.videos.reading.clips import READ, Clips, even
-from twofold.videos.reading.facts import examine
+from twofold.videos.reading.facts import examine, walk_some
 from twofold.videos.reading.opening import open_source
 from twofold.videos.reading.packed import read_index
 from twofold.videos.reading.preparing import Preparing, prepare
@@ -57,6 +57,23 @@ def test_check_says_what_is_odd(source):
         "tell no times that can be believed", "nothing moves", "passed over: .m4a 2",
     ):  # fmt: skip
         assert words in said
+
+
+def test_check_decodes_a_few_from_end_to_end(tmp_path):
+    write_video(tmp_path / "whole.avi", moving("right", 0, 24))
+    write_video(tmp_path / "damaged.mp4", moving("right", 1, 24), codec="libx264", gop=4, options={"bf": "0"})
+    data = bytearray((tmp_path / "damaged.mp4").read_bytes())
+    with opened(str(tmp_path / "damaged.mp4")) as (container, stream, _):
+        lost = list(packets_of(container, stream))[9]
+    data[lost.pos : lost.pos + lost.size] = bytes(lost.size)
+    (tmp_path / "damaged.mp4").write_bytes(data)
+    source = open_source(str(tmp_path))
+    found = walk_some(examine(source), lambda done, total: None)
+    said = "\n".join(found.lines())
+    assert found.walked.lost == {source.names.index("damaged.mp4"): 1}
+    assert "2 were decoded from end to end, 47 frames" in said and "1 of damaged.mp4" in said
+    few = walk_some(examine(source.take([source.names.index("whole.avi")])), lambda done, total: None)
+    assert "1 were decoded from end to end, 24 frames: all of them come" in "\n".join(few.lines())
 
 
 def test_bytes_are_counted_for_each_clip(tmp_path):

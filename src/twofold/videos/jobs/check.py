@@ -18,7 +18,7 @@ from twofold.videos.jobs.model import open_videos, precision_for
 from twofold.videos.jobs.settle import settle
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.costs import Cost, measure
-from twofold.videos.reading.facts import examine
+from twofold.videos.reading.facts import examine, walk_some
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.views import augmentation_named
 
@@ -28,6 +28,8 @@ def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any
     source = open_videos(data, options)
     with progress_bar("opening videos", options.quiet) as on_progress:
         findings = examine(source, on_progress)
+    with progress_bar("decoding some", options.quiet) as on_progress:
+        findings = walk_some(findings, on_progress)
     say("\n".join(findings.lines()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     settings = settle(options, composition, source, data, device.type == "cuda")
@@ -51,6 +53,7 @@ def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any
         say("\n".join(cost.lines()))
     numbers = {"total": len(source), "looked_at": findings.looked_at, "broken": findings.broken}
     numbers |= {"facts": {source.names[i]: facts for i, facts in findings.facts.items()}, "still": findings.still}
+    numbers["damaged"] = {source.names[i]: lost for i, lost in findings.walked.lost.items()}
     if cost:
         numbers["cost"] = {"core_seconds": cost.seconds, "once": cost.whole}
     return {**numbers, "settings": {"method": composition.name, "data": data, **settings.values()}}

@@ -15,6 +15,7 @@ from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings, extract, readable
 from twofold.videos.evaluation.floors import frame_features, random_network
 from twofold.videos.reading.clips import READ, Clips
+from twofold.videos.reading.copies import marks
 
 MOST = {"cpu": 500, "cuda": 5_000}
 CLIPS = 2  # of a video, while the run goes on
@@ -76,7 +77,9 @@ class OnlineKNN(Monitor):
         }
 
     def _folds(self) -> Tensor:
-        groups = [self.clips.source.items[i].group or f"\0{i}" for i in self.indices.tolist()]
+        source, rows = self.clips.source, self.indices.tolist()
+        same = marks(source, rows)
+        groups = [source.items[i].group or f"\0{same.get(i, i)}" for i in rows]
         distinct = sorted(set(groups))
         if len(distinct) == len(groups):
             return balanced_folds(self.labels, self.seed)

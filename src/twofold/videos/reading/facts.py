@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -15,9 +17,11 @@ from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.words import by_reason, count_list
 from twofold.printable import printable
 from twofold.resources import usable_cores
+from twofold.runs.screen import OnProgress
 from twofold.videos.colour import is_hdr
 from twofold.videos.motion import still_share
 from twofold.videos.orientation import display_matrix, orientation_of
+from twofold.videos.reading.clips import damage
 from twofold.videos.reading.packed import PackedVideo
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import opened_video
@@ -26,6 +30,7 @@ from twofold.videos.reading.video import Video
 LOOKED_AT = 2000  # videos, spread over the set
 FAR = 60  # frames to be decoded for one, from which on preparing is advised
 STILL_OF = 20  # videos whose motion vectors are looked at
+THROUGHOUT, LONGEST = 10.0, 3000  # seconds in which videos of so many frames at most are decoded from end to end
 SEVERAL, REPEATED = 1.5, 0.1
 
 
@@ -76,15 +81,25 @@ def facts_of(video: Video) -> Facts:
 
 
 @dataclass(frozen=True)
+class Walked:
+    """Videos that were decoded from end to end, their frames, and by number how many of them did not come."""
+
+    videos: int
+    frames: int
+    lost: dict[int, int]
+
+
+@dataclass(frozen=True)
 class Findings:
     """Of a set. looked_at: how many videos were opened. broken: name -> why. still: the share of frames in which
-    nothing moves, of some videos, None where no vectors are told."""
+    nothing moves, of some videos, None where no vectors are told. walked: what a few gave from end to end."""
 
     source: VideoSource
     looked_at: int
     facts: dict[int, Facts]
     broken: dict[str, str]
     still: float | None
+    walked: Walked = Walked(0, 0, {})
 
     def lines(self) -> Iterator[str]:
         """The findings, a sentence each."""
@@ -94,6 +109,10 @@ class Findings:
             yield f"{self.looked_at:,} of them, spread over the set, were opened."
         if self.broken:
             yield f"{len(self.broken):,} cannot be decoded: {by_reason(self.broken)}"
+        if self.walked.videos:
+            whole = "" if self.walked.lost else ": all of them come"
+            yield f"{self.walked.videos:,} were decoded from end to end, {self.walked.frames:,} frames{whole}"
+            yield from damage(self.source.names, self.walked.lost)
         if self.facts:
             yield from self._sizes()
             yield from self._oddities()
@@ -155,6 +174,28 @@ def examine(source: VideoSource, on_progress: Callable[[int, int], None] | None 
             if on_progress:
                 on_progress(done, len(chosen))
     return Findings(source, len(chosen), facts, broken, _still(source, list(facts)))
+
+
+def walk_some(findings: Findings, on_progress: OnProgress) -> Findings:
+    """With what videos spread over the set give, decoded from end to end for some seconds."""
+    source, facts, broken = findings.source, dict(findings.facts), dict(findings.broken)
+    short = [i for i, found in facts.items() if found.frames <= LONGEST and found.codec != "prepared"]
+    done, frames, lost, ends = 0, 0, dict[int, int](), time.monotonic() + THROUGHOUT
+    for i in np.random.default_rng(0).permutation(np.array(short, int)).tolist():
+        on_progress(done, len(short))
+        if time.monotonic() > ends:
+            break
+        try:
+            with closing(opened_video(source, i)) as video:
+                if isinstance(video, Video):
+                    video.walk(lambda number, frame: None)
+                done, frames = done + 1, frames + len(video)
+                if video.lost:
+                    lost[i] = video.lost
+        except DecodeError as error:
+            broken[printable(source.names[i])] = error.reason
+            del facts[i]
+    return replace(findings, facts=facts, broken=broken, walked=Walked(done, frames, lost))
 
 
 def _fact(source: VideoSource, i: int) -> Facts | str:

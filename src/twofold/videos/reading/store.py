@@ -226,7 +226,9 @@ def opened_video(
     *,
     vectors: bool = False,
 ) -> Video | PackedVideo:
-    """Video `i` of a source, prepared or not; table, size: where they are known already. Raises DecodeError where it cannot be opened."""
+    """Video `i` of a source, prepared or not; table, size: where they are known already.
+
+    Raises DecodeError where it cannot be opened."""
     try:
         if source.names[i].endswith(ENDING):
             return PackedVideo(partial(source.opened, i))
