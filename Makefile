@@ -1,6 +1,7 @@
 # Two commands do everything on a machine with Python and git: `make demo` and `make test`.
 PYTHON ?= python3
 DEMO ?= runs/cells
+EPOCHS ?= 100
 BIN := .venv/bin
 # -qq: quiet but for errors.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
@@ -14,7 +15,7 @@ help: ## what can be made
 
 demo: .venv/.ready-demo ## learn from the bundled pictures of blood cells, evaluate, and write a report (minutes)
 	$(BIN)/twofold pretrain byol examples/cells/train.parquet --val examples/cells/test.parquet --out $(DEMO) \
-	  --backbone resnet10 --stem imagenet --image-size 48 --batch-size 64 --epochs 100
+	  --backbone resnet10 --stem imagenet --image-size 48 --batch-size 64 --epochs $(EPOCHS)
 	$(BIN)/twofold evaluate $(DEMO) examples/cells/train.parquet --test examples/cells/test.parquet \
 	  --protocols knn,5nn,linear
 	@echo "The report: $(DEMO)/report.html"

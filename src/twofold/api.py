@@ -278,6 +278,20 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     return page
 
 
+def load(model: str, options: shared.Options | None = None, **by_name: Any) -> Any:
+    """What was learned as an object in Python, that answers again and again without reading anything anew.
+
+    Of images a `twofold.images.jobs.load.ImageModel`, a network with the transform that goes before it; of videos a
+    `ClipModel`; of interactions a `LoadedRecommender`, that recommends, finds similar items and takes in new users.
+
+    Args:
+        model: A run folder, an exported backbone (.safetensors), random:NAME for an untrained network, or timm:NAME or
+            torchvision:NAME for weights that those publish.
+        options: A record of the options, such as twofold.images.Load; or give them by name.
+    """
+    return _ask("load", as_path("model", model), options, by_name)
+
+
 def list_methods() -> list[Listed]:
     """What there is: every method with its paper, the data that it learns from, and how well it is verified."""
     from twofold.catalog.describe import listed

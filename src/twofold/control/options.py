@@ -127,6 +127,14 @@ class Embed(options.Embed, Log):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Load(Options):
+    """Options of opening what was learned in Python"""
+
+    policy: bool = option(False)
+    """From states to actions, as the agent plays at its best, not to features."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Export(Options):
     """Options of exporting an encoder, or an agent"""
 

@@ -33,6 +33,7 @@ WING = Wing(
         "compare": Verb(options.Compare, "twofold.control.jobs.compare:run"),
         "embed": Verb(options.Embed, "twofold.control.jobs.embed:run"),
         "export": Verb(options.Export, "twofold.control.jobs.export:run"),
+        "load": Verb(options.Load, "twofold.control.jobs.load:run"),
     },
     sections="twofold.control.report.sections:SECTIONS",
     trials="twofold.control.trials:trials",

@@ -208,6 +208,22 @@ class Embed(options.Embed, Columns, Trust):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Load(Trust):
+    """Options of opening a backbone in Python"""
+
+    image_size: int | None = option(None, least=8)
+    """Side in pixels; that of pretraining where not given."""
+    batch_size: int = option(256, least=1)
+    """Images a forward pass of `encode`."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """That of `encode`; auto takes bf16 where the hardware has it."""
+    white: float | None = option(None, above=0)
+    """The level that is white in images of more than 8 bits; that of pretraining where not given."""
+    fourth_channel: Literal["auto", "alpha", "drop"] = option("auto")
+    """What a fourth channel is: transparency, or something to be left out; auto takes what it was in pretraining."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Export(Trust):
     """Options of exporting a backbone"""
 

@@ -10,7 +10,7 @@ from twofold.catalog.wing import Verb, Wing
 from twofold.images import options
 from twofold.images.systems import RECIPES
 
-MODELS = ("random:",)
+MODELS = ("random:", "timm:", "torchvision:")
 IN_FOLDERS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar")
 FILES = (*IN_FOLDERS, ".tgz", ".npz", ".npy", ".txt", ".lst", ".list")
 LABELS = (".json", ".yaml", ".yml")
@@ -35,7 +35,7 @@ def _may_hold_images(name: str) -> bool:
 
 
 def opens(model: str) -> bool:
-    """An exported backbone that is not of clips or states, or the name of an untrained network."""
+    """An exported backbone that is not of clips or states, or the name of a network, published or untrained."""
     others = tells(model, "clip_size") or tells(model, "world")
     return model.startswith(MODELS) or (Path(model).suffix == ".safetensors" and not others)
 
@@ -54,6 +54,7 @@ WING = Wing(
         "compare": Verb(options.Compare, "twofold.images.jobs.compare:run"),
         "embed": Verb(options.Embed, "twofold.images.jobs.embed:run"),
         "export": Verb(options.Export, "twofold.images.jobs.export:run"),
+        "load": Verb(options.Load, "twofold.images.jobs.load:run"),
         "prepare": Verb(options.Prepare, "twofold.images.jobs.prepare:run"),
     },
     sections="twofold.images.report.sections:SECTIONS",

@@ -115,3 +115,8 @@ class Similar(Options):
     """Neighbours of each item."""
     out: str | None = option(None, path=True)
     """The parquet file; similar.parquet in the run folder where not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Options):
+    """Options of opening a run in Python"""

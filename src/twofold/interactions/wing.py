@@ -50,6 +50,7 @@ WING = Wing(
         "similar": Verb(options.Similar, "twofold.interactions.jobs.recommend:similar"),
         "embed": Verb(shared.Embed, "twofold.interactions.jobs.embed:run"),
         "export": Verb(options.Export, "twofold.interactions.jobs.export:run"),
+        "load": Verb(options.Load, "twofold.interactions.jobs.load:run"),
     },
     sections="twofold.interactions.report.sections:SECTIONS",
     trials="twofold.interactions.trials:trials",

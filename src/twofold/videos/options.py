@@ -164,6 +164,20 @@ class Embed(options.Embed, Clips, Reading, Trust):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Load(Clips, Trust):
+    """Options of opening a backbone of clips in Python"""
+
+    fps: float | None = option(None, above=0, most=1000)
+    """Frames a second to which `encode` brings videos; as in pretraining where not given."""
+    clips: int = option(10, least=1)
+    """Clips of a video, evenly spaced, whose mean `encode` gives."""
+    batch_size: int = option(32, least=1)
+    """Clips a forward pass of `encode`."""
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    """That of `encode`; auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Export(Trust):
     """Options of exporting a backbone of clips"""
 

@@ -35,6 +35,7 @@ WING = Wing(
         "compare": Verb(options.Compare, "twofold.videos.jobs.compare:run"),
         "embed": Verb(options.Embed, "twofold.videos.jobs.embed:run"),
         "export": Verb(options.Export, "twofold.videos.jobs.export:run"),
+        "load": Verb(options.Load, "twofold.videos.jobs.load:run"),
     },
     sections="twofold.videos.report.sections:SECTIONS",
     trials="twofold.videos.trials:trials",

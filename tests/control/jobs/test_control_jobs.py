@@ -336,3 +336,16 @@ def test_scores_of_several_runs_are_gathered(agent, encoder):
     assert aggregate(own)[0].seeds == 1
     with pytest.raises(UserError, match="no returns of an agent"):
         played_in([encoder])
+
+
+def test_an_encoder_and_a_policy_are_networks_in_python(agent):
+    states = torch.randint(0, 256, (3, 4, 10, 10)).to(torch.uint8)
+    encoder, policy = twofold.load(agent), twofold.load(agent, policy=True)
+    assert not encoder.training
+    assert encoder(states).shape == (3, encoder.width)
+    torch.testing.assert_close(twofold.load(agent / "encoder.safetensors")(states), encoder(states))
+    actions = policy(states)
+    assert actions.shape == (3,)
+    assert actions.max() < encoder.world.actions
+    with pytest.raises(UserError, match="encoder alone"):
+        twofold.load(agent / "encoder.safetensors", policy=True)

@@ -1,4 +1,5 @@
-"""Which backbone a command means: a run folder, an exported file, or an untrained network by name."""
+"""Which backbone a command means: a run folder, an exported file, or a network by name, with published weights or
+untrained."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from twofold.images.backbones import Backbone, build_backbone, load_backbone
+from twofold.images.backbones.published import PUBLISHED, published_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.options import Columns
 from twofold.images.reading import Images, Source, open_source
@@ -62,8 +64,10 @@ def open_model(
             backbone = build_backbone(name[len(RANDOM) :], image_size=size).eval()
         about: dict[str, Any] = {"image_size": size, "method": f"untrained (seed {seed})"}
         about["mean"], about["std"] = statistics_named("imagenet")
+    elif name.startswith(PUBLISHED):
+        backbone, about = published_backbone(name, image_size)
     else:
-        path, run = run_or_file(name, f", or {RANDOM}resnet18")
+        path, run = run_or_file(name, f", timm:NAME or torchvision:NAME for published weights, or {RANDOM}resnet18")
         backbone, about = load_backbone(path, trust=trust)
         about.setdefault("fourth_channel", "alpha")  # what earlier versions, which do not say so, took it for
     inputs = InputSettings(

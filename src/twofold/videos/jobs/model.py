@@ -90,11 +90,13 @@ def open_videos(data: str, options: Reading, role: str = "train") -> VideoSource
     return open_source(data, part=part, class_level=options.class_level, role=role, options=listed)
 
 
-def clips_for(source: VideoSource, options: Reading, inputs: InputSettings, *, vectors: bool = False) -> Clips:
-    """The videos of a source as evaluation reads them. vectors: as for `VideoStore`."""
+def clips_for(
+    source: VideoSource, options: Reading, inputs: InputSettings, *, vectors: bool = False, most_unreadable: float = 1.0
+) -> Clips:
+    """The videos of a source as evaluation reads them. vectors: as for `VideoStore`. most_unreadable: share of them."""
     store = VideoStore(source, short_side(inputs.size), vectors=vectors)
     choose = even(inputs.clips, inputs.frames, inputs.stride, inputs.fps)
-    return Clips(store, choose, max_unreadable=1.0, workers=options.workers)
+    return Clips(store, choose, max_unreadable=most_unreadable, workers=options.workers)
 
 
 def short_side(size: int) -> int:
