@@ -15,6 +15,7 @@ import twofold
 from twofold import api, wings
 from twofold.cli import main
 from twofold.errors import UserError
+from twofold.run import Run
 
 SMALL = {"backbone": "convnet", "image_size": 16, "batch_size": 8, "quiet": True}
 
@@ -50,7 +51,7 @@ def everything_imported():
 
 def test_every_verb_can_be_called_after_everything_was_imported(photos, plays, tmp_path):
     run = twofold.pretrain("moco", photos, out=str(tmp_path / "run"), steps=2, report=False, **SMALL)
-    assert isinstance(run, Path) and (run / "backbone.safetensors").is_file()
+    assert isinstance(run, Run) and (run / "backbone.safetensors").is_file()
     same = twofold.images.Pretrain(out=str(tmp_path / "same"), steps=2, report=False, **SMALL)
     assert twofold.pretrain("moco", photos, same) == tmp_path / "same"
     assert twofold.evaluate(str(run), photos, protocols="5nn", floors=False)[0]["protocol"] == "5nn"

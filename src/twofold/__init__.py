@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 # In the order in which a user comes to them.
 __all__ = [  # noqa: RUF022
     "__version__", "pretrain", "evaluate", "compare", "embed", "recommend", "similar", "export", "report", "check",
-    "prepare", "load", "list_methods", "describe",
+    "prepare", "open_run", "load", "list_methods", "describe",
 ]  # fmt: skip
 
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from twofold import wings
 from twofold.catalog import options as shared
-from twofold.catalog.composition import resolve_options
+from twofold.dispatch import ask, learn
 from twofold.errors import UserError
 from twofold.files import as_path
 from twofold.launcher import once
-from twofold.printable import say
+from twofold.run import Run, make_report
 
 if TYPE_CHECKING:
     from twofold.catalog.describe import Listed, Method
 
 
-def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **by_name: Any) -> Path:
+def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **by_name: Any) -> Run:
     """Learn a representation from data without labels. The same command again goes on where it stopped.
 
     Labels, where the data has them, are read by measurements alone.
@@ -45,9 +45,9 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **b
         options: A record of the options, such as twofold.images.Pretrain; or give them by name.
 
     Returns:
-        The run folder.
+        The run: a path-like object with its numbers and its model.
     """
-    return _learn("pretrain", method, data, options, by_name)
+    return Run(learn("pretrain", method, data, options, by_name))
 
 
 @once
@@ -75,18 +75,7 @@ def check(
     """
     if method is None:
         method = wings.of_data(as_path("data", data), wings.deciding("kind", options, by_name)).usual
-    return _learn("check", method, data, options, by_name)
-
-
-def _learn(verb: str, method: str, data: str, options: shared.Pretrain | None, by_name: dict[str, Any]) -> Any:
-    composition, data = wings.composed(method), as_path("data", data)
-    wing = wings.of_method(composition, data, wings.deciding("kind", options, by_name))
-    composition = composition.on(wing.kind)
-    found, options = wings.checked(wing, verb, options, by_name, f"{composition.name} learns from {wing.kind}")
-    resolve_options(composition, options.method_options or {})
-    if options.recipe != "auto":
-        composition.recipe(options.recipe)
-    return found.load()(composition, data, options)
+    return learn("check", method, data, options, by_name)
 
 
 @once
@@ -112,7 +101,7 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
     Returns:
         The results.
     """
-    return _ask("evaluate", as_path("model", model), options, by_name, as_path("data", data))
+    return ask("evaluate", as_path("model", model), options, by_name, as_path("data", data))
 
 
 @once
@@ -131,7 +120,7 @@ def embed(model: str, data: str, options: shared.Embed | None = None, **by_name:
     Returns:
         The file.
     """
-    return _ask("embed", as_path("model", model), options, by_name, as_path("data", data))
+    return ask("embed", as_path("model", model), options, by_name, as_path("data", data))
 
 
 @once
@@ -151,7 +140,7 @@ def export(model: str, options: shared.Options | None = None, **by_name: Any) ->
     Returns:
         The file.
     """
-    return _ask("export", as_path("model", model), options, by_name)
+    return ask("export", as_path("model", model), options, by_name)
 
 
 @once
@@ -172,7 +161,7 @@ def recommend(run: str, options: shared.Options | None = None, **by_name: Any) -
     Returns:
         The file.
     """
-    return _ask("recommend", as_path("run", run), options, by_name)
+    return ask("recommend", as_path("run", run), options, by_name)
 
 
 @once
@@ -191,7 +180,7 @@ def similar(run: str, items: str, options: shared.Options | None = None, **by_na
     Returns:
         The file.
     """
-    return _ask("similar", as_path("run", run), options, by_name, items)
+    return ask("similar", as_path("run", run), options, by_name, items)
 
 
 @once
@@ -267,15 +256,19 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     Returns:
         The page.
     """
-    from twofold.page import build
-
     folders = [Path(as_path("runs", run)) for run in ([runs] if isinstance(runs, str | os.PathLike) else runs)]
     if not folders:
         raise UserError("report needs at least one run folder.")
-    page = Path(as_path("out", out)) if out else (folders[0] if len(folders) == 1 else Path()) / "report.html"
-    build(folders, page, [wings.sections_of(str(folder)) for folder in folders])
-    say(f"Report: {page}")
-    return page
+    return make_report(folders, out)
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """A run that is there already, finished or not, as `pretrain` returns it.
+
+    Args:
+        path: Its folder.
+    """
+    return Run(path)
 
 
 def load(model: str, options: shared.Options | None = None, **by_name: Any) -> Any:
@@ -289,7 +282,7 @@ def load(model: str, options: shared.Options | None = None, **by_name: Any) -> A
             torchvision:NAME for weights that those publish.
         options: A record of the options, such as twofold.images.Load; or give them by name.
     """
-    return _ask("load", as_path("model", model), options, by_name)
+    return ask("load", as_path("model", model), options, by_name)
 
 
 def list_methods() -> list[Listed]:
@@ -304,10 +297,3 @@ def describe(method: str) -> Method:
     from twofold.catalog.describe import method_of
 
     return method_of(wings.composed(method), {wing.kind: wing.example for wing in wings.WINGS})
-
-
-def _ask(verb: str, model: str, options: shared.Options | None, by_name: dict[str, Any], *more: str) -> Any:
-    """Do what a verb means in the wing of a model or a run."""
-    wing = wings.of_model(model, verb)
-    found, options = wings.checked(wing, verb, options, by_name, f"{model} learned from {wing.kind}")
-    return found.load()(model, *more, options)

@@ -106,7 +106,7 @@ def methods(name: str | None = None) -> None:
     say(str(api.describe(name)) if name else list_in_words(wings.catalog()))
 
 
-_PYTHON_ONLY = ("__version__", "load", "list_methods", "describe")
+_PYTHON_ONLY = ("__version__", "open_run", "load", "list_methods", "describe")
 COMMANDS = {
     **{name: Command(name, getattr(api, name)) for name in twofold.__all__ if name not in _PYTHON_ONLY},
     "methods": Command("methods", methods),
