@@ -117,7 +117,7 @@ def test_what_is_not_understood_is_answered_in_one_sentence(arguments, message, 
         ("seed: 1\n" * 100_000, "bytes, and at most 262,144 are expected"),
         ("method: 3\ndata: d\n", "A method is given by its name, such as moco, not as 3"),
         ("method: [moco]\ndata: d\n", "A method is given by its name, such as moco, not as ['moco']"),
-        ("method: simclr\ndata: 0.5\n", "data is to be a path, not a float"),
+        ("method: simclr\ndata: 0.5\n", "data is to be a path, or images that are there"),
         ("method: simclr\ndata: d\nkind: 3\n", 'There is no kind of data "3"'),
         (f"method: simclr\ndata: d\nseed: {10**30}\n", "--seed takes a whole number of at most 64 bits"),
         (f"method: simclr\ndata: d\nlr: {'9' * 400}\n", "--lr takes a number or none, not 999"),
@@ -286,11 +286,11 @@ def test_options_of_another_type_are_refused(options):
             call(*arguments)
 
 
-def test_data_is_a_path_of_any_type_but_no_array(tmp_path):
+def test_data_is_a_path_of_any_type_or_images(tmp_path):
     with pytest.raises(UserError, match="nowhere"):
         twofold.check(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"data is to be a path, not a ndarray of shape \(2, 3\)"):
-        twofold.pretrain("moco", np.zeros((2, 3)))
+    with pytest.raises(UserError, match=r"python:ndarray has shape \[2, 3\]; images are \(n, H, W\)"):
+        twofold.pretrain("moco", np.zeros((2, 3)), out=tmp_path / "run", batch_size=2, backbone="convnet")
     with pytest.raises(UserError, match="model is to be a path, not a int"):
         twofold.embed(3, "photos")
 

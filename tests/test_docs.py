@@ -136,7 +136,7 @@ def test_a_reconstruction_says_so_at_once(name):
 @pytest.fixture
 def rehearsed(monkeypatch, tmp_path):
     """A place with a run of each kind, in which verbs check what they are given, and their jobs do nothing."""
-    monkeypatch.setattr(Verb, "load", lambda self: lambda *given: None)
+    monkeypatch.setattr(Verb, "load", lambda self: lambda *given: tmp_path / "runs" / "photos")
     monkeypatch.chdir(tmp_path)
     runs = {"photos": "moco", "cells": "byol", "plays": "sgl", "clips": "be"}
     runs |= {"pong": "rainbow+rcrl", "catch": "rainbow+rcrl", "moves": "rcrl"}

@@ -38,7 +38,7 @@ def test_it_is_a_path(run, tmp_path):
     assert (run / "metrics.csv").is_file() and repr(run) == f"Run({str(run)!r})"
     assert twofold.open_run(run.path) == run and len({run, twofold.open_run(str(run))}) == 1 and run != tmp_path
     assert os.path.isdir(run) and run != str(run)
-    with pytest.raises(UserError, match="is not a run folder: it holds no config.yaml"):
+    with pytest.raises(UserError, match="is not a run folder: it holds no config"):
         twofold.open_run(tmp_path)
 
 

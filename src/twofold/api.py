@@ -15,7 +15,7 @@ from twofold import wings
 from twofold.catalog import options as shared
 from twofold.dispatch import ask, learn
 from twofold.errors import UserError
-from twofold.files import as_path
+from twofold.given import as_path, takes_data
 from twofold.launcher import once
 from twofold.run import Run, make_report
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from twofold.catalog.describe import Listed, Method
 
 
-def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **by_name: Any) -> Run:
+@takes_data
+def pretrain(method: str, data: Any, options: shared.Pretrain | None = None, **by_name: Any) -> Run:
     """Learn a representation from data without labels. The same command again goes on where it stopped.
 
     Labels, where the data has them, are read by measurements alone.
@@ -50,9 +51,10 @@ def pretrain(method: str, data: str, options: shared.Pretrain | None = None, **b
     return Run(learn("pretrain", method, data, options, by_name))
 
 
+@takes_data
 @once
 def check(
-    data: str, options: shared.Pretrain | None = None, *, method: str | None = None, **by_name: Any
+    data: Any, options: shared.Pretrain | None = None, *, method: str | None = None, **by_name: Any
 ) -> dict[str, Any]:
     """Look at the data, and at what a method would do with it, in seconds: counts, unreadable files, sizes.
 
@@ -78,8 +80,9 @@ def check(
     return learn("check", method, data, options, by_name)
 
 
+@takes_data
 @once
-def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by_name: Any) -> list[dict[str, Any]]:
+def evaluate(model: str, data: Any, options: shared.Evaluate | None = None, **by_name: Any) -> list[dict[str, Any]]:
     """Measure a representation with labels, or recommendations by ranking; floors stand beside each number.
 
     Prints a table; a run folder keeps it.
@@ -93,7 +96,8 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
         twofold evaluate runs/pong ALE/Pong-v5 --episodes 100
 
     Args:
-        model: A run folder, an exported backbone (.safetensors), or random:NAME for an untrained network.
+        model: A run folder, an exported backbone (.safetensors), timm:NAME or torchvision:NAME for published weights,
+            or random:NAME for an untrained network.
         data: Labelled images to learn from. Interactions: the data of the run, whose test part is asked about, or other
             pairs to be found. Control: an environment in which the agent plays, or logged episodes.
         options: A record of the options, such as twofold.images.Evaluate; or give them by name.
@@ -104,8 +108,9 @@ def evaluate(model: str, data: str, options: shared.Evaluate | None = None, **by
     return ask("evaluate", as_path("model", model), options, by_name, as_path("data", data))
 
 
+@takes_data
 @once
-def embed(model: str, data: str, options: shared.Embed | None = None, **by_name: Any) -> Path:
+def embed(model: str, data: Any, options: shared.Embed | None = None, **by_name: Any) -> Path:
     """Write a vector for every image, user or item: a parquet file with name (or id), label and embedding.
 
     Examples:
@@ -209,8 +214,9 @@ def prepare(
     return found.load()(data, out, options)
 
 
+@takes_data
 @once
-def compare(methods: str, data: str, options: shared.Compare | None = None, **by_name: Any) -> dict[str, Any]:
+def compare(methods: str, data: Any, options: shared.Compare | None = None, **by_name: Any) -> dict[str, Any]:
     """Train several methods on the same data under one budget, with several seeds, and set them side by side.
 
     Every run is a run folder of pretrain, measured as evaluate does beside its floors. The same command again goes on
@@ -263,23 +269,16 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
-    """A run that is there already, finished or not, as `pretrain` returns it.
-
-    Args:
-        path: Its folder.
-    """
+    """A run that is there already, finished or not, as `pretrain` returns it. path: its folder."""
     return Run(path)
 
 
 def load(model: str, options: shared.Options | None = None, **by_name: Any) -> Any:
-    """What was learned as an object in Python, that answers again and again without reading anything anew.
-
-    Of images a `twofold.images.jobs.load.ImageModel`, a network with the transform that goes before it; of videos a
-    `ClipModel`; of interactions a `LoadedRecommender`, that recommends, finds similar items and takes in new users.
+    """What was learned as an object: of images an `ImageModel`, a network with the transform that goes before it; of
+    videos a `ClipModel`; of interactions a `LoadedRecommender`; of control an encoder, or a policy.
 
     Args:
-        model: A run folder, an exported backbone (.safetensors), random:NAME for an untrained network, or timm:NAME or
-            torchvision:NAME for weights that those publish.
+        model: As for `evaluate`.
         options: A record of the options, such as twofold.images.Load; or give them by name.
     """
     return ask("load", as_path("model", model), options, by_name)

@@ -8,7 +8,7 @@ from typing import Any
 from twofold import wings
 from twofold.catalog import options as shared
 from twofold.catalog.composition import resolve_options
-from twofold.files import as_path
+from twofold.given import as_path
 
 
 def learn(verb: str, method: str, data: str, options: shared.Pretrain | None, by_name: Mapping[str, Any]) -> Any:

@@ -244,11 +244,3 @@ def _sync_folder(folder: Path) -> None:
         pass
     finally:
         os.close(handle)
-
-
-def as_path(name: str, value: Any) -> str:
-    """A path as text, the user's home folder written out. Raises UserError for anything else."""
-    if isinstance(value, str | os.PathLike):
-        return os.path.expanduser(os.fspath(value))
-    shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
-    raise UserError(f"{name} is to be a path, not a {type(value).__name__}{shape}: save it to a file first.")

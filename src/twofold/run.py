@@ -13,7 +13,7 @@ from twofold import wings
 from twofold.catalog import options as shared
 from twofold.dispatch import ask
 from twofold.errors import UserError
-from twofold.files import as_path
+from twofold.given import as_path, takes_data
 from twofold.launcher import once
 
 if TYPE_CHECKING:
@@ -87,11 +87,13 @@ class Run(os.PathLike[str]):
         """What the run learned: see `twofold.load`, which takes options."""
         return ask("load", str(self.path), None, {})
 
+    @takes_data
     @once
     def evaluate(self, data: Any, options: shared.Evaluate | None = None, **by_name: Any) -> list[dict[str, Any]]:
         """Measure what was learned: see `twofold.evaluate`."""
         return ask("evaluate", str(self.path), options, by_name, as_path("data", data))
 
+    @takes_data
     @once
     def embed(self, data: Any, options: shared.Embed | None = None, **by_name: Any) -> Path:
         """Write vectors: see `twofold.embed`."""

@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Iterator
 from itertools import islice
 
+from twofold.given import is_given, paths_given
+
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 VIDEOS = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mpe", ".ts", ".mts", ".m2ts", ".wmv", ".flv"),
@@ -37,7 +39,9 @@ def shows(data: str, endings: tuple[str, ...]) -> bool:
 
 def _names(data: str) -> Iterator[str]:
     try:
-        if os.path.isdir(data):
+        if is_given(data):
+            yield from paths_given(data)
+        elif os.path.isdir(data):
             names = list(islice(_below(data, DEPTH), MOST))
             yield from names
             for name in names:

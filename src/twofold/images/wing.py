@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twofold.catalog.looking import IMAGES, VIDEOS, is_environment, shows, shows_episodes, tells
 from twofold.catalog.wing import Verb, Wing
+from twofold.given import is_given
 from twofold.images import options
 from twofold.images.systems import RECIPES
 
@@ -18,11 +19,14 @@ LABELS = (".json", ".yaml", ".yml")
 
 def recognises(data: str) -> bool:
     """A file of images or of their labels, or a folder of images or of further folders; also a name without an
-    ending. Not where videos are seen and no images, and no environment or log of one."""
+    ending, and data that a program hands over. Not where videos are seen and no images, and no environment or log of
+    one."""
     if is_environment(data) or shows_episodes(data):
         return False
     if shows(data, VIDEOS) and not shows(data, IMAGES):
         return False
+    if is_given(data):
+        return True
     if os.path.isdir(data):
         with os.scandir(data) as entries:
             return any(entry.is_dir() or entry.name.lower().endswith(IN_FOLDERS) for entry in entries)

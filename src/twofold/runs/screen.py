@@ -1,4 +1,4 @@
-"""What a user sees while work goes on: a live line on a terminal, plain lines elsewhere."""
+"""What a user sees while work goes on: a live line on a terminal, a bar in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from twofold.printable import fitting, say, spelled_out
+from twofold.runs.notebook import Bar, in_notebook
 
 OnProgress = Callable[[int, int], None]  # called now and then with what is done and the total
 
@@ -40,6 +41,7 @@ class Display:
         self.begun: tuple[float, int] | None = None  # when the first step was behind, and how many were
         self.live: Any = None
         self.task: Any = None
+        self.bar = Bar() if not quiet and in_notebook() else None
         if not quiet and sys.stdout.isatty():
             self._go_live()
 
@@ -58,15 +60,23 @@ class Display:
         """`done` steps are behind; `row` holds the numbers last read."""
         if self.quiet:
             return
-        began, before = self.begun = self.begun or (time.monotonic(), done)
+        self.begun = self.begun or (time.monotonic(), done)
         if self.live is not None:
             self.live.update(self.task, completed=done, numbers=numbers(row, self.shown))
+        elif self.bar is not None:
+            self.bar(done, self.steps, ", ".join(self._words(done, row, time.monotonic())))
         elif time.monotonic() - self.spoke >= PLAIN_SECONDS or done == self.steps:
             self.spoke = time.monotonic()
-            parts = [numbers(row, self.shown)] if row else []
-            if before < done < self.steps:
-                parts.append(f"{duration((self.spoke - began) / (done - before) * (self.steps - done))} left")
+            parts = self._words(done, row, self.spoke)
             say(": ".join([f"step {done:,} of {self.steps:,}", *([", ".join(parts)] if parts else [])]))
+
+    def _words(self, done: int, row: dict[str, float], now: float) -> list[str]:
+        """The numbers that are to be seen, and the time left."""
+        parts = [numbers(row, self.shown)] if row else []
+        began, before = self.begun or (0.0, done)
+        if before < done < self.steps:
+            parts.append(f"{duration((now - began) / (done - before) * (self.steps - done))} left")
+        return parts
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -125,9 +135,13 @@ def print_plainly(text: str, important: bool = False) -> None:
 def progress_bar(what: str, quiet: bool = False) -> Iterator[OnProgress]:
     """on_progress(done, total), to be called now and then.
 
-    On a terminal a bar appears after two seconds, elsewhere a line then, and one every ten seconds.
+    On a terminal and in a notebook a bar appears after two seconds, elsewhere a line then, and one every ten seconds.
     """
     began = time.monotonic()
+    if not quiet and in_notebook():
+        shown = Bar(what)
+        yield lambda done, total: shown(done, total) if time.monotonic() - began > PATIENCE else None
+        return
     if quiet or not sys.stdout.isatty():
         lines = Lines(what, say)
         yield (lambda done, total: None) if quiet else lines

@@ -129,7 +129,7 @@ def test_levels_of_sixteen_bits_keep_their_white(model):
 @pytest.mark.parametrize(
     "images, says",
     [
-        ([], "the list or data set is empty"),
+        ([], "holds no images: it is empty"),
         (Items([1, 2]), "an int is no image"),
         ([{"label": 3}], "a mapping without image among its keys .label."),
         (5, "a list, an array, a tensor or a map-style data set, not an int"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,32 +14,49 @@ from PIL import Image, ImageOps
 from twofold.errors import UserError, clause
 from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
-from twofold.pixels.reading.identity import content_digest
+from twofold.pixels.reading.labels import labels_from_values
 from twofold.pixels.reading.places import MOST_IMAGE, place
+from twofold.pixels.reading.words import digest
 
 IMAGE_KEYS = ("image", "img", "picture", "jpg", "png", "pixel_values")
+LABEL_KEYS = ("label", "labels", "class", "target", "fine_label")
 CHANNELS = (1, 3, 4)
+COMPARED = 16  # images by whose pixels a set is known again
 
 
 class Objects(Source):
     """Whatever has a length and gives an image, or a tuple or mapping with one, for each number below it.
 
-    A list, an array or tensor (n, ...), a map-style data set of torch, a `datasets.Dataset`. Of a tuple the first thing
-    is the image; of a mapping that under a usual name. Names are those of files, else numbers. Raises UserError for
-    anything else, and where there is nothing.
+    things: a list, an array or tensor (n, ...), a map-style data set of torch, a `datasets.Dataset`. Of a tuple the
+    first thing is the image; of a mapping that under a usual name. Names are those of files, else numbers. Labels are
+    taken where they can be had without reading images: see `labels_told`. label_column: of a `datasets.Dataset`, or the
+    key in mappings. Raises UserError for anything else, and where there is nothing.
     """
 
-    def __init__(self, things: Any) -> None:
+    def __init__(self, things: Any, path: str = "", label_column: str | None = None) -> None:
         if not hasattr(things, "__getitem__") or not hasattr(things, "__len__"):
             raise UserError(f"Images are a list, an array, a tensor or a map-style data set, not {_called(things)}.")
+        self.path = path or f"{_called(things)} in Python"
         if not len(things):
-            raise UserError("There are no images: the list or data set is empty.")
+            raise UserError(f"{self.path} holds no images: it is empty.")
+        if getattr(things, "ndim", None) not in (None, 3, 4):
+            raise UserError(f"{self.path} has shape {list(things.shape)}; images are (n, H, W) or (n, H, W, channels).")
         self.things = things
         self.skipped = {}
-        self.path = f"{_called(things)} of {len(things):,}"
         plain = isinstance(things, list | tuple)
         self.names = [_name(things[i] if plain else None, i) for i in range(len(things))]
+        values, classes = labels_told(things, label_column)
+        if values is not None:
+            self.labels, self.classes = labels_from_values(values, classes)
+        elif label_column:
+            raise UserError(f"{self.path} tells no labels by the name {label_column}.")
         self._one_at_a_time = threading.Lock()
+        self._steady = self._gives(0) == self._gives(0)
+        if not self._steady:
+            self.notes = (
+                f"{self.path} gives other pixels each time it is asked, as with random transforms: leave these to the "
+                "views; a run that is stopped does not go on exactly.",
+            )
 
     def read(self, i: int) -> bytes | np.ndarray:
         """The bytes or the pixels of an image."""
@@ -50,17 +68,61 @@ class Objects(Source):
         return pixels_of(thing)
 
     def fingerprint(self) -> str:
-        """A digest of the number of images and of pieces of some."""
-
-        def piece(i: int, start: int, size: int) -> bytes:
-            found = self.read(i)
-            return (found.tobytes() if isinstance(found, np.ndarray) else found)[start : start + size]
-
-        return content_digest(self.names, [0] * len(self), piece)
+        """A digest of names and labels, and of the pixels of a few images where these are the same each time."""
+        rows = np.unique(np.linspace(0, len(self) - 1, COMPARED).astype(int)).tolist() if self._steady else []
+        labels = [] if self.labels is None else self.labels.tolist()
+        return digest([*self.names, *labels, *(self._gives(i) for i in rows)])
 
     def describe(self) -> str:
-        """One line: what it is, and of how many."""
-        return f"{self.path} images"
+        """One line: what it is, how many, of what classes."""
+        return f"{self.path}: {len(self):,} images{self.tally()}"
+
+    def _gives(self, i: int) -> str:
+        """A digest of an image."""
+        try:
+            found = self.fetch(i)
+        except DecodeError:
+            return ""
+        data = found if isinstance(found, bytes) else np.ascontiguousarray(found).tobytes()
+        return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def labels_told(things: Any, column: str | None = None) -> tuple[list[Any] | None, list[str] | None]:
+    """(a label for each image, the names of the classes), each None where they are not told.
+
+    Looked for: a column of a `datasets.Dataset`; `targets` or `labels` of a data set, as torchvision's have; the second
+    tensor of a TensorDataset; those of what a Subset is part of; the second things of tuples and the usual keys of
+    mappings in a list.
+    """
+    keys = (column,) if column else LABEL_KEYS
+    if hasattr(things, "column_names") and hasattr(things, "features"):
+        key = next((key for key in keys if key in things.column_names), None)
+        return (None, None) if key is None else (list(things[key]), getattr(things.features[key], "names", None))
+    if hasattr(things, "indices") and hasattr(things, "dataset"):
+        values, classes = labels_told(things.dataset, column)
+        return None if values is None else [values[i] for i in things.indices], classes
+    own = [getattr(things, name, None) for name in ("targets", "labels")]
+    tensors: Sequence[Any] = getattr(things, "tensors", ())
+    for values in (*own, *tensors[1:2]):
+        if values is not None and not callable(values) and len(values) == len(things):
+            return np.asarray(values).tolist(), _names_of(things)
+    if isinstance(things, list | tuple):
+        if all(isinstance(one, tuple | list) and len(one) == 2 for one in things):
+            return [_plain(one[1]) for one in things], None
+        if all(isinstance(one, Mapping) for one in things):
+            key = next((key for key in keys if key in things[0]), None)
+            return (None, None) if key is None else ([_plain(one.get(key)) for one in things], None)
+    return None, None
+
+
+def _names_of(things: Any) -> list[str] | None:
+    classes = getattr(things, "classes", None)
+    return [str(one) for one in classes] if isinstance(classes, list | tuple) else None
+
+
+def _plain(value: Any) -> Any:
+    """A label as Python's own number or text."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def pixels_of(thing: Any) -> bytes | np.ndarray:
@@ -81,6 +143,8 @@ def pixels_of(thing: Any) -> bytes | np.ndarray:
         return _of_mapping(thing)
     if hasattr(thing, "detach"):
         thing = thing.detach().cpu().float().numpy() if thing.is_floating_point() else thing.detach().cpu().numpy()
+    if isinstance(thing, np.ndarray) and thing.ndim not in (2, 3):
+        raise DecodeError(f"an array of shape {list(thing.shape)} is no image")
     if isinstance(thing, np.ndarray):
         first = thing.ndim == 3 and thing.shape[2] not in CHANNELS and thing.shape[0] in CHANNELS
         return thing.transpose(1, 2, 0) if first else thing

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from twofold.errors import UserError, clause
+from twofold.given import given, is_given
 from twofold.images.reading.arrays import open_idx, open_npy, open_npz
 from twofold.images.reading.files import no_columns, open_folder, open_list
 from twofold.images.reading.foldered import Chosen, choose_shards, shards_in
+from twofold.images.reading.objects import Objects
 from twofold.images.reading.parquet import Parquet
 from twofold.images.reading.shards import Shards
 from twofold.images.reading.source import Source, is_image
@@ -40,6 +44,8 @@ def open_source(
     Raises UserError for whatever is missing, empty or of no known kind.
     """
     path = str(path)
+    if is_given(path):
+        return _given(path, label_column, {"part": part, "class_level": class_level, "image_column": image_column})
     wanted = Wanted(image_column, label_column, part, class_level, role)
     try:
         return _open(path, _places(path), wanted)
@@ -51,6 +57,14 @@ def open_source(
         if "://" not in path:
             raise
         raise UserError(f"{path} cannot be read ({type(error).__name__}: {clause(error)}).") from error
+
+
+def _given(path: str, label_column: str | None, others: Mapping[str, Any]) -> Objects:
+    """The images that a program handed over."""
+    named = [name for name, value in others.items() if value is not None]
+    if named:
+        raise UserError(f"{path} is data in Python, which has neither files nor folders: leave {named[0]} out.")
+    return Objects(given(path), path, label_column)
 
 
 def _open(path: str, places: list[Place], wanted: Wanted) -> Source:

@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError
-from twofold.pixels.reading.places import place
 from twofold.runs.screen import progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings, extract
 from twofold.videos.jobs.model import Model, clips_for, open_model
 from twofold.videos.options import Load, Reading
-from twofold.videos.reading.opening import open_source
-from twofold.videos.reading.source import Item, VideoSource
+from twofold.videos.reading.opening import of_paths, open_source
+from twofold.videos.reading.source import VideoSource
 from twofold.videos.sampling import even_clips
 from twofold.videos.views import evaluation_view
 
@@ -73,8 +72,7 @@ class ClipModel(nn.Module):
             )
         if all(isinstance(video, str | os.PathLike) for video in videos):
             names = [os.path.expanduser(os.fspath(video)) for video in videos]
-            items = tuple(Item(name, place(name)) for name in names)
-            return self._read(VideoSource(f"a list of {len(names):,} videos", items), quiet)
+            return self._read(of_paths(f"a list of {len(names):,} videos", names), quiet)
         return torch.stack([self._mean_of(frames_of(video)) for video in videos])
 
     def _read(self, source: VideoSource, quiet: bool) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from twofold.catalog.looking import LISTS, TARS, VIDEOS
 from twofold.errors import UserError
+from twofold.given import is_given, paths_given
 from twofold.pixels.reading.labels import Labels, labels_from_names, labels_of_parts
 from twofold.pixels.reading.parts import Selected, select
 from twofold.pixels.reading.places import Place, missing, place
@@ -55,6 +56,8 @@ def open_source(
 
     part, class_level, role: see `pixels.reading.wanted.Wanted`.
     """
+    if is_given(path):
+        return grouped(of_paths(path, paths_given(path)))
     wanted, options, where = (
         Wanted(part=part, class_level=class_level, role=role),
         options or ListOptions(),
@@ -74,6 +77,13 @@ def open_source(
     else:
         source = VideoSource(path, (Item(where.name, where),))
     return _fold(grouped(source), options.fold, role)
+
+
+def of_paths(name: str, paths: Sequence[str]) -> VideoSource:
+    """The videos of these paths, in this order. name: as messages call them. UserError where there is none."""
+    if not paths:
+        raise UserError(f"{name} holds no videos: give a list of their paths.")
+    return VideoSource(name, tuple(Item(path, place(path)) for path in paths))
 
 
 def grouped(source: VideoSource) -> VideoSource:
