@@ -10,6 +10,7 @@ import twofold
 from tests.videos.conftest import moving, write_video
 from twofold import given
 from twofold.errors import UserError
+from twofold.nets.features import Features
 
 SMALL = {"backbone": "convnet", "image_size": 16, "batch_size": 8, "quiet": True, "report": False}
 
@@ -122,9 +123,49 @@ def test_what_is_no_data_is_said(tmp_path, data, says):
 
 
 def test_names_of_data_that_have_gone_and_files_options_are_refused(tmp_path):
-    with pytest.raises(UserError, match="of a program that has ended: hand them over again"):
+    with pytest.raises(UserError, match="is of a program that has ended"):
         twofold.pretrain("simclr", "python:Cells", out=tmp_path / "run", steps=1, **SMALL)
     with pytest.raises(UserError, match="neither files nor folders: leave part out"):
         twofold.pretrain("simclr", Cells(), part="train", out=tmp_path / "run", steps=1, **SMALL)
     with pytest.raises(TypeError):
         twofold.pretrain("simclr")
+
+
+class Net(torch.nn.Module):
+    """A network of one's own. form: what it gives."""
+
+    def __init__(self, form="vector"):
+        super().__init__()
+        self.form = form
+        self.layer = torch.nn.Conv2d(3, 8, 3, 2)
+
+    def forward(self, x):
+        cells = self.layer(x).relu()
+        pooled = cells.mean((2, 3))
+        return {"vector": pooled, "map": cells, "both": Features(cells, pooled), "list": [pooled]}[self.form]
+
+
+@pytest.mark.parametrize("form", ["vector", "map", "both"])
+def test_a_network_of_ones_own(tmp_path, form):
+    network = Net(form)
+    before = network.layer.weight.clone()
+    settings = {**SMALL, "steps": 3, "lr": 0.5} | {"backbone": network}
+    run = twofold.pretrain("simclr", Cells(), out=tmp_path / "run", **settings)
+    assert torch.equal(network.layer.weight, before)
+    assert run.config["backbone"] == "python:Net"
+    learned = run.model
+    assert not torch.equal(learned.backbone.network.layer.weight, before)
+    assert learned.encode(Cells(), quiet=True).shape == (24, 8)
+    assert run.evaluate(Cells(), protocols="5nn", quiet=True)[0]["name"] == "simclr"
+    with pytest.raises(UserError, match=r"twofold.open_run\(RUN, backbone=NETWORK\)"):
+        twofold.load(run)
+    torch.testing.assert_close(
+        twofold.open_run(run.path, backbone=Net(form)).model.encode(Cells(), quiet=True),
+        learned.encode(Cells(), quiet=True),
+    )
+    assert not given._held
+
+
+def test_a_network_that_gives_something_else_is_refused(tmp_path):
+    with pytest.raises(UserError, match="it returned list where"):
+        twofold.pretrain("simclr", Cells(), out=tmp_path / "run", steps=1, **(SMALL | {"backbone": Net("list")}))

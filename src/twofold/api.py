@@ -15,7 +15,7 @@ from twofold import wings
 from twofold.catalog import options as shared
 from twofold.dispatch import ask, learn
 from twofold.errors import UserError
-from twofold.given import as_path, takes_data
+from twofold.given import as_path, given, is_given, takes_data
 from twofold.launcher import once
 from twofold.run import Run, make_report
 
@@ -48,7 +48,8 @@ def pretrain(method: str, data: Any, options: shared.Pretrain | None = None, **b
     Returns:
         The run: a path-like object with its numbers and its model.
     """
-    return Run(learn("pretrain", method, data, options, by_name))
+    name = str(by_name.get("backbone"))
+    return Run(learn("pretrain", method, data, options, by_name), given(name) if is_given(name) else None)
 
 
 @takes_data
@@ -268,9 +269,9 @@ def report(runs: list[str] | str, *, out: str | None = None) -> Path:
     return make_report(folders, out)
 
 
-def open_run(path: str | os.PathLike[str]) -> Run:
-    """A run that is there already, finished or not, as `pretrain` returns it. path: its folder."""
-    return Run(path)
+def open_run(path: str | os.PathLike[str], backbone: Any = None) -> Run:
+    """A run that is there already, finished or not, as `pretrain` returns it. path: its folder. backbone: see `Run`."""
+    return Run(path, backbone)
 
 
 def load(model: str, options: shared.Options | None = None, **by_name: Any) -> Any:

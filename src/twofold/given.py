@@ -1,4 +1,4 @@
-"""Data that a program hands over itself, under a name that goes wherever a path does."""
+"""What a program hands over itself, data or a network, under a name that goes wherever a path or a name does."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def takes_data(verb: Callable[P, T]) -> Callable[P, T]:
                 for what in TAKEN:
                     if arguments.get(what) is not None:
                         arguments[what] = block.enter_context(named(what, arguments[what]))
+                if is_network(arguments.get("backbone")):
+                    arguments["backbone"] = block.enter_context(holding(arguments["backbone"]))
             return verb(*bound.args, **bound.kwargs)
 
     return call
@@ -51,24 +53,44 @@ def named(what: str, data: Any) -> Iterator[str]:
             f"{what} is to be a path, or images that are there already, as a list, an array or a map-style data set, "
             f"not a {type(data).__name__}."
         )
-    plain = f"{PREFIX}{type(data).__name__}"
-    name = next(name for i in count(1) if (name := plain if i == 1 else f"{plain}-{i}") not in _held)
-    _held[name] = data
+    with holding(data) as name:
+        yield name
+
+
+@contextmanager
+def holding(thing: Any) -> Iterator[str]:
+    """In this block a thing has the name "python:" and its type; a number behind where others have that, too."""
+    plain = f"{PREFIX}{type(thing).__name__}"
+    name = next(name for i in count(1) if _held.get(name := plain if i == 1 else f"{plain}-{i}", thing) is thing)
+    if name in _held:  # by a block around this one
+        yield name
+        return
+    _held[name] = thing
     try:
         yield name
     finally:
         del _held[name]
 
 
+def is_network(thing: Any) -> bool:
+    """Whether it is a network of torch's; torch is not imported for it."""
+    return callable(thing) and hasattr(thing, "state_dict") and hasattr(thing, "parameters")
+
+
 def is_given(name: str) -> bool:
-    """Whether a name is that of data that were handed over."""
+    """Whether a name is that of something that was handed over."""
     return name.startswith(PREFIX)
 
 
+def is_held(name: str) -> bool:
+    """Whether what has this name is there."""
+    return name in _held
+
+
 def given(name: str) -> Any:
-    """The data of a name. Raises UserError where they are not there any more."""
+    """What was handed over under a name. Raises UserError where it is not there any more."""
     if name not in _held:
-        raise UserError(f"{name} is data of a program that has ended: hand them over again.")
+        raise UserError(f"{name} is of a program that has ended, or of a verb that has: hand it over again.")
     return _held[name]
 
 

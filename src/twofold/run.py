@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from twofold import wings
 from twofold.catalog import options as shared
 from twofold.dispatch import ask
 from twofold.errors import UserError
-from twofold.given import as_path, takes_data
+from twofold.given import as_path, holding, takes_data
 from twofold.launcher import once
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ class Run(os.PathLike[str]):
     """A run folder. It goes wherever a path does: `open(run / "log.txt")`, `twofold.embed(run, "photos/")`.
 
     path: the folder. Everything is read from it when it is asked for, so that a run that goes on is seen as it is.
-    Raises UserError where the folder holds no run.
+    backbone: the network that the run was given as an object, where it was; its weights do not matter. Raises UserError
+    where the folder holds no run.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], backbone: Any = None) -> None:
+        self._backbone = backbone
         self.path = Path(as_path("path", path))
         if not (self.path / "config.yaml").is_file():
             raise UserError(f"{self.path} is not a run folder: it holds no config.yaml.")
@@ -85,29 +88,33 @@ class Run(os.PathLike[str]):
     @cached_property
     def model(self) -> Any:
         """What the run learned: see `twofold.load`, which takes options."""
-        return ask("load", str(self.path), None, {})
+        return self._ask("load", None, {})
 
     @takes_data
     @once
     def evaluate(self, data: Any, options: shared.Evaluate | None = None, **by_name: Any) -> list[dict[str, Any]]:
         """Measure what was learned: see `twofold.evaluate`."""
-        return ask("evaluate", str(self.path), options, by_name, as_path("data", data))
+        return self._ask("evaluate", options, by_name, as_path("data", data))
 
     @takes_data
     @once
     def embed(self, data: Any, options: shared.Embed | None = None, **by_name: Any) -> Path:
         """Write vectors: see `twofold.embed`."""
-        return ask("embed", str(self.path), options, by_name, as_path("data", data))
+        return self._ask("embed", options, by_name, as_path("data", data))
 
     @once
     def export(self, options: shared.Options | None = None, **by_name: Any) -> Path:
         """Write a file for other libraries: see `twofold.export`."""
-        return ask("export", str(self.path), options, by_name)
+        return self._ask("export", options, by_name)
 
     @once
     def report(self, out: str | None = None) -> Path:
         """Make the page of the run: see `twofold.report`."""
         return make_report([self.path], out)
+
+    def _ask(self, verb: str, options: shared.Options | None, by_name: Mapping[str, Any], *more: str) -> Any:
+        with nullcontext() if self._backbone is None else holding(self._backbone):
+            return ask(verb, str(self.path), options, by_name, *more)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the method, the numbers beside their floors, and where the page lies."""

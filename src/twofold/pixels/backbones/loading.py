@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from twofold.errors import UserError, clause
+from twofold.given import is_given, is_held
 from twofold.pixels.backbones.names import shown
 from twofold.pixels.backbones.weights import read_state
 
@@ -46,6 +47,13 @@ def admit(path: str | Path, name: str, *, trust: bool | str, own: bool, plain: r
     own: the name is an import path, which runs code: `trust` must allow it, or be that path. plain: what any other name
     looks like.
     """
+    if is_given(name):
+        if not is_held(name):
+            raise UserError(
+                f"{path} holds the weights of a network that a program handed over ({shown(name)}): open its run by "
+                f"twofold.open_run(RUN, backbone=NETWORK)."
+            )
+        return
     if own and isinstance(trust, str) and trust != name:
         raise UserError(
             f"{path} asks to import and run {shown(name)}, and {shown(trust)} was named: name that, or remove the file."

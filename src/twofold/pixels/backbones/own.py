@@ -1,7 +1,8 @@
-"""The user's own network, by import path."""
+"""The user's own network, by import path, or as a program hands it over."""
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 from collections.abc import Mapping
@@ -10,15 +11,21 @@ from functools import partial
 from torch import Tensor, nn
 
 from twofold.errors import UserError, clause, nearest
+from twofold.given import given, is_given
 from twofold.nets.features import Features
 from twofold.pixels.backbones.built import Built, call
 
 
 def build(path: str, sizes: Mapping[str, int], axes: str = "h, w") -> Built:
-    """`package.module:callable`, called with those of `sizes` (of its input, by name) that it accepts.
+    """`package.module:callable`, called with those of `sizes` (of its input, by name) that it accepts; or the name of a
+    network that was handed over, of which a copy is taken.
 
-    The result must be an nn.Module that maps a batch to (B, C) or to a map (B, C, *axes).
+    The result must be an nn.Module that maps a batch to (B, C), to a map (B, C, *axes), or to `Features`.
     """
+    if is_given(path):
+        network = copy.deepcopy(given(path))
+        lines = [f"model = ...  # your own {type(network).__name__}"]
+        return Built(network, partial(run, axes), "own", path, lines)
     module_name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -52,6 +59,8 @@ def _takes(make: object, name: str) -> bool:
 def run(axes: str, network: nn.Module, x: Tensor) -> Features:
     """A map (B, C, *axes) is pooled by its mean; a vector has no map."""
     out = network(x)
+    if isinstance(out, Features):
+        return out
     if isinstance(out, Tensor) and out.ndim == 2 + len(axes.split(",")):
         return Features(out, out.flatten(2).mean(2))
     if isinstance(out, Tensor) and out.ndim == 2:
