@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, T
 import torch
 from torch import Tensor, nn
 
+from twofold.errors import UserError
 from twofold.randomness import generator
 
 if TYPE_CHECKING:
@@ -184,6 +185,18 @@ class Method(nn.Module, Part):
     def forward(self, views: Views, progress: Progress) -> Losses:
         """Named, weighted terms of one step."""
         raise NotImplementedError
+
+    def loss(self, views: Sequence[Tensor], progress: Progress) -> Tensor:
+        """The loss of a step in a loop of one's own, a scalar; call `after_step` behind the optimizer's.
+
+        views: of the same B things, (B, ...) each, as many as `view_count`.
+        """
+        if len(views) != self.view_count or len({len(view) for view in views}) != 1:
+            sizes = ", ".join(str(tuple(view.shape)) for view in views)
+            raise UserError(f"{type(self).__name__} takes {self.view_count} views of one batch, not {sizes or 'none'}.")
+        self.before_step(progress)
+        made: Losses = self(Views(list(views), [], torch.arange(len(views[0]))), progress)
+        return made.total
 
     def updates(self) -> Mapping[str, Update]:
         """The optimizer steps of each step of the run, by name and in order; none where `forward` is all there is."""

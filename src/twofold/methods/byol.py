@@ -13,7 +13,8 @@ from twofold.errors import above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.methods.multicrop import look_by_size
-from twofold.methods.record import Branch, Look, Pass, width_of
+from twofold.methods.record import Branch, Look, Pass
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import normalised_squared_error
 from twofold.seam import Progress

@@ -12,7 +12,8 @@ from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
 from twofold.methods.multicrop import MultiCrop, look_by_size
-from twofold.methods.record import Branch, Look, Pass, width_of
+from twofold.methods.record import Branch, Look, Pass
+from twofold.nets.features import width_of
 from twofold.nets.heads import gelu_mlp
 from twofold.objectives.prototypes import cosines, cross_entropy, entropy, sharpened
 from twofold.processes import total, world

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from twofold.errors import above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Look, Pass, width_of
+from twofold.methods.record import Branch, Look, Pass
 from twofold.nets.batch_norm import deinterleave, interleave, split
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
 from twofold.objectives.contrastive import info_nce, uniformity

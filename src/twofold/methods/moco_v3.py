@@ -12,7 +12,8 @@ from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.byol import teacher_momentum
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Pass, width_of
+from twofold.methods.record import Branch, Pass
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.contrastive import info_nce_in_batch
 from twofold.processes import gather, rank

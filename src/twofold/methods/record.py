@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from twofold.nets.features import Features
+from twofold.nets.features import features_of
 from twofold.seam import Progress, Views
 
 
@@ -47,20 +47,18 @@ class Look:
         return Look(self.map, self.feature, self.projection).each(Tensor.detach)
 
 
-def width_of(backbone: nn.Module) -> int:
-    """The number of channels of a backbone's pooled feature."""
-    return int(cast(Any, backbone).width)
-
-
 class Branch(nn.Module):
-    """Backbone, projector and, for students that predict their teacher, a predictor."""
+    """Backbone, projector and, for students that predict their teacher, a predictor.
+
+    backbone: of ours, which gives `Features`, or any network: see `features_of`.
+    """
 
     def __init__(self, backbone: nn.Module, projector: nn.Module, predictor: nn.Module | None = None) -> None:
         super().__init__()
         self.backbone, self.projector, self.predictor = backbone, projector, predictor
 
     def forward(self, view: Tensor) -> Look:
-        features: Features = self.backbone(view)
+        features = features_of(self.backbone(view))
         projection = self.projector(features.pooled)
         prediction = None if self.predictor is None else self.predictor(projection)
         return Look(features.map, features.pooled, projection, prediction)

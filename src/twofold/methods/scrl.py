@@ -15,9 +15,9 @@ from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.cells import grid_of, map_width, take_stage
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Look, Pass, precise, width_of
+from twofold.methods.record import Branch, Look, Pass, precise
 from twofold.methods.regions import Regions, Rules, drawn_from, region_pairs
-from twofold.nets.features import Grid
+from twofold.nets.features import Grid, width_of
 from twofold.processes import total, world
 from twofold.seam import Progress, Term
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from twofold.errors import above_zero, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Look, Pass, width_of
+from twofold.methods.record import Branch, Look, Pass
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.contrastive import nt_xent
 from twofold.processes import gather, rank

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from twofold.errors import above_zero, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Pass, width_of
+from twofold.methods.record import Branch, Pass
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.regression import negative_cosine
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.multicrop import MultiCrop
-from twofold.methods.record import Branch, Pass, width_of
+from twofold.methods.record import Branch, Pass
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.nets.queue import Queue
 from twofold.objectives.prototypes import cross_entropy, entropy, sinkhorn

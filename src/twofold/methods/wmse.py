@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from twofold.errors import UserError, above_zero, between_0_and_1, repeated
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Look, Pass, width_of
+from twofold.methods.record import Branch, Look, Pass
+from twofold.nets.features import features_of, width_of
 from twofold.nets.heads import mlp
 from twofold.objectives.decorrelation import whiten_in_groups
 from twofold.objectives.regression import normalised_squared_error, squared_error
@@ -64,7 +65,7 @@ class WMSE(JointEmbedding):
         self.join_additions()
 
     def look_at(self, shown: Sequence[Tensor], wanted: Sequence[int]) -> dict[int, Look]:
-        features = [self.backbone(images) for images in shown[: self.compared_views]]
+        features = [features_of(self.backbone(images)) for images in shown[: self.compared_views]]
         projections = self.student.projector(torch.cat([f.pooled for f in features])).chunk(len(features))
         return {i: Look(f.map, f.pooled, z) for i, (f, z) in enumerate(zip(features, projections, strict=True))}
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from twofold.errors import UserError, clause
+
+PROBED = (2, 3, 64, 64)  # images by which the width of a plain network is found
 
 
 class Features(NamedTuple):
@@ -16,6 +21,38 @@ class Features(NamedTuple):
 
     map: Tensor | None
     pooled: Tensor
+
+
+def features_of(output: Any) -> Features:
+    """What any network gives as `Features`: such as they are; a vector (B, C) has no map; a map (B, C, ...) is pooled
+    by its mean. Raises TypeError for anything else."""
+    if isinstance(output, Features):
+        return output
+    if isinstance(output, Tensor) and output.ndim == 2:
+        return Features(None, output)
+    if isinstance(output, Tensor) and output.ndim > 2:
+        return Features(output, output.flatten(2).mean(2))
+    shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    raise TypeError(f"the network gives {shape} where (B, C), or a map (B, C, ...), was expected")
+
+
+def width_of(network: nn.Module) -> int:
+    """The number of channels of a network's pooled feature: what it says itself as `width`, else by what it makes of
+    two black images of 64 px. Raises UserError where it does not run on these."""
+    told = getattr(network, "width", None)
+    if isinstance(told, int):
+        return told
+    training = network.training
+    try:
+        with torch.no_grad():
+            return features_of(network.eval()(torch.zeros(PROBED))).pooled.shape[1]
+    except Exception as error:  # anybody's network
+        raise UserError(
+            f"{type(network).__name__} does not take images {PROBED} ({clause(error)}): give it an attribute `width`, "
+            f"the length of its feature."
+        ) from error
+    finally:
+        network.train(training)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError, clause, nearest
 from twofold.given import given, is_given
-from twofold.nets.features import Features
+from twofold.nets.features import Features, features_of
 from twofold.pixels.backbones.built import Built, call
 
 
@@ -59,11 +59,6 @@ def _takes(make: object, name: str) -> bool:
 def run(axes: str, network: nn.Module, x: Tensor) -> Features:
     """A map (B, C, *axes) is pooled by its mean; a vector has no map."""
     out = network(x)
-    if isinstance(out, Features):
-        return out
-    if isinstance(out, Tensor) and out.ndim == 2 + len(axes.split(",")):
-        return Features(out, out.flatten(2).mean(2))
-    if isinstance(out, Tensor) and out.ndim == 2:
-        return Features(None, out)
-    shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-    raise TypeError(f"it returned {shape} where (B, C) or (B, C, {axes}) was expected")
+    if isinstance(out, Tensor) and out.ndim not in (2, 2 + len(axes.split(","))):
+        raise TypeError(f"it returned {tuple(out.shape)} where (B, C) or (B, C, {axes}) was expected")
+    return features_of(out)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Pass, precise, width_of
+from twofold.methods.record import Pass, precise
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.processes import total
 from twofold.seam import Progress, Situation, Term

@@ -14,7 +14,8 @@ from torchvision.ops import roi_align
 from twofold.errors import UserError, above_zero, between_0_and_1
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Pass, precise, width_of
+from twofold.methods.record import Branch, Pass, precise
+from twofold.nets.features import width_of
 from twofold.nets.heads import mlp
 from twofold.seam import Term, Views
 from twofold.videos.views.patches import SIDE, Patches, Tracks

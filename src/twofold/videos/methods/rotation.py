@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Pass, width_of
+from twofold.methods.record import Branch, Pass
+from twofold.nets.features import width_of
 from twofold.randomness import uniforms
 from twofold.seam import Progress, Views
 from twofold.videos.views.turning import TURNS, turn

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from twofold.errors import above_zero
 from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
-from twofold.methods.record import Branch, Pass, width_of
+from twofold.methods.record import Branch, Pass
+from twofold.nets.features import width_of
 from twofold.objectives.contrastive import triplet
 from twofold.processes import mirror
 
