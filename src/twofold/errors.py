@@ -18,6 +18,10 @@ class UserError(Exception):
     def __str__(self) -> str:
         return spelled_out(super().__str__())
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the sentence."""
+        return [str(self)]
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint ' Did you mean "x"?' with the known name nearest to `name`, or '' where none is near."""
