@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from twofold.errors import UserError
@@ -30,6 +31,20 @@ def usable_cores() -> int:
         if len(quota) == 2 and quota[0].isdigit() and int(quota[0]) > 0 and int(quota[1]) > 0:
             cores = min(cores, -(-int(quota[0]) // int(quota[1])))
     return max(1, cores // local_ranks())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """In this block torch's operations of this thread work on one core: short ones are not worth sharing, and on busy
+    cores their threads wait for each other many times as long as they work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def free_memory() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,8 +18,10 @@ from twofold.interactions.evaluation.ranking import top_items
 from twofold.interactions.jobs.store import Recommender, read_model
 from twofold.interactions.options import Load
 from twofold.interactions.ragged import Ragged
+from twofold.resources import one_thread
 
 AT_ONCE = 2**24  # scores at a time
+FEW = 2**20  # scores that one core makes sooner than several
 
 
 class Recommended(NamedTuple):
@@ -97,7 +100,8 @@ class LoadedRecommender:
         for basis, places in by_basis.items():
             for begin in range(0, len(places), at_once):
                 part = places[begin : begin + at_once]
-                lists = self._ranked(basis, [asked[place] for place in part], k, allowed, include_seen)
+                with self._cores(len(part)):
+                    lists = self._ranked(basis, [asked[place] for place in part], k, allowed, include_seen)
                 for place, ranked in zip(part, lists, strict=True):
                     found[place] = ranked
         return found if _many(users) else found[0]
@@ -111,9 +115,10 @@ class LoadedRecommender:
         if unknown:
             raise UserError(f"The run does not know the item {unknown[0]!r}.")
         unit, asked = self._unit, torch.tensor(rows, dtype=torch.int64)
-        cosines = unit[asked] @ unit.T
-        itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))
-        top = top_items(cosines, itself, asked, min(k, len(unit)))
+        with self._cores(len(rows)):
+            itself = Ragged(torch.arange(len(unit) + 1), torch.arange(len(unit)))
+            cosines = unit[asked] @ unit.T
+            top = top_items(cosines, itself, asked, min(k, len(unit)))
         lists = [
             [Neighbour(self.item_ids[i], value[i].item()) for i in best if i >= 0]
             for best, value in zip(top.tolist(), cosines, strict=True)
@@ -124,6 +129,10 @@ class LoadedRecommender:
         """A new user, by the items that they have, to be given to `recommend`; nothing is trained."""
         rows, unknown = self._rows(history)
         return NewUser(torch.tensor(sorted(set(rows)), dtype=torch.int64), tuple(unknown))
+
+    def _cores(self, rows: int) -> AbstractContextManager[None]:
+        """Whether as many scores of all items are worth more than one core."""
+        return one_thread() if rows * len(self.item_ids) <= FEW else nullcontext()
 
     @cached_property
     def _unit(self) -> Tensor:

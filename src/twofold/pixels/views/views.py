@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import Literal
 
@@ -25,6 +25,7 @@ from twofold.pixels.views.augmentations import (
 )
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.draw import Drawn, Draws, draw, geometry, side_of
+from twofold.resources import one_thread
 from twofold.seam import Views
 
 
@@ -100,11 +101,5 @@ def _kind(op: Operation) -> object:
 def plain(device: torch.device) -> Iterator[None]:
     """float32 even under autocast, and one thread: the operations are too short to be worth sharing (on two idle cores
     1.2 times the CPU for 0.85 of the time, on two busy ones many times both)."""
-    threads = torch.get_num_threads()
-    with torch.autocast(device.type, enabled=False):
-        try:
-            if device.type == "cpu":
-                torch.set_num_threads(1)
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    with torch.autocast(device.type, enabled=False), one_thread() if device.type == "cpu" else nullcontext():
+        yield
