@@ -58,10 +58,13 @@ def by_the_first(what: str, work: Callable[[], T]) -> T:
 
 
 def once(verb: Callable[P, T]) -> Callable[P, T]:
-    """A verb that the first of several processes does for all: see `by_the_first`."""
+    """A verb that the first of several processes does for all: see `by_the_first`. Where it is to be shared out, by an
+    option `shard`, each does it."""
 
     @functools.wraps(verb)
     def call(*given: P.args, **by_name: P.kwargs) -> T:
+        if any(getattr(one, "shard", None) for one in given) or by_name.get("shard"):
+            return verb(*given, **by_name)
         return by_the_first(f"{verb.__name__} {given!r} {by_name!r}", lambda: verb(*given, **by_name))
 
     return call

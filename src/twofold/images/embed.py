@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from twofold.images.backbones import Backbone
@@ -28,6 +29,7 @@ def embed(
     out: str | Path,
     inputs: InputSettings,
     *,
+    rows: range | None = None,
     on_progress: OnProgress | None = None,
 ) -> Embedded:
     """Write `out`, a parquet file with the columns name (string), label (int64) and class (string) where the data have
@@ -38,32 +40,33 @@ def embed(
     backbone's blueprint, mean, std, image_size, white, fourth_channel, precision, the data's fingerprint, and under
     "transform" the lines of Python that make an image file the backbone's input (see `transform_lines`). The file
     appears whole or not at all. Raises UserError for a name without .parquet, where it cannot be written, or where no
-    image can be read.
+    image can be read. rows: of some images alone, of which none need be readable.
     """
     out = parquet_path(out)
-    schema = _schema(backbone, images, inputs)
-    tables = _tables(backbone, images, inputs, schema, on_progress)
-    count = write_tables(out, schema, tables, "image", images.source.path)
+    schema = schema_for(backbone, images, inputs)
+    tables = _tables(backbone, images, inputs, schema, rows or range(len(images)), on_progress)
+    count = write_tables(out, schema, tables, "image", images.source.path, may_be_empty=rows is not None)
     return Embedded(out, count, backbone.width, images.unreadable, IMAGE)
 
 
 def _tables(
-    backbone: Backbone, images: Images, inputs: InputSettings, schema: Any, on_progress: OnProgress | None
+    backbone: Backbone, images: Images, inputs: InputSettings, schema: Any, rows: range, on_progress: OnProgress | None
 ) -> Iterator[Any]:
     kept: list[tuple[Tensor, Tensor]] = []
     done = 0
-    for indices, features in stream_features(backbone, images, inputs):
+    for indices, features in stream_features(backbone, images, inputs, torch.tensor(rows)):
         good = readable(images, indices)
         kept.append((indices[good], features[good]))
         done += len(indices)
-        if sum(len(i) for i, _ in kept) >= ROW_GROUP or done == len(images):
+        if sum(len(i) for i, _ in kept) >= ROW_GROUP or done == len(rows):
             yield _table(schema, images, kept)
             kept = []
         if on_progress:
-            on_progress(done, len(images))
+            on_progress(done, len(rows))
 
 
-def _schema(backbone: Backbone, images: Images, inputs: InputSettings) -> Any:
+def schema_for(backbone: Backbone, images: Images, inputs: InputSettings) -> Any:
+    """The columns of such a file, and what its metadata say."""
     import pyarrow as pa
 
     columns = [("name", pa.string())]

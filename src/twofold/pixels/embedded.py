@@ -54,9 +54,11 @@ def schema_of(columns: Sequence[tuple[str, Any]], width: int, about: Mapping[str
     return pa.schema(fields, metadata={METADATA: json.dumps(about)})
 
 
-def write_tables(out: Path, schema: Any, tables: Iterable[Any], thing: str, source: str) -> int:
+def write_tables(
+    out: Path, schema: Any, tables: Iterable[Any], thing: str, source: str, *, may_be_empty: bool = False
+) -> int:
     """Write arrow tables to a file that appears whole or not at all; how many rows. Raises UserError where there are
-    none. thing, source: of what and of which data the vectors are."""
+    none, unless that may be. thing, source: of what and of which data the vectors are."""
     import pyarrow.parquet as parquet
 
     count = 0
@@ -66,7 +68,7 @@ def write_tables(out: Path, schema: Any, tables: Iterable[Any], thing: str, sour
                 count += len(table)
                 if len(table):
                     writer.write_table(table)
-        if not count:
+        if not count and not may_be_empty:
             raise UserError(f"No {thing} of {source} can be read, so there are no vectors to write.")
     return count
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from twofold.page.words import Noun
 from twofold.pixels.embedded import Embedded, parquet_path, schema_of, write_tables
@@ -27,6 +28,7 @@ def embed(
     inputs: InputSettings,
     *,
     each_clip: bool = False,
+    rows: range | None = None,
     on_progress: OnProgress | None = None,
 ) -> Embedded:
     """Write `out`, a parquet file with the columns name (string), label (int64), class and source (string) where the
@@ -36,11 +38,12 @@ def embed(
     Rows come in the order of the data; videos that cannot be read have none and are listed in the result. The file's
     metadata hold, under "twofold", JSON with the backbone's blueprint, how clips are cut, and the data's fingerprint.
     The file appears whole or not at all. Raises UserError for a name without .parquet, or where no video can be read.
+    rows: of some videos alone, of which none need be readable.
     """
     out = parquet_path(out)
-    schema = _schema(backbone, clips, inputs, each_clip)
-    tables = _tables(backbone, clips, inputs, schema, each_clip, on_progress)
-    count = write_tables(out, schema, tables, "video", clips.source.path)
+    schema = schema_for(backbone, clips, inputs, each_clip)
+    tables = _tables(backbone, clips, inputs, schema, each_clip, rows or range(len(clips)), on_progress)
+    count = write_tables(out, schema, tables, "video", clips.source.path, may_be_empty=rows is not None)
     return Embedded(out, count, backbone.width, clips.unreadable, VIDEO)
 
 
@@ -50,20 +53,21 @@ def _tables(
     inputs: InputSettings,
     schema: Any,
     each_clip: bool,
+    wanted: range,
     on_progress: OnProgress | None,
 ) -> Iterator[Any]:
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = []
     done = 0
-    for indices, features in stream_features(backbone, clips, inputs):
+    for indices, features in stream_features(backbone, clips, inputs, torch.tensor(wanted)):
         keep = readable(clips, indices)
         for i, found in zip(indices[keep].tolist(), features[keep].numpy(), strict=True):
             rows += _rows(clips, inputs, i, found, each_clip)
         done += len(indices)
         if on_progress:
-            on_progress(done, len(clips))
-        if len(rows) >= ROWS or done == len(clips):
+            on_progress(done, len(wanted))
+        if len(rows) >= ROWS or done == len(wanted):
             yield pa.Table.from_pylist(rows, schema=schema)
             rows = []
 
@@ -82,7 +86,8 @@ def _rows(clips: Clips, inputs: InputSettings, i: int, found: np.ndarray, each_c
     ]
 
 
-def _schema(backbone: Backbone, clips: Clips, inputs: InputSettings, each_clip: bool) -> Any:
+def schema_for(backbone: Backbone, clips: Clips, inputs: InputSettings, each_clip: bool) -> Any:
+    """The columns of such a file, and what its metadata say."""
     import pyarrow as pa
 
     source = clips.source

@@ -161,6 +161,9 @@ class Embed(options.Embed, Clips, Reading, Trust):
     """Clips a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
+    shard: str | None = option(None)
+    """One of several processes that share the work out: 3/64, or auto by RANK and WORLD_SIZE or an array of SLURM; what
+    is written is a folder of parts then, of which those that are there are passed over."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,139 @@
+"""A long job in parts that several processes share out: each part a file, there or not, the same whoever writes it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from twofold.errors import UserError
+from twofold.files import write_json
+from twofold.runs.schema import read_json
+
+PART = 16_384  # things in a part, whatever the number of shards
+FOLDER_FILE = "_parts.json"  # readers of folders of parquet files pass over such names
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The number of this process, from 1, among `count` that share a job out."""
+
+    number: int
+    count: int
+
+    def own(self, parts: int) -> range:
+        """The numbers of its parts, from 0."""
+        return range(self.number - 1, parts, self.count)
+
+
+def shard_named(text: str, surroundings: Mapping[str, str] = os.environ) -> Shard:
+    """'3/64', the third of 64; or "auto": by RANK and WORLD_SIZE, else by an array of SLURM, else alone.
+
+    Raises UserError for anything else.
+    """
+    if text == "auto":
+        for number, count, first in (
+            ("RANK", "WORLD_SIZE", "0"),
+            ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", surroundings.get("SLURM_ARRAY_TASK_MIN", "0")),
+            ("SLURM_PROCID", "SLURM_NTASKS", "0"),
+        ):
+            if surroundings.get(number, "").isdigit() and surroundings.get(count, "").isdigit():
+                return _checked(int(surroundings[number]) - int(first) + 1, int(surroundings[count]), text)
+        return Shard(1, 1)
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if not found:
+        raise UserError(f"--shard takes a part such as 3/64, or auto, not {text!r:.40}.")
+    return _checked(int(found[1]), int(found[2]), text)
+
+
+def _checked(number: int, count: int, text: str) -> Shard:
+    if not 1 <= number <= count:
+        raise UserError(f"--shard {text}: there is no part {number} of {count}; they are numbered from 1.")
+    return Shard(number, count)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Files of a folder for `total` things, PART in each. about: what they hold, which all processes must agree on."""
+
+    folder: Path
+    total: int
+    about: str
+
+    def __len__(self) -> int:
+        return -(-self.total // PART)
+
+    def file(self, number: int) -> Path:
+        """Where a part lies."""
+        return self.folder / f"part-{number:05d}-of-{len(self):05d}.parquet"
+
+    def rows(self, number: int) -> range:
+        """The things in a part."""
+        return range(number * PART, min((number + 1) * PART, self.total))
+
+    def describe(self, shard: Shard, own: int, unreadable: Mapping[str, str], things: str) -> str:
+        """One line once a shard is through."""
+        there = sum(self.file(number).exists() for number in range(len(self)))
+        text = f"{self.folder}: {there:,} of {len(self):,} parts are there"
+        text += f", the {own:,} of shard {shard.number} of {shard.count} among them" if shard.count > 1 else ""
+        if unreadable:
+            text += f"; left out {len(unreadable):,} unreadable {things}: {', '.join(list(unreadable)[:5])}"
+        return text
+
+    def claim(self) -> None:
+        """Say in the folder what its parts hold. Raises UserError where they hold something else."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        said: dict[str, Any] = {"about": self.about, "things": self.total, "in a part": PART}
+        file = self.folder / FOLDER_FILE
+        if not file.exists():
+            if any(self.folder.glob("part-*.parquet")):
+                raise UserError(f"{self.folder} holds parts of something else: name another folder by --out.")
+            write_json(file, said)
+        if read_json(file) != said:
+            raise UserError(
+                f"{self.folder} holds vectors of other data, of another model or in other sizes: name another folder "
+                "by --out."
+            )
+
+    def missing(self, shard: Shard) -> Iterator[int]:
+        """The parts of a shard that are not there, one after the other, without what a killed process left of them."""
+        for number in shard.own(len(self)):
+            if not self.file(number).exists():
+                for left in self.folder.glob(f".{self.file(number).stem}.*"):
+                    with suppress(OSError):
+                        left.unlink()
+                yield number
+
+
+def about_vectors(schema: Any, network: nn.Module) -> str:
+    """A digest of what vectors are made by and of: what their file says, and the weights."""
+    state = hashlib.blake2b(
+        schema.to_string(show_schema_metadata=True, truncate_metadata=False).encode(), digest_size=16
+    )
+    for name, value in network.state_dict().items():
+        state.update(name.encode())
+        state.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return state.hexdigest()
+
+
+def take_device() -> None:
+    """Of several processes on a machine each takes a GPU of its own, as far as there are so many."""
+    if torch.cuda.is_available():
+        local = next((os.environ[name] for name in ("LOCAL_RANK", "SLURM_LOCALID") if name in os.environ), "0")
+        torch.cuda.set_device(int(local) % torch.cuda.device_count())
+
+
+def write_parts(parts: Parts, shard: Shard, write: Callable[[Path, range], None]) -> int:
+    """Write the parts of a shard that are not there; how many of its parts there are now. write: (file, rows)."""
+    parts.claim()
+    for number in parts.missing(shard):
+        write(parts.file(number), parts.rows(number))
+    return len(shard.own(len(parts)))
