@@ -1,6 +1,8 @@
 """A run as an object: a path, its numbers, its model, its verbs."""
 
+import copy
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -38,6 +40,10 @@ def test_it_is_a_path(run, tmp_path):
     assert (run / "metrics.csv").is_file() and repr(run) == f"Run({str(run)!r})"
     assert twofold.open_run(run.path) == run and len({run, twofold.open_run(str(run))}) == 1 and run != tmp_path
     assert os.path.isdir(run) and run != str(run)
+    assert run.is_dir() and run.name == "run" and run.parent == run.path.parent
+    assert copy.copy(run) == pickle.loads(pickle.dumps(run)) == run
+    with pytest.raises(AttributeError, match="evalute"):
+        run.evalute  # noqa: B018
     with pytest.raises(UserError, match="is not a run folder: it holds no config"):
         twofold.open_run(tmp_path)
 
