@@ -24,8 +24,8 @@ PLAIN = ("protocol", "metric", "name", "value", "floor", "data", "settings", "se
 
 
 class Run(os.PathLike[str]):
-    """A run folder. It goes wherever a path does, and has what a `pathlib.Path` has: `open(run / "log.txt")`, `run.name`,
-    `twofold.embed(run, "photos/")`.
+    """A run folder. It goes wherever a path does and has what a `pathlib.Path` has: `open(run / "log.txt")`,
+    `twofold.embed(run, "photos/")`, `run.name`.
 
     path: the folder. Everything is read from it when it is asked for, so that a run that goes on is seen as it is.
     backbone: the network that the run was given as an object, where it was; its weights do not matter. Raises UserError
