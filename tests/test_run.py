@@ -79,4 +79,8 @@ def test_a_notebook_shows_the_numbers_and_where_the_page_lies(run, tmp_path):
         (bare / name).unlink()
     shown = twofold.open_run(bare)._repr_html_()
     assert "Nothing was measured yet." in shown and "report.html" not in shown and "&lt;bare&gt;" in shown
+    (bare / "metrics.csv").write_text('step,"loss\n1,2,3\n4\n')
+    with pytest.raises(UserError, match="cannot be read"):
+        twofold.open_run(bare).metrics  # noqa: B018
+    (bare / "metrics.csv").unlink()
     assert twofold.open_run(bare).metrics.num_rows == 0 and twofold.open_run(bare).evaluations.num_rows == 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twofold import wings
 from twofold.catalog import options as shared
 from twofold.dispatch import ask
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.given import as_path, holding, takes_data
 from twofold.launcher import once
 
@@ -76,7 +76,10 @@ class Run(os.PathLike[str]):
         from pyarrow import csv
 
         file = self.path / "metrics.csv"
-        return csv.read_csv(file) if file.is_file() else pa.table({})
+        try:
+            return csv.read_csv(file) if file.is_file() else pa.table({})
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"{file} cannot be read ({clause(error)}): restore it, or train anew.") from error
 
     @property
     def evaluations(self) -> pa.Table:
@@ -93,7 +96,7 @@ class Run(os.PathLike[str]):
 
     @cached_property
     def model(self) -> Any:
-        """What the run learned: see `twofold.load`, which takes options."""
+        """What the run learned, from the first time that it is asked for: see `twofold.load`, which takes options."""
         return self._ask("load", None, {})
 
     @takes_data

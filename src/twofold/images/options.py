@@ -123,7 +123,8 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     stem: Literal["auto", "cifar", "stl", "imagenet"] = option("auto")
     """The first layers; auto fits them to the image size."""
     weights: str = option("random", path=True)
-    """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on."""
+    """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on, with its heads, twin and
+    queue where they fit."""
     image_size: int | None = option(None, least=8)
     """Side of the views in pixels; by the data where not given."""
     views: str = option("auto")

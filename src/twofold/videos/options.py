@@ -86,7 +86,8 @@ class Pretrain(options.Pretrain, options.Network, Clips, Reading):
     """Whether the last stage of our residual networks halves height and width (strided) or keeps them (dense, as ctp
     needs); the recipe's where auto."""
     weights: str = option("random", path=True)
-    """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on."""
+    """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on, with its heads, twin and
+    queue where they fit."""
     views: str = option("auto")
     """Sampling and augmentation of clips, by name; auto takes the recipe's."""
     statistics: str = option("imagenet")

@@ -41,6 +41,7 @@ from twofold.training.distribution import choose_precision, make_fabric, togethe
 from twofold.training.plan import Plan
 from twofold.training.session import Session
 from twofold.training.settling import plan_of
+from twofold.training.warm_start import start_from
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -110,6 +111,7 @@ def _put_together(
     situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
     recipe = composition.recipes[settings.recipe]
     method, chosen = build(composition, backbone, situation, recipe, settings.method_options or {})
+    backbone.notes += start_from(method, settings.weights)
     views = ImageViews(
         settings.views,
         size,

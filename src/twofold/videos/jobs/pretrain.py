@@ -23,6 +23,7 @@ from twofold.training.distribution import make_fabric, together
 from twofold.training.plan import Plan
 from twofold.training.session import Session
 from twofold.training.settling import plan_of
+from twofold.training.warm_start import start_from
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings
 from twofold.videos.jobs.learner import make_learner, store_for
@@ -86,6 +87,7 @@ def _put_together(
     size, frames, seed = cast(int, settings.image_size), cast(int, settings.frames), settings.seed
     learner = make_learner(composition, settings, plan.length(len(source)), len(source), fabric.world_size)
     backbone, method, augmentation, pretext = learner.backbone, learner.method, learner.augmentation, learner.pretext
+    backbone.notes += start_from(method, settings.weights)
     views = ClipViews(
         augmentation,
         size,
