@@ -93,6 +93,15 @@ class JointEmbedding(Method):
         self.pairs.append((copied, module))
         return copied
 
+    def follow_where(self, lacking: Callable[[str], bool]) -> None:
+        """Give those tensors of every twin, by their names in the method, the values of the student's."""
+        names = {id(module): name for name, module in self.named_modules()}
+        for copied, original in self.pairs:
+            followed = original.state_dict()
+            for key, value in copied.state_dict().items():
+                if lacking(f"{names[id(copied)]}.{key}"):
+                    value.copy_(followed[key])
+
     def look(self, view: Tensor) -> Look:
         """The student's look at one view."""
         return self.student(view)

@@ -29,12 +29,8 @@ def start_from(method: Method, weights: str) -> list[str]:
         return []
     fitting = _fitting(method.state_dict(), checkpoint.method)
     method.load_state_dict(fitting, strict=False)
-    names = {id(module): name for name, module in method.named_modules()}
-    for copied, original in method.pairs if isinstance(method, JointEmbedding) else ():
-        followed = original.state_dict()
-        for key, value in copied.state_dict().items():
-            if f"{names[id(copied)]}.{key}" not in fitting:
-                value.copy_(followed[key])
+    if isinstance(method, JointEmbedding):
+        method.follow_where(lambda name: name not in fitting)
     parts = dict.fromkeys(_part(name) for name in fitting if not name.startswith("student.backbone."))
     return [f"{', '.join(parts).replace('.', ' ')} from there, too".replace("student ", "")] if parts else []
 
