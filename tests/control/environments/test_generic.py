@@ -28,7 +28,7 @@ class Plain(gymnasium.Env):
     def look(self) -> Any:
         if self.kept is None:
             return {name: np.full(part.shape, self.t, part.dtype) for name, part in self.observation_space.items()}
-        self.kept[...] = self.t
+        self.kept[...] = np.minimum(self.t, self.observation_space.high)
         return self.kept
 
     def reset(self, *, seed=None, options=None):
@@ -107,8 +107,13 @@ def test_the_one_picture_of_several_observations_is_taken(known):
     assert build(Specification(known(Plain(both, Discrete(2))), size=8), 0).frame == (3, 8, 8)
     assert build(Specification(known(Plain(both, Discrete(2))), pixels=False), 0).frame == (8 * 8 * 3 + 3,)
     two = Dict({"left": PICTURE, "right": PICTURE})
-    with pytest.raises(UserError, match="left, right"):
-        build(Specification(known(Plain(two, Discrete(2))), size=8), 0)
+    name = known(Plain(two, Discrete(2)))
+    with pytest.raises(UserError, match="left, right: say by --observation"):
+        build(Specification(name, size=8), 0)
+    assert build(Specification(name, size=8, observation="right"), 0).frame == (3, 8, 8)
+    assert build(Specification(name, pixels=False, observation="right"), 0).frame == (8 * 8 * 3,)
+    with pytest.raises(UserError, match=r'no observation rigth that is a picture.*Did you mean "right"'):
+        build(Specification(name, size=8, observation="rigth"), 0)
 
 
 @pytest.mark.parametrize(("shape", "layout", "frame"), [
@@ -136,9 +141,8 @@ def test_numbers_from_0_to_1_and_truth_are_pictures_too(known):
         assert env.step(0)[0].max() == 255
 
 
-def test_observations_of_several_kinds_are_refused():
-    with pytest.raises(UserError, match="of the kind Tuple"):
-        build(Specification("Blackjack-v1"), 0)
+def test_observations_of_several_kinds_become_numbers():
+    assert build(Specification("Blackjack-v1", pixels=False), 0).frame == (32 + 11 + 2,)
 
 
 def test_an_environment_that_draws_nothing_names_the_way_out(known):

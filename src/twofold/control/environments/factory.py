@@ -18,13 +18,15 @@ class Environment(Protocol):
     """What an agent acts in. Observations: uint8 pictures (C, H, W), or float32 vectors (D,), the caller's own.
 
     frame: the shape of one. actions: how many to choose from, or how many numbers in [-1, 1] one is made of, where they
-    are not discrete. An episode is a function of the seed it is reset with and of the actions.
+    are not discrete. notes: what was guessed of how it is seen, a sentence each. An episode is a function of the seed
+    it is reset with and of the actions.
     """
 
     frame: tuple[int, ...]
     pixels: bool
     actions: int
     discrete: bool
+    notes: tuple[str, ...]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
         """Begin an episode; with options {"life": True} go on after a life was lost. The record tells "raw_frames", of

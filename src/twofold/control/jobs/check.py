@@ -27,7 +27,7 @@ from twofold.randomness import derive, generator
 from twofold.resources import bytes_in_words
 from twofold.runs.screen import duration
 
-TRIED = 500  # decisions
+TRIED, AGAIN = 500, 50  # decisions; those that are made a second time
 
 
 def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
@@ -42,6 +42,8 @@ def _environment(composition: Composition, data: str, options: Pretrain) -> dict
         say(protocol(spec))
         world = stacked(env, composed("rainbow") if learns_from_logs(composition) else composition, options)
         say(world.in_words())
+        for note in env.notes:
+            say(note)
         shape = Shape(world.frame, world.pixels, 0 if world.discrete else world.actions, world.stack)
         player = Player(env, shape, lambda game: derive(options.seed, "check", game))
         tried = _try(player, world, options.seed)
@@ -52,6 +54,16 @@ def _environment(composition: Composition, data: str, options: Pretrain) -> dict
         f"{tried['games']:,} whole games, rewards from {tried['lowest']:g} to {tried['highest']:g}, "
         f"{tried['paid']:.1%} of the steps earn anything"
     )
+    if tried["no_number"]:
+        say(
+            f"{tried['no_number']:,} of these rewards are no number, the first in step {tried['first_bad']:,}: mend "
+            f"the environment, or give --on-nan drop."
+        )
+    if not tried["repeats"]:
+        say(
+            "The environment does not repeat itself from the same seed: a run that is killed loses the game it was in, "
+            "and no run can be made again."
+        )
     numbers: dict[str, Any] = {"world": world, "protocol": protocol(spec), "tried": tried}
     suited = composed("rainbow" if world.discrete else "sac") if not _suits(composition, world) else composition
     settings = settle_agent(options, suited, world, data, repeat_of(spec))
@@ -72,26 +84,35 @@ def _suits(composition: Composition, world: World) -> bool:
 
 
 def _try(player: Player, world: World, seed: int) -> dict[str, Any]:
-    """What random decisions meet."""
+    """What random decisions meet, and whether the beginning of the first game is the same when it is played again."""
     act, draws, rewards, games = at_random(world), generator(seed, "check"), list[float](), 0
     player.begin()
+    first, seen = list[Any](), player.digest
     began = time.perf_counter()
     for _ in range(TRIED):
         made = player.step(act(player.state, draws))
         rewards.append(made.reward)
+        if not games and len(first) < AGAIN:
+            first, seen = list(player.actions), player.digest
         if made.over:
             games += 1
             player.begin()
     seconds = time.perf_counter() - began
+    player.repeat(0, first)
     found = np.asarray(rewards)
+    bad = np.flatnonzero(~np.isfinite(found))
+    known = np.delete(found, bad) if len(bad) < TRIED else np.zeros(1)
     return {
         "decisions": TRIED,
         "seconds": seconds,
         "per_second": TRIED / seconds,
         "games": games,
-        "lowest": float(found.min()),
-        "highest": float(found.max()),
-        "paid": float(np.count_nonzero(found) / len(found)),
+        "lowest": float(known.min()),
+        "highest": float(known.max()),
+        "paid": float(np.count_nonzero(known) / len(known)),
+        "no_number": len(bad),
+        "first_bad": int(bad[0]) + 1 if len(bad) else 0,
+        "repeats": player.digest == seen,
     }
 
 

@@ -83,7 +83,15 @@ def _play(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for number, (name, act) in enumerate(players.items()):
             with progress_bar(f"{name} plays", options.quiet) as on_progress:
-                played = play(env, trained.shape, act, options.episodes, seed=seed, on_progress=on_progress)
+                played = play(
+                    env,
+                    trained.shape,
+                    act,
+                    options.episodes,
+                    seed=seed,
+                    on_progress=on_progress,
+                    drops=options.on_nan == "drop",
+                )
             rows += played_rows(name, data, played, conditions, floor=number > 0)
     finally:
         env.close()

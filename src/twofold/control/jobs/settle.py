@@ -35,7 +35,8 @@ def specification(env_id: str, options: Environment, log: Log | None = None) -> 
         if len(options.action_range) != 2 or not options.action_range[0] < options.action_range[1]:
             raise UserError("--action-range takes the lowest and the highest value, as -1,1.")
         asked["action_range"] = tuple(options.action_range)
-    return Specification(id=env_id, layout=log.layout if log is not None else "auto", **asked)
+    log = log or Log()
+    return Specification(id=env_id, layout=log.layout, observation=log.observation, **asked)
 
 
 def recipe_for(composition: Composition, asked: str, world: World) -> str:
