@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Minari:
 
     def __init__(self, folder: Path, spaces: Mapping[str, Any], room: Room) -> None:
         self.folder, self.spaces, self.room, self.called = folder, spaces, room, str(folder)
-        self.objects: Sequence[str] = ()
+        self.skipped: Mapping[str, str] = {}
         self.episodes = {place.name: _file_of(place) for place in sorted(folder.iterdir()) if place.name.isdigit()}
         self.size = sum(file.stat().st_size for file in self.episodes.values() if file.is_file())
         self._heads: dict[str, tuple[Any, int]] = {}
