@@ -255,6 +255,21 @@ def test_the_nearest_name_is_found_in_all_libraries(wrong, meant):
         build(Specification(wrong), 0)
 
 
+@pytest.mark.parametrize(("name", "asked"), [
+    ("twofold/Catch-v0", {"sticky": 0.25}),
+    ("twofold/Catch-v0", {"noops": 0}),
+    ("twofold/Catch-v0", {"fast_render": True}),
+    ("ALE/Pong-v5", {"fast_render": True}),
+    ("ALE/Pong-v5", {"layout": "hwc"}),
+    ("dmc/walker-walk", {"observation": "x"}),
+    ("dmc/walker-walk", {"preprocessing": "gymnasium"}),
+])  # fmt: skip
+def test_what_would_change_nothing_in_this_make_is_refused(name, asked):
+    option = f"--{next(iter(asked)).replace('_', '-')}"
+    with pytest.raises(UserError, match=rf"{option} is of .*, and {name} is none of them"):
+        build(Specification(name, **asked), 0)
+
+
 @pytest.mark.parametrize("asked", [
     {"size": 0}, {"action_repeat": 0}, {"noops": -1}, {"frame_cap": 0}, {"sticky": 1.5}, {"action_range": (1.0, 1.0)},
 ])  # fmt: skip

@@ -349,3 +349,41 @@ def test_an_encoder_and_a_policy_are_networks_in_python(agent):
     assert actions.max() < encoder.world.actions
     with pytest.raises(UserError, match="encoder alone"):
         twofold.load(agent / "encoder.safetensors", policy=True)
+
+
+@pytest.mark.parametrize("given", [{"test": "others"}, {"holdout": 0.5}, {"reward_shift": 1}])
+def test_options_of_logs_are_refused_for_environments(tmp_path, given):
+    """They would be passed over without a word."""
+    words = rf"--{next(iter(given)).replace('_', '-')} is of logged episodes, and twofold/Catch-v0 is an environment"
+    with pytest.raises(UserError, match=words):
+        twofold.pretrain("rainbow", "twofold/Catch-v0", out=tmp_path / "x", **CATCH, **given)
+    with pytest.raises(UserError, match=words):
+        twofold.check("twofold/Catch-v0", **given)
+
+
+@pytest.mark.parametrize("given", [{"size": 32}, {"grey": True}, {"pixels": False}, {"replay": 100}, {"eval_every": 5}])
+def test_options_of_environments_are_refused_for_logs(logged, tmp_path, given):
+    words = rf"--{next(iter(given)).replace('_', '-')} is of environments, and .* is a log of episodes"
+    with pytest.raises(UserError, match=words):
+        twofold.pretrain("curl", str(logged), out=tmp_path / "x", steps=3, **given)
+    with pytest.raises(UserError, match=words):
+        twofold.check(str(logged), **given)
+
+
+def test_options_of_the_other_kind_are_refused_in_evaluation(agent, encoder, logged):
+    with pytest.raises(UserError, match="--gamma is of logged episodes"):
+        twofold.evaluate(str(agent), "twofold/Catch-v0", gamma=0.5)
+    with pytest.raises(UserError, match="--episodes is of environments"):
+        twofold.evaluate(str(encoder), str(logged), episodes=3)
+
+
+def test_check_says_where_another_agent_would_be_trained(capsys):
+    assert twofold.check("twofold/Reach-v0", method="rainbow", steps=1000)["settings"]["method"] == "sac"
+    assert "would train sac (in the place of rainbow, which does not take such actions)" in capsys.readouterr().out
+    twofold.check("twofold/Reach-v0", method="sac+rcrl", steps=1000)
+    assert "would train sac+rcrl by" in capsys.readouterr().out
+
+
+def test_the_replay_of_a_short_run_is_no_shorter_than_may_be_asked_for(tmp_path):
+    twofold.pretrain("rainbow", "twofold/Catch-v0", out=tmp_path / "x", steps=24, batch_size=4, report=False)
+    assert "replay: 64" in (tmp_path / "x" / "config.yaml").read_text()

@@ -79,7 +79,23 @@ def _check(spec: Specification) -> None:
             raise UserError(f"{name} must be at least {bound}, not {value}.")
     if is_atari(spec) and not spec.pixels:
         raise UserError(f"{spec.id} is seen as pictures alone: leave out --pixels false.")
+    _check_make(spec)
     if spec.action_range is not None:
         low, high = spec.action_range
         if not -math.inf < low < high < math.inf:
             raise UserError(f"--action-range takes a lower and a higher number, as -1,1, not {low:g},{high:g}.")
+
+
+def _check_make(spec: Specification) -> None:
+    """Refuse what would change nothing in an environment of this make."""
+    usual = Specification(spec.id)
+    others = {
+        "Atari's games": () if is_atari(spec) else ("sticky", "noops", "preprocessing"),
+        "DMControl's tasks": () if is_dmc(spec) else ("fast_render",),
+        "gymnasium's environments": ("layout", "observation") if is_atari(spec) or is_dmc(spec) else (),
+    }
+    for make, names in others.items():
+        for name in names:
+            if getattr(spec, name) != getattr(usual, name):
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(f"{option} is of {make}, and {spec.id} is none of them: leave it out.")

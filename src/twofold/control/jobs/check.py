@@ -18,7 +18,7 @@ from twofold.control.experience.replay import Shape
 from twofold.control.jobs.acting import hold, stacked
 from twofold.control.jobs.logs import opened, say_notes, world_of_log
 from twofold.control.jobs.playing import at_random
-from twofold.control.jobs.settle import learns_from_logs, settle_agent, specification
+from twofold.control.jobs.settle import learns_from_logs, refuse_foreign, settle_agent, specification
 from twofold.control.options import Pretrain
 from twofold.control.systems import composed
 from twofold.control.world import World
@@ -32,6 +32,7 @@ TRIED, AGAIN = 500, 50  # decisions; those that are made a second time
 
 def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
     """Print what was found and what would happen, and return the numbers; see `api.check`."""
+    refuse_foreign(options, data, acts=is_environment(data))
     return _environment(composition, data, options) if is_environment(data) else _log(data, options)
 
 
@@ -71,12 +72,19 @@ def _environment(composition: Composition, data: str, options: Pretrain) -> dict
     taken = int(settings.replay or 0) * shape.row_bytes
     hold(taken, int(settings.replay or 0))
     say(
-        f"\nA run would train {suited.name} by the recipe {settings.recipe} for {decisions:,} decisions "
+        f"\nA run would train {suited.name}{_instead(composition, suited)} by the recipe {settings.recipe} for "
+        f"{decisions:,} decisions "
         f"({decisions * repeat_of(spec):,} frames), {(decisions - start) // every:,} updates of "
         f"{settings.batch_size}; its replay takes {bytes_in_words(taken)}, and acting alone about "
         f"{duration(decisions / max(tried['per_second'], 1e-9))}."
     )
     return {**numbers, "settings": {"method": suited.name, "data": data, **settings.values()}}
+
+
+def _instead(asked: Composition, suited: Composition) -> str:
+    if asked.name == suited.name or learns_from_logs(asked):
+        return ""
+    return f" (in the place of {asked.name}, which does not take such actions)"
 
 
 def _suits(composition: Composition, world: World) -> bool:

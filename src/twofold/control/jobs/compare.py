@@ -20,7 +20,7 @@ from twofold.control.jobs import pretrain
 from twofold.control.jobs.acting import fingerprint_of, stacked
 from twofold.control.jobs.logs import opened, world_of_log
 from twofold.control.jobs.results import whole_episodes
-from twofold.control.jobs.settle import settle_agent, settle_logged, specification, stack_for
+from twofold.control.jobs.settle import refuse_foreign, settle_agent, settle_logged, specification, stack_for
 from twofold.control.nets.saved import ENCODER_FILE
 from twofold.control.options import Compare, Environment, Log, Pretrain
 from twofold.control.report.sections import SECTIONS
@@ -126,6 +126,7 @@ def _area(folder: Path) -> float | None:
 def _bench(entries: list[Entry], data: str, options: Compare) -> ControlBench:
     """Look at the data and settle what is the same for all. Raises UserError where a method cannot be trained so."""
     acts = {pretrain.acting(entry.composition, data) for entry in entries}.pop()
+    refuse_foreign(options, data, acts=acts)
     training = Pretrain(
         **{name: getattr(options, name) for name in OPTIONS},
         recipe=options.recipe,
