@@ -385,5 +385,7 @@ def test_check_says_where_another_agent_would_be_trained(capsys):
 
 
 def test_the_replay_of_a_short_run_is_no_shorter_than_may_be_asked_for(tmp_path):
-    twofold.pretrain("rainbow", "twofold/Catch-v0", out=tmp_path / "x", steps=24, batch_size=4, report=False)
+    twofold.pretrain(
+        "rainbow", "twofold/Catch-v0", out=tmp_path / "x", steps=24, learn_start=12, batch_size=4, report=False
+    )
     assert "replay: 64" in (tmp_path / "x" / "config.yaml").read_text()
