@@ -389,3 +389,22 @@ def test_the_replay_of_a_short_run_is_no_shorter_than_may_be_asked_for(tmp_path)
         "rainbow", "twofold/Catch-v0", out=tmp_path / "x", steps=24, learn_start=12, batch_size=4, report=False
     )
     assert "replay: 64" in (tmp_path / "x" / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(("methods", "data", "why"), [
+    ("rainbow,sac", "twofold/Catch-v0", "SAC does not take actions to choose from"),
+    ("rainbow,rainbow[atoms=1]", "twofold/Catch-v0", "rainbow has 1 atoms"),
+])  # fmt: skip
+def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path, methods, data, why):
+    with pytest.raises(UserError, match=why):
+        twofold.compare(methods, data, out=tmp_path / "x", steps=100, quiet=True)
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+def test_too_few_episodes_to_set_some_aside_are_refused_before_anything_is_trained(logged, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    for file in sorted(logged.iterdir())[:4]:
+        (few / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(UserError, match="holds 4 episodes, of which none can be set aside"):
+        twofold.compare("rcrl,curl", str(few), out=tmp_path / "x", steps=3, quiet=True)
