@@ -267,3 +267,22 @@ def test_check_tells_what_does_not_repeat_itself(odd, capsys):
     assert not twofold.check(name, pixels=False)["tried"]["repeats"]
     assert "does not repeat itself from the same seed" in capsys.readouterr().out
     assert twofold.check("twofold/Catch-v0")["tried"]["repeats"]
+
+
+class Bare(gymnasium.Env):
+    """It takes no render_mode, and has what it is given."""
+
+    metadata = {"render_modes": ["human"]}
+
+
+def test_an_environment_without_spaces_or_pictures_is_one_sentence(monkeypatch):
+    gymnasium.register("tests/Bare-v0", entry_point=Bare)
+    try:
+        with pytest.raises(UserError, match=r"fails in its first steps .*observation_space"):
+            build(Specification("tests/Bare-v0"), 0)
+        monkeypatch.setattr(Bare, "observation_space", VECTOR, raising=False)
+        monkeypatch.setattr(Bare, "action_space", Discrete(2), raising=False)
+        with pytest.raises(UserError, match=r"gives no pictures.*and draws none: give --pixels false"):
+            build(Specification("tests/Bare-v0"), 0)
+    finally:
+        gymnasium.registry.pop("tests/Bare-v0")

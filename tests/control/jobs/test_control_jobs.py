@@ -408,3 +408,12 @@ def test_too_few_episodes_to_set_some_aside_are_refused_before_anything_is_train
         (few / file.name).write_bytes(file.read_bytes())
     with pytest.raises(UserError, match="holds 4 episodes, of which none can be set aside"):
         twofold.compare("rcrl,curl", str(few), out=tmp_path / "x", steps=3, quiet=True)
+
+
+def test_episodes_that_are_asked_about_and_were_learned_are_counted(encoder, logged, tmp_path, capsys):
+    """The same log as both, or a copy among others: the number is worth less, and says so."""
+    rows = twofold.evaluate(str(encoder), str(logged), test=str(logged), quiet=True, protocols="linear")
+    said = "12 of the 12 episodes asked about are among the learned ones"
+    assert said in rows[0]["conditions"]["how"] and said in capsys.readouterr().out
+    rows = twofold.evaluate(str(encoder), str(logged), quiet=True, protocols="linear")
+    assert "asked about are among" not in rows[0]["conditions"]["how"]

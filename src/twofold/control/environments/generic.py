@@ -25,8 +25,9 @@ class Generic:
 
     def __init__(self, spec: Specification) -> None:
         self.spec, self.repeat, self.pixels = spec, spec.action_repeat or 1, spec.pixels
-        self.env, self.sight = opened(spec)
-        self._act_in(self.env.action_space)
+        with told(spec.id, ""):
+            self.env, self.sight = opened(spec)
+            self._act_in(self.env.action_space)
         self.raw, self.lives, self.episodes = 0, 0, 0
         self.last: Frame = np.empty(0, np.uint8)
         self.frame = tuple[int, ...]()  # not known before it was seen

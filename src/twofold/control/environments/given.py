@@ -21,7 +21,9 @@ def told(name: str, place: str) -> Iterator[None]:
     except UserError:
         raise
     except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"{name} cannot be drawn ({clause(error)}).") from error
+        raise UserError(
+            f"{name} cannot be drawn ({clause(error)}): install what it asks for, or give --pixels false."
+        ) from error
     except (Exception, SystemExit) as error:  # it is a stranger's
         kind = type(error).__name__
         if not place:

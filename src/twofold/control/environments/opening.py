@@ -28,9 +28,14 @@ def opened(spec: Specification) -> tuple[Any, Sight]:
     if not sight.drawn:
         return env, sight
     closed(env)
+    if "rgb_array" not in (env.metadata.get("render_modes") or ()):
+        raise UserError(
+            f"{name} gives no pictures, which have two or three sides and numbers from 0 to 1 or 255 (its observation "
+            f"is {env.observation_space!s:.80}), and draws none: give --pixels false for its vectors."
+        )
     if "mujoco" in sys.modules:
         choose_backend()
-    return _drawing(name, env.observation_space), sight
+    return _made(name, render_mode="rgb_array"), sight
 
 
 def _known(spec: Specification) -> str:
@@ -74,15 +79,3 @@ def _made(name: str, **settings: Any) -> Any:
         raise UserError(f"{name} cannot be made ({clause(error)}): install what it asks for.") from error
     except (Exception, SystemExit) as error:  # it is a stranger's
         raise UserError(f"{name} cannot be made ({type(error).__name__}: {clause(error)}).") from error
-
-
-def _drawing(name: str, space: Any) -> Any:
-    """The environment, ready to draw. space: of its observations."""
-    env = _made(name, render_mode="rgb_array")
-    if "rgb_array" not in (env.metadata.get("render_modes") or ()):
-        closed(env)
-        raise UserError(
-            f"{name} gives no pictures, which have two or three sides and numbers from 0 to 1 or 255 (its observation "
-            f"is {space!s:.80}), and draws none: give --pixels false for its vectors."
-        )
-    return env

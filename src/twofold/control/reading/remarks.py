@@ -87,6 +87,12 @@ def _repeated(episodes: Sequence[Episode]) -> int:
     return sum(len(same) - len({_hash(one.observations) for one in same}) for same in several)
 
 
+def copies(episodes: Sequence[Episode], others: Sequence[Episode]) -> int:
+    """How many of the first are among the others, bit by bit."""
+    known = {_hash(one.actions, one.rewards, one.observations) for one in others}
+    return sum(_hash(one.actions, one.rewards, one.observations) in known for one in episodes)
+
+
 def _hash(*arrays: NDArray[np.generic]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
