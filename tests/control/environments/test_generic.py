@@ -188,6 +188,16 @@ def test_bounds_that_mean_none_and_whole_numbers(known):
     assert plain.got[-1].tolist() == [5]
 
 
+@pytest.mark.parametrize(("acted", "why"), [
+    (Box(-2, 2, (2,), np.float32), "sets bounds to all of its actions: leave out --action-range"),
+    (Discrete(2), "actions to choose from, which have no bounds: leave out --action-range"),
+])  # fmt: skip
+def test_a_range_that_would_change_nothing_is_refused(known, acted, why):
+    """The protocol would say a range that is not the one of the actions."""
+    with pytest.raises(UserError, match=why):
+        build(Specification(known(Plain(PICTURE, acted)), size=8, action_range=(-1.0, 1.0)), 0)
+
+
 def test_a_range_that_lies_under_the_lowest_value_is_refused(known):
     plain = Plain(PICTURE, Box(5, np.inf, (1,), np.float32))
     with pytest.raises(UserError, match="number 0 of its actions, from 5 to 1"):
@@ -263,6 +273,8 @@ def test_the_nearest_name_is_found_in_all_libraries(wrong, meant):
     ("ALE/Pong-v5", {"layout": "hwc"}),
     ("dmc/walker-walk", {"observation": "x"}),
     ("dmc/walker-walk", {"preprocessing": "gymnasium"}),
+    ("twofold/Catch-v0", {"layout": "hwc"}),
+    ("ALE/Pong-v5", {"action_range": (-1.0, 1.0)}),
 ])  # fmt: skip
 def test_what_would_change_nothing_in_this_make_is_refused(name, asked):
     option = f"--{next(iter(asked)).replace('_', '-')}"

@@ -212,6 +212,7 @@ def test_rows_of_rlds_that_are_an_observation_alone_are_no_steps(tmp_path):
     assert [(e.terminated, e.truncated) for e in log.episodes] == [(True, False), (False, True)]
     np.testing.assert_array_equal(log.episodes[0].rewards, first["rewards"][:4])
     moved = read_episodes(tmp_path / "log.npz", reward_shift=1)
+    assert not any("lies in no row" in note for note in moved.notes)
     np.testing.assert_array_equal(moved.episodes[1].rewards, rest["rewards"][1:])
     lone = arrays(1, more=False, terminated=None)
     with pytest.raises(UserError, match="an observation and no step"):
@@ -236,3 +237,8 @@ def test_episodes_that_are_there_twice_are_counted(tmp_path):
     changed["observations"][5] += 1
     stored(tmp_path, "4.npz", **changed)
     assert [note for note in read_episodes(tmp_path).notes if note.startswith("1 episode the same as another")]
+
+
+def test_a_reward_that_was_moved_out_of_the_rows_is_said(tmp_path):
+    log = read_episodes(stored(tmp_path, **arrays()), reward_shift=1)
+    assert "The reward of each episode's last action lies in no row, so 0 is taken." in log.notes

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.control.environments.specification import Specification, is_atari, is_dmc, settled
+from twofold.control.environments.specification import OWN, Specification, is_atari, is_dmc, settled
 from twofold.errors import UserError, between_0_and_1, clause
 
 Frame = NDArray[np.generic]
@@ -92,10 +92,15 @@ def _check_make(spec: Specification) -> None:
     others = {
         "Atari's games": () if is_atari(spec) else ("sticky", "noops", "preprocessing"),
         "DMControl's tasks": () if is_dmc(spec) else ("fast_render",),
-        "gymnasium's environments": ("layout", "observation") if is_atari(spec) or is_dmc(spec) else (),
+        "environments of others in gymnasium": () if _is_others(spec) else ("layout", "observation"),
+        "boxes of actions": ("action_range",) if is_atari(spec) else (),
     }
     for make, names in others.items():
         for name in names:
             if getattr(spec, name) != getattr(usual, name):
                 option = f"--{name.replace('_', '-')}"
                 raise UserError(f"{option} is of {make}, and {spec.id} is none of them: leave it out.")
+
+
+def _is_others(spec: Specification) -> bool:
+    return not (is_atari(spec) or is_dmc(spec) or spec.id.startswith(OWN))

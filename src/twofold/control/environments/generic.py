@@ -95,6 +95,8 @@ class Generic:
     def _act_in(self, space: Any) -> None:
         name = self.spec.id
         if isinstance(space, spaces.Discrete):
+            if self.spec.action_range is not None:
+                raise UserError(f"{name} takes actions to choose from, which have no bounds: leave out --action-range.")
             self.discrete, self.actions, self.start = True, int(space.n), int(space.start)
             return
         if not isinstance(space, spaces.Box):

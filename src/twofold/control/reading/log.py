@@ -146,6 +146,8 @@ def _take(part: Part, reading: _Reading) -> None:
 def _episode(part: Part, reading: _Reading) -> Episode:
     with np.errstate(over="ignore"):
         rewards = _shifted(part.rewards.astype(np.float32), reading.shift)[: len(part.actions)]
+    if reading.shift > 0 and len(part.rewards) == len(part.actions):
+        reading.notes.add("The reward of each episode's last action lies in no row, so 0 is taken")
     if not len(rewards):
         raise Unreadable("it has an observation and no step")
     steps, terminated, truncated = len(rewards), part.terminated, part.truncated
