@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import gymnasium
@@ -245,6 +246,7 @@ def test_rewards_that_are_no_number_are_left_out_of_scores_only_where_asked_for(
     with pytest.raises(UserError, match=r"The reward of step 3 of game 1 is (nan|inf)"):
         twofold.pretrain("rainbow", name, out=tmp_path / "refused", **settings)
     run = twofold.pretrain("rainbow", name, out=tmp_path / "dropped", on_nan="drop", **settings)
+    assert re.search(r"step 40 of 40: .*rewards that are no number left out: \d+", capsys.readouterr().out)
     with pytest.raises(UserError, match=r"The reward of step 3 of episode 1 is (nan|inf).*--on-nan drop"):
         twofold.evaluate(str(run), name, quiet=True)
     capsys.readouterr()

@@ -23,6 +23,7 @@ SHOWN = {
     "loss": "loss {:.4g}",
     "return": "return {:.4g}",
     "eval_return": "evaluated {:.4g}",
+    "dropped": "rewards that are no number left out: {:,.0f}",
     "frames_per_second": "{:,.0f} frames/s",
     "updates_per_second": "{:,.0f} updates/s",
 }
