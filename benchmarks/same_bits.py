@@ -85,23 +85,39 @@ INTERACTIONS = {
     "graph-filter": "graph-filter",
     "item-knn": "item-knn",
 }
+ACTS = "--steps 120 --learn-start 60 --eval-every 60 --eval-episodes 1 --batch-size 8 --replay 100 --log-every 1"
+LOGGED = "--steps 12 --batch-size 16 --log-every 1"
+# Of these the data come first.
+CONTROL = {
+    "rainbow": f"twofold/Catch-v0 rainbow {ACTS}",
+    "rainbow+curl+rcrl": f"twofold/Runner-v0 rainbow+curl+rcrl {ACTS}",
+    "sac": f"twofold/Reach-v0 sac {ACTS} --size 24 --method.hidden 16",
+    "sac+rcrl": f"twofold/Reach-v0 sac+rcrl {ACTS} --size 24 --method.sac.hidden 16 --method.rcrl.positives bin",
+    "rcrl": f"episodes rcrl {LOGGED} --recipe bins",
+    "curl": f"episodes curl {LOGGED}",
+}
 EMBEDDED = ("moco+co2 fp32", "byol bf16")
 TINY = "--epochs 4 --batch-size 32 --log-every 1 --workers 0"
 
 
 def runs() -> Iterator[tuple[str, str]]:
-    """Each run's name and the rest of its command line."""
+    """Each run's name and the rest of its command line: the data, the method, and options."""
     for precision in ("fp32", "bf16"):
         for name, words in IMAGES.items():
-            yield f"{name} {precision}", f"{words} {TINY} --precision {precision} --backbone convnet --image-size 16"
+            yield (
+                f"{name} {precision}",
+                f"images {words} {TINY} --precision {precision} --backbone convnet --image-size 16",
+            )
     for name, words in OTHER_IMAGES.items():
         small = " ".join(o for o in ("--backbone convnet", "--image-size 16") if o.split()[0] not in words)
-        yield name, f"{words} {TINY} --precision fp32 {small}"
-    yield from INTERACTIONS.items()
+        yield name, f"images {words} {TINY} --precision fp32 {small}"
+    yield from ((name, f"pairs.csv {words}") for name, words in INTERACTIONS.items())
+    yield from CONTROL.items()
 
 
 def make_data(folder: Path) -> None:
-    """96 pictures in two classes (images), 32 more (val), and the pairs of 60 users with 40 items (pairs.csv)."""
+    """96 pictures in two classes (images), 32 more (val), the pairs of 60 users with 40 items (pairs.csv), and 8 logged
+    episodes (episodes)."""
     draw = np.random.default_rng(0)
     for part, each in (("images", 48), ("val", 16)):
         for label in range(2):
@@ -118,6 +134,12 @@ def make_data(folder: Path) -> None:
         others = draw.choice(40, 2, replace=False)
         lines += [f"u{user},i{item},{draw.integers(1000)}" for item in dict.fromkeys([*own, *others])]
     (folder / "pairs.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "episodes").mkdir()
+    for number in range(8):
+        seen, actions = draw.integers(0, 256, (41, 3, 12, 12)).astype(np.uint8), draw.integers(0, 3, 40)
+        rewards, over = (draw.random(40) < 0.2).astype(np.float32), np.arange(40) == 39
+        episode = {"observations": seen, "actions": actions, "rewards": rewards, "terminated": over}
+        np.savez(folder / "episodes" / f"{number}.npz", **episode)
 
 
 def call(folder: Path, *words: str, module: str = "twofold") -> str:
@@ -188,10 +210,9 @@ def make(folder: Path) -> Iterator[tuple[str, Record]]:
     """Every run with its record."""
     make_data(folder)
     for name, words in runs():
-        out, (method, *options) = name.replace(" ", "-"), words.split()
-        pairs = name in INTERACTIONS
-        call(folder, "pretrain", method, "pairs.csv" if pairs else "images", *options, "--out", out, "--no-report")
-        if pairs:
+        out, (data, method, *options) = name.replace(" ", "-"), words.split()
+        call(folder, "pretrain", method, data, *options, "--out", out, "--no-report")
+        if name in INTERACTIONS:
             call(folder, "recommend", out, "--k", "5")
         if name in EMBEDDED:
             call(folder, "embed", out, "images", "--precision", "fp32", "--workers", "0")
@@ -228,9 +249,9 @@ def main() -> int:
         listed = call(
             Path(temporary), "-c", "import twofold; print(*(m.name for m in twofold.list_methods()))", module=""
         )
-        if lacking := set(listed.split()) - {*IMAGES, *INTERACTIONS}:
+        if lacking := set(listed.split()) - {*IMAGES, *INTERACTIONS, *CONTROL}:
             print(
-                f"not run, for it stands neither in IMAGES nor in INTERACTIONS: {', '.join(sorted(lacking))}",
+                f"not run, for it stands in none of IMAGES, INTERACTIONS and CONTROL: {', '.join(sorted(lacking))}",
                 flush=True,
             )
         if stored["about"] != now["about"]:

@@ -27,6 +27,12 @@ def given_to(monkeypatch, arguments):
     return seen
 
 
+@pytest.mark.parametrize("value", ["-1,1", "-2", "-.5", "-1e3"])
+def test_numbers_below_0_are_values_and_no_options(monkeypatch, value):
+    given = given_to(monkeypatch, ["pretrain", "sac", "Pendulum-v1", "--action_range", value, "--reward-shift", "-1"])
+    assert given == {"method": "sac", "data": "Pendulum-v1", "action_range": value, "reward_shift": "-1"}
+
+
 def test_options_reach_the_verb_by_name(monkeypatch):
     given = given_to(
         monkeypatch,

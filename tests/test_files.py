@@ -199,3 +199,19 @@ def test_handlers_are_put_back_and_those_of_others_let_be(tmp_path):
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_who_stops_a_writer_hears_no_error_of_the_writer(tmp_path, stop):
+    """A second Ctrl-C while a checkpoint is written: torch's writer trips over its own end on the way out."""
+
+    def write(handle):
+        try:
+            raise stop
+        finally:
+            raise RuntimeError("unexpected pos 11747456 vs 11747344")
+
+    (tmp_path / "last.ckpt").write_text("before")
+    with pytest.raises(stop):
+        write_atomically(tmp_path / "last.ckpt", write)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("last.ckpt", "before")]

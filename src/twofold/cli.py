@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from twofold.printable import say
 from twofold.runs.config import MOST_BYTES, parse_settings
 
 METHOD = "--method."
+NUMBER = re.compile(r"-\.?[0-9]")  # the beginning of one below 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,7 +136,8 @@ def _subjects(command: Command, words: list[str]) -> dict[str, Any]:
 
 
 def _tidy(words: list[str], command: Command) -> list[str]:
-    """Underscores in names as dashes, and `--quiet true` or `--quiet=false` as `--quiet` or `--no-quiet`."""
+    """Underscores in names as dashes, numbers below 0 tied to their options, and `--quiet true` or `--quiet=false` as
+    `--quiet` or `--no-quiet`."""
     switches = [name for name, option in command.options.items() if option.type is bool]
     tidy: list[str] = []
     waiting = list(words)
@@ -152,6 +155,8 @@ def _tidy(words: list[str], command: Command) -> list[str]:
             name, equals, value = f"--{'' if on else 'no-'}{key}", "", ""
         elif equals and key.removeprefix("no_") in switches:
             raise UserError(f"{name} takes no value: leave it out, or give --{name[5:]}{equals}{value}.")
+        elif not equals and waiting and NUMBER.match(waiting[0]):
+            equals, value = "=", waiting.pop(0)  # or its minus would make it an option
         tidy.append(f"{name.replace('_', '-')}{equals}{value}")
     return tidy
 

@@ -219,6 +219,8 @@ def _refusals(path: Path, writes: Path | None = None) -> Iterator[None]:
             raise _refused(path, error.__cause__) from error.__cause__  # the hidden name says nothing to anybody
         raise
     except (OSError, RuntimeError) as error:
+        if isinstance(error.__context__, (KeyboardInterrupt, SystemExit)):
+            raise error.__context__ from None  # of which a writer, such as torch's, has made an error of its own
         own = isinstance(error, OSError) and (writes is None or error.filename == str(writes))
         if own or is_disk_full(error):
             raise _refused(path, error) from error

@@ -107,7 +107,7 @@ class Compare(options.Compare, Environment, Log):
     steps: int | None = option(None, least=1, seconds=1e-4)
     """Decisions of each agent; the recipe's where not given. Of logged episodes: optimizer steps."""
     test: str | None = option(None, path=True)
-    """Of logged episodes: others to be asked about; 3 of 10 of the log where not given."""
+    """Of logged episodes: others to be asked about; a fifth of the log where not given."""
     eval_every: int | None = option(None, least=1)
     """Decisions between evaluations; a tenth of a run where not given."""
     eval_episodes: int = option(10, least=1)

@@ -28,7 +28,7 @@ class Plain(gymnasium.Env):
     def look(self) -> Any:
         if self.kept is None:
             return {name: np.full(part.shape, self.t, part.dtype) for name, part in self.observation_space.items()}
-        self.kept[...] = self.t
+        self.kept[...] = np.minimum(self.t, self.observation_space.high)
         return self.kept
 
     def reset(self, *, seed=None, options=None):
@@ -107,8 +107,13 @@ def test_the_one_picture_of_several_observations_is_taken(known):
     assert build(Specification(known(Plain(both, Discrete(2))), size=8), 0).frame == (3, 8, 8)
     assert build(Specification(known(Plain(both, Discrete(2))), pixels=False), 0).frame == (8 * 8 * 3 + 3,)
     two = Dict({"left": PICTURE, "right": PICTURE})
-    with pytest.raises(UserError, match="left, right"):
-        build(Specification(known(Plain(two, Discrete(2))), size=8), 0)
+    name = known(Plain(two, Discrete(2)))
+    with pytest.raises(UserError, match="left, right: say by --observation"):
+        build(Specification(name, size=8), 0)
+    assert build(Specification(name, size=8, observation="right"), 0).frame == (3, 8, 8)
+    assert build(Specification(name, pixels=False, observation="right"), 0).frame == (8 * 8 * 3,)
+    with pytest.raises(UserError, match=r'no observation rigth that is a picture.*Did you mean "right"'):
+        build(Specification(name, size=8, observation="rigth"), 0)
 
 
 @pytest.mark.parametrize(("shape", "layout", "frame"), [
@@ -136,9 +141,8 @@ def test_numbers_from_0_to_1_and_truth_are_pictures_too(known):
         assert env.step(0)[0].max() == 255
 
 
-def test_observations_of_several_kinds_are_refused():
-    with pytest.raises(UserError, match="of the kind Tuple"):
-        build(Specification("Blackjack-v1"), 0)
+def test_observations_of_several_kinds_become_numbers():
+    assert build(Specification("Blackjack-v1", pixels=False), 0).frame == (32 + 11 + 2,)
 
 
 def test_an_environment_that_draws_nothing_names_the_way_out(known):
@@ -182,6 +186,16 @@ def test_bounds_that_mean_none_and_whole_numbers(known):
     plain = Plain(PICTURE, Box(0, 5, (1,), np.int64))
     build(Specification(known(plain), size=8), 0).step(np.asarray([0.99], np.float32))
     assert plain.got[-1].tolist() == [5]
+
+
+@pytest.mark.parametrize(("acted", "why"), [
+    (Box(-2, 2, (2,), np.float32), "sets bounds to all of its actions: leave out --action-range"),
+    (Discrete(2), "actions to choose from, which have no bounds: leave out --action-range"),
+])  # fmt: skip
+def test_a_range_that_would_change_nothing_is_refused(known, acted, why):
+    """The protocol would say a range that is not the one of the actions."""
+    with pytest.raises(UserError, match=why):
+        build(Specification(known(Plain(PICTURE, acted)), size=8, action_range=(-1.0, 1.0)), 0)
 
 
 def test_a_range_that_lies_under_the_lowest_value_is_refused(known):
@@ -249,6 +263,23 @@ def test_the_nearest_name_is_found_in_all_libraries(wrong, meant):
     pytest.importorskip("dm_control")
     with pytest.raises(UserError, match=f'Did you mean "{meant}"'):
         build(Specification(wrong), 0)
+
+
+@pytest.mark.parametrize(("name", "asked"), [
+    ("twofold/Catch-v0", {"sticky": 0.25}),
+    ("twofold/Catch-v0", {"noops": 0}),
+    ("twofold/Catch-v0", {"fast_render": True}),
+    ("ALE/Pong-v5", {"fast_render": True}),
+    ("ALE/Pong-v5", {"layout": "hwc"}),
+    ("dmc/walker-walk", {"observation": "x"}),
+    ("dmc/walker-walk", {"preprocessing": "gymnasium"}),
+    ("twofold/Catch-v0", {"layout": "hwc"}),
+    ("ALE/Pong-v5", {"action_range": (-1.0, 1.0)}),
+])  # fmt: skip
+def test_what_would_change_nothing_in_this_make_is_refused(name, asked):
+    option = f"--{next(iter(asked)).replace('_', '-')}"
+    with pytest.raises(UserError, match=rf"{option} is of .*, and {name} is none of them"):
+        build(Specification(name, **asked), 0)
 
 
 @pytest.mark.parametrize("asked", [

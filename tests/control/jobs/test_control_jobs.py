@@ -349,3 +349,71 @@ def test_an_encoder_and_a_policy_are_networks_in_python(agent):
     assert actions.max() < encoder.world.actions
     with pytest.raises(UserError, match="encoder alone"):
         twofold.load(agent / "encoder.safetensors", policy=True)
+
+
+@pytest.mark.parametrize("given", [{"test": "others"}, {"holdout": 0.5}, {"reward_shift": 1}])
+def test_options_of_logs_are_refused_for_environments(tmp_path, given):
+    """They would be passed over without a word."""
+    words = rf"--{next(iter(given)).replace('_', '-')} is of logged episodes, and twofold/Catch-v0 is an environment"
+    with pytest.raises(UserError, match=words):
+        twofold.pretrain("rainbow", "twofold/Catch-v0", out=tmp_path / "x", **CATCH, **given)
+    with pytest.raises(UserError, match=words):
+        twofold.check("twofold/Catch-v0", **given)
+
+
+@pytest.mark.parametrize("given", [{"size": 32}, {"grey": True}, {"pixels": False}, {"replay": 100}, {"eval_every": 5}])
+def test_options_of_environments_are_refused_for_logs(logged, tmp_path, given):
+    words = rf"--{next(iter(given)).replace('_', '-')} is of environments, and .* is a log of episodes"
+    with pytest.raises(UserError, match=words):
+        twofold.pretrain("curl", str(logged), out=tmp_path / "x", steps=3, **given)
+    with pytest.raises(UserError, match=words):
+        twofold.check(str(logged), **given)
+
+
+def test_options_of_the_other_kind_are_refused_in_evaluation(agent, encoder, logged):
+    with pytest.raises(UserError, match="--gamma is of logged episodes"):
+        twofold.evaluate(str(agent), "twofold/Catch-v0", gamma=0.5)
+    with pytest.raises(UserError, match="--episodes is of environments"):
+        twofold.evaluate(str(encoder), str(logged), episodes=3)
+
+
+def test_check_says_where_another_agent_would_be_trained(capsys):
+    assert twofold.check("twofold/Reach-v0", method="rainbow", steps=1000)["settings"]["method"] == "sac"
+    assert "would train sac (in the place of rainbow, which does not take such actions)" in capsys.readouterr().out
+    twofold.check("twofold/Reach-v0", method="sac+rcrl", steps=1000)
+    assert "would train sac+rcrl by" in capsys.readouterr().out
+
+
+def test_the_replay_of_a_short_run_is_no_shorter_than_may_be_asked_for(tmp_path):
+    twofold.pretrain(
+        "rainbow", "twofold/Catch-v0", out=tmp_path / "x", steps=24, learn_start=12, batch_size=4, report=False
+    )
+    assert "replay: 64" in (tmp_path / "x" / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(("methods", "data", "why"), [
+    ("rainbow,sac", "twofold/Catch-v0", "SAC does not take actions to choose from"),
+    ("rainbow,rainbow[atoms=1]", "twofold/Catch-v0", "rainbow has 1 atoms"),
+])  # fmt: skip
+def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path, methods, data, why):
+    with pytest.raises(UserError, match=why):
+        twofold.compare(methods, data, out=tmp_path / "x", steps=100, quiet=True)
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+def test_too_few_episodes_to_set_some_aside_are_refused_before_anything_is_trained(logged, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    for file in sorted(logged.iterdir())[:4]:
+        (few / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(UserError, match="holds 4 episodes, of which none can be set aside"):
+        twofold.compare("rcrl,curl", str(few), out=tmp_path / "x", steps=3, quiet=True)
+
+
+def test_episodes_that_are_asked_about_and_were_learned_are_counted(encoder, logged, tmp_path, capsys):
+    """The same log as both, or a copy among others: the number is worth less, and says so."""
+    rows = twofold.evaluate(str(encoder), str(logged), test=str(logged), quiet=True, protocols="linear")
+    said = "12 of the 12 episodes asked about are among the learned ones"
+    assert said in rows[0]["conditions"]["how"] and said in capsys.readouterr().out
+    rows = twofold.evaluate(str(encoder), str(logged), quiet=True, protocols="linear")
+    assert "asked about are among" not in rows[0]["conditions"]["how"]

@@ -8,11 +8,13 @@ import math
 import pytest
 import torch
 
+import twofold
 from twofold.control.methods.curl import CURL
 from twofold.control.methods.logged import Logged
 from twofold.control.methods.rainbow import Rainbow
 from twofold.control.methods.rcrl import RCRL
 from twofold.control.methods.sac import SAC
+from twofold.errors import UserError
 
 from ..small import GRID, PLANE, Life, run_agent
 
@@ -41,3 +43,20 @@ def test_every_composition_learns(kind, world, settings, name, tmp_path):
     assert {f"loss/{addition.name}" for addition in agent.additions} <= set(outcome.metrics)
     changed = {key.split(".")[0] for key, value in agent.state_dict().items() if not torch.equal(value, before[key])}
     assert {"backbone", "auxiliaries"} <= changed
+
+
+@pytest.mark.parametrize(("method", "settings", "why"), [
+    ("rainbow+rcrl", {"rcrl.weight": -1.0}, r"rcrl\.weight is -1"),
+    ("rainbow+rcrl", {"rcrl.weight": float("nan")}, r"rcrl\.weight is nan"),
+    ("rainbow+curl", {"curl.weight": -1.0}, r"curl\.weight is -1"),
+    ("rainbow+curl", {"curl.margin": 10}, r"curl\.margin is 10, and pictures have 10 pixels: give 0 to 9"),
+    ("rainbow+curl", {"curl.margin": -1}, r"curl\.margin is -1"),
+    ("rainbow", {"sigma": -1.0}, "sigma is -1"),
+    ("rainbow", {"low": float("-inf")}, "51 atoms from -inf to 10"),
+])  # fmt: skip
+def test_settings_that_make_no_sense_are_refused_before_anything_is_learned(tmp_path, method, settings, why):
+    with pytest.raises(UserError, match=why):
+        twofold.pretrain(
+            method, "twofold/Catch-v0", out=tmp_path / "x", steps=100, learn_start=50, method_options=settings
+        )
+    assert not (tmp_path / "x").exists()

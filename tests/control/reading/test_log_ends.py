@@ -76,7 +76,7 @@ def test_a_next_observation_that_the_next_row_has_not_is_said(tmp_path):
     _, content = d4rl(terminals=flags())
     log = read_episodes(stored(tmp_path, **content))
     assert [len(episode) for episode in log.episodes] == [12]
-    assert any("1 of 11 next observations are not what the next row saw" in note for note in log.notes)
+    assert any("Next observations are not what" in note and ": 1 of 11 in" in note for note in log.notes)
 
 
 def test_next_observations_of_another_shape(tmp_path):
@@ -162,3 +162,83 @@ def test_bins_of_a_cut_episode_agree_with_those_of_the_whole(tmp_path):
 def test_flags_that_do_not_fit(tmp_path, content, why):
     with pytest.raises(UserError, match=why):
         read_episodes(stored(tmp_path, **arrays(**content)))
+
+
+@pytest.mark.parametrize("flag", [np.nan, 2, -1, 0.5])
+@pytest.mark.parametrize("name", ["terminated", "truncated", "dones"])
+def test_flags_that_are_neither_0_nor_1_are_refused(tmp_path, name, flag):
+    """A flag that is no number would end an episode."""
+    values = np.asarray([flag] + [0.0] * 10 + [1.0])
+    with pytest.raises(UserError, match="flags of ends have other values than 0 and 1"):
+        read_episodes(stored(tmp_path, **arrays(**{"terminated": None, name: values})))
+
+
+def test_numbers_of_episodes_that_are_no_numbers_are_refused(tmp_path):
+    numbers = np.asarray([0.0] * 6 + [np.nan] * 6)
+    with pytest.raises(UserError, match="numbers of episodes are no numbers"):
+        read_episodes(stored(tmp_path, **arrays(more=False, terminated=None, episode_ids=numbers)))
+
+
+def test_steps_of_environments_side_by_side_are_refused(tmp_path):
+    """Each row would be an episode of its own."""
+    with pytest.raises(UserError, match="lie among each other"):
+        read_episodes(stored(tmp_path, **arrays(more=False, terminated=None, episode_ids=np.arange(12) % 3)))
+    again = np.asarray([0] * 3 + [1] * 3 + [0] * 3 + [1] * 3)
+    log = read_episodes(stored(tmp_path, **arrays(more=False, terminated=None, episode_ids=again)))
+    assert len(log.episodes) == 4
+    assert any(note.startswith("Numbers of episodes come again") and "2 times in" in note for note in log.notes)
+
+
+def test_ends_in_a_row_are_said_once_with_their_count(tmp_path):
+    """As robomimic marks success: at all of the last steps."""
+    content = arrays(more=False, terminated=None, dones=flags(9, 10, 11).astype(int))
+    for number in range(3):
+        stored(tmp_path, f"{number}.npz", **content)
+    log = read_episodes(tmp_path)
+    assert [len(episode) for episode in log.episodes] == [10, 1, 1] * 3
+    assert any(
+        note.startswith("Steps that follow an end") and note.endswith("0.npz, and 2 more.") and "2 of 12" in note
+        for note in log.notes
+    )
+    assert sum(note.startswith("Ends are marked by dones alone") for note in log.notes) == 1
+
+
+def test_rows_of_rlds_that_are_an_observation_alone_are_no_steps(tmp_path):
+    first, rest = arrays(5, more=False, terminated=None), arrays(7, more=False, terminated=None, seed=1)
+    content = {name: np.concatenate([first[name], rest[name]]) for name in first}
+    log = read_episodes(stored(tmp_path, **content, is_last=flags(4, 11), is_terminal=flags(4)))
+    assert [len(episode) for episode in log.episodes] == [4, 6]
+    assert all(episode.whole for episode in log.episodes)
+    assert [(e.terminated, e.truncated) for e in log.episodes] == [(True, False), (False, True)]
+    np.testing.assert_array_equal(log.episodes[0].rewards, first["rewards"][:4])
+    moved = read_episodes(tmp_path / "log.npz", reward_shift=1)
+    assert not any("lies in no row" in note for note in moved.notes)
+    np.testing.assert_array_equal(moved.episodes[1].rewards, rest["rewards"][1:])
+    lone = arrays(1, more=False, terminated=None)
+    with pytest.raises(UserError, match="an observation and no step"):
+        read_episodes(stored(tmp_path, **lone, is_last=flags(0, steps=1)))
+
+
+def test_one_group_of_flat_arrays_is_no_episode_unless_it_has_a_number(tmp_path):
+    content = arrays(terminated=None)
+    with pytest.raises(UserError, match="train has 12 steps and tells no end"):
+        read_episodes(grouped(tmp_path / "flat.h5", content, called="train"))
+    assert len(read_episodes(grouped(tmp_path / "one.h5", content, called="demo_0")).episodes) == 1
+    assert len(read_episodes(grouped(tmp_path / "two.h5", content, content)).episodes) == 2
+
+
+def test_episodes_that_are_there_twice_are_counted(tmp_path):
+    """What is learned from one would be asked about in the other."""
+    for number in range(3):
+        stored(tmp_path, f"{number}.npz", **arrays(seed=number))
+    assert not read_episodes(tmp_path).notes
+    (tmp_path / "copy of 1.npz").write_bytes((tmp_path / "1.npz").read_bytes())
+    changed = arrays(seed=2)
+    changed["observations"][5] += 1
+    stored(tmp_path, "4.npz", **changed)
+    assert [note for note in read_episodes(tmp_path).notes if note.startswith("1 episode the same as another")]
+
+
+def test_a_reward_that_was_moved_out_of_the_rows_is_said(tmp_path):
+    log = read_episodes(stored(tmp_path, **arrays()), reward_shift=1)
+    assert "The reward of each episode's last action lies in no row, so 0 is taken." in log.notes

@@ -101,7 +101,7 @@ def test_of_several_observations_the_only_pictures_are_taken_and_else_the_user_c
     log = read_episodes(grouped(tmp_path / "one.h5", rest | one, rest | one))
     assert log.episodes[0].observations.shape == (13, 3, 6, 6)
     said = "Of the observations observations/camera, observations/speed the only pictures are taken"
-    assert [note for note in log.notes if note.startswith(said)] == [f"{said}: observations/camera."]
+    assert [note for note in log.notes if note.startswith(said)] == [f"{said}, observations/camera; see --observation."]
     assert read_episodes(tmp_path / "one.h5", observation="speed").episodes[0].observations.shape == (13, 2)
     with pytest.raises(UserError, match=r'no observation sped; it has .*speed\. Did you mean "speed"'):
         read_episodes(tmp_path / "one.h5", observation="sped")
@@ -164,3 +164,20 @@ def test_a_jpeg_that_is_cut_or_of_another_size_is_named(tmp_path):
     packed(tmp_path / "channels.h5", [whole, jpeg(np.zeros((40, 40, 3), np.uint8))])
     with pytest.raises(UserError, match=r"picture 1 of .*observations: it has other channels"):
         read_episodes(tmp_path / "channels.h5")
+
+
+def test_the_state_of_a_simulator_is_not_taken_before_what_was_seen(tmp_path):
+    """As robomimic lays it out: parts of an observation, the next ones, and the whole state beside."""
+    rng = np.random.default_rng(0)
+    seen = rng.integers(0, 256, (13, 6, 6, 3)).astype(np.uint8)
+    demo = {"obs/camera": seen[:-1], "next_obs/camera": seen[1:], "obs/pose": rng.normal(size=(12, 2)),
+            "states": rng.normal(size=(12, 9)), "actions": rng.uniform(-1, 1, (12, 2)), "rewards": np.ones(12),
+            "dones": np.arange(12) == 11}  # fmt: skip
+    file = grouped(tmp_path / "log.h5", demo, demo, called="data/demo_{}")
+    log = read_episodes(file)
+    np.testing.assert_array_equal(log.episodes[0].observations, seen.transpose(0, 3, 1, 2))
+    assert any("obs/camera, obs/pose, states the only pictures are taken, obs/camera;" in note for note in log.notes)
+    assert read_episodes(file, observation="states").episodes[0].observations.shape == (12, 9)
+    both = read_episodes(stored(tmp_path, **arrays(states=np.zeros((13, 9)))))
+    assert both.episodes[0].observations.shape == (13, 3, 6, 6)
+    assert "Of the observations observations, states the first is taken; see --observation." in both.notes

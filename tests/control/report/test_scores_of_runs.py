@@ -10,12 +10,13 @@ from twofold.control.report.scores import scores_section
 from twofold.page.read import read_run
 
 
-def run(folder, agent, game, seed, score):
+def run(folder, agent, game, seed, score, rules="", steps=1000):
     """The folder of an agent that has played two episodes of a game."""
     path = folder / f"{agent}-{game.rpartition('/')[2]}-{seed}"
     path.mkdir()
-    (path / "config.yaml").write_text(f"method: {agent}\nkind: control\ndata: {game}\nseed: {seed}\n")
-    row = {"protocol": "returns", "metric": "return", "name": agent, "floor": False, "data": game, "seed": seed}
+    (path / "config.yaml").write_text(f"method: {agent}\nkind: control\ndata: {game}\nseed: {seed}\nsteps: {steps}\n")
+    row = {"protocol": "returns", "metric": "return", "name": agent, "floor": False, "data": game, "seed": seed,
+           "conditions": {"environment": f"{game}: 4 frames a decision{rules}"}}  # fmt: skip
     scores = [score - 1.0, score + 1.0]
     (path / "evaluation.json").write_text(json.dumps([{**row, "value": score, "settings": "", "episodes": scores}]))
     return read_run(path)
@@ -63,3 +64,17 @@ def test_a_damaged_measurement_ends_no_page(tmp_path, damaged):
     (runs[0].path / "evaluation.json").write_text(damaged)
     for section in scores_section([read_run(one.path) for one in runs]):
         assert section.content.notes
+
+
+def test_runs_by_different_rules_are_not_summed_up(tmp_path):
+    """Field note 31: scores of sticky actions, or of ten times the decisions, are scores of something else."""
+    game = "ALE/Pong-v5"
+    plain = run(tmp_path, "rainbow", game, 0, 1.0)
+    sticky = run(tmp_path, "rainbow", game, 1, 1.0, rules=", sticky 0.25")
+    longer = run(tmp_path, "rainbow", game, 2, 1.0, steps=10_000)
+    other = run(tmp_path, "rainbow", "ALE/Boxing-v5", 0, 1.0, rules=", sticky 0.25")
+    for one, words in ((sticky, "others and sticky 0.25"), (longer, "1000 decisions and 10000 decisions")):
+        (section,) = scores_section([plain, one])
+        assert section.content.rows == []
+        assert f"played ALE/Pong-v5 by different rules, {words}: sum up" in section.content.notes[0]
+    assert scores_section([plain, other])[0].content.rows

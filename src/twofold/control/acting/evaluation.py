@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from twofold.control.acting.player import Player
 from twofold.control.experience.replay import Shape
+from twofold.errors import UserError
 from twofold.randomness import derive, generator
 from twofold.runs.screen import OnProgress
 
@@ -21,7 +22,8 @@ FRAMES = 240  # of an episode, evenly, that are kept to be looked at
 
 @dataclass(frozen=True)
 class PlayedEpisode:
-    """One episode that was played to its end. score: the sum of its rewards, as the environment gives them."""
+    """One episode that was played to its end. score: the sum of its rewards, as the environment gives them. dropped:
+    those of them that are no number, and left out."""
 
     number: int
     seed: int
@@ -29,6 +31,7 @@ class PlayedEpisode:
     decisions: int
     frames: int
     ended: str
+    dropped: int = 0
 
 
 class Filming:
@@ -56,10 +59,12 @@ def play(
     seed: int,
     film: Filming | None = None,
     on_progress: OnProgress | None = None,
+    drops: bool = False,
 ) -> list[PlayedEpisode]:
     """Play whole episodes; each is a function of (seed, its number) and of what `act` does.
 
-    A life lost is no end here. film: what keeps the first one's frames.
+    A life lost is no end here. film: what keeps the first one's frames. drops: rewards that are no number are left out
+    and counted; otherwise UserError is raised for them.
     """
     player = Player(env, shape, lambda game: derive(seed, "episode", game), lives=False)
     played = list[PlayedEpisode]()
@@ -72,13 +77,20 @@ def play(
         while made is None or not made.over:
             made = player.step(act(player.state, draws))
             frames += made.frames
+            if player.dropped and not drops:
+                raise UserError(
+                    f"The reward of step {len(player.actions):,} of episode {number + 1:,} is {made.reward}: mend the "
+                    f"environment, or give --on-nan drop to leave such rewards out of the score."
+                )
             if film and not number:
                 film(made.after)
             if on_progress:
                 on_progress(number, episodes)
         ended = "terminated" if made.terminated else "truncated"
         score, decisions = player.score, len(player.actions)
-        played.append(PlayedEpisode(number, derive(seed, "episode", number), score, decisions, frames, ended))
+        played.append(
+            PlayedEpisode(number, derive(seed, "episode", number), score, decisions, frames, ended, player.dropped)
+        )
         if on_progress:
             on_progress(number + 1, episodes)
     return played

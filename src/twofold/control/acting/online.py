@@ -24,6 +24,8 @@ from twofold.randomness import derive, generator
 from twofold.runs.screen import Lines, print_plainly
 from twofold.seam import Batch, Losses, Stream
 
+LARGEST = float(np.finfo(np.float32).max)  # reward that can be stored
+
 
 @dataclass(frozen=True)
 class Rhythm:
@@ -87,7 +89,7 @@ class Online(Stream[Experience]):
         made = self.player.step(action)
         self.decisions += 1
         self.frames += made.frames
-        if np.isfinite(made.reward):
+        if np.isfinite(made.reward) and abs(self._earned(made)) <= LARGEST:
             self._store(made, action)
         else:
             self._refuse(made)
@@ -174,11 +176,14 @@ class Online(Stream[Experience]):
             self.player.begin()
 
     def _store(self, made: Made, action: NDArray[np.generic]) -> None:
-        reward = float(np.clip(made.reward, -1, 1)) if self.agent.clips else made.reward
+        reward = self._earned(made)
         died = made.terminated or made.life_lost
         self.replay.add(made.frame, action, reward, died=died, cut_off=made.cut_off, since_start=made.since_start)
         if made.life_lost or made.cut_off:
             self.replay.add_last(made.after, made.since_start + 1)
+
+    def _earned(self, made: Made) -> float:
+        return float(np.clip(made.reward, -1, 1)) if self.agent.clips else made.reward
 
     def _refuse(self, made: Made) -> None:
         """A reward that is no number: the run ends, or the step is left out and its neighbours are parted."""

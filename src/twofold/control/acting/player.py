@@ -46,14 +46,14 @@ class Player:
     """Plays games of an environment, as `environments.factory.build` makes it, one after the other.
 
     seeds: the seed of each game. lives: tell those that are lost; the game then goes on after a moment, with its older
-    frames still in the state.
+    frames still in the state. score: of the open game; dropped: its rewards that are no number, which do not count.
     """
 
     def __init__(self, env: Any, shape: Shape, seeds: Callable[[int], int], *, lives: bool = True) -> None:
         self.env, self.stack, self.seeds, self.lives = env, Stack(shape), seeds, lives
         self.game = -1
         self.actions: list[NDArray[np.generic]] = []
-        self.score, self.raw = 0.0, 0
+        self.score, self.raw, self.dropped = 0.0, 0, 0
 
     @property
     def state(self) -> NDArray[np.generic]:
@@ -69,7 +69,7 @@ class Player:
         """Begin the next game, or that of a number."""
         self.game = self.game + 1 if game is None else game
         frame, info = self.env.reset(seed=self.seeds(self.game))
-        self.actions, self.score, self.raw = [], 0.0, int(info.get("raw_frames", 0))
+        self.actions, self.score, self.dropped, self.raw = [], 0.0, 0, int(info.get("raw_frames", 0))
         self.stack.begin(frame)
 
     def step(self, action: NDArray[np.generic]) -> Made:
@@ -91,6 +91,8 @@ class Player:
         self.raw = raw
         if np.isfinite(made.reward):
             self.score += made.reward
+        else:
+            self.dropped += 1
         self.stack.push(after)
         if made.life_lost:
             frame, info = self.env.reset(options={"life": True})

@@ -23,6 +23,7 @@ class Atari:
     """
 
     pixels, discrete = True, True
+    notes: tuple[str, ...] = ()
 
     def __init__(self, spec: Specification) -> None:
         self.spec, self.repeat, self.size = spec, spec.action_repeat or 4, spec.size or 84

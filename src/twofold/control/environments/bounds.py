@@ -28,9 +28,12 @@ class Bounds:
 
 
 def bounds_of(low: Any, high: Any, spec: Specification) -> Bounds:
-    """The bounds of a box of actions, those it lacks taken from what is asked. Raises UserError where some are open."""
+    """The bounds of a box of actions, those it lacks taken from what is asked. Raises UserError where some are open,
+    and where a range is given and none is."""
     low, high = (np.asarray(side, np.float64).reshape(-1) for side in (low, high))
     if spec.action_range is not None:
+        if (_is_bound(low) & _is_bound(high)).all():
+            raise UserError(f"{spec.id} sets bounds to all of its actions: leave out --action-range.")
         least, most = spec.action_range
         low, high = np.where(_is_bound(low), low, least), np.where(_is_bound(high), high, most)
     lacking = np.flatnonzero(~(_is_bound(low) & _is_bound(high) & (low <= high)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twofold.control.environments.bounds import bounds_of
 from twofold.control.environments.drawing import NOTHING, REMEDY, backend, choose_backend, use
+from twofold.control.environments.given import closed, told
 from twofold.control.environments.specification import DMC, Specification, task_of
 from twofold.control.pictures import grey, planes
 from twofold.errors import UserError, clause, nearest
@@ -28,6 +29,7 @@ class DMControl:
     """
 
     discrete = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, spec: Specification, seed: int) -> None:
         self.spec, self.repeat, self.pixels = spec, spec.action_repeat or 1, spec.pixels
@@ -50,12 +52,13 @@ class DMControl:
     def step(self, action: Any) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
         """See `factory.Environment`."""
         own, total, found = self.bounds.own(action), 0.0, None
-        for _ in range(self.repeat):
-            found = self.env.step(own)
-            total += float(found.reward or 0.0)
-            self.raw += 1
-            if found.last():
-                break
+        with told(self.spec.id, f"frame {self.raw + 1:,} of an episode, at action {own.tolist()}"):
+            for _ in range(self.repeat):
+                found = self.env.step(own)
+                total += float(found.reward or 0.0)
+                self.raw += 1
+                if found.last():
+                    break
         assert found is not None
         terminated = found.last() and found.discount == 0
         truncated = (found.last() or self.raw >= self.spec.frame_cap) and not terminated
@@ -63,7 +66,7 @@ class DMControl:
 
     def close(self) -> None:
         """See `factory.Environment`."""
-        self.env.close()
+        closed(self.env)
 
     def _begun(self, seed: int) -> tuple[int, ...]:
         """The shape of a first frame."""

@@ -11,6 +11,7 @@ import gymnasium
 
 from twofold.control.environments import dmc, games
 from twofold.control.environments.drawing import choose_backend
+from twofold.control.environments.given import closed
 from twofold.control.environments.seeing import Sight, sight_of
 from twofold.control.environments.specification import ATARI, DMC, Specification
 from twofold.errors import UserError, clause, nearest
@@ -26,10 +27,15 @@ def opened(spec: Specification) -> tuple[Any, Sight]:
     sight = sight_of(env.observation_space, spec)
     if not sight.drawn:
         return env, sight
-    env.close()
+    closed(env)
+    if "rgb_array" not in (env.metadata.get("render_modes") or ()):
+        raise UserError(
+            f"{name} gives no pictures, which have two or three sides and numbers from 0 to 1 or 255 (its observation "
+            f"is {env.observation_space!s:.80}), and draws none: give --pixels false for its vectors."
+        )
     if "mujoco" in sys.modules:
         choose_backend()
-    return _drawing(name), sight
+    return _made(name, render_mode="rgb_array"), sight
 
 
 def _known(spec: Specification) -> str:
@@ -39,7 +45,7 @@ def _known(spec: Specification) -> str:
     if module:
         try:
             importlib.import_module(module)
-        except Exception as error:  # it is a stranger's
+        except (Exception, SystemExit) as error:  # it is a stranger's
             raise UserError(f"{spec.id} names the module {module}, which does not load ({clause(error)}).") from error
     known = gymnasium.registry.get(name)
     if known is None:
@@ -71,14 +77,5 @@ def _made(name: str, **settings: Any) -> Any:
         return gymnasium.make(name, disable_env_checker=True, **settings)
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         raise UserError(f"{name} cannot be made ({clause(error)}): install what it asks for.") from error
-    except Exception as error:  # it is a stranger's
+    except (Exception, SystemExit) as error:  # it is a stranger's
         raise UserError(f"{name} cannot be made ({type(error).__name__}: {clause(error)}).") from error
-
-
-def _drawing(name: str) -> Any:
-    """The environment, ready to draw."""
-    env = _made(name, render_mode="rgb_array")
-    if "rgb_array" not in (env.metadata.get("render_modes") or ()):
-        env.close()
-        raise UserError(f"{name} gives no pictures and draws none: give --pixels false for its vectors.")
-    return env

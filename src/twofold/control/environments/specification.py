@@ -17,7 +17,8 @@ class Specification:
     size: side of pictures in pixels. grey: one channel. action_repeat: frames an action is held for. sticky: how likely
     an Atari game goes on with its last action in a frame. noops: an Atari game begins with fewer frames than this
     without an action. life_loss: losing a life is told. frame_cap: frames after which an episode is cut off.
-    preprocessing: of Atari's pictures. action_range: bounds of actions that have none.
+    preprocessing: of Atari's pictures. action_range: bounds of actions that have none. layout: of pictures.
+    observation: which part counts, of several.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Specification:
     frame_cap: int = 108_000
     preprocessing: Literal["reference", "gymnasium"] = "reference"
     layout: Literal["auto", "chw", "hwc"] = "auto"
+    observation: str | None = None
 
 
 def is_atari(spec: Specification) -> bool:
@@ -78,7 +80,7 @@ def repeat_of(spec: Specification) -> int:
 def protocol(spec: Specification) -> str:
     """Everything that makes a score another one, in one line."""
     full = settled(spec)
-    said = [_seen(full)]
+    said = [_seen(full) + (f" of {full.observation}" if full.observation else "")]
     repeat = full.action_repeat or 1
     said.append(f"{repeat} frame{'s' if repeat > 1 else ''} a decision")
     if is_atari(full):

@@ -136,6 +136,7 @@ def _put_together(
         lambda: online.decisions,
         episodes=settings.eval_episodes,
         seed=seed,
+        drops=rhythm.drops,
     )
     settings = replace(settings, method_options=chosen)
     return Work(composition, data, settings, spec, agent, online, playing, plan, situation, fabric)
@@ -198,6 +199,7 @@ def _keep(work: Work, folder: RunFolder) -> None:
                 at_random(agent.world),
                 work.settings.eval_episodes,
                 seed=derive(work.settings.seed, "chance"),
+                drops=work.playing.drops,
             )
             rows += played_rows("random actions", work.data, chance, conditions, floor=True)
         folder.add_evaluation(rows)
@@ -230,6 +232,7 @@ def _header(work: Work) -> Iterator[str]:
     decisions, repeat = cast(int, settings.steps), repeat_of(work.spec)
     yield f"environment: {protocol(work.spec)}"
     yield f"world: {agent.world.in_words()}"
+    yield from work.playing.env.notes
     each = f"one each {rhythm.train_every:,} decisions" if rhythm.train_every > 1 else "one each decision"
     yield (
         f"{decisions:,} decisions = {decisions * repeat:,} frames; {rhythm.updates:,} updates of {rhythm.batch_size}, "

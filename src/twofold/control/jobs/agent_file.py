@@ -65,7 +65,8 @@ def load_agent(folder: Path) -> Trained:
         raise UserError(f"{folder} names code of its own ({composition.name}), which is not run for its sake.")
     world = load_encoder(folder / ENCODER_FILE)[0].world
     known = {name: config[name] for name in Environment.names() if name in config}
-    spec = specification(config["data"], Environment(**known), Log(layout=config.get("layout") or "auto"))
+    seen = {name: config[name] for name in ("layout", "observation") if config.get(name)}
+    spec = specification(config["data"], Environment(**known), Log(**seen))
     given = cast(dict[str, Any], config.get("method_options") or {})
     agent, _ = build(composition, world, Situation(1, 2), composition.recipe(config["recipe"]), given)
     try:

@@ -18,15 +18,26 @@ from twofold.control.environments.specification import protocol, repeat_of
 from twofold.control.evaluation.curves import area_under_curve
 from twofold.control.jobs import pretrain
 from twofold.control.jobs.acting import fingerprint_of, stacked
-from twofold.control.jobs.logs import opened, world_of_log
+from twofold.control.jobs.logs import FEWEST, opened, world_of_log
 from twofold.control.jobs.results import whole_episodes
-from twofold.control.jobs.settle import settle_agent, settle_logged, specification, stack_for
+from twofold.control.jobs.settle import (
+    recipe_for,
+    refuse_foreign,
+    settle_agent,
+    settle_logged,
+    specification,
+    stack_for,
+)
 from twofold.control.nets.saved import ENCODER_FILE
 from twofold.control.options import Compare, Environment, Log, Pretrain
+from twofold.control.reading.remarks import counted
 from twofold.control.report.sections import SECTIONS
+from twofold.control.world import World
 from twofold.errors import UserError
+from twofold.methods.build import build
 from twofold.page import Sections
 from twofold.runs.results import read_results
+from twofold.seam import Situation
 
 RETURN, AREA, NORMALISED = "return", "area under the curve", "human-normalised"
 OPTIONS = (*Environment.own_names(), *Log.own_names())
@@ -124,8 +135,10 @@ def _area(folder: Path) -> float | None:
 
 
 def _bench(entries: list[Entry], data: str, options: Compare) -> ControlBench:
-    """Look at the data and settle what is the same for all. Raises UserError where a method cannot be trained so."""
+    """Look at the data and settle what is the same for all. Raises UserError where a method cannot be trained so,
+    before any of them is."""
     acts = {pretrain.acting(entry.composition, data) for entry in entries}.pop()
+    refuse_foreign(options, data, acts=acts)
     training = Pretrain(
         **{name: getattr(options, name) for name in OPTIONS},
         recipe=options.recipe,
@@ -142,12 +155,16 @@ def _bench(entries: list[Entry], data: str, options: Compare) -> ControlBench:
     settings = {"data": data, **{name: getattr(options, name) for name in (*ASKED, *OPTIONS)}}
     compositions = [entry.composition for entry in entries]
     make = _of_agents if acts else _of_logs
-    return make(compositions, data, training, settings)
+    bench, worlds = make(compositions, data, training, settings)
+    for entry, world in zip(entries, worlds, strict=True):
+        name = recipe_for(entry.composition, training.recipe, world)
+        build(entry.composition, world, Situation(1, 2), entry.composition.recipe(name), entry.options)
+    return bench
 
 
 def _of_agents(
     compositions: Sequence[Composition], data: str, training: Pretrain, settings: Mapping[str, Any]
-) -> ControlBench:
+) -> tuple[ControlBench, list[World]]:
     spec = specification(data, training, training)
     env = build_environment(spec, 0)
     try:
@@ -167,13 +184,19 @@ def _of_agents(
     every = int(first.train_every or 1)
     batch, per_epoch = int(first.batch_size or 2), max(int(first.eval_every or 1) // every, 1)
     identity = {"fingerprint": fingerprint_of(protocol(spec), worlds[0])}
-    return ControlBench(data, True, training, {**settings, **identity}, about, batch, per_epoch, every, notes)
+    bench = ControlBench(data, True, training, {**settings, **identity}, about, batch, per_epoch, every, notes)
+    return bench, worlds
 
 
 def _of_logs(
     compositions: Sequence[Composition], data: str, training: Pretrain, settings: Mapping[str, Any]
-) -> ControlBench:
+) -> tuple[ControlBench, list[World]]:
     log = opened(data, training)
+    if not training.test and len(log.episodes) < FEWEST:
+        raise UserError(
+            f"{data} holds {counted(len(log.episodes))}, of which none can be set aside to be asked about: give at "
+            f"least {FEWEST}, or others by --test."
+        )
     count = sum(len(episode) for episode in log.episodes)
     first = compositions[0]
     recipe = first.recipe(next(iter(first.recipes)) if training.recipe == "auto" else training.recipe)
@@ -186,6 +209,7 @@ def _of_logs(
         "Floors: the same network with random weights, and pixels.",
     ]
     identity = {"fingerprint": log.fingerprint}
-    return ControlBench(
+    bench = ControlBench(
         data, False, training, {**settings, **identity}, about, batch, max(count // batch, 1), notes=notes
     )
+    return bench, [world] * len(compositions)

@@ -19,6 +19,7 @@ from twofold.control.jobs.foretelling import Asked, foretell, foretold_table
 from twofold.control.jobs.logs import opened, parted, say_notes
 from twofold.control.jobs.playing import at_random, greedy
 from twofold.control.jobs.results import Conditions, played_rows, played_table
+from twofold.control.jobs.settle import refuse_foreign
 from twofold.control.nets.saved import ENCODER_FILE, StatesToFeatures, load_encoder
 from twofold.control.options import Evaluate
 from twofold.control.reading import Log
@@ -41,6 +42,7 @@ SHARE = 0.3  # of the episodes that are asked about, where no others are given
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure an agent or an encoder; see `api.evaluate`."""
     playing = is_environment(data)
+    refuse_foreign(options, data, acts=playing)
     named = protocols_named(options.protocols, playing, data)
     rows = _play(model, data, options) if playing else _foretell(model, data, named, options)
     say(played_table(rows) if playing else foretold_table(rows))
@@ -83,7 +85,15 @@ def _play(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for number, (name, act) in enumerate(players.items()):
             with progress_bar(f"{name} plays", options.quiet) as on_progress:
-                played = play(env, trained.shape, act, options.episodes, seed=seed, on_progress=on_progress)
+                played = play(
+                    env,
+                    trained.shape,
+                    act,
+                    options.episodes,
+                    seed=seed,
+                    on_progress=on_progress,
+                    drops=options.on_nan == "drop",
+                )
             rows += played_rows(name, data, played, conditions, floor=number > 0)
     finally:
         env.close()

@@ -17,6 +17,7 @@ from twofold.control.evaluation.returns import targets_of
 from twofold.control.experience.replay import Shape
 from twofold.control.experience.stacking import Stack
 from twofold.control.nets.saved import StatesToFeatures, untrained
+from twofold.control.reading.remarks import copies
 from twofold.errors import UserError
 from twofold.randomness import derive
 from twofold.runs.screen import progress_bar
@@ -58,12 +59,13 @@ def foretell(
         sides["untrained network"] = untrained(encoder, derive(asked.seed, "floor"))
         sides["pixels" if encoder.world.pixels else "raw vectors"] = None
     targets = [targets_of(part, asked.gamma) for part in (learned, asked_about)]
-    rows: list[dict[str, Any]] = []
+    same, rows = copies(asked_about, learned), list[dict[str, Any]]()
+    note = f"; {same:,} of the {len(asked_about):,} episodes asked about are among the learned ones" if same else ""
     for side, network in sides.items():
         features = [_features(network, encoder, part, side, asked) for part in (learned, asked_about)]
         for protocol in asked.protocols:
             found = _probe(protocol, features, targets, asked)
-            rows.append(_row(side, protocol, found, data, asked, fingerprint, floor=network is not encoder))
+            rows.append(_row(side, protocol, found, data, asked, fingerprint, note, floor=network is not encoder))
     return rows
 
 
@@ -135,9 +137,9 @@ def _probe(protocol: str, features: Sequence[Features], targets: Sequence[Any], 
 
 
 def _row(
-    side: str, protocol: str, found: ProbeResult, data: str, asked: Asked, fingerprint: str, *, floor: bool
+    side: str, protocol: str, found: ProbeResult, data: str, asked: Asked, fingerprint: str, note: str, *, floor: bool
 ) -> dict[str, Any]:
-    how = f"returns of gamma {asked.gamma:g}, {found.describe()}"
+    how = f"returns of gamma {asked.gamma:g}, {found.describe()}{note}"
     return {
         "protocol": protocol,
         "metric": "R2",

@@ -23,6 +23,7 @@ SHOWN = {
     "loss": "loss {:.4g}",
     "return": "return {:.4g}",
     "eval_return": "evaluated {:.4g}",
+    "dropped": "rewards that are no number left out: {:,.0f}",
     "frames_per_second": "{:,.0f} frames/s",
     "updates_per_second": "{:,.0f} updates/s",
 }
@@ -32,14 +33,22 @@ class Playing(Monitor):
     """Plays whole episodes with the agent as it is, greedily. Neither the experience nor the draws of training are
     touched, so that a run is the same with more evaluations and with fewer.
 
-    last: what was played last. film: of its first episode.
+    drops: see `play`. last: what was played last. film: of its first episode.
     """
 
     def __init__(
-        self, env: Any, shape: Shape, folder: Path, decisions: Callable[[], int], *, episodes: int, seed: int
+        self,
+        env: Any,
+        shape: Shape,
+        folder: Path,
+        decisions: Callable[[], int],
+        *,
+        episodes: int,
+        seed: int,
+        drops: bool,
     ) -> None:
         self.env, self.shape, self.folder, self.decisions = env, shape, folder, decisions
-        self.episodes, self.seed = episodes, seed
+        self.episodes, self.seed, self.drops = episodes, seed, drops
         self.every_epochs = 1
         self.enough = False
         self.last: list[PlayedEpisode] = []
@@ -58,6 +67,7 @@ class Playing(Monitor):
                 seed=seed,
                 film=self.film,
                 on_progress=self.on_progress,
+                drops=self.drops,
             )
         add_episodes(self.folder, progress.step, self.decisions(), self.last)
         scores = [played.score for played in self.last]

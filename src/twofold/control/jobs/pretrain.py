@@ -8,7 +8,7 @@ from twofold.catalog.composition import Composition
 from twofold.catalog.looking import is_environment
 from twofold.control.jobs.acting import run_agent
 from twofold.control.jobs.logs import run_logged
-from twofold.control.jobs.settle import learns_from_logs
+from twofold.control.jobs.settle import learns_from_logs, refuse_foreign
 from twofold.control.options import Pretrain
 from twofold.errors import UserError
 
@@ -19,6 +19,7 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
     alone: the run is not part of a comparison, so say what to do with it.
     """
     acts = acting(composition, data)
+    refuse_foreign(options, data, acts=acts)
     return run_agent(composition, data, options, alone) if acts else run_logged(composition, data, options, alone)
 
 

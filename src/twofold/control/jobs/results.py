@@ -40,7 +40,7 @@ def played_rows(
     mean = float(np.mean(scores))
     entry = {
         "protocol": "returns",
-        "settings": whole_episodes(len(scores)),
+        "settings": f"{whole_episodes(len(scores))}{_left_out(sum(one.dropped for one in played))}",
         "name": name,
         "floor": floor,
         **conditions.of(data),
@@ -66,13 +66,18 @@ def played_table(rows: Sequence[Mapping[str, Any]]) -> str:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
     inside = "; in brackets 95 % of the bootstrap over these episodes, not over seeds"
-    how = f"{rows[0]['settings']}{inside if any('low' in row for row in rows) else ''}"
+    settled = "; ".join(dict.fromkeys(str(row["settings"]) for row in rows))
+    how = f"{settled}{inside if any('low' in row for row in rows) else ''}"
     return "\n".join([*text, how])
 
 
 def whole_episodes(count: int) -> str:
     """So many episodes, in words."""
     return f"{count:,} whole episode{'s' if count != 1 else ''}"
+
+
+def _left_out(count: int) -> str:
+    return f", rewards that are no number left out: {count:,}" if count else ""
 
 
 def _cell(row: Mapping[str, Any] | None, metric: str) -> str:

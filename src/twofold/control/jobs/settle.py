@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any, cast
 
 from twofold.catalog.composition import Composition
+from twofold.catalog.options import Options
 from twofold.catalog.settings import short_name
 from twofold.catalog.wing import Recipe
 from twofold.control.environments.specification import Specification
@@ -18,6 +19,12 @@ from twofold.runs.folder import default_out
 from twofold.training.plan import Plan
 from twofold.training.settling import plan_of, settle_training
 
+OF_LOGS = ("test", "holdout", "reward_shift", "gamma", "k")
+OF_ENVIRONMENTS = (
+    *(name for name in Environment.own_names() if name != "stack"),
+    *("replay", "learn_start", "train_every", "eval_every", "eval_episodes", "episodes"),
+)
+LEAST_REPLAY = 64
 LARGE = 64  # pixels of the short side, from which on pictures are as in Atari and DMControl
 CURL_LITTLE = ("Pong", "Boxing", "PrivateEye", "Freeway")  # games in which CURL's authors count it 0.01
 
@@ -25,6 +32,18 @@ CURL_LITTLE = ("Pong", "Boxing", "PrivateEye", "Freeway")  # games in which CURL
 def learns_from_logs(composition: Composition) -> bool:
     """Whether a method learns without acting."""
     return short_name(composition.base) == "logged"
+
+
+def refuse_foreign(options: Options, data: str, *, acts: bool) -> None:
+    """Refuse, by a UserError, what was given and would change nothing: options of logged episodes for an environment,
+    and the other way round."""
+    usual = {own.name: own.default for own in fields(options)}
+    for name in OF_LOGS if acts else OF_ENVIRONMENTS:
+        if name in usual and getattr(options, name) != usual[name]:
+            option = f"--{name.replace('_', '-')}"
+            if acts:
+                raise UserError(f"{option} is of logged episodes, and {data} is an environment: leave it out.")
+            raise UserError(f"{option} is of environments, and {data} is a log of episodes: leave it out.")
 
 
 def specification(env_id: str, options: Environment, log: Log | None = None) -> Specification:
@@ -35,7 +54,8 @@ def specification(env_id: str, options: Environment, log: Log | None = None) -> 
         if len(options.action_range) != 2 or not options.action_range[0] < options.action_range[1]:
             raise UserError("--action-range takes the lowest and the highest value, as -1,1.")
         asked["action_range"] = tuple(options.action_range)
-    return Specification(id=env_id, layout=log.layout if log is not None else "auto", **asked)
+    log = log or Log()
+    return Specification(id=env_id, layout=log.layout, observation=log.observation, **asked)
 
 
 def recipe_for(composition: Composition, asked: str, world: World) -> str:
@@ -77,7 +97,7 @@ def settle_agent(options: Pretrain, composition: Composition, world: World, data
         steps=steps,
         stack=world.stack,
         batch_size=options.batch_size or int(plan["batch_size"]),
-        replay=options.replay or min(int(plan["replay"]), 2 * steps),
+        replay=options.replay or max(min(int(plan["replay"]), 2 * steps), LEAST_REPLAY),
         learn_start=start,
         train_every=every,
         eval_every=options.eval_every or max(steps // 10, 1),

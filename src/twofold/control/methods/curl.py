@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ class CURL(Auxiliary):
 
     def __init__(self, *, weight: float = 1.0, margin: int | None = None) -> None:
         super().__init__()
+        if not 0 <= weight < math.inf:
+            raise UserError(f"curl.weight is {weight:g}, but must be a number of at least 0.")
         self.weight, self.margin = weight, margin
 
     @classmethod
@@ -62,6 +65,9 @@ class CURL(Auxiliary):
     def attach(self, world: World, width: int, projects: bool) -> None:
         if not world.pixels:
             raise UserError("curl crops pictures, and this environment gives vectors: leave it out.")
+        side = min(world.frame[1:])
+        if self.margin is not None and not 0 <= self.margin < side:
+            raise UserError(f"curl.margin is {self.margin}, and pictures have {side} pixels: give 0 to {side - 1}.")
         self.projects = projects
         self.head: nn.Module = CURLHead(width) if projects else nn.Identity()
         self.twin_head = deepcopy(self.head).requires_grad_(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Literal
@@ -75,7 +76,9 @@ class Rainbow(Agent):
         super().__init__(world, additions)
         above_zero(hidden=hidden, n_step=n_step, target_every=target_every)
         between_0_and_1(gamma=gamma, alpha=alpha, beta=beta)
-        if atoms < 2 or not low < high:
+        if not 0 <= sigma < math.inf:
+            raise UserError(f"sigma is {sigma:g}, but must be a number of at least 0.")
+        if atoms < 2 or not -math.inf < low < high < math.inf:
             raise UserError(f"rainbow has {atoms} atoms from {low:g} to {high:g}: give at least 2, and low below high.")
         self.n_step, self.gamma, self.alpha, self.beta = n_step, gamma, alpha, beta
         self.clips, self.target_every = clip_rewards, target_every

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,6 +104,8 @@ class RCRL(Auxiliary):
         super().__init__()
         if count < 2:
             raise UserError(f"rcrl.count is {count}, but a batch of pairs has at least 2 anchors.")
+        if weight is not None and not 0 <= weight < math.inf:
+            raise UserError(f"rcrl.weight is {weight:g}, but must be a number of at least 0.")
         above_zero(segments=segments, recent=recent)
         between_0_and_1(recent=recent)
         self.weight, self.form = WEIGHTS[form] if weight is None else weight, form

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from twofold.control.reading.stores import Unreadable
 
-WHOLE = "Actions are whole numbers stored as floats: taken as choices."
+WHOLE = 'Actions are whole numbers stored as floats: taken as choices, unless kind_of_actions beside them is "vectors".'
 MOST_CHOICES, MOST_WHOLE = 1024, 64  # choices there may be; those that floats may mean
 
 Actions = NDArray[np.generic]
@@ -25,7 +25,8 @@ def as_actions(found: NDArray[Any]) -> Actions:
     choices = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
     if choices.ndim != 1:
         raise Unreadable(
-            f"an action is {choices[0].size} choices at once (MultiDiscrete): number their combinations instead"
+            f"an action is {choices[0].size} whole numbers (MultiDiscrete, or one-hot): log the number of the "
+            f"combination, or of the choice"
         )
     if not 0 <= int(choices.min()) <= int(choices.max()) < MOST_CHOICES:
         raise Unreadable(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from twofold.control.reading.hdf5 import opened_hdf5
 from twofold.control.reading.minari import opened_minari
 from twofold.control.reading.stores import Arrays, Room, opened_npz
 from twofold.errors import UserError
+from twofold.pixels.reading.places import Place
+from twofold.pixels.reading.walking import files_below
 
 HDF5 = (".h5", ".hdf5")
 ENDINGS = (".npz", *HDF5)
@@ -19,15 +21,11 @@ _NUMBER = re.compile(r"([0-9]+)")
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a log: itself, or those below a folder, in order of their names, 10 after 9. Raises UserError where
-    there are none."""
+    """The files of a log: itself, or those below a folder, in order of their names, 10 after 9. Folders that are linked
+    to count, hidden ones do not. Raises UserError where there are none."""
     if path.is_dir():
-        found = [
-            Path(place, name)
-            for place, _, names in os.walk(path)
-            for name in names
-            if name.lower().endswith(ENDINGS) and not name.startswith(".")
-        ]
+        names = files_below(Place(str(path)), Counter(), lambda name: False)
+        found = [path / name for name in names if name.lower().endswith(ENDINGS)]
         found += [Path(file) for file in sets_of_minari(str(path))]
         if not found:
             raise UserError(

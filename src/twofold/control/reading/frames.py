@@ -70,7 +70,10 @@ def _bytes(found: NDArray[Any], name: str, scales: Scales) -> NDArray[np.uint8]:
         return found.astype(np.uint8) * np.uint8(255)
     low, high = found.min(), found.max()
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0:
-        raise Unreadable("a picture has numbers below 0, or none")
+        raise Unreadable(
+            f"its observations of {list(found.shape[1:])} are pictures by their shape, and have numbers below 0, or "
+            f"none: log whole numbers from 0 to 255, or vectors as one row of numbers"
+        )
     if found.dtype.kind == "f" and 0 < high <= 1:
         scales.notes.add(IN_UNIT)
         scales.unit = scales.unit or name

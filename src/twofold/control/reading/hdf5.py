@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.control.reading.jpeg import decoded, is_jpeg
-from twofold.control.reading.stores import Room, Unreadable, check_claim, damage, is_of_pictures, regular
+from twofold.control.reading.stores import LINKED, Room, Unreadable, check_claim, damage, is_of_pictures, regular
 from twofold.errors import UserError
 
 DEPTH = 4  # of groups in groups
@@ -26,13 +26,14 @@ class Hdf5:
 
     def __init__(self, file: Any, called: str, size: int, room: Room) -> None:
         self.file, self.called, self.size, self.room = file, called, size, room
-        self.objects: Sequence[str] = ()
+        self._links: dict[str, str] = {}
+        self.skipped: Mapping[str, str] = self._links
         self._last: tuple[str, Any] = ("", None)  # opening a dataset takes longer than reading a small one
 
     def names(self) -> list[str]:
         """See `Arrays`."""
         with damage():
-            return list(_datasets(self.file, "", DEPTH, set()))
+            return list(_datasets(self.file, "", DEPTH, set(), self._links))
 
     def rows(self, name: str) -> int:
         """See `Arrays`."""
@@ -60,7 +61,12 @@ class Hdf5:
 
     def read(self, name: str) -> NDArray[Any]:
         """See `Arrays`."""
+        import h5py
+
         data = self._own(name)
+        if data.shape == () and h5py.check_string_dtype(data.dtype):
+            with damage():
+                return np.asarray(data.asstr(errors="replace")[()])
         if self.is_lossy(name):
             return decoded(data, f"{self.called}: {name}", self.room)
         if data.dtype.hasobject:
@@ -106,16 +112,18 @@ def opened_hdf5(file: Path, room: Room) -> Iterator[Hdf5]:
         yield Hdf5(stored, str(file), size, room)
 
 
-def _datasets(group: Any, before: str, depth: int, seen: set[Any]) -> Iterator[str]:
-    """Names of all datasets below a group; a group that lies in several places, or in itself, is entered once."""
+def _datasets(group: Any, before: str, depth: int, seen: set[Any], skipped: dict[str, str]) -> Iterator[str]:
+    """Names of all datasets below a group; a group that lies in several places, or in itself, is entered once. Links
+    are added to what is skipped."""
     import h5py
 
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            skipped[before + name] = LINKED
             continue
         found = group[name]
         if isinstance(found, h5py.Dataset):
             yield before + name
         elif isinstance(found, h5py.Group) and depth and found.id not in seen:
             seen.add(found.id)
-            yield from _datasets(found, f"{before}{name}/", depth - 1, seen)
+            yield from _datasets(found, f"{before}{name}/", depth - 1, seen, skipped)

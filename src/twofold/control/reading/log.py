@@ -17,8 +17,8 @@ from twofold.control.reading.finding import files_of, opened
 from twofold.control.reading.frames import Scales, as_frames
 from twofold.control.reading.names import OBSERVATIONS, first_of
 from twofold.control.reading.parts import Group, Part, groups_of, parts_of
-from twofold.control.reading.remarks import Counts, counted, remarks
-from twofold.control.reading.stores import Arrays, Room, Unreadable, check_claim
+from twofold.control.reading.remarks import Counts, Notes, counted, remarks
+from twofold.control.reading.stores import LINKED, Arrays, Room, Unreadable, check_claim
 from twofold.errors import UserError
 from twofold.resources import free_memory
 
@@ -45,7 +45,7 @@ class _Reading:
     room: Room
     counts: Counts = field(default_factory=Counts)
     scales: Scales = field(default_factory=Scales)
-    notes: set[str] = field(default_factory=set)
+    notes: Notes = field(default_factory=Notes)
     vectors: bool = False
     episodes: list[Episode] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -93,13 +93,16 @@ def _log(reading: _Reading) -> Log:
     actions, said = settled([episode.actions for episode in reading.episodes], reading.vectors)
     episodes = [replace(episode, actions=own) for episode, own in zip(reading.episodes, actions, strict=True)]
     _check_alike(episodes)
-    notes = [*sorted(reading.notes | reading.scales.notes), *said]
+    notes = [*reading.notes.sentences(), *sorted(reading.scales.notes), *said]
     notes += remarks(episodes, reading.counts, shifted=reading.shift != 0)
     return Log(episodes, tuple(notes), _fingerprint(episodes), reading.unreadable)
 
 
 def _read_file(arrays: Arrays, file: str, reading: _Reading, *, alone: bool) -> None:
     groups = groups_of(arrays, file)
+    links = [name for name, why in arrays.skipped.items() if why == LINKED]
+    if links:
+        reading.notes.add("Links within files are not followed", f"{len(links):,} in {file}, such as {links[0]}")
     holds = f"{file} with its {counted(len(groups))}" if len(groups) > 1 else file
     reading.room.check(sum(_claimed(arrays, group) for group in groups), holds)
     for group in groups:
@@ -134,7 +137,7 @@ def _take(part: Part, reading: _Reading) -> None:
     if not np.may_share_memory(episode.observations, part.observations):
         reading.room.take(episode.observations.nbytes, part.name)
     reading.counts.both += episode.terminated and episode.truncated
-    reading.counts.dropped += len(episode) < len(part.rewards)
+    reading.counts.dropped += len(episode) < len(part.actions)
     reading.counts.lossy = reading.counts.lossy or part.lossy
     reading.vectors = reading.vectors or part.vectors
     reading.episodes.append(episode)
@@ -142,7 +145,11 @@ def _take(part: Part, reading: _Reading) -> None:
 
 def _episode(part: Part, reading: _Reading) -> Episode:
     with np.errstate(over="ignore"):
-        rewards = _shifted(part.rewards.astype(np.float32), reading.shift)
+        rewards = _shifted(part.rewards.astype(np.float32), reading.shift)[: len(part.actions)]
+    if reading.shift > 0 and len(part.rewards) == len(part.actions):
+        reading.notes.add("The reward of each episode's last action lies in no row, so 0 is taken")
+    if not len(rewards):
+        raise Unreadable("it has an observation and no step")
     steps, terminated, truncated = len(rewards), part.terminated, part.truncated
     bad = np.flatnonzero(~np.isfinite(rewards))
     if len(bad):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.catalog.looking import HEADER
+from twofold.control.reading.arrow import ArrowRows, opened_arrow
 from twofold.control.reading.jpeg import decoded, is_jpeg
 from twofold.control.reading.stores import Room, Unreadable, check_claim, damage, is_of_pictures, regular
 
@@ -29,7 +30,7 @@ class Minari:
 
     def __init__(self, folder: Path, spaces: Mapping[str, Any], room: Room) -> None:
         self.folder, self.spaces, self.room, self.called = folder, spaces, room, str(folder)
-        self.objects: Sequence[str] = ()
+        self.skipped: Mapping[str, str] = {}
         self.episodes = {place.name: _file_of(place) for place in sorted(folder.iterdir()) if place.name.isdigit()}
         self.size = sum(file.stat().st_size for file in self.episodes.values() if file.is_file())
         self._heads: dict[str, tuple[Any, int]] = {}
@@ -156,8 +157,8 @@ def _head_of(file: Path) -> tuple[Any, int]:
             stored = parquet.ParquetFile(handle)
             schema, rows = stored.schema_arrow, stored.metadata.num_rows
         else:
-            found = _mapped(file)
-            schema, rows = found.schema, found.num_rows
+            found = opened_arrow(file)
+            schema, rows = found.schema, found.rows
         return pa.schema([field for field in schema if field.name in KEPT]), rows
 
 
@@ -166,22 +167,16 @@ def _table_of(file: Path, room: Room) -> Any:
 
     schema, rows = _head_of(file)
     size = file.stat().st_size
-    wanted = rows * sum(map(_width, schema.types))
-    check_claim(wanted, size)
-    room.check(max(wanted, size), str(file))
     with damage(), regular(file) as handle:
-        found = parquet.ParquetFile(handle).read(schema.names) if file.suffix == ".parquet" else _mapped(file)
+        stored = parquet.ParquetFile(handle) if file.suffix == ".parquet" else opened_arrow(file)
+        wanted = max(rows * sum(map(_width, schema.types)), getattr(stored, "nbytes", 0))
+        check_claim(wanted, size)
+        room.check(max(wanted, size), str(file))
+        found = stored.table() if isinstance(stored, ArrowRows) else stored.read(schema.names)
         check_claim(found.nbytes, size)
         found = found.select(schema.names)
         found.validate(full=True)
         return found
-
-
-def _mapped(file: Path) -> Any:
-    """The table of an Arrow file, of which nothing is copied."""
-    import pyarrow as pa
-
-    return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
 
 
 def _width(kind: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from twofold.control.reading import names
+from twofold.control.reading.remarks import Notes
 from twofold.control.reading.stores import Arrays, Unreadable
 from twofold.errors import UserError, nearest
 
@@ -15,7 +16,7 @@ def observation_of(
     full: Callable[[str], str],
     called: str,
     wanted: str | None,
-    notes: set[str],
+    notes: Notes,
 ) -> str:
     """The name of what was seen: the one that is wanted, the plain one, or the only pictures of several parts.
 
@@ -24,21 +25,24 @@ def observation_of(
     """
     below = tuple(f"{name}/" for name in names.OBSERVATIONS)
     leaves = [name for name in own if name.startswith(below)]
-    plain = names.first_of(names.OBSERVATIONS, own)
+    plain = [name for name in names.OBSERVATIONS if name in own]
     if wanted is not None:
-        return _wanted(wanted, own, [plain] if plain else leaves, called)
-    if plain is not None:
-        return plain
+        return _wanted(wanted, own, [*plain, *leaves], called)
+    if plain and (not leaves or plain[0] in names.FIRST):
+        if len(plain) + len(leaves) > 1:
+            notes.add(f"Of the observations {', '.join([*plain, *leaves])} the first is taken; see --observation")
+        return plain[0]
     if not leaves:
-        for name in (name for name in arrays.objects if name in map(full, names.OBSERVATIONS)):
-            raise Unreadable(f"{name} holds Python objects, which would have to run")
+        for name in (name for name in map(full, names.OBSERVATIONS) if name in arrays.skipped):
+            raise Unreadable(f"{name} {arrays.skipped[name]}")
         raise Unreadable(f"it has no observations, which may be called {', '.join(names.OBSERVATIONS)}")
-    pictures = [name for name in leaves if arrays.has_pictures(full(name))]
-    if len(leaves) == 1:
+    if len(leaves) == 1 and not plain:
         return leaves[0]
+    pictures = [name for name in [*leaves, *plain] if arrays.has_pictures(full(name))]
+    listed = ", ".join([*leaves, *plain])
     if len(pictures) != 1:
-        raise UserError(f"{called} has several observations, {', '.join(leaves)}: say which by --observation.")
-    notes.add(f"Of the observations {', '.join(leaves)} the only pictures are taken: {pictures[0]}.")
+        raise UserError(f"{called} has several observations, {listed}: say which by --observation.")
+    notes.add(f"Of the observations {listed} the only pictures are taken, {pictures[0]}; see --observation")
     return pictures[0]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from twofold.control.reading import names
 from twofold.control.reading.ends import Boundary, ends_of
 from twofold.control.reading.observing import observation_of
+from twofold.control.reading.remarks import Notes
 from twofold.control.reading.stores import Arrays, Unreadable
 
 LAYOUTS = ("chw", "hwc")
@@ -20,11 +21,12 @@ LAYOUTS = ("chw", "hwc")
 @dataclass(frozen=True)
 class Group:
     """Arrays that belong together: one episode, or several one after the other. place: of the group in the file, "" for
-    all of it. own: names of the arrays within it."""
+    all of it. own: names of the arrays within it. lone: the file has no other."""
 
     file: str
     place: str
     own: tuple[str, ...]
+    lone: bool = False
 
     @property
     def called(self) -> str:
@@ -38,8 +40,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Part:
-    """An episode as it lies in a file. layout: of its pictures, where the file tells it. vectors: the file tells that
-    its actions are none to choose from. lossy: its pictures were stored with losses."""
+    """An episode as it lies in a file. rewards: as many as actions, or one more, of a row that is no step. layout: of
+    its pictures, where the file tells it. vectors: the file tells that its actions are none to choose from. lossy: its
+    pictures were stored with losses."""
 
     name: str
     observations: NDArray[Any]
@@ -62,14 +65,14 @@ def groups_of(arrays: Arrays, file: str) -> list[Group]:
     places = {name.rpartition("/")[0] for name in known if name.rpartition("/")[2] in names.REWARDS}
     own: dict[str, list[str]] = {place: [] for place in places if not places.intersection(names.above(place))}
     if not own:
-        _refuse_pickled(arrays, names.REWARDS)
+        _refuse_skipped(arrays, names.REWARDS)
         listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
         raise Unreadable(f"it has no {' or '.join(names.REWARDS)} (its arrays: {listed or 'none'})")
     for name in known:
         place = next((place for place in names.above(name) if place in own), None)
         if place is not None:
             own[place].append(name[len(place) + 1 :] if place else name)
-    return [Group(file, place, tuple(own[place])) for place in sorted(own, key=_order)]
+    return [Group(file, place, tuple(own[place]), len(own) == 1) for place in sorted(own, key=_order)]
 
 
 def _order(place: str) -> tuple[str, int, str]:
@@ -79,7 +82,7 @@ def _order(place: str) -> tuple[str, int, str]:
     return text, len(digits), digits
 
 
-def parts_of(arrays: Arrays, group: Group, wanted: str | None, *, alone: bool, notes: set[str]) -> Iterator[Part]:
+def parts_of(arrays: Arrays, group: Group, wanted: str | None, *, alone: bool, notes: Notes) -> Iterator[Part]:
     """The episodes of a group. wanted: the name of the observation, where it has several.
 
     alone: it lies in the only file, so that what ends its episodes must be told. notes: what is to be said is added.
@@ -88,7 +91,10 @@ def parts_of(arrays: Arrays, group: Group, wanted: str | None, *, alone: bool, n
 
     def read(options: tuple[str, ...]) -> NDArray[Any] | None:
         name = names.first_of(options, group.own)
-        return None if name is None else arrays.read(group.full(name))
+        if name is None:
+            _refuse_skipped(arrays, options, group.place)
+            return None
+        return arrays.read(group.full(name))
 
     rewards, actions = _rewards(read(names.REWARDS)), read(names.ACTIONS)
     if actions is None:
@@ -96,26 +102,33 @@ def parts_of(arrays: Arrays, group: Group, wanted: str | None, *, alone: bool, n
     steps = len(rewards)
     if actions.ndim == 0 or len(actions) != steps:
         raise Unreadable(f"it has {actions.shape[0] if actions.ndim else 1:,} actions and {steps:,} rewards")
-    boundary = Boundary(group.called, bool(group.place), alone)
-    ends = ends_of(read(names.TERMINATED), read(names.TRUNCATED), read(names.EPISODE), steps, boundary)
+    boundary = Boundary(group.called, bool(group.place) and (not group.lone or group.place[-1].isdigit()), alone)
+    late, last = read(names.TRUNCATED), read(names.LAST)
+    ends = ends_of(read(names.TERMINATED), late if last is None else last, read(names.EPISODE), steps, boundary, notes)
+    if late is None and last is None and (bare := names.first_of(names.TERMINATED, group.own)) in names.BARE:
+        notes.add(f"Ends are marked by {bare} alone: taken as ends by the task, none as a limit (truncated, timeouts)")
     lives = _lives(read(names.LIFE_LOST), steps)
-    name = group.full(observation_of(arrays, group.own, group.full, group.called, wanted, notes))
+    observed = observation_of(arrays, group.own, group.full, group.called, wanted, notes)
+    name = group.full(observed)
     more = _one_more(arrays.rows(name), steps, len(ends.stops))
     told = _text(read(names.LAYOUT))
     seen = arrays.read(name)
-    after = None if more or name.rpartition("/")[0] != group.place else read(names.NEXT)
+    _, below, leaf = observed.partition("/")
+    after = None if more else read(tuple(f"{following}{below}{leaf}" for following in names.NEXT))
     if after is not None:
         _check_following(seen, after, ends.stops, group.called, notes)
     for number, (start, stop) in enumerate(zip([0, *ends.stops], ends.stops, strict=False)):
         rows = slice(start + number * more, stop + (number + 1) * more)
+        dead, late_too = bool(ends.terminated[stop - 1]), bool(ends.truncated[stop - 1])
+        bare_row = last is not None and not more and late_too  # an observation without a step
         yield Part(
             f"{group.called}, episode {number}" if len(ends.stops) > 1 else group.called,
             seen[rows] if after is None else np.concatenate([seen[rows], after[stop - 1 : stop]]),
-            actions[start:stop],
+            actions[start : stop - bare_row],
             rewards[start:stop],
-            lives[start:stop],
-            bool(ends.terminated[stop - 1]),
-            bool(ends.truncated[stop - 1]),
+            lives[start : stop - bare_row],
+            dead,
+            late_too and not (last is not None and dead),
             told if told in LAYOUTS else "auto",
             _text(read(names.KIND)) == "vectors",
             arrays.is_lossy(name),
@@ -133,7 +146,7 @@ def _one_more(rows: int, steps: int, count: int) -> bool:
     return rows > steps
 
 
-def _check_following(seen: NDArray[Any], after: NDArray[Any], stops: list[int], called: str, notes: set[str]) -> None:
+def _check_following(seen: NDArray[Any], after: NDArray[Any], stops: list[int], called: str, notes: Notes) -> None:
     """Hold what is told to follow each step against the observation of the next row; the last of each episode is what
     no row has. Raises Unreadable where it cannot follow."""
     if after.shape != seen.shape or after.dtype.kind not in "biuf":
@@ -144,8 +157,9 @@ def _check_following(seen: NDArray[Any], after: NDArray[Any], stops: list[int], 
     other = sum(int(_rows_apart(after[start:stop], seen[start + 1 : stop + 1]).sum()) for start, stop in within)
     if other:
         notes.add(
-            f"In {called} {other:,} of {len(seen) - len(stops):,} next observations are not what the next row saw, "
-            f"so an end of an episode may not be marked; only each episode's last is taken of them."
+            "Next observations are not what the next row saw, so that an end of an episode may lack its mark; only "
+            "each episode's last is taken of them",
+            f"{other:,} of {len(seen) - len(stops):,} in {called}",
         )
 
 
@@ -172,11 +186,12 @@ def _lives(found: NDArray[Any] | None, steps: int) -> NDArray[np.bool_]:
 
 
 def _text(found: NDArray[Any] | None) -> str:
-    return str(found) if found is not None and found.ndim == 0 else ""
+    if found is None or found.ndim:
+        return ""
+    return found.item().decode("utf-8", "replace") if found.dtype.kind == "S" else str(found)
 
 
 def _no_actions(arrays: Arrays, group: Group) -> Unreadable:
-    _refuse_pickled(arrays, names.ACTIONS)
     below = tuple(f"{name}/" for name in names.ACTIONS)
     leaves = [name for name in group.own if name.startswith(below)]
     if leaves:
@@ -184,8 +199,9 @@ def _no_actions(arrays: Arrays, group: Group) -> Unreadable:
     return Unreadable(f"it has no {' or '.join(names.ACTIONS)}")
 
 
-def _refuse_pickled(arrays: Arrays, options: tuple[str, ...]) -> None:
-    """What is lacking may be there as something that is never read."""
-    for name in arrays.objects:
-        if name.rpartition("/")[2] in options:
-            raise Unreadable(f"{name} holds Python objects, which would have to run")
+def _refuse_skipped(arrays: Arrays, options: tuple[str, ...], place: str | None = None) -> None:
+    """What is lacking may be there as something that is never read. place: of the group; anywhere where None."""
+    for name, why in arrays.skipped.items():
+        above, _, own = name.rpartition("/")
+        if own in options and place in (None, above):
+            raise Unreadable(f"{name} {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from twofold.bounded import DENSE, LARGE, ArrayFile
 from twofold.errors import UserError, clause
 from twofold.resources import bytes_in_words
 
+PICKLED = "holds Python objects, which would have to run"
+LINKED = "is a link, which is not followed"
 SHARE = 0.8  # of the free memory that a log may take
 
 
@@ -67,11 +69,11 @@ class Room:
 
 
 class Arrays(Protocol):
-    """Arrays by name; a name may have parts, with slashes between. size: bytes of their file. objects: names of those
-    that would need unpickling."""
+    """Arrays by name; a name may have parts, with slashes between. size: bytes of their file. skipped: what is there
+    and never read, with the reason as a clause that follows the name."""
 
     size: int
-    objects: Sequence[str]
+    skipped: Mapping[str, str]
 
     def names(self) -> list[str]:
         """Of all arrays that can be read."""
@@ -103,7 +105,7 @@ class Npz:
 
     def __init__(self, file: ArrayFile, called: str, size: int, room: Room) -> None:
         self.file, self.called, self.size, self.room = file, called, size, room
-        self.objects: Sequence[str] = file.objects
+        self.skipped: Mapping[str, str] = dict.fromkeys(file.objects, PICKLED)
 
     def names(self) -> list[str]:
         """See `Arrays`."""
