@@ -114,7 +114,7 @@ def test_paths_of_videos_are_videos(tmp_path):
         ({"image": 3}, "not a dict"),
         (list(range(3, 20)), "an int is no image"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_no_data_is_said(tmp_path, data, says):
     with pytest.raises(UserError, match=says):

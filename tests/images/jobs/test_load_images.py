@@ -139,7 +139,7 @@ def test_levels_of_sixteen_bits_keep_their_white(model):
         (iter([1]), "not a list_iterator"),
         ("/nowhere", "does not exist|no file|there is no"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_no_image_is_said(model, images, says):
     with pytest.raises(UserError, match=says):
