@@ -167,5 +167,5 @@ def test_a_network_of_ones_own(tmp_path, form):
 
 
 def test_a_network_that_gives_something_else_is_refused(tmp_path):
-    with pytest.raises(UserError, match="it returned list where"):
+    with pytest.raises(UserError, match="the network gives list where"):
         twofold.pretrain("simclr", Cells(), out=tmp_path / "run", steps=1, **(SMALL | {"backbone": Net("list")}))

@@ -30,7 +30,9 @@ def test_a_run_in_a_notebook(tmp_path):
         Image.fromarray(drawn.integers(0, 255, (20, 20, 3), np.uint8)).save(tmp_path / "photos" / f"{i}.png")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(part.strip()) for part in CELLS.split("---")])
     book.metadata["kernelspec"] = {"name": "python3", "display_name": sys.executable}
-    NotebookClient(book, timeout=240, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        book, timeout=240, startup_timeout=240, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     training, shown, kept, shape, refused = (cell.outputs for cell in book.cells)
     bars = [out.data["text/html"] for out in training if "<progress" in out.get("data", {}).get("text/html", "")]
     assert len(bars) == 1 and 'value="40" max="40"' in bars[0] and "loss" in bars[0]
