@@ -1,6 +1,8 @@
 """Images that a program holds itself, in every verb: lists, arrays, tensors, data sets."""
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
@@ -120,6 +122,12 @@ def test_what_is_no_data_is_said(tmp_path, data, says):
     with pytest.raises(UserError, match=says):
         twofold.pretrain("simclr", data, out=tmp_path / "run", steps=1, **SMALL)
     assert not given._held
+
+
+def test_tables_are_to_be_files():
+    for table in (pd.DataFrame({"user": [1], "item": [2]}), pa.table({"user": [1], "item": [2]})):
+        with pytest.raises(UserError, match="data is a table .* write it to a parquet file"):
+            twofold.pretrain("sgl", table)
 
 
 def test_names_of_data_that_have_gone_and_files_options_are_refused(tmp_path):

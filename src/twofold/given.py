@@ -48,6 +48,8 @@ def named(what: str, data: Any) -> Iterator[str]:
     if isinstance(data, str | os.PathLike):
         yield as_path(what, data)
         return
+    if hasattr(data, "iloc") or hasattr(data, "to_pylist"):
+        raise UserError(f"{what} is a table ({type(data).__name__}): write it to a parquet file, and give its path.")
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, bytes | dict):
         raise UserError(
             f"{what} is to be a path, or images that are there already, as a list, an array or a map-style data set, "
