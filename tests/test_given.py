@@ -126,7 +126,7 @@ def test_what_is_no_data_is_said(tmp_path, data, says):
 
 def test_tables_are_to_be_files():
     for table in (pd.DataFrame({"user": [1], "item": [2]}), pa.table({"user": [1], "item": [2]})):
-        with pytest.raises(UserError, match="data is a table .* write it to a parquet file"):
+        with pytest.raises(UserError, match=r"data is a table .* write it to a parquet file"):
             twofold.pretrain("sgl", table)
 
 
