@@ -170,10 +170,11 @@ LEAVING = """
 import os, signal, sys
 from pathlib import Path
 from twofold.files import beside
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which in the background of a shell is ignored
+number = int(sys.argv[2])  # which is ignored in the background of a shell, or under nohup
+signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 with beside(Path(sys.argv[1])) as part:
     part.write_bytes(b"half")
-    os.kill(os.getpid(), int(sys.argv[2]))
+    os.kill(os.getpid(), number)
     signal.pause()
 """
 
