@@ -43,7 +43,7 @@ def test_it_is_a_path(run, tmp_path):
     assert run.is_dir() and run.name == "run" and run.parent == run.path.parent
     assert copy.copy(run) == pickle.loads(pickle.dumps(run)) == run
     with pytest.raises(AttributeError, match="evalute"):
-        run.evalute  # noqa: B018
+        assert run.evalute
     with pytest.raises(UserError, match="is not a run folder: it holds no config"):
         twofold.open_run(tmp_path)
 
@@ -81,6 +81,6 @@ def test_a_notebook_shows_the_numbers_and_where_the_page_lies(run, tmp_path):
     assert "Nothing was measured yet." in shown and "report.html" not in shown and "&lt;bare&gt;" in shown
     (bare / "metrics.csv").write_text('step,"loss\n1,2,3\n4\n')
     with pytest.raises(UserError, match="cannot be read"):
-        twofold.open_run(bare).metrics  # noqa: B018
+        assert twofold.open_run(bare).metrics
     (bare / "metrics.csv").unlink()
     assert twofold.open_run(bare).metrics.num_rows == 0 and twofold.open_run(bare).evaluations.num_rows == 0

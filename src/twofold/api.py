@@ -16,7 +16,7 @@ from twofold.catalog import options as shared
 from twofold.dispatch import ask, learn
 from twofold.errors import UserError
 from twofold.given import as_path, given, is_given, takes_data
-from twofold.launcher import once
+from twofold.launcher import once, once_or_shared
 from twofold.run import Run, make_report
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def evaluate(model: str, data: Any, options: shared.Evaluate | None = None, **by
 
 
 @takes_data
-@once
+@once_or_shared
 def embed(model: str, data: Any, options: shared.Embed | None = None, **by_name: Any) -> Path:
     """Write a vector for every image, user or item: a parquet file with name (or id), label and embedding.
 

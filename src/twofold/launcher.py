@@ -49,7 +49,7 @@ def by_the_first(what: str, work: Callable[[], T]) -> T:
     what: the same words in all of them. They also get the UserError that it raises; where it fails otherwise, or has
     gone, they end (SystemExit).
     """
-    number, count = _here()
+    number, count = here()
     if count == 1 or _alone:
         return work()
     _calls[what] += 1
@@ -58,21 +58,30 @@ def by_the_first(what: str, work: Callable[[], T]) -> T:
 
 
 def once(verb: Callable[P, T]) -> Callable[P, T]:
-    """A verb that the first of several processes does for all: see `by_the_first`. Where it is to be shared out, by an
-    option `shard`, each does it."""
+    """A verb that the first of several processes does for all: see `by_the_first`."""
 
     @functools.wraps(verb)
     def call(*given: P.args, **by_name: P.kwargs) -> T:
-        if any(getattr(one, "shard", None) for one in given) or by_name.get("shard"):
-            return verb(*given, **by_name)
         return by_the_first(f"{verb.__name__} {given!r} {by_name!r}", lambda: verb(*given, **by_name))
+
+    return call
+
+
+def once_or_shared(verb: Callable[P, T]) -> Callable[P, T]:
+    """A verb that the first of several processes does for all, or each its share where the option `shard` says so."""
+    alone = once(verb)
+
+    @functools.wraps(verb)
+    def call(*given: P.args, **by_name: P.kwargs) -> T:
+        shared = by_name.get("shard") or any(getattr(one, "shard", None) for one in given)
+        return (verb if shared else alone)(*given, **by_name)
 
     return call
 
 
 def is_first_to_say(message: str) -> bool:
     """Whether none of several processes has said this yet, so that a mistake which all of them meet is read once."""
-    if _here()[1] == 1:
+    if here()[1] == 1:
         return True
     try:
         digest = hashlib.blake2b(message.encode(errors="replace"), digest_size=16).hexdigest()
@@ -83,7 +92,7 @@ def is_first_to_say(message: str) -> bool:
 
 def note_mistake() -> None:
     """Let the other processes know that this one ends for a mistake of the user's."""
-    if _here()[1] > 1 and not _alone:
+    if here()[1] > 1 and not _alone:
         with suppress(Exception):  # they end in any case
             _meeting().set(MISTAKE, b"1")
 
@@ -91,12 +100,12 @@ def note_mistake() -> None:
 def mistake_noted() -> bool:
     """Whether another process has ended for a mistake of the user's, and says so itself."""
     try:
-        return _here()[1] > 1 and bool(_meeting().check([MISTAKE]))
+        return here()[1] > 1 and bool(_meeting().check([MISTAKE]))
     except Exception:  # the process that the others meet at has gone
         return False
 
 
-def _here() -> tuple[int, int]:
+def here() -> tuple[int, int]:
     """The number of this process, from 0, and how many there are."""
     joined = sys.modules.get("torch.distributed")
     if joined is not None and joined.is_available() and joined.is_initialized():
@@ -129,7 +138,7 @@ def _stay() -> None:
     """At the end, let the others come and read what the first has done last: the store may end with this process."""
     began, read = time.monotonic(), f"{_unread[-1]}/read"
     with suppress(Exception):
-        while _meeting().add(read, 0) < _here()[1] - 1 and time.monotonic() - began < STAY:
+        while _meeting().add(read, 0) < here()[1] - 1 and time.monotonic() - began < STAY:
             time.sleep(POLL)
 
 
@@ -164,7 +173,7 @@ def _meeting(within: timedelta = timedelta(days=1)) -> Any:
 
             slurm = SLURMEnvironment()
             os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = slurm.main_address, str(slurm.main_port)
-        number, count = _here()
+        number, count = here()
         _store = next(iter(dist.rendezvous("env://", number, count, timeout=within)))[0]
     return _store
 

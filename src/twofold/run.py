@@ -15,7 +15,7 @@ from twofold.catalog import options as shared
 from twofold.dispatch import ask
 from twofold.errors import UserError, clause
 from twofold.given import as_path, holding, takes_data
-from twofold.launcher import once
+from twofold.launcher import once, once_or_shared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,7 +106,7 @@ class Run(os.PathLike[str]):
         return self._ask("evaluate", options, by_name, as_path("data", data))
 
     @takes_data
-    @once
+    @once_or_shared
     def embed(self, data: Any, options: shared.Embed | None = None, **by_name: Any) -> Path:
         """Write vectors: see `twofold.embed`."""
         return self._ask("embed", options, by_name, as_path("data", data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,11 @@ from torch import nn
 
 from twofold.errors import UserError
 from twofold.files import write_json
+from twofold.launcher import here
+from twofold.printable import say
+from twofold.runs.folder import data_name
 from twofold.runs.schema import read_json
+from twofold.runs.screen import OnProgress, progress_bar
 
 PART = 16_384  # things in a part, whatever the number of shards
 FOLDER_FILE = "_parts.json"  # readers of folders of parquet files pass over such names
@@ -34,24 +38,27 @@ class Shard:
         return range(self.number - 1, parts, self.count)
 
 
-def shard_named(text: str, surroundings: Mapping[str, str] = os.environ) -> Shard:
-    """'3/64', the third of 64; or "auto": by RANK and WORLD_SIZE, else by an array of SLURM, else alone.
+def shard_named(text: str) -> Shard:
+    """'3/64', the third of 64; or "auto": the processes that were started together, of all jobs of an array of SLURM.
 
     Raises UserError for anything else.
     """
     if text == "auto":
-        for number, count, first in (
-            ("RANK", "WORLD_SIZE", "0"),
-            ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", surroundings.get("SLURM_ARRAY_TASK_MIN", "0")),
-            ("SLURM_PROCID", "SLURM_NTASKS", "0"),
-        ):
-            if surroundings.get(number, "").isdigit() and surroundings.get(count, "").isdigit():
-                return _checked(int(surroundings[number]) - int(first) + 1, int(surroundings[count]), text)
-        return Shard(1, 1)
+        (number, count), (job, jobs) = here(), _array()
+        return _checked(job * count + number + 1, jobs * count, text)
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if not found:
         raise UserError(f"--shard takes a part such as 3/64, or auto, not {text!r:.40}.")
     return _checked(int(found[1]), int(found[2]), text)
+
+
+def _array() -> tuple[int, int]:
+    """The number of this job in an array of SLURM, from 0, and how many there are."""
+    told = [os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "MIN", "COUNT")]
+    if not all(word.isdigit() for word in told):
+        return 0, 1
+    job, first, jobs = map(int, told)
+    return job - first, jobs
 
 
 def _checked(number: int, count: int, text: str) -> Shard:
@@ -78,15 +85,6 @@ class Parts:
     def rows(self, number: int) -> range:
         """The things in a part."""
         return range(number * PART, min((number + 1) * PART, self.total))
-
-    def describe(self, shard: Shard, own: int, unreadable: Mapping[str, str], things: str) -> str:
-        """One line once a shard is through."""
-        there = sum(self.file(number).exists() for number in range(len(self)))
-        text = f"{self.folder}: {there:,} of {len(self):,} parts are there"
-        text += f", the {own:,} of shard {shard.number} of {shard.count} among them" if shard.count > 1 else ""
-        if unreadable:
-            text += f"; left out {len(unreadable):,} unreadable {things}: {', '.join(list(unreadable)[:5])}"
-        return text
 
     def claim(self) -> None:
         """Say in the folder what its parts hold. Raises UserError where they hold something else."""
@@ -131,9 +129,18 @@ def take_device() -> None:
         torch.cuda.set_device(int(local) % torch.cuda.device_count())
 
 
-def write_parts(parts: Parts, shard: Shard, write: Callable[[Path, range], None]) -> int:
-    """Write the parts of a shard that are not there; how many of its parts there are now. write: (file, rows)."""
+def write_shard(shard: Shard, parts: Parts, write: Callable[[Path, range, OnProgress], None], *, quiet: bool) -> None:
+    """Write the parts of a shard that are not there, and say how many there are. write: (file, rows, on_progress)."""
     parts.claim()
-    for number in parts.missing(shard):
-        write(parts.file(number), parts.rows(number))
-    return len(shard.own(len(parts)))
+    with progress_bar(f"embedding, shard {shard.number} of {shard.count}", quiet) as on_progress:
+        for number in parts.missing(shard):
+            write(parts.file(number), parts.rows(number), on_progress)
+    there = sum(parts.file(number).exists() for number in range(len(parts)))
+    own = len(shard.own(len(parts)))
+    among = f", the {own:,} of shard {shard.number} of {shard.count} among them" if shard.count > 1 else ""
+    say(f"{parts.folder}: {there:,} of {len(parts):,} parts are there{among}")
+
+
+def usual_folder(run: Path | None, data: str) -> Path:
+    """Where the parts of some data go: into the run folder, or here."""
+    return (run or Path()) / f"{data_name(data)}-embeddings"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.control.environments.answers import closed, told
 from twofold.control.environments.bounds import bounds_of
 from twofold.control.environments.drawing import NOTHING, REMEDY, backend, choose_backend, use
-from twofold.control.environments.given import closed, told
 from twofold.control.environments.specification import DMC, Specification, task_of
 from twofold.control.pictures import grey, planes
 from twofold.errors import UserError, clause, nearest

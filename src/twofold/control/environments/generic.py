@@ -8,8 +8,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from twofold.control.environments.answers import closed, lives_of, one_flag, one_reward, told
 from twofold.control.environments.bounds import bounds_of
-from twofold.control.environments.given import closed, lives_of, one_flag, one_reward, told
 from twofold.control.environments.opening import opened
 from twofold.control.environments.specification import Specification
 from twofold.errors import UserError

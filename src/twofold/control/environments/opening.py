@@ -10,8 +10,8 @@ from typing import Any
 import gymnasium
 
 from twofold.control.environments import dmc, games
+from twofold.control.environments.answers import closed
 from twofold.control.environments.drawing import choose_backend
-from twofold.control.environments.given import closed
 from twofold.control.environments.seeing import Sight, sight_of
 from twofold.control.environments.specification import ATARI, DMC, Specification
 from twofold.errors import UserError, clause, nearest

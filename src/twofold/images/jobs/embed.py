@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from twofold.images.embed import embed, schema_for
-from twofold.images.jobs.model import RANDOM, Model, as_trained, open_images, open_model, print_notes
+from twofold.images.jobs.model import RANDOM, Model, as_trained, open_for, open_images, print_notes
 from twofold.images.options import Embed
 from twofold.images.reading import Images
 from twofold.pixels.embedded import free_place
-from twofold.pixels.sharding import Parts, Shard, about_vectors, shard_named, take_device, write_parts
+from twofold.pixels.reading.words import by_reason
+from twofold.pixels.sharding import (
+    Parts,
+    Shard,
+    about_vectors,
+    shard_named,
+    take_device,
+    usual_folder,
+    write_shard,
+)
 from twofold.printable import say
-from twofold.runs.folder import data_name
-from twofold.runs.screen import progress_bar
+from twofold.runs.screen import OnProgress, progress_bar
 
 
 def run(model: str, data: str, options: Embed) -> Path:
@@ -20,13 +28,7 @@ def run(model: str, data: str, options: Embed) -> Path:
     shard = None if options.shard is None else shard_named(options.shard)
     if shard:
         take_device()
-    opened = open_model(
-        model,
-        image_size=options.image_size,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        trust=options.trust,
-    )
+    opened = open_for(model, options)
     options = as_trained(options, opened)
     images = open_images(data, options, opened.inputs.size, opened.inputs.device, role="all", max_unreadable=1.0)
     if not options.quiet:
@@ -42,14 +44,13 @@ def run(model: str, data: str, options: Embed) -> Path:
 
 def _shard(opened: Model, images: Images, data: str, options: Embed, shard: Shard) -> Path:
     """Write the parts of a shard; the folder that all shards fill."""
-    folder = Path(options.out) if options.out else (opened.run or Path()) / f"{data_name(data)}-embeddings"
-    schema = schema_for(opened.backbone, images, opened.inputs)
-    parts = Parts(folder, len(images), about_vectors(schema, opened.backbone))
-    with progress_bar(f"embedding, shard {shard.number} of {shard.count}", options.quiet) as on_progress:
 
-        def write(file: Path, rows: range) -> None:
-            embed(opened.backbone, images, file, opened.inputs, rows=rows, on_progress=on_progress)
+    def write(file: Path, rows: range, on_progress: OnProgress) -> None:
+        embed(opened.backbone, images, file, opened.inputs, rows=rows, on_progress=on_progress)
 
-        own = write_parts(parts, shard, write)
-    say(parts.describe(shard, own, images.unreadable, "images"))
+    about = about_vectors(schema_for(opened.backbone, images, opened.inputs), opened.backbone)
+    folder = Path(options.out) if options.out else usual_folder(opened.run, data)
+    write_shard(shard, Parts(folder, len(images), about), write, quiet=options.quiet)
+    if images.unreadable:
+        say(f"Left out {len(images.unreadable):,} unreadable images: {by_reason(images.unreadable)}.")
     return folder

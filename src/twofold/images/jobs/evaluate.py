@@ -22,7 +22,7 @@ from twofold.images.evaluation.splits import Split, few_labels, hold_out, labell
 from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs.dense import measure_dense, shown
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
-from twofold.images.jobs.model import Model, as_trained, open_images, open_model, print_notes
+from twofold.images.jobs.model import Model, as_trained, open_for, open_images, print_notes
 from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
 from twofold.images.options import Evaluate
 from twofold.images.report.sections import SECTIONS
@@ -86,14 +86,7 @@ class Task:
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
     protocols = protocols_named(options.protocols)
-    opened = open_model(
-        model,
-        image_size=options.image_size,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        trust=options.trust,
-        seed=options.seed,
-    )
+    opened = open_for(model, options, seed=options.seed)
     rows = measure(opened, protocols, data, as_trained(options, opened))
     say(table(rows, shown))
     _keep(rows, opened, options.out)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings, extract
-from twofold.images.jobs.model import Model, open_model
+from twofold.images.jobs.model import Model, open_for
 from twofold.images.options import Load
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.decode import decode, resized_side
@@ -113,12 +113,6 @@ def torchvision_v2() -> Any:
 
 def run(model: str, options: Load) -> ImageModel:
     """See `api.load`."""
-    opened = open_model(
-        model,
-        image_size=options.image_size,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        trust=options.trust,
-    )
+    opened = open_for(model, options)
     fourth = opened.pixels.fourth if options.fourth_channel == "auto" else options.fourth_channel
     return ImageModel(opened, PixelRule(options.white or opened.pixels.white, fourth)).eval()

@@ -12,7 +12,7 @@ import torch
 from twofold.images.backbones import Backbone, build_backbone, load_backbone
 from twofold.images.backbones.published import PUBLISHED, published_backbone
 from twofold.images.evaluation.features import InputSettings
-from twofold.images.options import Columns
+from twofold.images.options import Columns, Embed, Evaluate, Load
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.pixels import PixelRule
@@ -82,6 +82,18 @@ def open_model(
     pixels, called = PixelRule(about.get("white"), about.get("fourth_channel")), name.rstrip("/")
     called = f"{name} (seed {seed})" if name.startswith(RANDOM) else called
     return Model(backbone, inputs, pixels, str(about.get("precision", "fp32")), str(about["method"]), called, run)
+
+
+def open_for(name: str, options: Embed | Evaluate | Load, seed: int = 0) -> Model:
+    """The model that a verb is asked about, as its options want it; see `open_model`."""
+    return open_model(
+        name,
+        image_size=options.image_size,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        trust=options.trust,
+        seed=seed,
+    )
 
 
 def open_data(data: str, options: Columns, role: str = "train") -> Source:

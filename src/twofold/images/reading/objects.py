@@ -51,7 +51,7 @@ class Objects(Source):
         elif label_column:
             raise UserError(f"{self.path} tells no labels by the name {label_column}.")
         self._one_at_a_time = threading.Lock()
-        self._steady = self._gives(0) == self._gives(0)
+        self._steady = plain or hasattr(things, "ndim") or self._gives(0) == self._gives(0)
         if not self._steady:
             self.notes = (
                 f"{self.path} gives other pixels each time it is asked, as with random transforms: leave these to the "

@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from twofold.pixels.embedded import free_place
-from twofold.pixels.sharding import Parts, Shard, about_vectors, shard_named, take_device, write_parts
+from twofold.pixels.reading.words import by_reason
+from twofold.pixels.sharding import (
+    Parts,
+    Shard,
+    about_vectors,
+    shard_named,
+    take_device,
+    usual_folder,
+    write_shard,
+)
 from twofold.printable import say
-from twofold.runs.folder import data_name
-from twofold.runs.screen import progress_bar
+from twofold.runs.screen import OnProgress, progress_bar
 from twofold.videos.embed import embed, schema_for
-from twofold.videos.jobs.model import Model, clips_for, open_model, open_videos, print_notes
+from twofold.videos.jobs.model import Model, clips_for, open_for, open_videos, print_notes
 from twofold.videos.options import Embed
 from twofold.videos.reading.clips import Clips
 
@@ -20,15 +28,7 @@ def run(model: str, data: str, options: Embed) -> Path:
     shard = None if options.shard is None else shard_named(options.shard)
     if shard:
         take_device()
-    opened = open_model(
-        model,
-        options,
-        fps=options.fps,
-        count=options.clips,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        trust=options.trust,
-    )
+    opened = open_for(model, options)
     source = open_videos(data, options, "all")
     if not options.quiet:
         print_notes(source)
@@ -48,17 +48,16 @@ def run(model: str, data: str, options: Embed) -> Path:
 
 def _shard(opened: Model, clips: Clips, data: str, options: Embed, shard: Shard) -> Path:
     """Write the parts of a shard; the folder that all shards fill."""
-    folder = Path(options.out) if options.out else (opened.run or Path()) / f"{data_name(data)}-embeddings"
-    schema = schema_for(opened.backbone, clips, opened.inputs, options.each_clip)
-    parts = Parts(folder, len(clips), about_vectors(schema, opened.backbone))
-    with progress_bar(f"embedding, shard {shard.number} of {shard.count}", options.quiet) as on_progress:
+    each = options.each_clip
 
-        def write(file: Path, rows: range) -> None:
-            each = options.each_clip
-            embed(opened.backbone, clips, file, opened.inputs, each_clip=each, rows=rows, on_progress=on_progress)
+    def write(file: Path, rows: range, on_progress: OnProgress) -> None:
+        embed(opened.backbone, clips, file, opened.inputs, each_clip=each, rows=rows, on_progress=on_progress)
 
-        own = write_parts(parts, shard, write)
-    say(parts.describe(shard, own, clips.unreadable, "videos"))
+    about = about_vectors(schema_for(opened.backbone, clips, opened.inputs, each), opened.backbone)
+    folder = Path(options.out) if options.out else usual_folder(opened.run, data)
+    write_shard(shard, Parts(folder, len(clips), about), write, quiet=options.quiet)
+    if clips.unreadable:
+        say(f"Left out {len(clips.unreadable):,} unreadable videos: {by_reason(clips.unreadable)}.")
     for line in clips.lost():
         say(line)
     return folder

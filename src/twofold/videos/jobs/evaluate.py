@@ -29,7 +29,7 @@ from twofold.videos.evaluation.floors import frame_features, random_network
 from twofold.videos.evaluation.linear import linear_on_clips
 from twofold.videos.evaluation.splits import Split, few_labels, hold_out, labelled, left_out, numbered, shared_sources
 from twofold.videos.jobs.auxiliary import ForetoldMotion, long_enough
-from twofold.videos.jobs.model import Model, clips_for, open_model, open_videos, print_notes
+from twofold.videos.jobs.model import Model, clips_for, open_for, open_videos, print_notes
 from twofold.videos.jobs.neighbours import NEAREST, Neighbours
 from twofold.videos.jobs.online import FRAMES, MAJORITY, UNTRAINED
 from twofold.videos.options import Evaluate
@@ -70,15 +70,7 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     protocols = protocols_named(options.protocols)
     if options.auxiliary and "finetune" not in protocols:
         raise UserError("--auxiliary is learned beside the labels of finetune: give --protocols finetune.")
-    opened = open_model(
-        model,
-        options,
-        fps=options.fps,
-        count=options.clips,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        trust=options.trust,
-    )
+    opened = open_for(model, options)
     rows = measure(opened, protocols, data, options)
     say(table(rows))
     if options.out:

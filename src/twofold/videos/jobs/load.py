@@ -14,7 +14,7 @@ from twofold.errors import UserError
 from twofold.runs.screen import progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings, extract
-from twofold.videos.jobs.model import Model, clips_for, open_model
+from twofold.videos.jobs.model import Model, clips_for, open_for
 from twofold.videos.options import Load, Reading
 from twofold.videos.reading.opening import of_paths, open_source
 from twofold.videos.reading.source import VideoSource
@@ -105,13 +105,5 @@ def frames_of(clip: Any) -> Tensor:
 
 def run(model: str, options: Load) -> ClipModel:
     """See `api.load`."""
-    opened = open_model(
-        model,
-        options,
-        fps=options.fps,
-        count=options.clips,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        trust=options.trust,
-    )
+    opened = open_for(model, options)
     return ClipModel(opened).eval()

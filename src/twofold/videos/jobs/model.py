@@ -15,7 +15,7 @@ from twofold.training.distribution import choose_precision
 from twofold.videos.backbones import Backbone, load_backbone
 from twofold.videos.evaluation.features import CLIPS, InputSettings
 from twofold.videos.options import Clips as ClipOptions
-from twofold.videos.options import Reading
+from twofold.videos.options import Embed, Evaluate, Load, Reading
 from twofold.videos.reading.clips import Clips, even
 from twofold.videos.reading.opening import ListOptions, open_source
 from twofold.videos.reading.source import VideoSource
@@ -64,6 +64,19 @@ def open_model(
     )
     backbone.try_on(inputs.frames, inputs.size)
     return Model(backbone.to(device), inputs, str(about["method"]), name.rstrip("/"), run)
+
+
+def open_for(name: str, options: Embed | Evaluate | Load) -> Model:
+    """The model that a verb is asked about, as its options want it; see `open_model`."""
+    return open_model(
+        name,
+        options,
+        fps=options.fps,
+        count=options.clips,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        trust=options.trust,
+    )
 
 
 def _told(about: dict[str, Any], name: str, usual: Any, path: Path) -> Any:

@@ -115,7 +115,7 @@ def measure(store: VideoStore, reads: Choose, videos: int, on_progress: OnProgre
 
 
 def _measured(store: VideoStore, i: int, reads: Choose) -> Measured:
-    video = opened_video(store.source, i, store.tables[i], vectors=store.vectors)
+    video = opened_video(store.source, i, store.tables[i], store.sizes.get(i), vectors=store.vectors)
     try:
         chosen = reads(i, video.table, 0)
         clips = [np.arange(min(FROM_START, len(video)))] if store.kept_whole else chosen.clips
