@@ -132,7 +132,7 @@ result = Path(folder).is_dir()
 import torch
 from torch import nn
 import twofold
-data = torch.tensor([[40 + 120 * (i % 2)] for i in range(24)], dtype=torch.uint8).view(24, 1, 1, 1).expand(24, 3, 32, 32)
+data = torch.full((24, 3, 32, 32), 40, dtype=torch.uint8)
 network = nn.Sequential(nn.Conv2d(3, 16, 3, 2), nn.ReLU())
 run = twofold.pretrain("simclr", data, steps=4, backbone=network, image_size=32, batch_size=8, quiet=True)
 result = run.path.is_dir()

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from twofold.catalog.wing import Recipe, with_settings
-
-_SGD = {"optimizer": "sgd", "scaling": "linear", "schedule": "cosine-epoch", "warmup_epochs": 0.0}
-_LARS = {"optimizer": "lars", "scaling": "linear", "schedule": "cosine", "warmup_epochs": 10.0}
-_ADAM = {"optimizer": "adam", "scaling": "none", "schedule": "cosine", "warmup_epochs": 5.0}
+from twofold.images.baselines import ADAM, BARLOW, DINO, LARS, LEJEPA, MOCO_V3, SGD, SWAV, VICREG
 
 _DROPS = {
     "optimizer": "adam",
@@ -25,13 +22,13 @@ _DROPS = {
 _SIMCLR = {
     "imagenet": Recipe(
         "simclr-imagenet",
-        {**_LARS, "scaling": "sqrt", "base_lr": 0.075, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {**LARS, "scaling": "sqrt", "base_lr": 0.075, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
         {"temperature": 0.1},
         "official repository (batch 4096 there); sqrt scaling is its advice for small batches",
     ),
     "cifar": Recipe(
         "simclr-cifar",
-        {**_LARS, "base_lr": 1.0, "weight_decay": 1e-4, "epochs": 200, "batch_size": 512},
+        {**LARS, "base_lr": 1.0, "weight_decay": 1e-4, "epochs": 200, "batch_size": 512},
         {"temperature": 0.5},
         "official repository, CIFAR-10 command (1000 epochs there)",
     ),
@@ -39,13 +36,13 @@ _SIMCLR = {
 _MOCO_V1 = {
     "imagenet": Recipe(
         "moco-v1",
-        {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "schedule": "step", "epochs": 200, "batch_size": 256},
+        {**SGD, "base_lr": 0.03, "weight_decay": 1e-4, "schedule": "step", "epochs": 200, "batch_size": 256},
         {"temperature": 0.07, "head": "linear", "queue": 65536, "momentum": 0.999},
         "official repository",
     ),
     "cifar": Recipe(
         "moco-v1",
-        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
+        {**SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
         {"temperature": 0.07, "head": "linear", "queue": 4096, "momentum": 0.99},
         "v1's views, head and temperature under the CIFAR demo's schedule (no published CIFAR recipe)",
     ),
@@ -53,13 +50,13 @@ _MOCO_V1 = {
 _MOCO_V2 = {
     "imagenet": Recipe(
         "moco-v2",
-        {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {**SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
         {"temperature": 0.2, "head": "mlp", "queue": 65536, "momentum": 0.999},
         "official repository",
     ),
     "cifar": Recipe(
         "moco-cifar",
-        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
+        {**SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 200, "batch_size": 512},
         {"temperature": 0.1, "head": "linear", "queue": 4096, "momentum": 0.99},
         "official CIFAR-10 demo",
     ),
@@ -67,13 +64,13 @@ _MOCO_V2 = {
 _SIMSIAM = {
     "imagenet": Recipe(
         "moco-v2",
-        {**_SGD, "base_lr": 0.05, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+        {**SGD, "base_lr": 0.05, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
         {"layers": 3},
         "official repository (batch 512 there)",
     ),
     "cifar": Recipe(
         "simsiam-cifar",
-        {**_SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 800, "batch_size": 512},
+        {**SGD, "base_lr": 0.03, "weight_decay": 5e-4, "epochs": 800, "batch_size": 512},
         {"layers": 2},
         "the paper's appendix, as re-implementations have it",
     ),
@@ -81,13 +78,13 @@ _SIMSIAM = {
 _BYOL = {
     "imagenet": Recipe(
         "byol",
-        {**_LARS, "base_lr": 0.3, "weight_decay": 1e-6, "epochs": 300, "batch_size": 4096},
+        {**LARS, "base_lr": 0.3, "weight_decay": 1e-6, "epochs": 300, "batch_size": 4096},
         {"hidden": 4096, "dim": 256, "momentum": 0.99},
         "official repository, 300 epochs",
     ),
     "cifar": Recipe(
         "wmse",
-        {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
+        {**ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
         {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True},
         "the W-MSE repository's BYOL baseline, with a cosine in the place of its two drops and 5 epochs of warm-up in "
         "the place of 500 steps",
@@ -107,107 +104,23 @@ _WMSE = {
         "official repository, CIFAR-10; its drops, 50 and 25 epochs before the end, as shares of 1000 epochs",
     ),
 }
-
-_BARLOW = {
-    "imagenet": Recipe(
-        "byol",
-        {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
-        {"redundancy": 0.0051, "dim": 8192, "scale": 0.024},
-        "official repository, whose cosine ends at a thousandth of the rate (ours at 0); the scale stands for its "
-        "smaller rate of biases and norms, 0.0048",
-    ),
-    "cifar": Recipe(
-        "asymmetric-cifar",
-        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 512},
-        {"redundancy": 0.005, "dim": 2048},
-        "views and head of solo-learn's CIFAR-10 configuration, Adam of the Barlow-Twins-HSIC repository with a cosine "
-        "(no CIFAR recipe by the authors)",
-    ),
-}
-
-_VICREG = {
-    "imagenet": Recipe(
-        "byol",
-        {**_LARS, "base_lr": 0.2, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 2048},
-        {"dim": 8192},
-        "the paper and the official repository, whose cosine ends at a thousandth of the rate (ours at 0)",
-    ),
-    "cifar": Recipe(
-        "vicreg-cifar",
-        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 512},
-        {"dim": 2048},
-        "views, head and weights of solo-learn's CIFAR-10 configuration, barlow's optimizer "
-        "(no CIFAR recipe by the authors)",
-    ),
-}
-
-_MOCO_V3 = {
-    "imagenet": Recipe(
-        "moco-v3",
-        {**_LARS, "base_lr": 0.3, "weight_decay": 1e-6, "epochs": 300, "batch_size": 4096},
-        {"temperature": 1.0, "hidden": 4096, "dim": 256, "momentum": 0.99},
-        "official repository, ResNet-50 for 300 epochs (its ViTs: temperature 0.2, layers 3, predictor_norm, "
-        "frozen_patches, AdamW)",
-    ),
-    "cifar": Recipe(
-        "asymmetric-cifar",
-        {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
-        {"temperature": 0.2, "hidden": 4096, "dim": 256, "momentum": 0.99},
-        "views, heads and temperature of solo-learn's CIFAR-10 configuration, byol's optimizer "
-        "(no CIFAR recipe by the authors)",
-    ),
-}
-
-_WARM_SGD = {**_SGD, "schedule": "cosine", "warmup_epochs": 10.0}
-_DINO = {
-    "imagenet": Recipe(
-        "dino-resnet50",
-        {**_WARM_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 100, "batch_size": 512},
-        {"prototypes": 65536, "local_views": 8, "momentum": 0.996, "teacher_temperature": 0.04},
-        "official repository, ResNet-50 for 100 epochs (which also clips the gradient of each parameter at 3)",
-    ),
-    "cifar": Recipe(
-        "asymmetric-cifar",
-        {**_WARM_SGD, "optimizer": "adamw", "base_lr": 5e-4, "weight_decay": 0.04, "epochs": 1000, "batch_size": 256},
-        {"prototypes": 4096, "local_views": 0, "momentum": 0.996, "teacher_temperature": 0.04, "head_norm": True},
-        "views without small crops and number of outputs of solo-learn's CIFAR-10 configuration, the rest the official "
-        "repository's for ViTs, its weight decay not growing (no CIFAR recipe by the authors)",
-    ),
-}
-
-_SWAV = {
-    "imagenet": Recipe(
-        "swav",
-        {**_LARS, "warmup_epochs": 0.0, "base_lr": 0.6, "weight_decay": 1e-6, "epochs": 200, "batch_size": 256},
-        {"prototypes": 3000, "queue": 3840, "queue_start": 0.075, "local_views": 6},
-        "official repository, 200 epochs with batches of 256; its cosine ends at a thousandth of the rate, ours at 0",
-    ),
-    "cifar": Recipe(
-        "simclr-cifar",
-        {**_ADAM, "base_lr": 1e-3, "weight_decay": 1e-6, "epochs": 1000, "batch_size": 256},
-        {"prototypes": 3000, "queue": 3840, "queue_start": 0.05, "local_views": 0, "frozen_epochs": 2},
-        "head, prototypes and queue of solo-learn's CIFAR-10 configuration, without small crops, on SimCLR's views; "
-        "barlow's optimizer (no CIFAR recipe by the authors)",
-    ),
-}
-
 _SCRL = {
     "imagenet": Recipe(
         "scrl",
-        {**_LARS, "base_lr": 0.45, "weight_decay": 1e-6, "epochs": 200, "batch_size": 8192},
+        {**LARS, "base_lr": 0.45, "weight_decay": 1e-6, "epochs": 200, "batch_size": 8192},
         {"hidden": 4096, "dim": 256, "momentum": 0.97, "one_pass": True},
         "official repository, 200 epochs",
     ),
     "cifar": Recipe(
         "scrl-small",
-        {**_ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
+        {**ADAM, "base_lr": 3e-3, "weight_decay": 1e-6, "epochs": 200, "batch_size": 512},
         {"hidden": 1024, "dim": 64, "momentum": 0.99, "output_bias": True, "one_pass": True},
         "heads and optimizer of byol's small recipe, views of SCRL without blur (none is published for small images)",
     ),
 }
 _DENSE_CIFAR = Recipe(
     "moco-cifar",
-    {**_SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
+    {**SGD, "base_lr": 0.03, "weight_decay": 1e-4, "epochs": 200, "batch_size": 256},
     {"temperature": 0.2, "head": "mlp", "queue": 4096, "momentum": 0.99},
     "views, queue and momentum of MoCo's CIFAR-10 demo, temperature, heads and decay of DenseCL (none is published for "
     "small images)",
@@ -250,11 +163,12 @@ RECIPES: dict[str, Mapping[str, Recipe]] = {
         imagenet="like wmse, with the batch of its 4-view commands",
         cifar="like wmse, with the batch of its 4-view commands",
     ),
-    "barlow": _BARLOW,
-    "vicreg": _VICREG,
-    "moco-v3": _MOCO_V3,
-    "dino": _DINO,
-    "swav": _SWAV,
+    "barlow": BARLOW,
+    "vicreg": VICREG,
+    "moco-v3": MOCO_V3,
+    "dino": DINO,
+    "swav": SWAV,
+    "lejepa": LEJEPA,
     "mixsiam": _from(
         _SIMSIAM,
         imagenet="simsiam's; none is known of MixSiam",

@@ -131,6 +131,16 @@ SYSTEMS = {
         verified="the paper's codes and loss as naive loops, queue, multi-crop, two ranks, exact resume; no golden",
         measured="a sanity run only, in which it collapsed",
     ),
+    "lejepa": System(
+        "LeJEPA",
+        "LeJEPA: Provable and Scalable Self-Supervised Learning Without the Heuristics, 2025, arXiv 2511.08544",
+        "twofold.methods.lejepa:LeJEPA",
+        zero_init_residual=True,
+        summary="views agree with the mean of the large ones, and random slices of them are to be Gaussian",
+        suits="a baseline; one network, one weight to set, no teacher or queue",
+        verified="official test, loss, projector and two processes (golden), naive loops, two ranks, exact resume",
+        measured="small images",
+    ),
     "mixsiam": System(
         "MixSiam (a reconstruction), SimSiam with mixtures",
         "MixSiam: A Mixture-based Approach to Self-supervised Representation Learning, 2021, arXiv 2111.02679",

@@ -184,14 +184,11 @@ def _dino(area: Range, blur: float, solarise: float, side: float = 1.0) -> tuple
 
 
 def _swav(area: Range, side: float = 1.0) -> tuple[Operation, ...]:
-    return (
-        Crop(area, side=side),
-        Flip(0.5),
-        Jitter(0.8, 0.8, 0.8, 0.2, p=0.8),
-        Grey(0.2),
-        Blur(0.5),
-        Normalise(),
-    )
+    return (Crop(area, side=side), Flip(0.5), Jitter(0.8, 0.8, 0.8, 0.2, p=0.8), Grey(0.2), Blur(0.5), Normalise())
+
+
+def _lejepa(area: Range, side: float = 1.0) -> tuple[Operation, ...]:
+    return (Crop(area, side=side), *_dino(area, blur=0.5, solarise=0.2)[1:])
 
 
 def _moco_v3(blur: float, solarise: float) -> tuple[Operation, ...]:
@@ -251,6 +248,9 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         local=_dino((0.05, 0.14), blur=0.5, solarise=0.0, side=96 / 224),
     ),
     "swav": Augmentation((_swav((0.14, 1.0)), _swav((0.14, 1.0))), local=_swav((0.05, 0.14), side=96 / 224)),
+    "lejepa": _alike(*_lejepa((0.08, 1.0))),
+    "lejepa-vit": Augmentation((_lejepa((0.3, 1.0)), _lejepa((0.3, 1.0))), local=_lejepa((0.05, 0.3), side=98 / 224)),
+    "lejepa-small": _alike(*_small(0.08, solarise=0.2)),
     "asymmetric-cifar": Augmentation((_small(0.08, solarise=0.0), _small(0.08, solarise=0.2))),
     "vicreg-cifar": _alike(*_small(0.2, solarise=0.1)),
     "wmse": _alike(
