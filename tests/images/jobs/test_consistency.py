@@ -50,6 +50,13 @@ def test_it_is_the_mean_cosine_to_the_stage_before_also_after_a_restart(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("count", "epochs", "asked"), [(20, 100, 20), (500, 10, 40), (2000, 10, 160), (500, 80, 256)])
+def test_short_stages_ask_few_images(tmp_path, count, epochs, asked):
+    monitor = TemporalConsistency(range(count), INPUTS, tmp_path, epochs=epochs, seed=0)
+    assert len(monitor.chosen.unique()) == asked
+    assert monitor.chosen.max() < count
+
+
 @pytest.mark.parametrize("collapsing", [True, False])
 def test_strong_consistency_on_few_negatives_collapses_and_is_named(tmp_path, collapsing, capsys):
     # The specification's finding at small scale: temperature 0.04 with weight 10 collapses, 0.05 with 0.3 does not.
