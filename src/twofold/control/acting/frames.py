@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.bounded import ArrayFile
 from twofold.control.experience.replay import Replay
 from twofold.files import write_arrays
 from twofold.seam import Damaged
@@ -65,8 +66,8 @@ class FrameFiles:
     def _read(self, start: int, stop: int) -> NDArray[Any]:
         file = self._file(start)
         try:
-            with np.load(file, allow_pickle=False) as found:
-                rows: NDArray[Any] = found["frames"]
+            with file.open("rb") as stored:
+                rows: NDArray[Any] = ArrayFile(stored).read("frames")
         except Exception as error:  # a damaged zip file can be wrong in many ways
             raise Damaged(f"{file} is missing or damaged") from error
         wanted = np.dtype(np.uint8 if self.replay.shape.pixels else np.uint32)

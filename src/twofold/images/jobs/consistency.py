@@ -23,8 +23,9 @@ SHARE = 0.08  # of the images of a stage; each takes a quarter of what learning 
 class TemporalConsistency(Monitor):
     """Mean cosine between the backbone's features of the same un-augmented images now and one stage ago.
 
-    A stage is a tenth of the run, in whole epochs; 256 images are asked, fewer where stages are short. The features of earlier stages lie in the run folder until `clear`,
-    so a run that is killed and resumed logs the same as an uninterrupted one.
+    A stage is a tenth of the run, in whole epochs; 256 images are asked, fewer where stages are short. The features of
+    earlier stages lie in the run folder until `clear`, so a run that is killed and resumed logs the same as an
+    uninterrupted one.
     """
 
     def __init__(self, images: Images, inputs: InputSettings, folder: Path, *, epochs: int, seed: int) -> None:
