@@ -90,6 +90,35 @@ def test_labels_are_found_where_they_are_told():
         Objects(list(pictures), "", "kind")
 
 
+def test_a_set_of_the_datasets_library(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    kinds = datasets.ClassLabel(names=["dark", "light"])
+    features = datasets.Features({"image": datasets.Image(), "label": kinds})
+    pictures = [Image.fromarray(picture) for picture in arrays()]
+    labels = [i % 2 for i in range(len(pictures))]
+    made = datasets.Dataset.from_dict({"image": pictures, "label": labels}, features=features)
+    forms = {
+        "images": made,
+        "bytes": made.cast_column("image", datasets.Image(decode=False)),
+        "torch": made.with_format("torch"),
+        "numpy": made.with_format("numpy"),
+        "picked": made.select(range(len(pictures))),
+    }
+    runs = {}
+    for name, data in forms.items():
+        runs[name] = twofold.pretrain("simclr", data, out=tmp_path / name, **SMALL, steps=2)
+        runs[name].evaluate(data, protocols="5nn", quiet=True)
+    losses = [run.metrics["loss"].to_pylist() for run in runs.values()]
+    found = [run.evaluations.to_pandas().query("protocol == '5nn'")["value"].tolist() for run in runs.values()]
+    assert all(one == losses[0] for one in losses)
+    assert all(one == found[0] for one in found)
+    with pytest.raises(UserError, match=r"several sets in a DatasetDict \(train, test\): .* data\['train'\]"):
+        twofold.pretrain("simclr", datasets.DatasetDict(train=made, test=made))
+    with pytest.raises(UserError, match="not a IterableDataset; what can only be gone through"):
+        twofold.pretrain("simclr", made.to_iterable_dataset())
+
+
 def test_what_is_not_the_same_twice_is_said(tmp_path, capsys):
     run = twofold.pretrain("simclr", Cells(loud=True), out=tmp_path / "run", steps=1, **(SMALL | {"quiet": False}))
     assert "other pixels each time" in (run / "log.txt").read_text()

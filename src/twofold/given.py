@@ -50,10 +50,15 @@ def named(what: str, data: Any) -> Iterator[str]:
         return
     if hasattr(data, "iloc") or hasattr(data, "to_pylist"):
         raise UserError(f"{what} is a table ({type(data).__name__}): write it to a parquet file, and give its path.")
+    if isinstance(data, dict) and data and all(hasattr(part, "__getitem__") for part in data.values()):
+        raise UserError(
+            f"{what} is several sets in a {type(data).__name__} ({', '.join(map(str, data))}): give one of them, such "
+            f"as {what}[{next(iter(data))!r}]."
+        )
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, bytes | dict):
         raise UserError(
             f"{what} is to be a path, or images that are there already, as a list, an array or a map-style data set, "
-            f"not a {type(data).__name__}."
+            f"not a {type(data).__name__}; what can only be gone through is to be written to files first."
         )
     with holding(data) as name:
         yield name

@@ -97,7 +97,9 @@ def labels_told(things: Any, column: str | None = None) -> tuple[list[Any] | Non
     keys = (column,) if column else LABEL_KEYS
     if hasattr(things, "column_names") and hasattr(things, "features"):
         key = next((key for key in keys if key in things.column_names), None)
-        return (None, None) if key is None else (list(things[key]), getattr(things.features[key], "names", None))
+        if key is None:
+            return None, None
+        return [_plain(value) for value in things[key]], getattr(things.features[key], "names", None)
     if hasattr(things, "indices") and hasattr(things, "dataset"):
         values, classes = labels_told(things.dataset, column)
         return None if values is None else [values[i] for i in things.indices], classes
