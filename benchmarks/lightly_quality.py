@@ -59,7 +59,12 @@ def transform_of(method: str, size: int) -> Any:
         return DINOTransform(global_crop_size=size, n_local_views=0, cj_strength=0.5, gaussian_blur=(0, 0, 0))
     if method == "swav":
         return SwaVTransform(
-            crop_sizes=[size], crop_counts=[2], crop_min_scales=[0.14], cj_strength=0.5, gaussian_blur=0
+            crop_sizes=[size],
+            crop_counts=[2],
+            crop_min_scales=[0.14],
+            crop_max_scales=[1.0],
+            cj_strength=0.5,
+            gaussian_blur=0,
         )
     if method == "vicreg":
         return VICRegTransform(input_size=size, gaussian_blur=0.0)
@@ -72,7 +77,7 @@ def simclr(network: nn.Module) -> tuple[nn.Module, Step]:
 
 
 def moco(network: nn.Module) -> tuple[nn.Module, Step]:
-    head, criterion = heads.MoCoProjectionHead(WIDTH, 512, 128), NTXentLoss(0.1, memory_bank_size=4096)
+    head, criterion = heads.MoCoProjectionHead(WIDTH, 512, 128), NTXentLoss(0.1, memory_bank_size=(4096, 128))
     keys, key_head = copy.deepcopy(network), copy.deepcopy(head)
     deactivate_requires_grad(keys)
     deactivate_requires_grad(key_head)

@@ -125,7 +125,7 @@ def table(folder: Path) -> str:
         one = json.loads(file.read_text())
         found.setdefault((one["method"], one["side"]), []).append(one)
     lines = ["| | kNN | 5-NN | linear | CPU s | seeds |", "|---|---|---|---|---|---|"]
-    for (method, side), runs in found.items():
+    for (method, side), runs in sorted(found.items()):
         cells = [spread([100 * run["accuracy"][protocol] for run in runs]) for protocol in PROTOCOLS.split(",")]
         seconds = spread([run["cpu_seconds"] for run in runs], 0)
         lines.append(f"| `{method}`, {side} | {' | '.join(cells)} | {seconds} | {len(runs)} |")
