@@ -32,7 +32,7 @@ from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason
-from twofold.pixels.views import ImageViews
+from twofold.pixels.views.views import ImageViews
 from twofold.randomness import derive
 from twofold.resources import require, usable_cores
 from twofold.runs.folder import RunFolder

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views import ImageViews
+from twofold.pixels.views.views import ImageViews
 from twofold.printable import printable
 from twofold.randomness import generator
 

@@ -19,7 +19,8 @@ from twofold.videos.options import Pretrain
 from twofold.videos.reading.clips import Choose, drawn
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.views import ClipAugmentation, Pretext, augmentation_named
+from twofold.videos.views import ClipAugmentation, augmentation_named
+from twofold.videos.views.pretext import Pretext
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from twofold.videos.options import Pretrain
 from twofold.videos.reading.clips import Clips
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.report.sections import SECTIONS
-from twofold.videos.views import ClipViews
+from twofold.videos.views.views import ClipViews
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -14,8 +14,9 @@ from twofold.videos.backbones.names import RESIDUAL
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.sampling import Sampling
-from twofold.videos.views import Pretext, augmentation_named
+from twofold.videos.rule import Sampling
+from twofold.videos.views import augmentation_named
+from twofold.videos.views.pretext import Pretext
 
 PUBLISHED_SIDE, SMALL_SIDE = 112, 64
 EPOCHS = 200

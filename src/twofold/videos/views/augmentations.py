@@ -19,7 +19,7 @@ from twofold.pixels.views.augmentations import (
     Sway,
     Window,
 )
-from twofold.videos.sampling import Sampling
+from twofold.videos.rule import Sampling
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from twofold.pixels.views.draw import Drawn, Draws, first_true, flips
 from twofold.randomness import uniforms
 from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
-from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips, stretch_of
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Chosen, Film, draw_clips, stretch_of
 from twofold.videos.views.pretext import Exercise, Pretext
 from twofold.videos.views.turning import TURNS, turn
 

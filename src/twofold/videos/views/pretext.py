@@ -11,7 +11,8 @@ from torch import Tensor
 from twofold.pixels.views.draw import Draws
 from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
-from twofold.videos.sampling import Chosen, Film, Sampling, choose_clips
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Chosen, Film, choose_clips
 
 
 @dataclass(frozen=True)
