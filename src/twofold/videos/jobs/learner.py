@@ -15,11 +15,12 @@ from twofold.seam import Situation
 from twofold.training.plan import Length
 from twofold.videos.backbones import Backbone, build_backbone
 from twofold.videos.jobs.model import short_side
+from twofold.videos.jobs.views import augmentation_of
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.clips import Choose, drawn
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.views import ClipAugmentation, augmentation_named
+from twofold.videos.views import ClipAugmentation
 from twofold.videos.views.pretext import Pretext
 
 
@@ -61,7 +62,7 @@ def make_learner(
     situation = Situation(videos, cast(int, settings.batch_size), processes, length.steps)
     recipe = composition.recipes[settings.recipe]
     method, chosen = build(composition, backbone, situation, recipe, settings.method_options or {})
-    augmentation = augmentation_named(settings.views).resampled(settings.frames, settings.stride)
+    augmentation = augmentation_of(settings)
     pretext = method.pretext if isinstance(method.pretext, Pretext) else Pretext()
     if pretext.motion and settings.fps:
         raise UserError(f"{composition.name} follows motion from frame to frame: leave --fps out.")
