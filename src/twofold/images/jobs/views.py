@@ -14,17 +14,22 @@ from twofold.images.reading import DecodeError, Images, Source
 from twofold.images.reading.decode import decode
 from twofold.pixels.views import Augmentation
 from twofold.pixels.views.augmentations import augmentation_named
+from twofold.pixels.views.calls import generators_put_back, views_of
 from twofold.pixels.views.changes import Change, changed, in_words, read_changes
-from twofold.pixels.views.own import Called, find
-from twofold.pixels.views.per_picture import CalledViews, call
+from twofold.pixels.views.own import Called, brought, called, is_own
+from twofold.pixels.views.per_picture import CalledViews
 from twofold.pixels.views.views import ImageViews
+from twofold.resources import usable_cores
 
 TRIED = 8  # images that callables are tried on
 
 
 def find_views(name: str) -> Augmentation | Called:
     """What a name stands for. Raises UserError where that is nothing."""
-    return find(name, augmentation_named, Augmentation)
+    if not is_own(name):
+        return augmentation_named(name)
+    found = brought(name)
+    return found if isinstance(found, Augmentation) else called(name, found)
 
 
 def changes_of(settings: Pretrain) -> list[Change]:
@@ -39,14 +44,15 @@ def changes_of(settings: Pretrain) -> list[Change]:
     return []
 
 
-def side_given(called: Called, source: Source, seed: int) -> int | None:
+def side_given(own: Called, source: Source, seed: int) -> int | None:
     """The side of the views that callables make, by the first image that can be read."""
     for i in range(min(len(source), TRIED)):
         try:
             picture = decode(source.fetch(i), None, source.pixels).permute(1, 2, 0).numpy()
         except DecodeError:
             continue
-        return call(called, picture, 1, source.names[i], seed)[0].shape[-1]
+        with generators_put_back():
+            return views_of(own, picture, 1, source.names[i], seed)[0].shape[-1]
     return None
 
 
@@ -71,6 +77,7 @@ def make_views(settings: Pretrain, recipe: Recipe, images: Images, count: int) -
         statistics=settings.statistics,
         count=count,
         names=images.source.names,
+        workers=min(images.workers, usable_cores()),
         tried=images.batch(torch.arange(min(len(images), TRIED))),
     )
     if usual.local and count > len(usual.views) and len(set(views.sides)) == 1:
@@ -86,8 +93,9 @@ def describe(settings: Pretrain, views: ImageViews | CalledViews) -> Iterator[st
     """The views as the header of a run has them."""
     yield f"views: {views.count} of {settings.image_size} px by {settings.views}{in_words(changes_of(settings))}"
     if isinstance(views, CalledViews):
+        processes = "in this process" if views.workers == 1 else f"in {views.workers} processes"
         yield (
-            f"{settings.views} is called with one picture after the other, on one core: slow beside a recipe as data "
+            f"{settings.views} is called with one picture after the other ({processes}): slow beside a recipe as data "
             f"(twofold.pixels.views.Augmentation); what it gives is normalised by {settings.statistics}."
         )
         if not views.steady:

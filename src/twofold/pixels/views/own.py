@@ -6,12 +6,10 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from twofold.errors import UserError
 from twofold.given import given, imported, is_given
-
-Recipe = TypeVar("Recipe")
 
 
 @dataclass(frozen=True)
@@ -27,23 +25,21 @@ def is_own(name: str) -> bool:
     return is_given(name) or ":" in name or "." in name
 
 
-def find(name: str, named: Callable[[str], Recipe], kind: type[Recipe]) -> Recipe | Called:
-    """The recipe that a name stands for, or what is to be called with pictures.
-
-    named: what finds a recipe of ours. kind: of recipes. Raises UserError where there is none, or something else.
-    """
-    if not is_own(name):
-        return named(name)
+def brought(name: str) -> Any:
+    """What a name of one's own stands for. Raises UserError where it cannot be had, or is names with values."""
     found = given(name) if is_given(name) else imported("views", name)
-    if isinstance(found, kind):
-        return found
     if isinstance(found, Mapping):
-        raise UserError("Views are no names with values: give single changes as view_options.")
+        raise UserError(f"{name} holds names with values, and these are no views: give single changes as view_options.")
+    return found
+
+
+def called(name: str, found: Any) -> Called:
+    """What is to be called with pictures. Raises UserError where it cannot be."""
     calls = tuple(found) if isinstance(found, list | tuple) else (found,)
     if not calls or not all(callable(call) and not isinstance(call, type) for call in calls):
         raise UserError(
-            f"{name} is a {type(found).__name__}: views are a {kind.__name__}, something to call with a picture, or a "
-            "list of such, one for each view."
+            f"{name} ({type(found).__name__}) makes no views: give an Augmentation, something to call with a picture, "
+            "or a list of such, one for each view."
         )
     return Called(name, calls)
 

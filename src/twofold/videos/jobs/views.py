@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from twofold.errors import UserError
 from twofold.pixels.views.changes import Change, changed, read_changes
-from twofold.pixels.views.own import Called, find
+from twofold.pixels.views.own import brought, is_own
 from twofold.videos.options import Pretrain
 from twofold.videos.views import ClipAugmentation, augmentation_named
 
 
 def find_views(name: str) -> ClipAugmentation:
     """What a name stands for. Raises UserError where that is nothing."""
-    found = find(name, augmentation_named, ClipAugmentation)
-    if isinstance(found, Called):
-        raise UserError(f"{name} is something to call, and views of clips are a ClipAugmentation: give one.")
+    found = brought(name) if is_own(name) else augmentation_named(name)
+    if not isinstance(found, ClipAugmentation):
+        raise UserError(f"{name} ({type(found).__name__}) makes no views of clips: give a ClipAugmentation.")
     return found
 
 
