@@ -12,7 +12,9 @@ from twofold.pixels.views.augmentations import Augmentation, Blur, Crop, Operati
 from twofold.pixels.views.bounds import fitting, typed
 
 LOCAL = "local."
-OPERATIONS: dict[str, type] = {kind.__name__.lower(): kind for kind in get_args(Operation) if dataclasses.fields(kind)}
+OPERATIONS: dict[str, type] = {
+    kind.__name__.lower(): kind for kind in (*get_args(Operation), Window) if dataclasses.fields(kind)
+}
 SPELLINGS = {"grayscale": "grey", "solarize": "solarise"}  # as torchvision has them
 
 

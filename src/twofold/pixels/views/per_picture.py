@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause
 from twofold.pixels.batch import ImageBatch
 from twofold.pixels.views.augmentations import Statistics, statistics_named
 from twofold.pixels.views.calls import generators_put_back, views_of
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.own import Called
 from twofold.pixels.views.views import plain
+from twofold.printable import say
 from twofold.seam import Views
 
 PARTS = 4  # of a batch for each process, so that none waits long for another
@@ -132,11 +133,21 @@ class CalledViews:
         starts = range(0, len(index), step)
         self._parts[:] = [_Part(pictures[i : i + step], index[i : i + step], epoch) for i in starts]
         rows: list[list[np.ndarray]] = []
-        for made in map(self._work.__getitem__, self._parts) if self._loader is None else self._loader:
+        for made in self._by_processes() if self._loader else map(self._work.__getitem__, self._parts):
             if isinstance(made, UserError):
                 raise made
             rows += made
         return rows
+
+    def _by_processes(self) -> list[Any]:
+        """What the processes make of the parts; this one does it, from here on, where one of them was ended."""
+        assert self._loader is not None
+        try:
+            return list(self._loader)
+        except RuntimeError as error:
+            say(f"{self.called.name} is called in this process from here on: {clause(error)}.", sys.stderr)
+            self._loader = None
+            return [self._work[part] for part in self._parts]
 
     def _check_sides(self, rows: list[list[np.ndarray]], batch: ImageBatch) -> None:
         """Refuse views of other sizes than they are to have."""
@@ -155,9 +166,9 @@ class CalledViews:
 
 
 def _deaf(worker: int) -> None:
-    """Ctrl-C and SIGTERM go to all processes of a run, and it is for the first to end it, when its step is done."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Ctrl-C goes to all processes, and it is for the first to end a run, when its step is done; SIGTERM ends this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _as_it_is(made: Any) -> Any:
