@@ -1,4 +1,4 @@
-"""Runs on views that a user changes or brings: by name, as data, or as something to call; what is said, kept, refused."""
+"""Runs on views that a user changes or brings: by name, as data, as something to call; what is said, kept, refused."""
 
 from __future__ import annotations
 
@@ -45,18 +45,21 @@ def learned(run: Any) -> bytes:
 def test_changes_by_name_are_said_and_kept_and_part_of_the_settings(tmp_path, data, capsys):
     out = tmp_path / "run"
     command = ["pretrain", "simclr", data, "--out", str(out), "--steps", "1", "--backbone", "convnet",
-               "--image-size", "16", "--batch-size", "8", "--knn-every", "0"]  # fmt: skip
+               "--image-size", "16", "--batch-size", "8", "--knn-every", "0",
+               "--correspondence-every", "0"]  # fmt: skip
     assert main([*command, "--views.jitter", "0", "--views.crop.area=0.5,1"]) == 0
     assert "by simclr-cifar, changed: jitter.p 0 (was 0.8); crop.area 0.5,1 (was 0.08,1)" in capsys.readouterr().out
     config = twofold.open_run(out).config
     assert config["views"] == "simclr-cifar" and config["view_options"] == {"jitter.p": 0.0, "crop.area": [0.5, 1.0]}
     page = (out / "report.html").read_text()
     assert "Views by simclr-cifar, changed: jitter.p 0.0; crop.area 0.5,1.0" in page and "view_options.jitter.p" in page
+    command += ["--no-report", "--no-floors"]
     assert main([*command, "--views.jitter.p", "0", "--views.crop.area", "[0.5, 1]"]) == 0
     assert "This run is finished" in capsys.readouterr().out
     assert main([*command, "--views.jitter", "0.1", "--views.crop.area=0.5,1"]) == 2
     assert "view_options.jitter.p was 0.0 and is now 0.1" in capsys.readouterr().err
-    assert main(["pretrain", "--config", str(out / "config.yaml"), "--out", str(tmp_path / "again")]) == 0
+    config = str(out / "config.yaml")
+    assert main(["pretrain", "--config", config, "--out", str(tmp_path / "again"), "--no-report"]) == 0
     assert learned(tmp_path / "again") == learned(out)
     assert main([*command[:4], str(tmp_path / "plain"), *command[5:]]) == 0
     assert learned(tmp_path / "plain") != learned(out)

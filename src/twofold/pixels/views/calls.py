@@ -90,7 +90,7 @@ def _checked(view: Any, name: str, where: str) -> np.ndarray:
     low, high = float(planes.min()), float(planes.max())
     if not (low >= -BEYOND and high <= 1 + BEYOND):
         raise UserError(
-            f'{name} gives values from {low:.3g} to {high:.3g} for "{where}": floats are to lie in 0..1, and twofold '
+            f'{name} gives values from {low:.3g} to {high:.3g} for "{where}": floats lie between 0 and 1, and twofold '
             "normalises them itself, by --statistics."
         )
     return np.ascontiguousarray(planes.clip(0, 1), dtype=np.float32)
