@@ -77,7 +77,10 @@ def test_small_views_behind_the_first() -> None:
 
 def test_what_draws_by_a_generator_of_its_own_is_noticed() -> None:
     drawn = np.random.default_rng()
-    assert not make(lambda picture: drawn.random((16, 16, 3))).steady
+    views = make(lambda picture: drawn.random((16, 16, 3)), workers=2)
+    assert not views.steady and views.workers == 1
+    first, second = views(square(32), 0).tensors
+    assert len(torch.cat([first, second]).unique(dim=0)) == 64
 
 
 @pytest.mark.parametrize(

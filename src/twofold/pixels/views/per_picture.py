@@ -102,6 +102,8 @@ class CalledViews:
             for row, repeated in zip(first, again, strict=True)
             for one, other in zip(row, repeated, strict=True)
         )
+        if not self.steady:  # forks would all go on with the generator that they were born with, and draw alike
+            self.workers, self._loader = 1, None
 
     @torch.no_grad()
     def __call__(self, batch: ImageBatch, epoch: int) -> Views:
