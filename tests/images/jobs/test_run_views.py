@@ -19,7 +19,7 @@ from twofold.pixels.views import Augmentation, Crop, Flip
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 20, 20, 3), np.uint8)
 SMALL: dict[str, Any] = {
     "backbone": "convnet", "batch_size": 8, "report": False, "precision": "fp32", "floors": False, "knn_every": 0,
-    "correspondence_every": 0,
+    "correspondence_every": 0, "workers": 1,
 }  # fmt: skip
 VIEWS = v2.Compose([v2.RandomResizedCrop(16), v2.RandomHorizontalFlip()])
 RECIPE = Augmentation(((Crop((0.2, 1.0)), Flip()),))

@@ -61,7 +61,11 @@ def test_every_number_of_every_operation_has_bounds() -> None:
 
 @pytest.mark.parametrize(
     ("views", "says"),
-    [((Crop(), Flip()), "is a tuple of operations"), (((Crop(), "flip"),), "such as Crop and Flip, not of str")],
+    [
+        ((Crop(), Flip()), "is a tuple of operations"),
+        (((Crop(), "flip"),), "such as Crop and Flip, not of str"),
+        (((Crop(), Flip("0.5")),), "Flip.p takes a number, not the text '0.5'"),
+    ],
 )
 def test_what_is_no_view_is_said(views: Any, says: str) -> None:
     with pytest.raises(UserError, match=says):

@@ -61,6 +61,12 @@ def test_small_crops_have_names_of_their_own() -> None:
     assert [(one.area, one.side) for one in all_of(made, Crop)] == [((0.3, 1.0), 1.0)] * 2 + [((0.05, 0.14), 0.5)]
 
 
+def test_a_recipe_may_have_lists_where_ours_have_tuples() -> None:
+    recipe = Augmentation([[Crop([0.3, 1.0]), Jitter(0.1, 0.1, 0.1, 0.1)]])
+    (change,) = read_changes(recipe, "mine", {"crop.area": [0.5, 1]})
+    assert str(change) == "crop.area 0.5,1 (was 0.3,1)" and changed(recipe, [change]).views[0][0] == Crop((0.5, 1.0))
+
+
 def test_spellings_of_torchvision_are_understood() -> None:
     assert after("byol", grayscale=0.5, solarize=0.1) == after("byol", grey__p=0.5, solarise__p=0.1)
 

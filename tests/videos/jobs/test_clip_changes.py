@@ -25,6 +25,13 @@ def test_a_change_by_name_is_made_said_and_kept(album, tmp_path, capsys):
         twofold.check(str(album / "train"), method="be", view_options={"flip": 0}, **SMALL, quiet=True)
 
 
+def test_what_a_task_draws_itself_is_not_changed(album, tmp_path):
+    settings = {**SMALL, "quiet": True, "report": False, "method_options": {"hidden": 8, "dim": 4}}
+    with pytest.raises(UserError, match=r"--views.crop.area changes nothing: cstp draws the boxes of its views itself"):
+        twofold.pretrain("cstp", str(album), out=str(tmp_path / "a"), view_options={"crop.area": "0.5,1"}, **settings)
+    twofold.pretrain("cstp", str(album), out=str(tmp_path / "b"), view_options={"rotate.degrees": 0}, **settings)
+
+
 def test_an_augmentation_of_ones_own(album, tmp_path):
     settings = {**SMALL, "quiet": True, "report": False, "out": str(tmp_path / "run")}
     run = twofold.pretrain("simclr", str(album), views=RECIPE, **settings)

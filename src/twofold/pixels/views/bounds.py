@@ -73,7 +73,10 @@ def check(operations: Sequence[Any], known: Any) -> None:
             )
         for field in dataclasses.fields(operation):
             called = f"{type(operation).__name__}.{field.name}"
-            fitting(called, type(operation), field.name, getattr(operation, field.name))
+            value = getattr(operation, field.name)
+            found = fitting(called, type(operation), field.name, value)
+            if isinstance(value, str) and not isinstance(found, str):
+                raise UserError(f"{called} takes a number, not the text {value!r:.60}.")
 
 
 def typed(value: Any) -> str:

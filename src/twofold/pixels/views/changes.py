@@ -41,7 +41,8 @@ def adjustable(augmentation: Augmentation) -> dict[str, tuple[Any, ...]]:
     for local, operation in _operations(augmentation):
         for field in _fields(operation):
             for name in _names(operation, field, local):
-                found.setdefault(name, {})[getattr(operation, field)] = None
+                value = getattr(operation, field)
+                found.setdefault(name, {})[tuple(value) if isinstance(value, list) else value] = None
     return {name: tuple(values) for name, values in found.items()}
 
 

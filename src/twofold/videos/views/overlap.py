@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -53,6 +53,7 @@ class Overlaps(Pretext):
     middle.
     """
 
+    boxed: ClassVar[int] = 2
     sampling: Literal["official", "balanced"] = "official"
     rotate: Literal["before_crop", "after_crop"] = "before_crop"
 

@@ -33,10 +33,11 @@ class Pretext:
     """A pretext task's settings; a subclass says only what differs from plain views of plain clips.
 
     `Method.pretext` holds one. All that it draws is a function of (seed, epoch, index). motion: whether it reads motion
-    vectors.
+    vectors. boxed: how many of the views, from the first on, it cuts by boxes of its own drawing.
     """
 
     motion: ClassVar[bool] = False
+    boxed: ClassVar[int] = 0
 
     def choose(self, sampling: Sampling, film: Film, index: int, seed: int, epoch: int, clips: int) -> Chosen:
         """The frames to be read of video `index`: as many clips as the views are cut from."""
