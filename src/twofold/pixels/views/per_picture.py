@@ -52,10 +52,9 @@ class _Work(Dataset[Any]):
             return error
 
     def _row(self, picture: np.ndarray, index: int, epoch: int) -> list[np.ndarray]:
-        name = self.called.name
         made = views_of(self.called, picture.transpose(1, 2, 0), self.count, self.names[index], self.seed, epoch, index)
         if len(made) != self.count:
-            raise UserError(f"{name} gives {len(made)} views of a picture, and {self.count} are needed.")
+            raise UserError(f"{self.called.name} gives {len(made)} views of a picture, and {self.count} are needed.")
         return made
 
 
@@ -65,6 +64,7 @@ class CalledViews:
     called: with a Pillow image in RGB, or as `call(image=array)` where it is of albumentations. One callable makes one
     view, or gives a list of all; several make one each. Their draws are functions of (seed, epoch, index, view): see
     `calls.views_of`.
+
     size: pixels of the square views; those behind the first may be smaller, always alike. statistics: what all are
     normalised with. count: views of each image. names: of the images, for messages. workers: processes, where there can
     be several (Linux). tried: some images, to learn what comes out. Raises UserError where that cannot be learned from.
@@ -135,7 +135,7 @@ class CalledViews:
         starts = range(0, len(index), step)
         self._parts[:] = [_Part(pictures[i : i + step], index[i : i + step], epoch) for i in starts]
         rows: list[list[np.ndarray]] = []
-        for made in self._by_processes() if self._loader else map(self._work.__getitem__, self._parts):
+        for made in map(self._work.__getitem__, self._parts) if self._loader is None else self._by_processes():
             if isinstance(made, UserError):
                 raise made
             rows += made
