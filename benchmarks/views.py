@@ -14,9 +14,10 @@ import measure
 import torch
 
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views import AUGMENTATIONS, Augmentation, ImageViews
+from twofold.pixels.views import AUGMENTATIONS, Augmentation
 from twofold.pixels.views.augmentations import Crop
 from twofold.pixels.views.reference import reference_views
+from twofold.pixels.views.views import ImageViews
 
 
 def batch(source: int, images: int) -> ImageBatch:

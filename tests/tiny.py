@@ -29,8 +29,9 @@ from twofold.pixels.views.draw import draw
 from twofold.randomness import uniforms
 from twofold.seam import Geometry
 from twofold.videos.batch import ClipBatch
-from twofold.videos.sampling import Film, Sampling
-from twofold.videos.views import Pretext
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Film
+from twofold.videos.views.pretext import Pretext
 
 CATALOG = wings.catalog()
 SYSTEMS = CATALOG.systems

@@ -296,4 +296,4 @@ def describe(method: str) -> Method:
     """A method or a composition: its parts, their settings with types, defaults and meanings, and its recipes."""
     from twofold.catalog.describe import method_of
 
-    return method_of(wings.composed(method), {wing.kind: wing.example for wing in wings.WINGS})
+    return method_of(wings.composed(method), wings.WINGS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twofold import __version__, usage
-from twofold.catalog.settings import NO, YES, convert
+from twofold.catalog.settings import BY_NAME, NO, YES, convert
 from twofold.commands import COMMANDS, Command
 from twofold.completion import completion
 from twofold.errors import UserError, clause, nearest
@@ -20,7 +20,6 @@ from twofold.launcher import first_process, is_first_to_say
 from twofold.printable import say
 from twofold.runs.config import MOST_BYTES, parse_settings
 
-METHOD = "--method."
 NUMBER = re.compile(r"-\.?[0-9]")  # the beginning of one below 0
 
 
@@ -78,19 +77,18 @@ def _method_named(command: Command, words: list[str]) -> str | None:
     """The method in the words before or after `--help`, whose options are to be shown."""
     if not command.about_methods:
         return None
-    rest, _ = _take_method_options([word for word in words if word not in ("-h", "--help")], command)
+    rest, _ = _take_named([word for word in words if word not in ("-h", "--help")], command)
     plain, options = _split(command, _tidy(rest, command))
     return next(iter(plain), None) if command.named_by_subject else options.get("method")
 
 
 def _values(command: Command, words: list[str]) -> dict[str, Any]:
     """What a command is given, by name: the words of the command line, over those of a configuration file."""
-    rest, method_options = _take_method_options(words, command)
+    rest, named = _take_named(words, command)
     plain, options = _split(command, _tidy(rest, command))
     from_file = _read_config(options.pop("config"), command) if "config" in options else {}
     values = {**from_file, **_subjects(command, plain), **options}
-    if method_options:
-        values["method_options"] = {**(from_file.get("method_options") or {}), **method_options}
+    values |= {option: {**(from_file.get(option) or {}), **own} for option, own in named.items()}
     wanted = [name.upper() for name in command.required if name not in values]
     if wanted:
         raise UserError(f"{command.name} needs {' and '.join(wanted)}; see `twofold {command.name} --help`.")
@@ -107,7 +105,7 @@ class _Parser(argparse.ArgumentParser):
 def _split(command: Command, words: list[str]) -> tuple[list[str], dict[str, Any]]:
     """(plain words, options by name): everything is text yet, but for switches."""
     parser = _Parser(prog=f"twofold {command.name}", add_help=False, allow_abbrev=False)
-    options = {name: option for name, option in command.options.items() if name != "method_options"}
+    options = {name: option for name, option in command.options.items() if name not in BY_NAME}
     for name in ("config", *options):
         switch = name in options and options[name].type is bool
         action: Any = argparse.BooleanOptionalAction if switch else "store"
@@ -161,22 +159,25 @@ def _tidy(words: list[str], command: Command) -> list[str]:
     return tidy
 
 
-def _take_method_options(words: list[str], command: Command) -> tuple[list[str], dict[str, str]]:
-    """Split `--method.NAME VALUE` (or `=VALUE`) from the other words."""
-    rest, options, waiting = [], {}, iter(words)
+def _take_named(words: list[str], command: Command) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """Split `--method.NAME VALUE` and `--views.NAME VALUE` (or `=VALUE`) from the other words."""
+    rest: list[str] = []
+    found: dict[str, dict[str, str]] = {}
+    waiting = iter(words)
     for word in waiting:
-        if not word.startswith(METHOD):
+        option = next((option for option, before in BY_NAME.items() if word.startswith(f"--{before}.")), None)
+        if option is None:
             rest.append(word)
             continue
-        key, equals, value = word[len(METHOD) :].partition("=")
+        name, equals, value = word.partition("=")
         value = value if equals else next(waiting, "")
         if not value or value.startswith("--"):
-            raise UserError(f"{METHOD}{key} needs a value.")
-        options[key.replace("-", "_")] = value
-    if options and "method_options" not in command.options:
-        able = [other.name for other in COMMANDS.values() if "method_options" in other.options]
-        raise UserError(f"{METHOD}{next(iter(options))} belongs to {' and '.join(able)}, not to {command.name}.")
-    return rest, options
+            raise UserError(f"{name} needs a value.")
+        if option not in command.options:
+            able = [other.name for other in COMMANDS.values() if option in other.options]
+            raise UserError(f"{name} belongs to {' and '.join(able)}, not to {command.name}.")
+        found.setdefault(option, {})[name.partition(".")[2].replace("-", "_")] = value
+    return rest, found
 
 
 def _read_config(path: str, command: Command) -> dict[str, Any]:

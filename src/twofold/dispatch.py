@@ -8,11 +8,16 @@ from typing import Any
 from twofold import wings
 from twofold.catalog import options as shared
 from twofold.catalog.composition import resolve_options
+from twofold.errors import UserError
 from twofold.given import as_path
 
 
 def learn(verb: str, method: str, data: str, options: shared.Pretrain | None, by_name: Mapping[str, Any]) -> Any:
-    """Do what a verb means of a method and the data that it learns from."""
+    """Do what a verb means of a method and the data that it learns from; `transform` is another word for `views`."""
+    if "transform" in by_name:
+        if "views" in by_name:
+            raise UserError("Give transform or views, not both: they are two words for the same.")
+        by_name = {"views" if name == "transform" else name: value for name, value in by_name.items()}
     composition, data = wings.composed(method), as_path("data", data)
     wing = wings.of_method(composition, data, wings.deciding("kind", options, by_name))
     composition = composition.on(wing.kind)

@@ -1,8 +1,10 @@
-"""What a program hands over itself, data or a network, under a name that goes wherever a path or a name does."""
+"""What a user brings: what a program hands over itself, under a name that goes wherever a path or a name does; what an
+import path names."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import os
 from collections.abc import Callable, Iterator
@@ -10,18 +12,19 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
-from twofold.errors import UserError
+from twofold.errors import UserError, clause, nearest
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 PREFIX = "python:"
 TAKEN = ("data", "val", "test")  # parameters and options that may be data
+VIEWS = ("views", "transform")  # those that may be what makes views
 _held: dict[str, Any] = {}
 
 
 def takes_data(verb: Callable[P, T]) -> Callable[P, T]:
-    """A verb whose data may be objects: it gets their names."""
+    """A verb whose data, network and views may be objects: it gets their names."""
     signature = inspect.signature(verb)
 
     @functools.wraps(verb)
@@ -34,6 +37,9 @@ def takes_data(verb: Callable[P, T]) -> Callable[P, T]:
                         arguments[what] = block.enter_context(named(what, arguments[what]))
                 if is_network(arguments.get("backbone")):
                     arguments["backbone"] = block.enter_context(holding(arguments["backbone"]))
+                for what in VIEWS:
+                    if not isinstance(arguments.get(what), str | None):
+                        arguments[what] = block.enter_context(holding(arguments[what]))
             return verb(*bound.args, **bound.kwargs)
 
     return call
@@ -66,8 +72,9 @@ def named(what: str, data: Any) -> Iterator[str]:
 
 @contextmanager
 def holding(thing: Any) -> Iterator[str]:
-    """In this block a thing has the name "python:" and its type; a number behind where others have that, too."""
-    plain = f"{PREFIX}{type(thing).__name__}"
+    """In this block a thing has the name "python:" and its own, as functions have one, or its type; a number behind
+    where others have that, too."""
+    plain = f"{PREFIX}{getattr(thing, '__name__', type(thing).__name__)}"
     name = next(name for i in count(1) if _held.get(name := plain if i == 1 else f"{plain}-{i}", thing) is thing)
     if name in _held:  # by a block around this one
         yield name
@@ -99,6 +106,24 @@ def given(name: str) -> Any:
     if name not in _held:
         raise UserError(f"{name} is of a program that has ended, or of a verb that has: hand it over again.")
     return _held[name]
+
+
+def imported(what: str, path: str) -> Any:
+    """What an import path that the user typed names, `package.module:name` or `package.module.name`.
+
+    what: it is, as a mistake is told. Raises UserError where it cannot be imported or is not there.
+    """
+    module_name, _, attribute = path.partition(":") if ":" in path else path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # the module's own code runs here
+        raise UserError(
+            f'The {what} "{path}" cannot be imported ({clause(error)}): put its folder on PYTHONPATH.'
+        ) from error
+    if not hasattr(module, attribute):
+        hint = nearest(attribute, dir(module))
+        raise UserError(f'The module {module_name} has nothing by the name "{attribute}".{hint}')
+    return getattr(module, attribute)
 
 
 def paths_given(name: str) -> list[str]:

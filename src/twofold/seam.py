@@ -112,12 +112,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a method may fit its unset settings to: things in the data, batch over all devices, devices, steps."""
+    """What a method may fit its unset settings to: things in the data, batch over all devices, devices, steps; and
+    whether it is known where views were cut (`Views.geometry`)."""
 
     count: int
     batch_size: int
     devices: int = 1
     steps: int = 1
+    geometry: bool = True
 
 
 class Term(NamedTuple):
@@ -240,8 +242,7 @@ def missing_from(method: object) -> list[str]:
 
 
 class Damaged(Exception):
-    """A file beside a checkpoint, which its data needs, is missing or damaged: a clause that names it. The checkpoint
-    before may do without."""
+    """A file that data needs beside a checkpoint is missing or damaged, in a clause; the one before may do without."""
 
 
 class Stream(Generic[AnyBatch]):
@@ -262,8 +263,7 @@ class Stream(Generic[AnyBatch]):
         raise NotImplementedError
 
     def stream(self, index_batches: Iterable[Tensor], epochs: Iterable[int] = ()) -> Iterator[AnyBatch]:
-        """A batch for each batch of positions in the data; epochs: that of each batch, for data that draws what it
-        reads of each thing."""
+        """A batch for each batch of positions; epochs: of each, for data that draws what it reads of a thing."""
         raise NotImplementedError
 
     def heed(self, batch: Batch, losses: Losses) -> None:

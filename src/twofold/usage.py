@@ -10,7 +10,7 @@ from typing import Any
 
 from twofold import wings
 from twofold.catalog.options import Options
-from twofold.catalog.settings import Setting, is_union
+from twofold.catalog.settings import BY_NAME, Setting, is_union
 from twofold.catalog.wing import Wing
 from twofold.commands import COMMANDS, Command
 from twofold.errors import UserError
@@ -148,8 +148,8 @@ def _wrapped(text: str) -> list[str]:
 
 def typed(setting: Setting) -> str:
     """An option as it is typed: --batch-size N, --no-report, --split ratio|last."""
-    if setting.name == "method_options":
-        return "--method.NAME VALUE"
+    if setting.name in BY_NAME:
+        return f"--{BY_NAME[setting.name]}.NAME VALUE"
     name = setting.name.replace("_", "-")
     if setting.type is bool:
         return f"--no-{name}" if setting.default else f"--{name}"
@@ -201,5 +201,5 @@ def _paragraphs(about: list[str]) -> list[str]:
 
 
 def spellings(command: Command) -> list[str]:
-    """Every option of a command as it is typed; settings of a method need their names."""
-    return [typed(option).split()[0] for option in command.options.values() if option.name != "method_options"]
+    """Every option of a command as it is typed; settings of a method and changes of views need their names."""
+    return [typed(option).split()[0] for option in command.options.values() if option.name not in BY_NAME]

@@ -6,7 +6,8 @@ from torch.testing import assert_close
 
 from twofold.nets.transformer import Transformer
 from twofold.videos.motion import cut
-from twofold.videos.sampling import Film, Sampling
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Film
 from twofold.videos.views.context import NEAR, ContextAndMotion
 
 

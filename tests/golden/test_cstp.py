@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from twofold.objectives.regression import normalised_squared_error
 from twofold.randomness import uniforms
 from twofold.training.plan import Plan
-from twofold.videos.sampling import Sampling
+from twofold.videos.rule import Sampling
 from twofold.videos.views.overlap import PACES, RATES, TRIES, place_boxes, place_clips
 
 OURS = 6000

@@ -12,7 +12,7 @@ from twofold.methods.addition import Addition
 from twofold.methods.joint_embedding import JointEmbedding
 from twofold.nets.features import Features, Grid
 from twofold.seam import Progress, Views
-from twofold.videos.views import Pretext
+from twofold.videos.views.pretext import Pretext
 
 from ..tiny import ClipNet, cut, exercised, make
 

@@ -17,6 +17,7 @@ import yaml
 from tests.strangers.mutations import MARKS, NUMBERS, mutate, odd
 from tests.strangers.readers import OLD, Reader, pictures, plays, weights
 from twofold import cli, wings
+from twofold.catalog.settings import BY_NAME
 from twofold.catalog.wing import Verb, load
 from twofold.commands import COMMANDS
 
@@ -149,7 +150,7 @@ def _command(draw: random.Random, options: int) -> list[str]:
         return words
     wing = wings.of_kind(kind)
     known = list(wing.verbs[verb].options.described() if verb in wing.verbs else COMMANDS[verb].own.values())
-    known = [setting for setting in known if setting.name != "method_options"]
+    known = [setting for setting in known if setting.name not in BY_NAME]
     settings = (
         [s for part in wings.composed(method).settings().values() for s in part]
         if verb in ("pretrain", "check")

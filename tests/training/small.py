@@ -22,7 +22,7 @@ from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
 from twofold.training.plan import Plan
-from twofold.videos.views import Pretext
+from twofold.videos.views.pretext import Pretext
 
 from ..tiny import cut, exercised, kind_of, make, net_for
 

@@ -5,7 +5,8 @@ import pytest
 
 from twofold.errors import UserError
 from twofold.pixels.reading.failure import DecodeError
-from twofold.videos.sampling import Sampling, draw_clips, even_clips, stretch_of, timeline
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import draw_clips, even_clips, stretch_of, timeline
 
 
 def line(count, first=0):

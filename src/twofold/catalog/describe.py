@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from twofold.catalog.composition import Catalog, Composition, is_reconstruction
 from twofold.catalog.settings import Setting, read_description, short_name
-from twofold.catalog.wing import Recipe
+from twofold.catalog.wing import Recipe, Wing, load
 
 WIDTH = 110
 
@@ -39,12 +39,14 @@ class Listed:
 
 @dataclass(frozen=True)
 class Method:
-    """A method: what each part says of itself, its settings by part, its recipes by kind of data, a command to try."""
+    """A method: what each part says of itself, its settings by part, its recipes by kind of data, what may be changed
+    in the views of these, by kind and name, a command to try."""
 
     name: str
     parts: Mapping[str, str]
     settings: Mapping[str, list[Setting]]
     recipes: Mapping[str, Mapping[str, Recipe]]
+    views: Mapping[str, Mapping[str, list[str]]]
     example: str
 
     def __str__(self) -> str:
@@ -57,6 +59,10 @@ class Method:
                 values = {**recipe.plan, **recipe.method, "views": recipe.views}
                 lines += ["", f"Recipe {name} for {kind} ({recipe.source}):"]
                 lines += _indented(", ".join(f"{key} {value}" for key, value in values.items()), 2)
+        for kind, known in self.views.items():
+            for name, fields in known.items():
+                lines += ["", f"Views {name} for {kind} (--views.NAME VALUE; jitter alone is jitter.p):"]
+                lines += _indented("; ".join(fields), 2)
         return "\n".join([*lines, "", f"Try: {self.example}"])
 
 
@@ -91,17 +97,24 @@ def list_in_words(catalog: Catalog) -> str:
     )
 
 
-def method_of(composition: Composition, examples: Mapping[str, str]) -> Method:
-    """A composition in words; examples: data of each kind as a user would name it."""
+def method_of(composition: Composition, wings: Sequence[Wing]) -> Method:
+    """A composition in words; wings: those there are."""
     paths = (composition.base, *composition.additions)
     kinds = composition.kinds
+    able = {wing.kind: wing for wing in wings if wing.kind in kinds}
     return Method(
         composition.name,
         {path.partition(":")[2]: read_description(path) for path in paths},
         composition.settings(),
         {kind: composition.offered[kind] for kind in kinds},
-        f"twofold pretrain {composition.name} {examples[kinds[0]]}   ({short_name(composition.base)} is the base)",
+        {kind: _changes(wing, composition.offered[kind]) for kind, wing in able.items() if wing.changes},
+        f"twofold pretrain {composition.name} {able[kinds[0]].example}   ({short_name(composition.base)} is the base)",
     )
+
+
+def _changes(wing: Wing, recipes: Mapping[str, Recipe]) -> dict[str, list[str]]:
+    """What may be changed in the views of some recipes, by the views' names."""
+    return {name: load(wing.changes)(name) for name in dict.fromkeys(recipe.views for recipe in recipes.values())}
 
 
 def settings_in_words(settings: Mapping[str, Iterable[Setting]]) -> list[str]:

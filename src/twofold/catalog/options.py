@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
-from twofold.catalog.settings import Setting, convert, read_meanings
+from twofold.catalog.settings import BY_NAME, Setting, convert, read_meanings
 from twofold.errors import UserError, nearest
 from twofold.resources import require, require_time
 
@@ -102,8 +102,8 @@ class Options:
 
 
 def spelled(name: str) -> str:
-    """An option as it is typed: --batch-size."""
-    return f"--{name.replace('_', '-')}"
+    """An option as it is typed: --batch-size, --method.NAME."""
+    return f"--{BY_NAME[name]}.NAME" if name in BY_NAME else f"--{name.replace('_', '-')}"
 
 
 def types_of(cls: type[Options]) -> dict[str, Any]:

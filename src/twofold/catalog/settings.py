@@ -18,7 +18,8 @@ from typing import Any
 from twofold.errors import UserError, nearest
 
 YES, NO = ("true", "yes", "on"), ("false", "no", "off")
-
+# Options that hold settings by name, and what is typed before each: --method.NAME VALUE.
+BY_NAME = {"method_options": "method", "view_options": "views"}
 
 # Settings that earlier versions lacked, each with the value at which a method does what it did there: runs of those
 # versions go on.

@@ -84,7 +84,8 @@ class Wing:
     kind: its name. example: data as a user would name it. recognises: whether a path looks like this kind, by its
     suffixes, without decoding anything. systems: entries that need this kind. recipes: for systems that need no
     particular kind, by system and name. additions: import paths, by name. verbs: by name. sections: the import path
-    of what its pages show. trials: that of what `doctor` tries of the machine, none where empty. usual: the method
+    of what its pages show. trials: that of what `doctor` tries of the machine, none where empty. changes: that of a
+    function that lists what may be changed in the views of a recipe, by their name, none where empty. usual: the method
     that `check` asks about where none is named. opens: whether a model that is no run folder, but a file or a name,
     is one of its own.
     """
@@ -100,3 +101,4 @@ class Wing:
     additions: Mapping[str, str] = field(default_factory=dict)
     opens: Callable[[str], bool] = lambda model: False
     trials: str = ""
+    changes: str = ""

@@ -128,7 +128,11 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     image_size: int | None = option(None, least=8)
     """Side of the views in pixels; by the data where not given."""
     views: str = option("auto")
-    """The augmentation, by name; auto takes the recipe's."""
+    """The augmentation, by name, or package.module:views of your own: a recipe as data, or something to call with each
+    picture, which is slow; auto takes the recipe's."""
+    view_options: dict[str, Any] | None = option(None)
+    """A change of the views: a probability, as --views.jitter 0, or a field, as --views.crop.area 0.2,1; `twofold
+    methods METHOD` lists them."""
     statistics: str = option("auto")
     """Normalisation of the pixels: imagenet, cifar10, cifar100, stl10, tiny-imagenet or none."""
     colour: Literal["exact", "linear"] = option("exact")

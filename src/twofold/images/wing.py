@@ -63,4 +63,5 @@ WING = Wing(
     },
     sections="twofold.images.report.sections:SECTIONS",
     trials="twofold.images.trials:trials",
+    changes="twofold.pixels.views.changes:listed_of",
 )

@@ -21,7 +21,7 @@ from twofold.objectives.clustering import effective_number, spherical_kmeans, su
 from twofold.objectives.contrastive import info_nce_each
 from twofold.objectives.prototypes import cross_entropy, sinkhorn
 from twofold.processes import gather, rank, total, world
-from twofold.seam import Progress, Term
+from twofold.seam import Progress, Situation, Term
 
 TEMPERATURE = 0.1  # of the guesses at classes
 ANCHORS, KEYS = 1024, 4096  # cells that the supervised contrast takes at most
@@ -84,6 +84,12 @@ class DSC(Addition):
             raise UserError(f"dsc's neighbours are at most the {count} cells of the map: give fewer, or a larger map.")
         rows = F.normalize(torch.randn(self.classes, method.dim), dim=1)
         self.prototypes = nn.Parameter(rows) if self.variant == "pm" else None
+
+    def check(self, situation: Situation) -> None:
+        if self.radius and not situation.geometry:
+            raise UserError(
+                "dsc's radius needs to know where views were cut, which callables do not say: leave it at 0."
+            )
 
     def base_scale(self, progress: Progress) -> float:
         return 1 - self.weight

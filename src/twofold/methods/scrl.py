@@ -19,7 +19,7 @@ from twofold.methods.record import Branch, Look, Pass, precise
 from twofold.methods.regions import Regions, Rules, drawn_from, region_pairs
 from twofold.nets.features import Grid, width_of
 from twofold.processes import total, world
-from twofold.seam import Progress, Term
+from twofold.seam import Progress, Situation, Term
 
 
 class SCRL(Addition):
@@ -94,6 +94,13 @@ class SCRL(Addition):
         losses = [record.compare(predictions[i], targets[j]).sum() for i, j in record.directions]
         # Processes may have different numbers of pairs, and data parallelism takes the mean over processes.
         return {"scrl": Term(1.0, record.combine(losses) * world() / count)}
+
+    def check(self, situation: Situation) -> None:
+        if not situation.geometry:
+            raise UserError(
+                "scrl needs to know where its views were cut from their pictures, and callables do not say: give a "
+                "name or a recipe as views."
+            )
 
     def regions(self, record: Pass) -> Regions:
         """The pairs of boxes of this step; UserError where the views were not cut from pictures."""

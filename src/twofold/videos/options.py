@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from twofold.catalog import options
 from twofold.catalog.options import Options, option
@@ -89,7 +89,11 @@ class Pretrain(options.Pretrain, options.Network, Clips, Reading):
     """random, torchvision, a checkpoint file, or a run folder, whose backbone is trained on, with its heads, twin and
     queue where they fit."""
     views: str = option("auto")
-    """Sampling and augmentation of clips, by name; auto takes the recipe's."""
+    """Sampling and augmentation of clips, by name, or package.module:views of your own, a ClipAugmentation; auto takes
+    the recipe's."""
+    view_options: dict[str, Any] | None = option(None)
+    """A change of the views: a probability, as --views.jitter 0, or a field, as --views.crop.area 0.2,1; `twofold
+    methods METHOD` lists them."""
     statistics: str = option("imagenet")
     """Normalisation of the pixels: imagenet, cifar10 or none."""
     colour: Literal["exact", "linear"] = option("exact")

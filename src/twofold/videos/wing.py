@@ -39,4 +39,5 @@ WING = Wing(
     },
     sections="twofold.videos.report.sections:SECTIONS",
     trials="twofold.videos.trials:trials",
+    changes="twofold.videos.views.augmentations:listed_of",
 )

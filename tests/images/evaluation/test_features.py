@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from twofold.images.evaluation import extract, readable
-from twofold.pixels.views import evaluation_view
+from twofold.pixels.views.views import evaluation_view
 
 from .trees import opened, write
 

@@ -6,7 +6,7 @@ from torch import nn
 from twofold.images.backbones import build_backbone
 from twofold.images.evaluation import labelled
 from twofold.images.evaluation.floors import centred, pixel_features, random_network
-from twofold.pixels.views import evaluation_view
+from twofold.pixels.views.views import evaluation_view
 
 
 def test_pixels_are_the_shrunk_images(train_images):

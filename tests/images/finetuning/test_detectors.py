@@ -15,7 +15,7 @@ from twofold.errors import UserError
 from twofold.images.finetuning.detectors import build_detector
 from twofold.images.finetuning.presets import DETECTION
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views import evaluation_view
+from twofold.pixels.views.views import evaluation_view
 
 
 def made(name="resnet10", preset=None, *, masks=False, stem="auto", cap=100, given=GIVEN):

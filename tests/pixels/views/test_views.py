@@ -10,9 +10,10 @@ from torchvision.transforms.v2 import functional as F
 
 from twofold.errors import UserError
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views import AUGMENTATIONS, STATISTICS, Augmentation, ImageViews, apply, evaluation_view
+from twofold.pixels.views import AUGMENTATIONS, STATISTICS, Augmentation, apply
 from twofold.pixels.views.augmentations import Crop, Flip, Grey, Jitter, Solarise
 from twofold.pixels.views.reference import reference_views
+from twofold.pixels.views.views import ImageViews, evaluation_view
 
 from .pictures import cells, image, mixed, square
 

@@ -18,8 +18,9 @@ from twofold.videos.methods.ctp import CtP, inverse, overlap, targets
 from twofold.videos.reading.clips import Clips, drawn
 from twofold.videos.reading.opening import open_source
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.views import ClipViews, augmentation_named
+from twofold.videos.views import augmentation_named
 from twofold.videos.views.patches import Tracks, trajectories
+from twofold.videos.views.views import ClipViews
 
 NOW = Progress(2, 10, seed=3)
 

@@ -10,8 +10,8 @@ from twofold.pixels.views.augmentations import Crop, Flip, Normalise, Rotate
 from twofold.pixels.views.draw import draw
 from twofold.pixels.views.reference import reference_view
 from twofold.videos.batch import ClipBatch
-from twofold.videos.views import AUGMENTATIONS, ClipViews, augmentation_named, evaluation_view
-from twofold.videos.views.views import over_frames
+from twofold.videos.views import AUGMENTATIONS, augmentation_named
+from twofold.videos.views.views import ClipViews, evaluation_view, over_frames
 
 SIZE = 24
 

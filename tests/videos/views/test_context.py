@@ -14,9 +14,11 @@ from twofold.videos.motion import cut, resize
 from twofold.videos.reading.clips import Clips, drawn
 from twofold.videos.reading.opening import open_source
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.sampling import Film, Sampling
-from twofold.videos.views import ClipAugmentation, ClipViews
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Film
+from twofold.videos.views import ClipAugmentation
 from twofold.videos.views.context import ContextAndMotion, keyframe, other_places
+from twofold.videos.views.views import ClipViews
 
 SAMPLING = Sampling(4, 2)
 

@@ -6,9 +6,11 @@ import torch
 
 from twofold.randomness import uniforms
 from twofold.videos.batch import ClipBatch
-from twofold.videos.sampling import Film, Sampling
-from twofold.videos.views import ClipViews, augmentation_named
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Film
+from twofold.videos.views import augmentation_named
 from twofold.videos.views.overlap import PACES, RATES, TRIES, Overlaps, place_boxes, place_clips
+from twofold.videos.views.views import ClipViews
 
 SIDE = 24
 

@@ -7,9 +7,10 @@ import torch
 from torch.testing import assert_close
 
 from twofold.videos.batch import ClipBatch
-from twofold.videos.views import ClipViews, augmentation_named
+from twofold.videos.views import augmentation_named
 from twofold.videos.views.courses import course, key_frames
 from twofold.videos.views.patches import SHAPES, Appearance, Patches, faded, pasted, stretched, trajectories
+from twofold.videos.views.views import ClipViews
 
 SIDE, FRAMES = 24, 5
 

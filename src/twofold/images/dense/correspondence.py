@@ -12,8 +12,9 @@ from torch import Tensor
 from twofold.images.dense.grid import unit
 from twofold.images.dense.maps import Mapper
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views import Augmentation, ImageViews
+from twofold.pixels.views import Augmentation
 from twofold.pixels.views.augmentations import Crop, Flip, Grey, Jitter, Normalise, Operation
+from twofold.pixels.views.views import ImageViews
 from twofold.seam import Geometry, Views
 
 CROP = (0.3, 1.0)  # share of the picture's area

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.splits import Split
-from twofold.pixels.views import Augmentation, ImageViews
+from twofold.pixels.views import Augmentation
 from twofold.pixels.views.augmentations import Crop, Flip, Normalise
+from twofold.pixels.views.views import ImageViews
 from twofold.randomness import generator
 
 CROP_AND_FLIP = Augmentation(((Crop((0.08, 1.0)), Flip(0.5), Normalise()),))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.images.reading import Images
-from twofold.pixels.views import evaluation_view
+from twofold.pixels.views.views import evaluation_view
 from twofold.resources import require
 from twofold.runs.screen import OnProgress
 

@@ -12,7 +12,7 @@ from twofold.images.backbones import Backbone, rebuild_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.splits import Split
 from twofold.images.reading import Images
-from twofold.pixels.views import evaluation_view
+from twofold.pixels.views.views import evaluation_view
 from twofold.randomness import derive
 
 CALIBRATION_BATCHES = 4

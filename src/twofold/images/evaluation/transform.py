@@ -19,7 +19,7 @@ from twofold.images.reading.decode import LONGEST, decode_centre, open_header, r
 from twofold.images.reading.deep import is_deep
 from twofold.images.reading.pixels import PixelRule
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views import evaluation_view
+from twofold.pixels.views.views import evaluation_view
 
 FILE = "image.jpg"  # the name that the lines open
 TOLERANCE = 1e-3

@@ -10,7 +10,7 @@ from twofold.evaluation.spectrum import effective_rank
 from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
-from twofold.pixels.views import ImageViews
+from twofold.pixels.views.views import ImageViews
 from twofold.randomness import generator
 
 MOST = 1000

@@ -22,6 +22,7 @@ from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
 from twofold.images.jobs.online_correspondence import OnlineCorrespondence
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
+from twofold.images.jobs.views import describe, find_views, make_views
 from twofold.images.options import Pretrain
 from twofold.images.reading import Images, Source
 from twofold.images.report.sections import SECTIONS
@@ -32,7 +33,10 @@ from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason
-from twofold.pixels.views import ImageViews
+from twofold.pixels.views import Augmentation
+from twofold.pixels.views.own import identity
+from twofold.pixels.views.per_picture import CalledViews
+from twofold.pixels.views.views import ImageViews
 from twofold.randomness import derive
 from twofold.resources import require, usable_cores
 from twofold.runs.folder import RunFolder
@@ -83,7 +87,7 @@ class Work:
     val: Images | None
     backbone: Backbone
     method: Any
-    views: ImageViews
+    views: ImageViews | CalledViews
     inputs: InputSettings
     plan: Plan
     situation: Situation
@@ -108,18 +112,12 @@ def _put_together(
         zero_init_residual=composition.zero_init_residual and settings.weights == "random",
     )
     length = plan.length(len(source))
-    situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
+    cut_here = isinstance(find_views(settings.views), Augmentation)
+    situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps, cut_here)
     recipe = composition.recipes[settings.recipe]
     method, chosen = build(composition, backbone, situation, recipe, settings.method_options or {})
     backbone.notes += start_from(method, settings.weights)
-    views = ImageViews(
-        settings.views,
-        size,
-        seed=seed,
-        statistics=settings.statistics,
-        count=method.view_count,
-        colour=settings.colour,
-    )
+    views = make_views(settings, recipe, images, method.view_count)
     part = plan.batch_size // fabric.world_size
     pixels = part * sum(12 * side**2 for side in views.sides)
     what = f"{views.count} views of {part:,} images at a time, of {size:,} px,"
@@ -157,7 +155,10 @@ def _put_together(
 def _train(work: Work, alone: bool) -> Path:
     source, settings, images = work.images.source, work.settings, work.images
     about = {"images": len(source), "data": source.describe(), **_identity(work)}
-    session = Session.open(work.composition, work.data, settings, about, fabric=work.fabric, places=PLACES)
+    changed = "The data, or what makes its views," if "views" in about else "The data"
+    session = Session.open(
+        work.composition, work.data, settings, about, fabric=work.fabric, changed=changed, places=PLACES
+    )
     folder, path = session.folder, session.path
     session.announce(_header(work))
     if session.first and work.online and work.online.queries:
@@ -199,7 +200,8 @@ def _train(work: Work, alone: bool) -> Path:
 def _identity(work: Work) -> dict[str, str]:
     """What the data, the images of the online kNN and the first weights are, wherever they lie."""
     source, weights = work.images.source, work.settings.weights
-    found = {"fingerprint": source.fingerprint(), "stamp": source.stamp()}
+    views = work.settings.views
+    found = {**identity(views, find_views(views), source.fingerprint()), "stamp": source.stamp()}
     if work.val is not None:
         found |= {"val_fingerprint": work.val.source.fingerprint(), "val_stamp": work.val.source.stamp()}
     if weights not in ("random", "torchvision", "timm"):
@@ -216,7 +218,7 @@ def _header(work: Work) -> Iterator[str]:
         if work.online.queries:
             yield from (f"{settings.val}: {note}" for note in work.online.queries.images.source.pixel_notes)
     yield f"backbone: {work.backbone.describe()}"
-    yield f"views: {work.method.view_count} of {settings.image_size} px by {settings.views}"
+    yield from describe(settings, work.views)
     yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
     yield from work.plan.describe(len(images))
     yield from work.method.notes(work.situation)

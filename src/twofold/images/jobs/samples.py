@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from twofold.images.evaluation.features import InputSettings, extract, readable
 from twofold.images.reading import Images
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views import ImageViews
+from twofold.pixels.views.per_picture import CalledViews
+from twofold.pixels.views.views import ImageViews
 from twofold.printable import printable
 from twofold.randomness import generator
 
 SHOWN, GALLERY, THUMBNAIL = 8, 1000, 40
 
 
-def view_samples(images: Images, views: ImageViews, seed: int) -> dict[str, np.ndarray]:
+def view_samples(images: Images, views: ImageViews | CalledViews, seed: int) -> dict[str, np.ndarray]:
     """The arrays of views.npz: `views` (n, V, S, S, 3), `sources` (n, h, w, 3), uint8, and `names` of a few images.
 
     Smaller views stand in the middle of a white square.

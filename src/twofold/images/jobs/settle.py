@@ -8,10 +8,13 @@ import numpy as np
 
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError
+from twofold.images.jobs.views import changes_of, find_views, side_given
 from twofold.images.options import Pretrain
 from twofold.images.reading import DecodeError, Source
 from twofold.images.reading.decode import image_size
 from twofold.images.reading.pixels import UNIT, WHOLE
+from twofold.pixels.views.changes import full_options
+from twofold.pixels.views.own import Called
 from twofold.runs.folder import default_out
 from twofold.training.settling import settle_training
 
@@ -25,7 +28,7 @@ def settle(options: Pretrain, composition: Composition, source: Source, data: st
     """The options with every value filled in. Raises UserError where the data cannot carry what was asked."""
     if len(source) < 2:
         raise UserError(f"{data} holds {len(source)} image{'' if len(source) == 1 else 's'}: give at least two.")
-    side, pixels = options.image_size or fitting_side(source, gpu), source.pixels
+    side, pixels = options.image_size or _own_side(options, source) or fitting_side(source, gpu), source.pixels
     name = recipe_for(side) if options.recipe == "auto" else options.recipe
     recipe = composition.recipe(name)
     settings = replace(
@@ -42,6 +45,7 @@ def settle(options: Pretrain, composition: Composition, source: Source, data: st
         statistics=_or(options.statistics, "cifar10" if name == "cifar" and side == 32 else "imagenet"),
         batch_size=options.batch_size or fitting_batch(len(source), recipe.plan["batch_size"] if gpu else 256),
     )
+    settings = replace(settings, view_options=full_options(changes_of(settings)))
     return settle_training(settings, recipe.plan, len(source), epochs=EPOCHS)
 
 
@@ -67,6 +71,12 @@ def sampled_sides(source: Source) -> list[int]:
     """Short sides in pixels of up to 64 images spread over the set, from their headers."""
     chosen = np.unique(np.linspace(0, len(source) - 1, min(LOOKED_AT, len(source))).astype(int))
     return [side for i in chosen if (side := _short_side(source, int(i)))]
+
+
+def _own_side(options: Pretrain, source: Source) -> int | None:
+    """The side of the views that callables of the user's own make, where it is these that are asked for."""
+    found = None if options.views == "auto" else find_views(options.views)
+    return side_given(found, source, options.seed) if isinstance(found, Called) else None
 
 
 def _short_side(source: Source, i: int) -> int:

@@ -37,7 +37,7 @@ def one(numbered: Numbered, room: float) -> Parts:
     dense = dense_section(run, room, notes)
     return Parts(
         columns=_columns(floors, _unmeasured(gallery), cells_found=knn.floors_at_the_end(run, "correspondence")),
-        sections=[*([dense] if dense else []), *shown.sections, views_section(views, room, VIEWS)],
+        sections=[*([dense] if dense else []), *shown.sections, views_section(views, room, VIEWS, run.config)],
         tiles=tiles(run),
         verdicts=[collapse(run, IMAGE), *([gain] if gain else [])],
         remarks=[] if floors or last(run.metrics, "knn") is None else [_NO_FLOORS],

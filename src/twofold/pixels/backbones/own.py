@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import inspect
 from collections.abc import Mapping
 from functools import partial
 
 from torch import Tensor, nn
 
-from twofold.errors import UserError, clause, nearest
-from twofold.given import given, is_given
+from twofold.errors import UserError, clause
+from twofold.given import given, imported, is_given
 from twofold.nets.features import Features, features_of
 from twofold.pixels.backbones.built import Built, call
 
@@ -27,16 +26,9 @@ def build(path: str, sizes: Mapping[str, int], axes: str = "h, w") -> Built:
         lines = [f"model = ...  # your own {type(network).__name__}"]
         return Built(network, partial(run, axes), "own", path, lines)
     module_name, _, attribute = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # the module's own code runs here
-        raise UserError(
-            f'The backbone "{path}" cannot be imported ({clause(error)}): put its folder on PYTHONPATH.'
-        ) from error
-    make = getattr(module, attribute, None)
+    make = imported("backbone", path)
     if not callable(make):
-        hint = nearest(attribute, dir(module))
-        raise UserError(f'The module {module_name} has nothing to call by the name "{attribute}".{hint}')
+        raise UserError(f"{path} is nothing to call, but a {type(make).__name__}: name what makes the network.")
     settings = {name: size for name, size in sizes.items() if _takes(make, name)}
     try:
         network = make(**settings)

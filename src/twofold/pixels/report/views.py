@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -59,10 +61,25 @@ def read_views(file: Path, shown: Shown) -> ViewSamples:
     return ViewSamples(sources, views, names)
 
 
-def views_section(samples: ViewSamples | None, room: float, shown: Shown) -> Section:
-    """The section of the views, with fewer rows where a run has only the part `room` of a page of its own."""
+def views_section(
+    samples: ViewSamples | None, room: float, shown: Shown, config: Mapping[str, Any] = MappingProxyType({})
+) -> Section:
+    """The section of the views, with fewer rows where a run has only the part `room` of a page of its own. config: of
+    the run, which says by what they were made."""
     rows = [] if samples is None else _rows(samples, max(shown.least, round(room * shown.rows)), shown)
-    return Section("views", "Views", shown.template, rows, "Views")
+    return Section("views", _heading(config), shown.template, rows, "Views")
+
+
+def _heading(config: Mapping[str, Any]) -> str:
+    """The augmentation's name, with what was changed in it."""
+    own = "view_options."
+    changes = [f"{name.removeprefix(own)} {_typed(config[name])}" for name in config if name.startswith(own)]
+    made = f" by {config['views']}" if config.get("views") else ""
+    return f"Views{made}" + (f", changed: {'; '.join(changes)}" if changes else "")
+
+
+def _typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _rows(samples: ViewSamples, count: int, shown: Shown) -> list[ViewRow]:

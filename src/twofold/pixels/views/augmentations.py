@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from twofold.errors import UserError, nearest
+from twofold.pixels.views.bounds import check
 
 Range: TypeAlias = tuple[float, float]
 
@@ -138,6 +139,7 @@ class Augmentation:
         if not self.views:
             raise UserError("An augmentation needs at least one view; give it a tuple of operations.")
         for ops in (*self.views, *([self.local] if self.local else [])):
+            check(ops, Operation)
             kinds = [type(op) for op in ops]
             crop = next((kind for kind in kinds if issubclass(kind, Crop)), Crop)
             if sum(issubclass(kind, Crop) for kind in kinds) != 1 or kinds.count(Flip) > 1:

@@ -12,7 +12,7 @@ from twofold.resources import require
 from twofold.runs.screen import OnProgress
 from twofold.videos.batch import ClipBatch
 from twofold.videos.reading.clips import Clips, even
-from twofold.videos.views import evaluation_view
+from twofold.videos.views.views import evaluation_view
 
 CLIPS = 10
 

@@ -24,8 +24,10 @@ from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.features import InputSettings, stream_features
 from twofold.videos.evaluation.splits import Split
 from twofold.videos.reading.clips import drawn
-from twofold.videos.sampling import Sampling
-from twofold.videos.views import ClipAugmentation, ClipViews, Pretext
+from twofold.videos.rule import Sampling
+from twofold.videos.views import ClipAugmentation
+from twofold.videos.views.pretext import Pretext
+from twofold.videos.views.views import ClipViews
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from twofold.seam import Progress, Views
 from twofold.videos.evaluation.features import InputSettings
 from twofold.videos.evaluation.splits import Split
 from twofold.videos.methods.cmd import CMD
-from twofold.videos.sampling import Sampling
+from twofold.videos.rule import Sampling
 from twofold.videos.systems import SYSTEMS
 from twofold.videos.views.context import ContextAndMotion
 

@@ -16,11 +16,11 @@ from twofold.training.settling import plan_of
 from twofold.videos.jobs.learner import make_learner, store_for
 from twofold.videos.jobs.model import open_videos, precision_for
 from twofold.videos.jobs.settle import settle
+from twofold.videos.jobs.views import augmentation_of
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.costs import Cost, measure
 from twofold.videos.reading.facts import examine, walk_some
 from twofold.videos.reading.source import VideoSource
-from twofold.videos.views import augmentation_named
 
 
 def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def run(composition: Composition, data: str, options: Pretrain) -> dict[str, Any
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     settings = settle(options, composition, source, data, device.type == "cuda")
     settings = replace(settings, precision=precision_for(options.precision, device))
-    sampling = augmentation_named(settings.views).resampled(settings.frames, settings.stride).sampling
+    sampling = augmentation_of(settings).sampling
     shape = f"{sampling.describe()}, {settings.image_size} px"
     say(f"\nA run would train {settings.backbone} by {composition.name} on clips of {shape}, on {device.type}:")
     plan = plan_of(settings, unit="videos")

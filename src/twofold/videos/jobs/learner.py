@@ -15,11 +15,15 @@ from twofold.seam import Situation
 from twofold.training.plan import Length
 from twofold.videos.backbones import Backbone, build_backbone
 from twofold.videos.jobs.model import short_side
+from twofold.videos.jobs.views import augmentation_of, changes_of
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.clips import Choose, drawn
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.views import ClipAugmentation, Pretext, augmentation_named
+from twofold.videos.views import ClipAugmentation
+from twofold.videos.views.pretext import Pretext
+
+BOXES = ("crop.area", "crop.ratio", "window.shares")  # what boxes are drawn by
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,13 @@ def make_learner(
     situation = Situation(videos, cast(int, settings.batch_size), processes, length.steps)
     recipe = composition.recipes[settings.recipe]
     method, chosen = build(composition, backbone, situation, recipe, settings.method_options or {})
-    augmentation = augmentation_named(settings.views).resampled(settings.frames, settings.stride)
+    augmentation = augmentation_of(settings)
     pretext = method.pretext if isinstance(method.pretext, Pretext) else Pretext()
     if pretext.motion and settings.fps:
         raise UserError(f"{composition.name} follows motion from frame to frame: leave --fps out.")
+    idle = [change.name for change in changes_of(settings) if change.name in BOXES]
+    if idle and pretext.boxed >= method.view_count:
+        raise UserError(f"--views.{idle[0]} changes nothing: {composition.name} draws the boxes of its views itself.")
     return Learner(backbone, method, chosen, situation, augmentation, pretext)
 
 

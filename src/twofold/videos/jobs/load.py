@@ -19,7 +19,7 @@ from twofold.videos.options import Load, Reading
 from twofold.videos.reading.opening import of_paths, open_source
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.sampling import even_clips
-from twofold.videos.views import evaluation_view
+from twofold.videos.views.views import evaluation_view
 
 
 class ClipModel(nn.Module):

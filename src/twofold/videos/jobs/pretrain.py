@@ -16,6 +16,8 @@ from twofold.pixels.backbones.loading import BACKBONE_FILE
 from twofold.pixels.backbones.weights import weights_file
 from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason
+from twofold.pixels.views.changes import in_words
+from twofold.pixels.views.own import identity
 from twofold.resources import require, usable_cores
 from twofold.runs.folder import RunFolder
 from twofold.seam import Monitor, Situation
@@ -31,11 +33,12 @@ from twofold.videos.jobs.model import open_videos, precision_for
 from twofold.videos.jobs.online import SHOWN, OnlineKNN
 from twofold.videos.jobs.samples import gallery, pretext_samples, view_samples
 from twofold.videos.jobs.settle import remarks, settle
+from twofold.videos.jobs.views import changes_of, find_views
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.clips import Clips
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.report.sections import SECTIONS
-from twofold.videos.views import ClipViews
+from twofold.videos.views.views import ClipViews
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -135,7 +138,10 @@ def _put_together(
 def _train(work: Work, alone: bool) -> Path:
     source, settings, clips = work.clips.source, work.settings, work.clips
     about = {"videos": len(source), "data": source.describe(), **_identity(work)}
-    session = Session.open(work.composition, work.data, settings, about, fabric=work.fabric, places=PLACES)
+    changed = "The data, or what makes its views," if "views" in about else "The data"
+    session = Session.open(
+        work.composition, work.data, settings, about, fabric=work.fabric, changed=changed, places=PLACES
+    )
     folder, path = session.folder, session.path
     session.announce(_header(work))
     if session.first and not (path / "views.npz").exists():
@@ -170,7 +176,8 @@ def _train(work: Work, alone: bool) -> Path:
 def _identity(work: Work) -> dict[str, str]:
     """What the data and the first weights are, wherever they lie."""
     source, weights = work.clips.source, work.settings.weights
-    found = {"fingerprint": source.fingerprint(), "stamp": source.stamp()}
+    views = work.settings.views
+    found = {**identity(views, find_views(views), source.fingerprint()), "stamp": source.stamp()}
     if weights not in ("random", "torchvision"):
         found["weights_fingerprint"] = file_digest(weights_file(weights))
     return found
@@ -185,7 +192,7 @@ def _header(work: Work) -> Iterator[str]:
     yield f"backbone: {work.backbone.describe()}"
     rate = f" at {settings.fps:g} frames/s" if settings.fps else ""
     shape = f"{sampling.describe()}{rate}, {settings.image_size} px"
-    yield f"views: {work.method.view_count} of {shape} by {settings.views}"
+    yield f"views: {work.method.view_count} of {shape} by {settings.views}{in_words(changes_of(settings))}"
     yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
     yield from work.plan.describe(len(clips))
     yield from work.method.notes(work.situation)

@@ -16,7 +16,7 @@ from twofold.seam import Progress
 from twofold.videos.batch import ClipBatch
 from twofold.videos.evaluation.features import InputSettings, extract, readable
 from twofold.videos.reading.clips import Clips, even
-from twofold.videos.views import ClipViews
+from twofold.videos.views.views import ClipViews
 
 SHOWN, GALLERY, THUMBNAIL, SHOWN_FRAMES = 6, 500, 40, 8
 ASKED, PART = 200, 50

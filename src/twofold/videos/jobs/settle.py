@@ -8,14 +8,16 @@ import numpy as np
 
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError
+from twofold.pixels.views.changes import full_options
 from twofold.runs.folder import default_out
 from twofold.training.settling import settle_training
 from twofold.videos.backbones.names import RESIDUAL
+from twofold.videos.jobs.views import changes_of, find_views
 from twofold.videos.options import Pretrain
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
-from twofold.videos.sampling import Sampling
-from twofold.videos.views import Pretext, augmentation_named
+from twofold.videos.rule import Sampling
+from twofold.videos.views.pretext import Pretext
 
 PUBLISHED_SIDE, SMALL_SIDE = 112, 64
 EPOCHS = 200
@@ -31,7 +33,7 @@ def settle(options: Pretrain, composition: Composition, source: VideoSource, dat
     name = (small if side < PUBLISHED_SIDE else large) if options.recipe == "auto" else options.recipe
     recipe = composition.recipe(name)
     views = recipe.views if options.views == "auto" else options.views
-    sampling = augmentation_named(views).sampling
+    sampling = find_views(views).sampling
     backbone = ("r3d18" if gpu else "r3d10-small") if options.backbone == "auto" else options.backbone
     dense = backbone in RESIDUAL and recipe.plan.get("last_stage") == "dense"
     settings = replace(
@@ -47,6 +49,7 @@ def settle(options: Pretrain, composition: Composition, source: VideoSource, dat
         views=views,
         batch_size=options.batch_size or fitting_batch(len(source), recipe.plan["batch_size"] if gpu else 32),
     )
+    settings = replace(settings, view_options=full_options(changes_of(settings)))
     return settle_training(settings, recipe.plan, len(source), epochs=EPOCHS)
 
 

@@ -26,7 +26,8 @@ from twofold.videos.motion.painting import Grids
 from twofold.videos.reading.source import VideoSource
 from twofold.videos.reading.store import VideoStore
 from twofold.videos.reading.table import FrameTable
-from twofold.videos.sampling import Chosen, Film, Sampling, choose_clips, even_clips, timeline
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Chosen, Film, choose_clips, even_clips, timeline
 
 AHEAD = 3  # batches under way at once: one in use, two being read
 MOST_WORKERS = 16

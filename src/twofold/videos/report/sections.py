@@ -47,7 +47,7 @@ def one(numbered: Numbered, room: float) -> Parts:
             *answers_sections(asked, room),
             *retrieved_sections(found, room),
             *shown.sections,
-            views_section(views, room, VIEWS),
+            views_section(views, room, VIEWS, run.config),
         ],
         tiles=tiles(run),
         verdicts=[collapse(run, VIDEO), *([gain] if gain else [])],

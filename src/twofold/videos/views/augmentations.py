@@ -19,7 +19,8 @@ from twofold.pixels.views.augmentations import (
     Sway,
     Window,
 )
-from twofold.videos.sampling import Sampling
+from twofold.pixels.views.changes import listed
+from twofold.videos.rule import Sampling
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ AUGMENTATIONS: dict[str, ClipAugmentation] = {
         _alike(Crop((0.2, 1.0)), Jitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grey(0.2), Flip(0.5), Normalise()),
     ),
 }
+
+
+def listed_of(name: str) -> list[str]:
+    """What may be changed in the augmentation of that name, in words."""
+    return listed(augmentation_named(name).pictures)
 
 
 def augmentation_named(name: str) -> ClipAugmentation:

@@ -18,7 +18,8 @@ from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
 from twofold.videos.motion.maps import cut, flip, normalise
 from twofold.videos.motion.painting import CELL, QUARTER, REFERENCE
-from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips, stretch_of
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Chosen, Film, draw_clips, stretch_of
 from twofold.videos.views.pretext import Exercise, Pretext
 
 NEAR = 5  # frames before and behind a clip among which its keyframe is drawn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from twofold.pixels.views.draw import Drawn, Draws, first_true, flips
 from twofold.randomness import uniforms
 from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
-from twofold.videos.sampling import Chosen, Film, Sampling, draw_clips, stretch_of
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Chosen, Film, draw_clips, stretch_of
 from twofold.videos.views.pretext import Exercise, Pretext
 from twofold.videos.views.turning import TURNS, turn
 
@@ -52,6 +53,7 @@ class Overlaps(Pretext):
     middle.
     """
 
+    boxed: ClassVar[int] = 2
     sampling: Literal["official", "balanced"] = "official"
     rotate: Literal["before_crop", "after_crop"] = "before_crop"
 

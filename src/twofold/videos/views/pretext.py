@@ -11,7 +11,8 @@ from torch import Tensor
 from twofold.pixels.views.draw import Draws
 from twofold.seam import Task
 from twofold.videos.batch import ClipBatch
-from twofold.videos.sampling import Chosen, Film, Sampling, choose_clips
+from twofold.videos.rule import Sampling
+from twofold.videos.sampling import Chosen, Film, choose_clips
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class Pretext:
     """A pretext task's settings; a subclass says only what differs from plain views of plain clips.
 
     `Method.pretext` holds one. All that it draws is a function of (seed, epoch, index). motion: whether it reads motion
-    vectors.
+    vectors. boxed: how many of the views, from the first on, it cuts by boxes of its own drawing.
     """
 
     motion: ClassVar[bool] = False
+    boxed: ClassVar[int] = 0
 
     def choose(self, sampling: Sampling, film: Film, index: int, seed: int, epoch: int, clips: int) -> Chosen:
         """The frames to be read of video `index`: as many clips as the views are cut from."""
