@@ -14,13 +14,13 @@ from PIL import Image
 from twofold.errors import UserError
 from twofold.files import write_bytes, write_text
 from twofold.folders import full_disk
-from twofold.images.reading.decode import PLAIN, decode, image_size, open_header, orientation
+from twofold.images.reading.decode import decode, image_size, open_header, orientation
 from twofold.images.reading.deep import has_fourth, is_deep
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.outfolder import claimed, is_done, write_manifest
 from twofold.images.reading.parquet import METADATA
-from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
+from twofold.images.reading.pixels import PLAIN, UNIT, WHOLE, PixelRule
 from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable, as_lines
