@@ -11,10 +11,10 @@ from twofold.seam import Batch
 
 @dataclass
 class ImageBatch(Batch):
-    """Images in one uint8 block, padded right and below.
+    """Images in one block, padded right and below.
 
-    pixels: uint8 (B, 3, H, W), zeros outside each image. size: int64 (B, 2), height and width of each image inside the
-    block.
+    pixels: uint8 (B, 3, H, W) of RGB, or uint8 or uint16 (B, C, H, W) of channels as they are; zeros outside each
+    image. size: int64 (B, 2), height and width of each image inside the block.
     """
 
     pixels: Tensor

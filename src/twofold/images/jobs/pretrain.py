@@ -16,8 +16,9 @@ from twofold.images.backbones.names import is_own
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.transform import facts
+from twofold.images.jobs import channels
 from twofold.images.jobs.consistency import TemporalConsistency
-from twofold.images.jobs.model import images_of, open_data
+from twofold.images.jobs.model import images_of, open_data, read_alike
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
 from twofold.images.jobs.online_correspondence import OnlineCorrespondence
 from twofold.images.jobs.samples import gallery, view_samples
@@ -97,7 +98,7 @@ def _put_together(
 ) -> Work:
     size, seed = cast(int, settings.image_size), settings.seed
     images = _images(source, settings, fabric.device)
-    alike = replace(settings, white=source.pixels.white, fourth_channel=source.pixels.fourth or "auto")
+    alike = read_alike(settings, source.pixels)
     val = _images(open_data(settings.val, alike, "valid"), settings, fabric.device) if settings.val else None
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
@@ -106,6 +107,7 @@ def _put_together(
         stem=settings.stem,
         weights=settings.weights,
         zero_init_residual=composition.zero_init_residual and settings.weights == "random",
+        channels=source.pixels.count,
     )
     length = plan.length(len(source))
     situation = Situation(len(source), plan.batch_size, fabric.world_size, length.steps)
@@ -119,9 +121,10 @@ def _put_together(
         statistics=settings.statistics,
         count=method.view_count,
         colour=settings.colour,
+        channels=source.pixels.channels,
     )
     part = plan.batch_size // fabric.world_size
-    pixels = part * sum(12 * side**2 for side in views.sides)
+    pixels = 4 * part * sum(backbone.channels * side**2 for side in views.sides)
     what = f"{views.count} views of {part:,} images at a time, of {size:,} px,"
     require(pixels, what, "give a smaller --image-size or --batch-size", fabric.device)
     for side in set(views.sides) - {size}:
@@ -217,6 +220,7 @@ def _header(work: Work) -> Iterator[str]:
             yield from (f"{settings.val}: {note}" for note in work.online.queries.images.source.pixel_notes)
     yield f"backbone: {work.backbone.describe()}"
     yield f"views: {work.method.view_count} of {settings.image_size} px by {settings.views}"
+    yield from channels.lines(images.source.pixels, (work.views.mean, work.views.std), work.views.left_out)
     yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
     yield from work.plan.describe(len(images))
     yield from work.method.notes(work.situation)

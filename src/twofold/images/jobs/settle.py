@@ -12,6 +12,8 @@ from twofold.images.options import Pretrain
 from twofold.images.reading import DecodeError, Source
 from twofold.images.reading.decode import image_size
 from twofold.images.reading.pixels import UNIT, WHOLE
+from twofold.images.reading.statistics import measure_statistics
+from twofold.pixels.views.channels import statistics_text
 from twofold.runs.folder import default_out
 from twofold.training.settling import settle_training
 
@@ -34,12 +36,13 @@ def settle(options: Pretrain, composition: Composition, source: Source, data: st
         out=options.out or default_out(composition.name, data),
         recipe=name,
         image_size=side,
-        white=options.white
-        or (None if pixels.white in (WHOLE, UNIT) else pixels.white),  # what files say needs no word
+        channels=pixels.channels or options.channels,
+        white=_level(options.white, pixels.white),
+        black=_level(options.black, pixels.black),
         fourth_channel="drop" if pixels.fourth == "drop" else options.fourth_channel,
         backbone=_or(options.backbone, "resnet50" if gpu and side > CPU_SIDE else "resnet18"),
         views=_or(options.views, recipe.views),
-        statistics=_or(options.statistics, "cifar10" if name == "cifar" and side == 32 else "imagenet"),
+        statistics=_statistics(options.statistics, source, "cifar10" if name == "cifar" and side == 32 else "imagenet"),
         batch_size=options.batch_size or fitting_batch(len(source), recipe.plan["batch_size"] if gpu else 256),
     )
     return settle_training(settings, recipe.plan, len(source), epochs=EPOCHS)
@@ -74,6 +77,18 @@ def _short_side(source: Source, i: int) -> int:
         return min(image_size(source.open(i)))
     except (DecodeError, OSError):
         return 0
+
+
+def _level(given: float | None, found: float | None) -> float | None:
+    """A level as it is given, else as it was found; what files say themselves needs no word."""
+    return given if given is not None else None if found in (WHOLE, UNIT, 0.0) else found
+
+
+def _statistics(asked: str, source: Source, usual: str) -> str:
+    """What pixels are normalised with: as asked, usual for RGB, and measured for others."""
+    if asked == "measured" or (asked == "auto" and source.pixels.channels):
+        return statistics_text(measure_statistics(source))
+    return _or(asked, usual)
 
 
 def _or(value: str, usual: str) -> str:

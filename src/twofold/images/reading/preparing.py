@@ -44,7 +44,9 @@ def prepare(
     quality: int = 95,
     max_unreadable: float = 0.05,
     white: float | None = None,
+    black: float | None = None,
     fourth_channel: str = "auto",
+    channels: str | int = "auto",
     on_progress: OnProgress | None = None,
     say: Callable[[str], None] = lambda line: None,
     **wanted: Any,
@@ -53,10 +55,10 @@ def prepare(
     `out`.
 
     Shrunk images are JPEG of the given quality (1 to 95) with full colour resolution. JPEG, PNG and WebP images that
-    need no change keep their bytes; others that need no shrinking become PNG. All are 8-bit grey or RGB: white,
-    fourth_channel as for `looking.settle_pixels`, whose lines go to `say`. Unreadable images are left out and listed
-    in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one returns at
-    once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data. wanted: see
+    need no change keep their bytes; others that need no shrinking become PNG. All are 8-bit grey or RGB: white, black,
+    fourth_channel, channels as for `looking.settle_pixels`, whose lines go to `say`. Unreadable images are left out and
+    listed in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one
+    returns at once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data. wanted: see
     `open_source`. Raises UserError where `out` holds anything else, also what
     was made from other data or settings, where more than max_unreadable (share) cannot be read, where another process
     is preparing there, and where the disk is full.
@@ -64,7 +66,11 @@ def prepare(
     path, out = str(path), str(out)
     _check(out, short_side, quality)
     source = open_source(path, **wanted)
-    pixel_notes = settle_pixels(source, white, fourth_channel, refuse=True)
+    pixel_notes = settle_pixels(source, white, fourth_channel, channels=channels, black=black, refuse=True)
+    if source.pixels.channels:
+        raise UserError(
+            f"{path}: prepared images are RGB, and these have {source.pixels.describe()}: train on them as they are."
+        )
     for line in (*source.notes, *(f"{path}: {note}" for note in pixel_notes)):
         say(line)
     manifest = {
@@ -100,7 +106,9 @@ def _check(out: str, short_side: int, quality: int) -> None:
 
 def _rule(rule: PixelRule) -> list[object]:
     """What of the rule makes other images than earlier versions did, which knew but one."""
-    return [rule.white, rule.fourth] if rule.white not in (None, WHOLE, UNIT) or rule.fourth == "drop" else []
+    black = [rule.black] if rule.black else []
+    other = bool(black) or rule.white not in (None, WHOLE, UNIT) or rule.fourth == "drop"
+    return [rule.white, rule.fourth, *black] if other else []
 
 
 def shrunk_bytes(data: Any, short_side: int, quality: int, rule: PixelRule = PLAIN) -> bytes:
