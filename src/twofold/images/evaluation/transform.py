@@ -17,7 +17,7 @@ from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.reading.decode import LONGEST, decode_centre, open_header, resized_side
 from twofold.images.reading.deep import is_deep
-from twofold.images.reading.pixels import WHOLE, PixelRule
+from twofold.images.reading.pixels import RGB, WHOLE, PixelRule
 from twofold.pixels.batch import ImageBatch
 from twofold.pixels.views import evaluation_view
 
@@ -63,9 +63,9 @@ def transform_lines(inputs: InputSettings, rule: PixelRule) -> list[str]:
 
 def _lines_of_channels(inputs: InputSettings, rule: PixelRule) -> list[str]:
     mean, std = (_tuple(values) for values in (inputs.mean, inputs.std))
-    levels, kind = "levels.clip(0, 255)", "uint8"
-    if rule.deep:
-        white = WHOLE if rule.white is None else rule.white
+    white = WHOLE if rule.white is None else rule.white
+    levels, kind = "levels", "uint16" if rule.deep else "uint8"
+    if rule.deep and (rule.black, white) != (0, WHOLE):
         levels, kind = (
             f"((levels - {rule.black!r}) * ({WHOLE} / {white - rule.black!r})).clip(0, {WHOLE}).round()",
             "uint16",
@@ -136,11 +136,11 @@ def as_npy(array: np.ndarray) -> bytes:
 
 def channels_made(rule: PixelRule) -> np.ndarray:
     """An array (H, W, C) with detail at every scale, of levels that are kept by a rule: integers where they can be."""
-    shares = np.concatenate([_shaped(seed) for seed in range(-(-rule.count // 3))])[: rule.count].transpose(1, 2, 0)
+    made = np.concatenate([_shaped(seed) for seed in range(-(-rule.count // RGB))])[: rule.count].transpose(1, 2, 0)
     if not rule.deep:
-        return (255 * shares).astype(np.uint8)
+        return made.astype(np.uint8)
     white = WHOLE if rule.white is None else rule.white
-    levels = rule.black + shares * (white - rule.black)
+    levels = rule.black + made / 255 * (white - rule.black)
     return levels.astype(np.uint16) if (rule.black, white) == (0, WHOLE) else levels
 
 
@@ -157,7 +157,7 @@ def can_be_checked(data: bytes | np.ndarray) -> bool:
 
 def turned_photograph() -> bytes:
     """A JPEG with detail at every scale, as photographs have, that its EXIF block turns by a quarter."""
-    pixels = (255 * _shaped(0)).astype(np.uint8).transpose(1, 2, 0)
+    pixels = _shaped(0).astype(np.uint8).transpose(1, 2, 0)
     exif, out = Image.Exif(), io.BytesIO()
     exif[0x0112] = 6
     Image.fromarray(pixels).save(out, "JPEG", exif=exif)
@@ -165,9 +165,9 @@ def turned_photograph() -> bytes:
 
 
 def _shaped(seed: int) -> np.ndarray:
-    """float64 (3, 333, 500) in 0..1, with detail at every scale."""
+    """float64 (3, 333, 500) in 0..255, with detail at every scale."""
     draws, height, width = np.random.default_rng(seed), 333, 500
     noise = np.fft.fft2(draws.normal(size=(3, height, width)))
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
     shaped = np.fft.ifft2(noise / (frequency + 1 / width)).real
-    return (128 + 50 * shaped / shaped.std()).clip(0, 255) / 255
+    return (128 + 50 * shaped / shaped.std()).clip(0, 255)

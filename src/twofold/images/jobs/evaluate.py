@@ -200,8 +200,9 @@ def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
     if task.floors:
         inputs = task.model.inputs
         side = min(PIXEL_SIDE, inputs.size)
-        found = (pixel_features(part, side, inputs) for part in (task.train, task.test))
-        (bank, bank_labels), (asked, asked_labels) = found
+        (bank, bank_labels), (asked, asked_labels) = (
+            pixel_features(part, side, inputs) for part in (task.train, task.test)
+        )
         bank, asked = centred(bank, asked)
         sides |= {PIXELS: ((bank, bank_labels), (asked, asked_labels)), UNTRAINED: features(task.untrained())}
     rows = []

@@ -92,8 +92,8 @@ def _settle_colours(
     many = _bands(seen)
     if refuse and many and all(one.bands for one in seen):
         raise UserError(
-            f"{source.path}: {many[0]}, which are not known to be red, green and blue: save three as RGB, or up to "
-            f"{MOST_CHANNELS} for --channels."
+            f"{source.path}: {many[0]}, which are not known to be red, green and blue: save three as RGB, or at most "
+            f"{MOST_CHANNELS} to be kept as they are."
         )
     deep = [one for one in seen if one.levels]
     four = [one for one in seen if one.data is not None]
@@ -179,22 +179,22 @@ def _seen(source: Source, i: int) -> Seen | None:
             file.seek(0)
             shape = _shape(file, header)
             if says_white(header) or not (is_deep(header) or has_fourth(header)):
-                return Seen(**shape)
+                return shape
         data = source.fetch(i)
         assert isinstance(data, bytes)
-        return replace(_of_parts(list(_parts(data))), **shape)
+        return replace(_of_parts(list(_parts(data))), channels=shape.channels, pages=shape.pages)
     except Exception:  # Pillow's plugins raise nearly everything on broken files
         return _of_bands(source, i)
 
 
-def _shape(file: BinaryIO, header: Image.Image) -> dict[str, int]:
-    """How many channels an image has, and how many pages."""
+def _shape(file: BinaryIO, header: Image.Image) -> Seen:
+    """How many channels an image has, grey with transparency being one of four, and how many pages."""
     if header.mode in ("LA", "PA", "La"):
-        return {"channels": 4}
+        return Seen(channels=4)
     stack = read_stack(file) if header.format == "TIFF" else None
     if stack is None:
-        return {"channels": bands(header)}
-    return {"channels": stack.channels(), "pages": stack.depth}
+        return Seen(channels=bands(header))
+    return Seen(channels=stack.channels(), pages=stack.depth)
 
 
 def _of_array(pixels: np.ndarray) -> Seen | None:

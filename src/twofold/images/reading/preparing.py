@@ -58,10 +58,10 @@ def prepare(
     need no change keep their bytes; others that need no shrinking become PNG. All are 8-bit grey or RGB: white, black,
     fourth_channel, channels as for `looking.settle_pixels`, whose lines go to `say`. Unreadable images are left out and
     listed in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one
-    returns at once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data. wanted: see
-    `open_source`. Raises UserError where `out` holds anything else, also what
-    was made from other data or settings, where more than max_unreadable (share) cannot be read, where another process
-    is preparing there, and where the disk is full.
+    returns at once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data.
+    wanted: see `open_source`. Raises UserError where `out` holds anything else, also what was made from other data or
+    settings, where more than max_unreadable (share) cannot be read, where another process is preparing there, where
+    the disk is full, and where channels are kept as they are.
     """
     path, out = str(path), str(out)
     _check(out, short_side, quality)

@@ -93,8 +93,8 @@ def _channels(run: Run) -> list[str]:
         return []
     shown = "the first three as red, green and blue" if channels > 2 else "the first in grey"
     return [
-        f"The images have {channels} channel{'' if channels == 1 else 's'}. Pictures show {shown}, each channel from its "
-        f"1st to its 99th percentile."
+        f"The images have {channels} channel{'' if channels == 1 else 's'}. Pictures show {shown}, each channel from "
+        f"its 1st to its 99th percentile."
     ]
 
 
