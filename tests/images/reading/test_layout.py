@@ -20,8 +20,10 @@ from twofold.images.reading.objects import Objects
         (3, 5, None, 0),
         (40, 5, None, -1),
         (13, 40, None, 0),
-        (5, 13, None, -1),
-        (5, 13, 5, 0),
+        (5, 13, None, 0),
+        (16, 5, None, -1),
+        (13, 13, None, -1),
+        (5, 13, 13, -1),
         (13, 13, 13, -1),
         (3, 5, 5, -1),
         (40, 5, 4, None),
@@ -49,7 +51,7 @@ def test_where_either_axis_may_be_it_the_guess_is_said_and_overruled(tmp_path, k
             else open_source(str(tmp_path / f"a.{kind}"), channels=channels)
         )
 
-    guessed, told = opened(None), opened(5)
-    assert "of arrays of 5x9x13 the last axis is taken for channels (a guess; --channels" in guessed.notes[0]
-    assert (guessed.fetch(1) == array[1]).all()
-    assert told.notes == () and (told.fetch(1) == array[1].transpose(1, 2, 0)).all()
+    guessed, told = opened(None), opened(13)
+    assert "of arrays of 5x9x13 the first axis is taken for channels (a guess; --channels" in guessed.notes[0]
+    assert (guessed.fetch(1) == array[1].transpose(1, 2, 0)).all()
+    assert told.notes == () and (told.fetch(1) == array[1]).all()

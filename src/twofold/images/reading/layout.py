@@ -14,15 +14,17 @@ COLOURS = (1, 3, 4)  # channels of pictures in grey, in colour, and with transpa
 def channel_axis(first: int, last: int, channels: int | None) -> int | None:
     """-1 where the last axis holds the channels, 0 where the first after the images' number does; None for neither.
 
-    first, last: their sizes. channels: how many there are, if that is known. Else 1, 3 and 4 are taken for channels
-    before other numbers up to 16, and the last axis before the first.
+    first, last: their sizes. channels: how many there are, if that is known. Else 1, 3 and 4 are taken for channels,
+    the last axis before the first, and then the smaller of the two, up to 16.
     """
-    for wanted in [(channels,)] if channels else [COLOURS, range(1, MOST_CHANNELS + 1)]:
-        if last in wanted:
-            return -1
-        if first in wanted:
-            return 0
-    return None
+    known = (channels,) if channels else COLOURS
+    if last in known:
+        return -1
+    if first in known:
+        return 0
+    if channels or min(first, last) > MOST_CHANNELS:
+        return None
+    return 0 if first < last else -1
 
 
 def is_open(first: int, last: int) -> bool:
@@ -39,8 +41,9 @@ def channels_last(pixels: np.ndarray, channels: int | None) -> np.ndarray | None
 
 
 def guess_said(shape: Sequence[int]) -> str:
-    """A note on arrays (n, a, H, b) or (a, H, b) of which either end may be channels."""
+    """A note on arrays (a, H, b) of which either end may be channels."""
+    which = "first" if channel_axis(shape[0], shape[-1], None) == 0 else "last"
     return (
-        f"of arrays of {'x'.join(map(str, shape))} the last axis is taken for channels (a guess; --channels says how "
+        f"of arrays of {'x'.join(map(str, shape))} the {which} axis is taken for channels (a guess; --channels says how "
         f"many there are)"
     )
