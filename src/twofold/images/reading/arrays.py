@@ -57,7 +57,7 @@ class Arrays(Source):
         self.images = _channels_last(path, name, images, channels)
         guessed = channels is None and images.ndim == 4 and is_open(images.shape[1], images.shape[3])
         self.notes = (*notes, *([f"{path}: {guess_said(images.shape[1:])}"] if guessed else []))
-        self.names = RowNames([where.name], [0, len(images)])
+        self.names = RowNames([where.name], [0, len(self.images)])
         self.skipped = {}
         if labels is not None:
             self.labels, self.classes = labels_from_values(labels.reshape(-1).tolist())
@@ -202,6 +202,8 @@ def _channels_last(path: str, name: str, images: np.ndarray, channels: int | Non
         raise UserError(
             f"{path}: {name} is {images.dtype}{list(images.shape)}; images are numbers (n, H, W) or (n, H, W, C)."
         )
+    if images.ndim == 3 and channels and channels > 1:
+        images = images[None]  # one image, for each of several in grey would have but one channel
     axis = channel_axis(images.shape[1], images.shape[3], channels) if images.ndim == 4 else -1
     if axis is None:
         raise UserError(

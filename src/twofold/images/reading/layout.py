@@ -44,6 +44,6 @@ def guess_said(shape: Sequence[int]) -> str:
     """A note on arrays (a, H, b) of which either end may be channels."""
     which = "first" if channel_axis(shape[0], shape[-1], None) == 0 else "last"
     return (
-        f"of arrays of {'x'.join(map(str, shape))} the {which} axis is taken for channels (a guess; --channels says how "
-        f"many there are)"
+        f"of arrays of {'x'.join(map(str, shape))} the {which} axis is taken for channels (a guess; --channels says "
+        f"how many there are)"
     )
