@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from twofold.seam import Batch
+
+RGB, MOST_CHANNELS = 3, 16  # channels of pictures in colour, and of images that are kept as they are
 
 
 @dataclass
@@ -19,3 +22,13 @@ class ImageBatch(Batch):
 
     pixels: Tensor
     size: Tensor
+
+
+def indexable(pixels: Tensor) -> Tensor:
+    """The same memory as int16 where it is uint16, which torch does not index and join on every device."""
+    return pixels.view(torch.int16) if pixels.dtype == torch.uint16 else pixels
+
+
+def chosen(pixels: Tensor, rows: Tensor) -> Tensor:
+    """Some of the images (B, C, H, W), on their device."""
+    return indexable(pixels)[rows].view(pixels.dtype)

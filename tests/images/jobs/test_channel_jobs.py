@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -210,3 +213,15 @@ def test_a_method_learns_from_a_channel_beyond_the_third(tmp_path):
         "random:convnet", colours[0], test=colours[1], protocols="knn", channels=3, image_size=SIDE, quiet=True
     )
     assert all(row["value"] < 0.4 for row in rows)  # the first three tell nothing
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(made, tmp_path):
+    words = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--steps", "6", "--precision", "fp32"]
+    words += ["--no-report", "--quiet", "--log-every", "1", "--correspondence-every", "0"]
+    for devices in ("1", "2"):
+        command = [sys.executable, "-m", "twofold", "pretrain", "simclr", str(made[0] / "in"), *words]
+        subprocess.run([*command, "--out", str(tmp_path / devices), "--devices", devices], check=True, timeout=240)
+    one, two = (list(csv.DictReader((tmp_path / n / "metrics.csv").open())) for n in ("1", "2"))
+    assert [float(row["loss"]) for row in one] == pytest.approx([float(row["loss"]) for row in two], rel=1e-4)
+    assert len(one) == 6

@@ -22,7 +22,8 @@ RNG = np.random.default_rng(0)
 
 def opened(folder, array, **options):
     np.save(folder / "a.npy", array)
-    source = open_source(str(folder / "a.npy"), channels=options.get("channels"))
+    channels = options.get("channels")
+    source = open_source(str(folder / "a.npy"), channels=channels if isinstance(channels, int) else None)
     return source, settle_pixels(source, **options)
 
 
@@ -172,6 +173,14 @@ def test_a_look_says_channels_levels_and_what_is_broken(tmp_path):
     assert "channels: 2 channels of 16 bits, kept as they are (a guess; --channels sets it)" in text
     assert "-80 counts as black and 0 as white (a guess; --black and --white would say it)" in text
     assert found.decoded_bytes(None) == round(10 / 10 * 9 * 2 * 2 * 36 * 20)
+
+
+def test_arrays_of_bands_are_no_rgb(tmp_path):
+    source, notes = opened(tmp_path, np.zeros((4, 5, 20, 24), np.uint8), channels="rgb")
+    assert notes[0].startswith("bands: 4 of 4 images looked at are arrays of 5 bands, which cannot be read")
+    with pytest.raises(UserError, match="are arrays of 5 bands, which are not known to be red, green and blue"):
+        settle_pixels(source, channels="rgb", refuse=True)
+    assert len(examine(str(tmp_path / "a.npy"), channels="rgb").broken) == 4
 
 
 def test_pages_and_a_fourth_channel_that_are_not_kept_say_how_they_would_be(tmp_path):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.images.backbones import small
 from twofold.images.backbones.grid import features_and_grid
-from twofold.images.backbones.inputs import RGB, line_for, with_channels
+from twofold.images.backbones.inputs import line_for, with_channels
 from twofold.images.backbones.names import PLAIN, find, in_other_library, is_own
 from twofold.images.backbones.stages import stages_of
 from twofold.images.backbones.stems import STEMS, apply_stem, choose_stem, has_stem, zero_last_norms
@@ -21,6 +21,7 @@ from twofold.pixels.backbones.built import Built
 from twofold.pixels.backbones.fitting import trying
 from twofold.pixels.backbones.loading import admit, hold, rebuilt
 from twofold.pixels.backbones.weights import fill, read_metadata, read_state
+from twofold.pixels.batch import RGB
 
 
 class Backbone(nn.Module):

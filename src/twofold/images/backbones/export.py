@@ -14,10 +14,10 @@ from torch import Tensor
 
 from twofold.errors import UserError, clause, nearest
 from twofold.images.backbones import targets, trial, yolo
-from twofold.images.backbones.inputs import RGB
 from twofold.images.backbones.names import is_own
 from twofold.pixels.backbones import export as shared
 from twofold.pixels.backbones.export import Exported
+from twofold.pixels.batch import RGB
 
 SUFFIXES = {
     "torchvision": ".safetensors", "timm": ".safetensors", "safetensors": ".safetensors", "onnx": ".onnx",

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError, clause
-from twofold.images.backbones.inputs import RGB
 from twofold.nets.features import Features
 from twofold.pixels.backbones.built import Built, call
+from twofold.pixels.batch import RGB
 
 
 def timm() -> ModuleType:

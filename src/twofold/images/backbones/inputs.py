@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.errors import UserError
-
-RGB = 3
+from twofold.pixels.batch import RGB
 
 
 def first_convolution(network: nn.Module) -> str | None:

@@ -8,10 +8,11 @@ from torch import nn
 
 from twofold.errors import UserError, nearest
 from twofold.images.backbones import from_timm, small
-from twofold.images.backbones.inputs import RGB, take_channels
+from twofold.images.backbones.inputs import take_channels
 from twofold.pixels.backbones import from_torchvision, own
 from twofold.pixels.backbones.built import Built
 from twofold.pixels.backbones.names import downloading
+from twofold.pixels.batch import RGB
 
 PLAIN = re.compile(r"((torchvision|timm):)?[A-Za-z0-9_.]{1,100}")  # no address that a library would fetch from
 

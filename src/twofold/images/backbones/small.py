@@ -7,9 +7,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twofold.images.backbones.inputs import RGB
 from twofold.nets.features import Features
 from twofold.pixels.backbones.built import Built, call
+from twofold.pixels.batch import RGB
 
 NAMES = ("resnet10", "convnet")
 

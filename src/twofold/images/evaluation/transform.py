@@ -17,8 +17,8 @@ from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.reading.decode import LONGEST, decode_centre, open_header, resized_side
 from twofold.images.reading.deep import is_deep
-from twofold.images.reading.pixels import RGB, WHOLE, PixelRule
-from twofold.pixels.batch import ImageBatch
+from twofold.images.reading.pixels import WHOLE, PixelRule
+from twofold.pixels.batch import RGB, ImageBatch
 from twofold.pixels.views import evaluation_view
 
 FILE, ARRAY = "image.jpg", "image.npy"  # the names that the lines open

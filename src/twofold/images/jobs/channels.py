@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from twofold.errors import UserError
 from twofold.images.reading.pixels import PixelRule
+from twofold.pixels.batch import RGB
 from twofold.pixels.views.augmentations import Statistics
 
 
@@ -25,5 +26,5 @@ def lines(pixels: PixelRule, statistics: Statistics, left_out: Sequence[str]) ->
 
 def only_rgb(channels: int, what: str) -> None:
     """Refuse what is there for RGB alone, in words: "Protocols on maps"."""
-    if channels != 3:
+    if channels != RGB:
         raise UserError(f"{what} are there for RGB alone, and this model takes {channels} channels: leave them out.")

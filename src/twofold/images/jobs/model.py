@@ -17,8 +17,9 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.options import Columns, Embed, Evaluate, Load
 from twofold.images.reading import Images, Source, open_source
 from twofold.images.reading.looking import settle_pixels
-from twofold.images.reading.pixels import RGB, PixelRule
+from twofold.images.reading.pixels import PixelRule
 from twofold.pixels.backbones.loading import run_or_file
+from twofold.pixels.batch import RGB
 from twofold.pixels.views.channels import statistics_of
 from twofold.printable import say
 from twofold.randomness import derive

@@ -14,7 +14,8 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
 from twofold.images.jobs.evaluate import open_splits
 from twofold.images.options import Evaluate, Pretrain
-from twofold.pixels.views.channels import RGB, statistics_of
+from twofold.pixels.batch import RGB
+from twofold.pixels.views.channels import statistics_of
 from twofold.randomness import derive
 from twofold.runs.screen import progress_bar
 

@@ -19,10 +19,10 @@ import numpy as np
 from twofold.bounded import ArrayError, ArrayFile, Header, check_size, read_header, read_values
 from twofold.errors import UserError, clause
 from twofold.images.reading.layout import channel_axis, guess_said, is_open
-from twofold.images.reading.pixels import MOST_CHANNELS
 from twofold.images.reading.row_names import RowNames
 from twofold.images.reading.source import Source
 from twofold.parts import named_among
+from twofold.pixels.batch import MOST_CHANNELS
 from twofold.pixels.reading.identity import content_digest
 from twofold.pixels.reading.labels import labels_from_values
 from twofold.pixels.reading.parts import pick, said

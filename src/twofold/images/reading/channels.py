@@ -10,8 +10,9 @@ from typing import NamedTuple
 from twofold.errors import UserError
 from twofold.images.reading.decode import stored
 from twofold.images.reading.layout import COLOURS
-from twofold.images.reading.pixels import MOST_CHANNELS, UNIT, WHOLE, PixelRule
+from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
 from twofold.images.reading.source import Source
+from twofold.pixels.batch import MOST_CHANNELS
 from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import usable_cores
 

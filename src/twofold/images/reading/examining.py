@@ -13,10 +13,11 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
+from twofold.images.reading.convert import colours_last
 from twofold.images.reading.decode import LONGEST, decode, explain, open_header, orientation
 from twofold.images.reading.deep import bands, has_fourth, is_deep
 from twofold.images.reading.findings import Findings
-from twofold.images.reading.layout import channels_last
+from twofold.images.reading.kept import with_channels
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.source import Source
@@ -128,11 +129,10 @@ def _look(source: Source, i: int) -> _Look:
 
 
 def _look_at(array: np.ndarray, source: Source) -> _Look:
-    if source.pixels.channels:
-        decode(array, 32, source.pixels)
-    found = channels_last(array, source.pixels.channels) if array.ndim in (2, 3) else None
-    if found is None:
-        raise DecodeError(f"an array of shape {list(array.shape)} is no image")
+    kept = source.pixels.channels
+    found = with_channels(array, kept) if kept else colours_last(array)
+    if kept:
+        decode(found, 32, source.pixels)
     height, width = found.shape[:2]
     count = found.shape[2] if found.ndim == 3 else 1
     odd = (*_kind(count == 4, array.dtype != np.uint8, source), *_peculiar(height, width))

@@ -20,7 +20,7 @@ from torch import Tensor
 from twofold.images.reading.decode import decode, decode_centre, image_size, shrunk_size
 from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_device
 from twofold.images.reading.source import Source
-from twofold.pixels.batch import ImageBatch
+from twofold.pixels.batch import ImageBatch, indexable
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable, stand_ins
 from twofold.resources import bytes_in_words, free_memory, local_ranks, usable_cores
@@ -207,8 +207,8 @@ class Images(Stream[ImageBatch]):
             return store.batch(rows, height, width)
         others = [r for r, i in enumerate(rows) if not store.stored[i]]
         block = pad([images[rows[r]] for r in others], height, width, pinned=self.device.type == "cuda").to(self.device)
-        both = torch.cat([store.batch([rows[r] for r in stored], height, width), block])
-        return both[torch.tensor(stored + others).argsort().to(self.device)]
+        both = torch.cat([indexable(x) for x in (store.batch([rows[r] for r in stored], height, width), block)])
+        return both[torch.tensor(stored + others).argsort().to(self.device)].view(block.dtype)
 
     def _expected_bytes(self) -> int:
         """The size of the decoded set, from the headers of a few images spread over it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twofold.images.reading.pixels import MOST_CHANNELS
+from twofold.pixels.batch import MOST_CHANNELS
 
 COLOURS = (1, 3, 4)  # channels of pictures in grey, in colour, and with transparency
 

@@ -29,9 +29,10 @@ from twofold.images.reading.deep import (
     strips,
 )
 from twofold.images.reading.layout import COLOURS, channels_last
-from twofold.images.reading.pixels import MOST_CHANNELS, UNIT, WHOLE, PixelRule
+from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
 from twofold.images.reading.source import Source
 from twofold.images.reading.stacks import read_stack
+from twofold.pixels.batch import MOST_CHANNELS
 from twofold.pixels.reading.failure import DecodeError
 from twofold.resources import usable_cores
 
@@ -45,8 +46,8 @@ EXTREME = 0.1  # share of pixels wholly clear or wholly opaque below which a fou
 class Seen:
     """What one image holds. levels: least and most of its colours, where it has more than 8 bits; whole: as integers.
     data: whether its fourth channel, if any, looks like something measured, not like transparency. bands: what kind of
-    TIFF it is, where no colours can be made of its bands. channels: how many it has; pages: of a TIFF, how many that
-    are alike."""
+    TIFF or array it is, where no colours can be made of its bands. channels: how many it has; pages: of a TIFF, how
+    many that are alike."""
 
     levels: tuple[float, float] | None = None
     whole: bool = True
@@ -70,7 +71,7 @@ def settle_pixels(
     white, black, fourth, channels: what the user says, None and "auto" where nothing; channels may be "rgb". Up to 64
     images spread over the set are looked at, those of more than 8 bits or four channels in full; others in it are read
     by the same rule. Where channels are kept as they are, see `channels.keep_channels`. refuse: raise a UserError where
-    all of them are TIFFs of bands that cannot be read.
+    all of them have bands of which no colours can be made.
     """
     rows = np.unique(np.linspace(0, len(source) - 1, min(LOOKED_AT, len(source))).astype(int)).tolist()
     seen = _look(source, rows)
@@ -120,7 +121,7 @@ def _pages(seen: Sequence[Seen]) -> Iterator[str]:
 def _bands(seen: Sequence[Seen]) -> list[str]:
     kinds = Counter(one.bands for one in seen if one.bands)
     return [
-        f"{count} of {len(seen)} images looked at are {kind.replace('a TIFF', 'TIFFs')}"
+        f"{count} of {len(seen)} images looked at are {kind.replace('a TIFF', 'TIFFs').replace('an array', 'arrays')}"
         for kind, count in kinds.most_common(1)
     ]
 
@@ -202,7 +203,9 @@ def _of_array(pixels: np.ndarray) -> Seen | None:
     if found is None:
         return None
     channels = found.shape[2] if found.ndim == 3 else 1
-    return replace(_of_parts([found]), channels=channels) if channels in COLOURS else Seen(channels=channels)
+    if channels not in COLOURS:
+        return Seen(bands=f"an array of {channels} bands", channels=channels)
+    return replace(_of_parts([found]), channels=channels)
 
 
 def _of_bands(source: Source, i: int) -> Seen | None:

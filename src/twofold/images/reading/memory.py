@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twofold.images.reading.pixels import RGB
+from twofold.pixels.batch import RGB, indexable
 
 CHUNK = 1 << 24  # positions gathered at once, which bounds the index tensor to 128 MB
 
@@ -82,14 +82,15 @@ def gather(flat: Tensor, start: Tensor, size: Tensor, height: int, width: int, c
     y = torch.arange(height, device=flat.device)[None, :, None]
     x = torch.arange(width, device=flat.device)[None, None, :]
     out = flat.new_empty((len(start), channels, height, width))
-    rows, nothing = max(1, CHUNK // (height * width)), flat.new_zeros(())
+    rows, values = max(1, CHUNK // (height * width)), indexable(flat)
+    nothing = values.new_zeros(())
     for a in range(0, len(start), rows):
         h, w = size[a : a + rows, 0, None, None], size[a : a + rows, 1, None, None]
         inside = (y < h) & (x < w)
         where = (start[a : a + rows, None, None] + y * w + x) * inside  # outside: the first value, blanked below
         plane = h * w * inside
         for c in range(channels):
-            out[a : a + rows, c] = torch.where(inside, flat[where + c * plane], nothing)
+            indexable(out)[a : a + rows, c] = torch.where(inside, values[where + c * plane], nothing)
     return out
 
 

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from twofold.errors import UserError
+from twofold.pixels.batch import RGB
 from twofold.pixels.reading.failure import DecodeError
 
-RGB, MOST_CHANNELS = 3, 16
 WHOLE, UNIT = 65535, 1.0  # white of integers and of floats where nothing else is known
 STRIP = 1 << 16  # values that are worked at a time, so that what they take meanwhile does not count
 

@@ -14,7 +14,7 @@ from PIL import TiffImagePlugin
 
 from twofold.bounded import ArrayError, check_size
 from twofold.errors import UserError, clause
-from twofold.images.reading.pixels import MOST_CHANNELS, RGB
+from twofold.pixels.batch import MOST_CHANNELS, RGB
 from twofold.pixels.reading.failure import DecodeError
 
 MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # of TIFF and BigTIFF

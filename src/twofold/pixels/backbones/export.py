@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.files import beside, write_safetensors
 from twofold.nets.features import Features
+from twofold.pixels.batch import RGB
 from twofold.printable import is_text
 
-RGB = 3
 SIZES = ("image_size", "clip_size", "frames")  # of the input that a network was made for, in its blueprint
 
 

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError, clause
 from twofold.files import plainly
+from twofold.pixels.batch import MOST_CHANNELS, RGB
 
 # A checkpoint may hold a network twice; of two equally good fits the one that learns by gradient is meant.
 _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
 _LONGEST = 4096  # pixels of a side, or frames, that a file may ask a network to be made for
 _MOST = 1e6  # of a mean or a deviation
 _BRIGHTEST = 1e12
-RGB, _MOST_CHANNELS = 3, 16
 _MAY_BE: dict[str, list[Any]] = {
     "fourth_channel": [None, "alpha", "drop"],
     "precision": ["fp32", "bf16"],
@@ -112,7 +112,7 @@ def read_metadata(
     about.setdefault("method", "")
     backbone = about["backbone"] if isinstance(about["backbone"], dict) else {}
     channels = backbone.get("channels", RGB)
-    wrong = [] if type(channels) is int and 1 <= channels <= _MOST_CHANNELS else ["backbone channels"]
+    wrong = [] if type(channels) is int and 1 <= channels <= MOST_CHANNELS else ["backbone channels"]
     for name in ("mean", "std"):
         wrong += [] if _are_statistics(about[name], channels, above_zero=name == "std") else [name]
     wrong += [size for size in sizes if not _is_size(about[size])]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from twofold.pixels.batch import RGB, chosen
 from twofold.pixels.views.augmentations import (
     Blur,
     Channel,
@@ -66,11 +67,11 @@ def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistic
             todo = draws[1:]
         elif isinstance(draws[0].op, Rotate):
             turn, cut, *_ = draws
-            values = pixels[rows], size[rows], turn.values[:, 0], cut.values, flips(draws)
+            values = chosen(pixels, rows), size[rows], turn.values[:, 0], cut.values, flips(draws)
             x = turned_crops(*values, view_size, _kernel(cut))
             todo = draws[2:]
         else:
-            x = floats(pixels[rows])
+            x = floats(chosen(pixels, rows))
             inside = None if isinstance(draws[0].op, Crop) else _inside(size[rows], pixels)
         for step in todo:
             if isinstance(step.op, Crop):
@@ -116,7 +117,7 @@ def chunk_images(pixels: Tensor, area: int) -> int:
 
 def is_bytes_of_rgb(pixels: Tensor) -> bool:
     """Whether pixels are what torch's 8-bit resampling is quick with; others are resampled as floats."""
-    return pixels.dtype == torch.uint8 and pixels.shape[1] == 3
+    return pixels.dtype == torch.uint8 and pixels.shape[1] == RGB
 
 
 def floats(pixels: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twofold.errors import UserError
+from twofold.pixels.batch import RGB
 from twofold.pixels.views.augmentations import (
     STATISTICS,
     Augmentation,
@@ -19,7 +20,6 @@ from twofold.pixels.views.augmentations import (
     statistics_named,
 )
 
-RGB = 3
 OFF = {Grey: "grey", Channel: "single channels", Solarise: "solarisation"}
 DIGITS = 6  # significant
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.pixels.batch import ImageBatch
+from twofold.pixels.batch import RGB, ImageBatch
 from twofold.pixels.views.apply import floats, render
 from twofold.pixels.views.augmentations import (
     Augmentation,
@@ -22,7 +22,7 @@ from twofold.pixels.views.augmentations import (
     Statistics,
     augmentation_named,
 )
-from twofold.pixels.views.channels import RGB, for_channels, left_out, statistics_of
+from twofold.pixels.views.channels import for_channels, left_out, statistics_of
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.draw import Drawn, Draws, draw, geometry, side_of
 from twofold.resources import one_thread
