@@ -67,7 +67,8 @@ def made(tmp_path_factory):
 def test_the_header_the_settings_and_the_weights_say_what_was_done(made):
     folder, printed = made
     assert "channels: 5 channels of 16 bits, kept as they are (a guess; --channels sets it)" in printed
-    assert "views without saturation, hue, grey, which need red, green and blue" in printed and "as uint16" in printed
+    assert "views without saturation, hue, grey, which are for red, green and blue" in printed
+    assert "as uint16" in printed
     assert "normalised channel by channel: mean 0.03" in printed
     config = yaml.safe_load((folder / "run" / "config.yaml").read_text())
     mean, deviation = statistics_of(config["statistics"], CHANNELS)
@@ -200,6 +201,9 @@ def test_arrays_in_python_with_validation_and_grey_of_16_bits(tmp_path):
     loud = twofold.pretrain("simclr", decibels, out=str(tmp_path / "c"), **QUIET)
     config = yaml.safe_load((tmp_path / "c" / "config.yaml").read_text())
     assert config["channels"] == 2 and config["black"] == loud.model.pixels.black == float(decibels.min())
+    assert config["white"] == loud.model.pixels.white == float(decibels.max())
+    measured = twofold.check(array[:, :3] >> 8, statistics="measured", **TINY)["settings"]
+    assert measured["channels"] == "auto" and len(statistics_of(measured["statistics"])[0]) == 3
 
 
 def test_a_method_learns_from_a_channel_beyond_the_third(tmp_path):

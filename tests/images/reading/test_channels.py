@@ -12,7 +12,7 @@ from reading_samples import album, deep_png
 from twofold.errors import UserError
 from twofold.images.reading import DecodeError, Images, decode, examine, images, open_source
 from twofold.images.reading.channels import channels_of
-from twofold.images.reading.decode import decode_centre
+from twofold.images.reading.decode import decode_centre, stored
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.memory import DeviceMemory
 from twofold.images.reading.pixels import PixelRule
@@ -117,6 +117,23 @@ def test_black_and_white_that_are_no_range_and_other_numbers_of_channels_are_ref
     album(tmp_path / "photos", 3)
     with pytest.raises(UserError, match="none of the 3 images looked at can be read as 5 channels"):
         settle_pixels(open_source(str(tmp_path / "photos")), channels=5)
+
+
+def test_values_that_are_no_numbers_are_named(tmp_path):
+    array = np.zeros((4, 5, 20, 24), np.float32)
+    array[0, 0, 0, 0] = -np.inf
+    source, _ = opened(tmp_path, array)
+    with pytest.raises(DecodeError, match="NaN or infinity"):
+        decode(source.fetch(0), None, source.pixels)
+    array[:, 2] = np.nan
+    with pytest.raises(UserError, match=r"can be read as 5 channels \(NaN or infinity among its values\)"):
+        opened(tmp_path, array)
+
+
+def test_a_broken_file_is_a_decode_error_when_it_is_looked_at():
+    for data in (b"", b"\x89PNG\r\n", b"II*\0 no more", b"plain text"):
+        with pytest.raises(DecodeError):
+            stored(data, 5)
 
 
 def test_what_differs_from_the_sample_is_unreadable_and_counted(tmp_path):

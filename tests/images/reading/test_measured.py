@@ -102,6 +102,7 @@ def test_dicom_files_give_their_stored_values(tmp_path):
     assert (unpacked(dicom(grey[0], bits=12, PhotometricInterpretation="MONOCHROME1")) == 4095 - grey[0]).all()
     signed = (grey[0].astype(np.int16) - 1024).astype(np.int16)
     assert (unpacked(dicom(signed)) == signed).all()
+    assert (unpacked(dicom(signed, PhotometricInterpretation="MONOCHROME1")) == -1 - signed).all()
 
 
 def test_dicom_files_that_are_not_whole_or_have_frames_are_refused(monkeypatch):

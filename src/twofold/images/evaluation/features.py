@@ -44,13 +44,8 @@ def stream_features(
     """
     order = torch.arange(len(images)) if indices is None else indices
     at_once = min(len(order), inputs.batch_size)
-    what = f"{at_once:,} images at a time, of {inputs.size:,} px,"
-    require(
-        4 * len(inputs.mean) * at_once * inputs.size**2,
-        what,
-        "give a smaller --image-size or --batch-size",
-        inputs.device,
-    )
+    what, values = f"{at_once:,} images at a time, of {inputs.size:,} px,", len(inputs.mean) * inputs.size**2
+    require(4 * at_once * values, what, "give a smaller --image-size or --batch-size", inputs.device)
     parts = order.split(inputs.batch_size)
     training = backbone.training
     backbone.eval()

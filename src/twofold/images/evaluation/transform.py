@@ -66,10 +66,7 @@ def _lines_of_channels(inputs: InputSettings, rule: PixelRule) -> list[str]:
     white = WHOLE if rule.white is None else rule.white
     levels, kind = "levels", "uint16" if rule.deep else "uint8"
     if rule.deep and (rule.black, white) != (0, WHOLE):
-        levels, kind = (
-            f"((levels - {rule.black!r}) * ({WHOLE} / {white - rule.black!r})).clip(0, {WHOLE}).round()",
-            "uint16",
-        )
+        levels = f"((levels - {rule.black!r}) * ({WHOLE} / {white - rule.black!r})).clip(0, {WHOLE}).round()"
     return [
         "import numpy, torch",
         "from torchvision.transforms import v2",
@@ -111,9 +108,9 @@ def run_lines(lines: Sequence[str], image: str | Path | BinaryIO) -> Tensor:
 def check_lines(
     lines: Sequence[str], image: bytes | np.ndarray, backbone: Backbone, inputs: InputSettings, pixels: PixelRule
 ) -> float:
-    """The difference of the vector that a backbone on the CPU makes of a stored image, of kept channels an array, by
-    the lines from the one by our
-    own reading, as a share of its length. Raises UserError where it is more than 0.001."""
+    """The difference of the vector that a backbone on the CPU makes of a stored image, or of an array where channels
+    are kept, by the lines from the one by our own reading, as a share of its length. Raises UserError where it is more
+    than 0.001."""
     square = decode_centre(image, inputs.size, pixels)
     batch = ImageBatch(torch.zeros(1, dtype=torch.int64), square[None], torch.tensor([[inputs.size, inputs.size]]))
     ours = backbone(evaluation_view(batch, inputs.mean, inputs.std)).pooled

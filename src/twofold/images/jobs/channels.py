@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from twofold.errors import UserError
 from twofold.images.reading.pixels import PixelRule
-from twofold.pixels.batch import RGB
 from twofold.pixels.views.augmentations import Statistics
 
 
@@ -19,12 +18,15 @@ def lines(pixels: PixelRule, statistics: Statistics, left_out: Sequence[str]) ->
     yield f"normalised channel by channel: mean {mean}; deviation {deviation} (of levels from 0 to 1)"
     if left_out:
         yield (
-            f"views without {', '.join(left_out)}, which need red, green and blue; brightness and contrast change all "
-            f"channels alike"
+            f"views without {', '.join(left_out)}, which are for red, green and blue; brightness and contrast change "
+            f"all channels alike"
         )
 
 
-def only_rgb(channels: int, what: str) -> None:
-    """Refuse what is there for RGB alone, in words: "Protocols on maps"."""
-    if channels != RGB:
-        raise UserError(f"{what} are there for RGB alone, and this model takes {channels} channels: leave them out.")
+def only_rgb(pixels: PixelRule, what: str) -> None:
+    """Refuse what is there for RGB alone, in words: "Protocols on maps". pixels: the rule of a model's images."""
+    if pixels.channels:
+        raise UserError(
+            f"{what} are there for RGB alone, and this model takes {pixels.channels} channels as they are: leave them "
+            f"out."
+        )

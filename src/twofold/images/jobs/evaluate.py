@@ -110,7 +110,7 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     by_training = [name for name in protocols if name in TRAINED]
     with_labels = [name for name in protocols if name not in (*ON_MAPS, *TRAINED)]
     if on_maps or by_training:
-        only_rgb(model.backbone.channels, f"Protocols on maps ({', '.join(on_maps + by_training)})")
+        only_rgb(model.pixels, f"Protocols on maps ({', '.join(on_maps + by_training)})")
     rows = _measure_with_labels(model, with_labels, data, options) if with_labels else []
     rows += measure_dense(model, on_maps, data, options)
     if by_training:

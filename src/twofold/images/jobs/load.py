@@ -124,4 +124,5 @@ def run(model: str, options: Load) -> ImageModel:
     opened = open_for(model, options)
     fourth = opened.pixels.fourth if options.fourth_channel == "auto" else options.fourth_channel
     white = opened.pixels.white if options.white is None else options.white
-    return ImageModel(opened, replace(opened.pixels, white=white, fourth=fourth)).eval()
+    deep = opened.pixels.deep or options.white is not None
+    return ImageModel(opened, replace(opened.pixels, white=white, fourth=fourth, deep=deep)).eval()

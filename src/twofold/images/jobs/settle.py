@@ -37,8 +37,8 @@ def settle(options: Pretrain, composition: Composition, source: Source, data: st
         recipe=name,
         image_size=side,
         channels=pixels.channels or options.channels,
-        white=_level(options.white, pixels.white),
-        black=_level(options.black, pixels.black),
+        white=options.white if options.white is not None else None if pixels.white in (WHOLE, UNIT) else pixels.white,
+        black=options.black if options.black is not None else pixels.black or None,
         fourth_channel="drop" if pixels.fourth == "drop" else options.fourth_channel,
         backbone=_or(options.backbone, "resnet50" if gpu and side > CPU_SIDE else "resnet18"),
         views=_or(options.views, recipe.views),
@@ -77,11 +77,6 @@ def _short_side(source: Source, i: int) -> int:
         return min(image_size(source.open(i)))
     except (DecodeError, OSError):
         return 0
-
-
-def _level(given: float | None, found: float | None) -> float | None:
-    """A level as it is given, else as it was found; what files say themselves needs no word."""
-    return given if given is not None else None if found in (WHOLE, UNIT, 0.0) else found
 
 
 def _statistics(asked: str, source: Source, usual: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
+
 from twofold.errors import UserError
 from twofold.images.reading.decode import stored
 from twofold.images.reading.layout import COLOURS
@@ -83,13 +85,17 @@ def _look(source: Source, rows: Sequence[int], channels: int) -> list[_Levels]:
         except DecodeError as error:
             reasons.append(error.reason)
             return None
-        return _Levels(8 * values.dtype.itemsize, values.dtype.kind in "iu", float(values.min()), float(values.max()))
+        least, most = float(values.min()), float(values.max())
+        if not np.isfinite([least, most]).all():
+            reasons.append("NaN or infinity among its values")
+            return None
+        return _Levels(8 * values.dtype.itemsize, values.dtype.kind in "iu", least, most)
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         found = [one for one in pool.map(look, rows) if one]
     if not found:
         raise UserError(
             f"{source.path}: none of the {len(rows)} images looked at can be read as {channels} channels "
-            f"({reasons[0]}): give --channels as many as they have."
+            f"({reasons[0]}): give --channels as many as they have, or mend them."
         )
     return found

@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import BinaryIO
 
@@ -57,12 +59,8 @@ def decode(data: bytes | np.ndarray, short_side: int | None, rule: PixelRule = P
     rule: what levels beyond 8 bits, a fourth channel and any others mean. EXIF orientation is applied; of an animation
     the first frame counts. Raises DecodeError, also for truncated files and for more than 179 megapixels.
     """
-    try:
+    with _explained(data):
         pixels, turn = _pixels(data, short_side, rule)
-    except (DecodeError, UserError):
-        raise
-    except Exception as error:  # Pillow's plugins raise nearly everything on broken files
-        raise DecodeError(explain(error, data if isinstance(data, bytes) else b"")) from error
     x = torch.from_numpy(_writeable(pixels, rule)).permute(2, 0, 1)
     x = _resized(x, *shrunk_size(x.shape[1], x.shape[2], short_side))
     return torch.from_numpy(
@@ -100,8 +98,8 @@ def open_header(file: BinaryIO) -> Image.Image:
 def image_size(file: BinaryIO | np.ndarray) -> tuple[int, int]:
     """Height and width from the header (before EXIF orientation). Closes the file. Raises DecodeError."""
     if isinstance(file, np.ndarray):
-        first = file.ndim == 3 and channel_axis(file.shape[0], file.shape[2], None) == 0
-        return file.shape[first], file.shape[first + 1]
+        high = 1 if file.ndim == 3 and channel_axis(file.shape[0], file.shape[2], None) == 0 else 0
+        return file.shape[high], file.shape[high + 1]
     with file:
         try:
             image = open_header(file)
@@ -142,16 +140,28 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
+@contextmanager
+def _explained(data: bytes | np.ndarray) -> Iterator[None]:
+    """Whatever goes wrong with an image as a DecodeError."""
+    try:
+        yield
+    except (DecodeError, UserError):
+        raise
+    except Exception as error:  # Pillow's plugins raise nearly everything on broken files
+        raise DecodeError(explain(error, data if isinstance(data, bytes) else b"")) from error
+
+
 def stored(data: bytes | np.ndarray, channels: int, short_side: int | None = None) -> tuple[np.ndarray, int]:
     """The values of an image of so many channels, (H, W, channels) of the type that they have, and the EXIF orientation
-    still to be applied. Raises DecodeError where it has another number, and whatever Pillow raises."""
+    still to be applied. Raises DecodeError where it has another number or is broken."""
     if isinstance(data, np.ndarray):
         return with_channels(data, channels), 1
-    stack = read_stack(io.BytesIO(data))
-    if stack and not stack.is_plain(channels):
-        return of_stack(stack, data, channels), stack.pages[0].turn
-    image = _opened(data, short_side)
-    return with_channels(native(image, data), channels), orientation(image)
+    with _explained(data):
+        stack = read_stack(io.BytesIO(data))
+        if stack and not stack.is_plain(channels):
+            return of_stack(stack, data, channels), stack.pages[0].turn
+        image = _opened(data, short_side)
+        return with_channels(native(image, data), channels), orientation(image)
 
 
 def _pixels(data: bytes | np.ndarray, short_side: int | None, rule: PixelRule) -> tuple[np.ndarray, int]:

@@ -13,7 +13,6 @@ from twofold.pixels.reading.failure import DecodeError
 
 HEAD = 132  # bytes by which such files are known
 NPY, DICOM = b"\x93NUMPY", b"DICM"
-ENDINGS = (".npy", ".dcm", ".dicom")
 
 
 def holds_numbers(head: bytes) -> bool:
@@ -56,7 +55,9 @@ def _of_dicom(data: bytes) -> np.ndarray:
         claimed = math.prod(sides) * int(read.BitsAllocated) // 8
         check_size(claimed, len(data), read.file_meta.TransferSyntaxUID.is_compressed)
         pixels = pixel_array(read)
-        return (1 << int(read.BitsStored)) - 1 - pixels if read.PhotometricInterpretation == "MONOCHROME1" else pixels
+        if read.PhotometricInterpretation != "MONOCHROME1":
+            return pixels
+        return (-1 if pixels.dtype.kind == "i" else (1 << int(read.BitsStored)) - 1) - pixels
     except DecodeError:
         raise
     except Exception as error:  # pydicom raises nearly everything on broken files
