@@ -126,7 +126,7 @@ def pictures() -> dict[str, bytes]:
 @cache
 def stacks() -> dict[str, bytes]:
     """Images of five channels, one a file, as .npy and, where tifffile is installed, as TIFF."""
-    five = RNG.integers(0, 65536, (5, 9, 14), dtype=np.uint16)
+    five = np.random.default_rng(2).integers(0, 65536, (5, 9, 14), dtype=np.uint16)
     made = {"five.npy": bytes_of(lambda file: np.save(file, five))}
     if find_spec("tifffile") is None:
         return made
