@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from twofold.images.backbones import build_backbone, load_backbone
 from twofold.images.reading import open_source
 from twofold.images.reading.decode import decode, decode_centre, image_size
 from twofold.images.reading.examining import examine
+from twofold.images.reading.looking import settle_pixels
 from twofold.interactions.jobs.monitor import BestEpoch
 from twofold.interactions.jobs.store import read_model
 from twofold.interactions.reading import open_interactions
@@ -55,7 +57,7 @@ IMAGES = ("a.png", "palette.png", "sixteen.png", "clear.png", "a.jpg", "turned.j
 IMAGES += ("float.tif", "a.webp", "a.gif", "moving.gif", "a.bmp", "a.ppm", "a.tga", "a.ico", "a.jp2", "a.avif")
 ARRAYS = ("a.npz", "deflated.npz", "a.npy", "a-idx3", "a-idx3.gz")
 TARS = ("ustar.tar", "gnu.tar", "pax.tar")
-WEIGHTS = ("b.safetensors", "clips.safetensors", "own.safetensors", "w.pt", "last.ckpt")
+WEIGHTS = ("b.safetensors", "five.safetensors", "clips.safetensors", "own.safetensors", "w.pt", "last.ckpt")
 TEXTS = ("plays.csv", "quoted.csv", "plays.tsv", "plays.inter", "lists.txt", "ratings.dat", "plays.csv.gz")
 MATRICES = ("coo.npz", "csr.npz", "columns.npz")
 
@@ -121,6 +123,24 @@ def pictures() -> dict[str, bytes]:
     return {name: _picture(name) for name in IMAGES if not (name.endswith("avif") and "AVIF" not in Image.SAVE)}
 
 
+@cache
+def stacks() -> dict[str, bytes]:
+    """Images of five channels, one a file, as .npy and, where tifffile is installed, as TIFF."""
+    five = np.random.default_rng(2).integers(0, 65536, (5, 9, 14), dtype=np.uint16)
+    made = {"five.npy": bytes_of(lambda file: np.save(file, five))}
+    if find_spec("tifffile") is None:
+        return made
+    import tifffile
+
+    ways: dict[str, dict[str, Any]] = {"pages": {}, "planar": {"planarconfig": "separate"}}
+    ways |= {"packed": {"compression": "zlib"}, "big": {"bigtiff": True}}
+    for name, how in ways.items():
+        out = io.BytesIO()
+        tifffile.imwrite(out, five, photometric="minisblack", **how)
+        made[f"{name}.tif"] = out.getvalue()
+    return made
+
+
 def _parquet(table: pa.Table, **how: Any) -> bytes:
     return bytes_of(lambda file: pq.write_table(table, file, **how))
 
@@ -167,6 +187,9 @@ def weights(folder: Path) -> dict[str, bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     backbone = build_backbone("convnet", image_size=8)
     save_backbone(backbone, folder / "b.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
+    five = build_backbone("convnet", image_size=8, channels=5)
+    about_five = {"channels": 5, "deep": True, "white": 1.0, "black": -80.0}
+    save_backbone(five, folder / "five.safetensors", mean=(0.5,) * 5, std=(0.2,) * 5, method="moco", facts=about_five)
     clips = build_for_clips("convnet3d", clip_size=8, frames=4)
     save_backbone(clips, folder / "clips.safetensors", mean=(0.5,) * 3, std=(0.2,) * 3, method="moco")
     own = {"name": "evil:make", "stem": "own", "image_size": 8}
@@ -174,6 +197,7 @@ def weights(folder: Path) -> dict[str, bytes]:
     save_file({"w": torch.zeros(2)}, folder / "own.safetensors", {k: json.dumps(v) for k, v in about.items()})
     return {
         "b.safetensors": (folder / "b.safetensors").read_bytes(),
+        "five.safetensors": (folder / "five.safetensors").read_bytes(),
         "clips.safetensors": (folder / "clips.safetensors").read_bytes(),
         "own.safetensors": (folder / "own.safetensors").read_bytes(),
         "w.pt": bytes_of(lambda file: torch.save({"a": torch.zeros(3), "b": {"c": [1, "x"]}}, file)),
@@ -233,6 +257,16 @@ def read_source(path: Path, draw: random.Random) -> None:
     source.fingerprint()
     source.class_count()
     assert all(isinstance(source.names[i], str) for i in range(min(len(source), 9)))
+
+
+def read_stack(path: Path, draw: random.Random) -> None:
+    """A folder with one image whose channels are kept."""
+    source = open_source(str(path.parent), channels=5)
+    settle_pixels(source, channels=5)
+    try:
+        decode(source.fetch(0), draw.choice((4, None)), source.pixels)
+    except DecodeError as error:
+        assert error.reason, error
 
 
 def read_picture(path: Path, draw: random.Random) -> None:
@@ -367,6 +401,7 @@ def files(scratch: Path) -> list[Reader]:
     return [
         Reader("pictures", 300, a_file(pictures()), read_picture),
         Reader("arrays", 120, a_file(arrays(), ARRAYS), read_source),
+        Reader("stacks", 60, a_file(stacks()), read_stack),
         Reader("tars", 80, a_file(arrays(), TARS), read_source),
         Reader("images parquet", 80, a_file(tables(), ("hub.parquet", "plain.parquet")), read_source),
         Reader("lists", 60, make_list, read_source),

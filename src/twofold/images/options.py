@@ -24,8 +24,13 @@ class Columns(Options):
     """The folder in an image's path that is its class, 1 for the outermost, 0 for no labels; recognised where not
     given."""
     """The label column of a parquet file."""
-    white: float | None = option(None, above=0)
+    channels: Literal["auto", "rgb"] | int = option("auto", least=1, most=16)
+    """How many channels of each image are kept as they are, with 16 bits; rgb makes RGB of all; auto does where there
+    are 1, 3 or 4, and keeps any other number."""
+    white: float | None = option(None)
     """The level that counts as white in images of more than 8 bits (4095 for 12); guessed where not given."""
+    black: float | None = option(None)
+    """The level that counts as black in images of more than 8 bits; 0, or guessed, where not given."""
     fourth_channel: Literal["auto", "alpha", "drop"] = option("auto")
     """What a fourth channel is: alpha, laid over white, or none of the picture, dropped; auto guesses."""
     workers: int | None = option(None, least=0, harmless=True, takes=1 << 20)
@@ -41,6 +46,16 @@ class Columns(Options):
             "part": self.part if own else None,
             "class_level": self.class_level,
             "role": role,
+            "channels": self.channels if isinstance(self.channels, int) else None,
+        }
+
+    def read_as(self) -> dict[str, Any]:
+        """What `looking.settle_pixels` is told."""
+        return {
+            "white": self.white,
+            "black": self.black,
+            "fourth": self.fourth_channel,
+            "channels": self.channels,
         }
 
 
@@ -134,7 +149,8 @@ class Pretrain(options.Pretrain, options.Network, Columns):
     """A change of the views: a probability, as --views.jitter 0, or a field, as --views.crop.area 0.2,1; `twofold
     methods METHOD` lists them."""
     statistics: str = option("auto")
-    """Normalisation of the pixels: imagenet, cifar10, cifar100, stl10, tiny-imagenet or none."""
+    """Normalisation of the pixels: imagenet, cifar10, cifar100, stl10, tiny-imagenet, none, measured on the images, or
+    means and deviations (0.1,0.2:0.05,0.06); auto measures what is no RGB."""
     colour: Literal["exact", "linear"] = option("exact")
     """Colour jitter exactly like torchvision's, or linear (faster, a little different)."""
     memory_gb: float | None = option(None, least=0, harmless=True)
@@ -225,7 +241,7 @@ class Load(Trust):
     """Images a forward pass of `encode`."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     """That of `encode`; auto takes bf16 where the hardware has it."""
-    white: float | None = option(None, above=0)
+    white: float | None = option(None)
     """The level that is white in images of more than 8 bits; that of pretraining where not given."""
     fourth_channel: Literal["auto", "alpha", "drop"] = option("auto")
     """What a fourth channel is: transparency, or something to be left out; auto takes what it was in pretraining."""

@@ -12,8 +12,10 @@ from twofold.images import options
 from twofold.images.systems import RECIPES
 
 MODELS = ("random:", "timm:", "torchvision:")
-IN_FOLDERS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".parquet", ".tar")
-FILES = (*IN_FOLDERS, ".tgz", ".npz", ".npy", ".txt", ".lst", ".list")
+IN_FOLDERS = (
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".npy", ".dcm", ".parquet", ".tar",
+)  # fmt: skip
+FILES = (*IN_FOLDERS, ".tgz", ".npz", ".txt", ".lst", ".list")
 LABELS = (".json", ".yaml", ".yml")
 
 

@@ -156,10 +156,10 @@ def test_channels_and_range_are_named(tmp_path):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_many_bands_are_one_line_with_a_count(tmp_path, capfd):
     for i in range(40):
-        (tmp_path / f"{i:02d}.tif").write_bytes(tiff(np.zeros((20, 20, 13), np.uint16), extra=(0,) * 12, photometric=1))
+        (tmp_path / f"{i:02d}.tif").write_bytes(tiff(np.zeros((20, 20, 18), np.uint16), extra=(0,) * 17, photometric=1))
     text = "\n".join(examine(str(tmp_path)).lines())
-    assert "broken: 40: 00.tif and 39 others (a TIFF of 13 bands of 16 bits, not known to be red" in text
-    assert text.count("13 bands") == 2 and capfd.readouterr() == ("", "")
+    assert "broken: 40: 00.tif and 39 others (a TIFF of 18 bands of 16 bits, not known to be red" in text
+    assert text.count("18 bands") == 2 and capfd.readouterr() == ("", "")
 
 
 def test_nothing_usable_and_nothing_there(tmp_path):

@@ -17,6 +17,7 @@ from twofold.images.backbones import targets, trial, yolo
 from twofold.images.backbones.names import is_own
 from twofold.pixels.backbones import export as shared
 from twofold.pixels.backbones.export import Exported
+from twofold.pixels.batch import RGB
 
 SUFFIXES = {
     "torchvision": ".safetensors", "timm": ".safetensors", "safetensors": ".safetensors", "onnx": ".onnx",
@@ -30,6 +31,7 @@ class Exportable(shared.Exportable, Protocol):
     """What export needs of a backbone (images.backbones.Backbone has it)."""
 
     image_size: int
+    channels: int
 
 
 def export(
@@ -77,6 +79,11 @@ def _export_to_target(
     reference: Exportable, out: Path, format: str, mean: Sequence[float], std: Sequence[float], about: dict[str, str]
 ) -> Exported:
     """Try the files in a folder of their own, then write them."""
+    if reference.channels != RGB:
+        raise UserError(
+            f"{format} builds networks of RGB, and this one takes {reference.channels} channels: export it to "
+            f"torchvision, timm, safetensors or onnx."
+        )
     prepared = targets.prepare(format, targets.Source(reference, mean, std, {"format": "pt", **about}))
     difference, reason = None, trial.why_not(format)
     if prepared.shape is not None:
@@ -142,7 +149,7 @@ def _lines(backbone: Exportable, path: Path, format: str, mean: Sequence[float],
 
 
 def _example(backbone: Exportable) -> Tensor:
-    return shared.random_batch(3, backbone.image_size, backbone.image_size)
+    return shared.random_batch(backbone.channels, backbone.image_size, backbone.image_size)
 
 
 def _check(backbone: Exportable, run: Callable[[Tensor], Mapping[str, Tensor]]) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor
 from twofold.errors import UserError, clause
 from twofold.nets.features import Features
 from twofold.pixels.backbones.built import Built, call
+from twofold.pixels.batch import RGB
 
 
 def timm() -> ModuleType:
@@ -36,10 +37,13 @@ def names() -> list[str]:
         return []
 
 
-def build(name: str, image_size: int, pretrained: bool) -> Built:
-    """A network of timm; networks of fixed input size (ViT, Swin, ...) are made for `image_size`."""
+def build(name: str, image_size: int, pretrained: bool, channels: int = RGB) -> Built:
+    """A network of timm; networks of fixed input size (ViT, Swin, ...) are made for `image_size`. Pretrained weights
+    are mapped to other channels than RGB by timm."""
     package = timm()
     settings: dict[str, Any] = {"num_classes": 0, "img_size": image_size}
+    if channels != RGB:
+        settings["in_chans"] = channels
     try:
         network = package.create_model(name, pretrained=pretrained, **settings)
     except TypeError:  # a convolutional network, which takes any size and has no such argument

@@ -13,7 +13,9 @@ from twofold.nets.features import Features, Grid
 _STRIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
-def features_and_grid(network: nn.Module, run: Callable[[Tensor], Features], side: int) -> tuple[Features, Grid | None]:
+def features_and_grid(
+    network: nn.Module, run: Callable[[Tensor], Features], side: int, channels: int = 3
+) -> tuple[Features, Grid | None]:
     """What the network makes of a black picture of side x side pixels, and the grid of its map where it has one.
 
     Each convolution or pooling that changes the size moves the first centre by its kernel's less its padding. Where a
@@ -31,7 +33,7 @@ def features_and_grid(network: nn.Module, run: Callable[[Tensor], Features], sid
 
     hooks = [m.register_forward_hook(note) for m in network.modules() if isinstance(m, _STRIDING)]
     try:
-        features = run(torch.zeros(1, 3, side, side))
+        features = run(torch.zeros(1, channels, side, side))
     finally:
         for hook in hooks:
             hook.remove()

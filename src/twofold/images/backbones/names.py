@@ -8,26 +8,39 @@ from torch import nn
 
 from twofold.errors import UserError, nearest
 from twofold.images.backbones import from_timm, small
+from twofold.images.backbones.inputs import take_channels
 from twofold.pixels.backbones import from_torchvision, own
 from twofold.pixels.backbones.built import Built
 from twofold.pixels.backbones.names import downloading
+from twofold.pixels.batch import RGB
 
 PLAIN = re.compile(r"((torchvision|timm):)?[A-Za-z0-9_.]{1,100}")  # no address that a library would fetch from
 
 
-def find(name: str, image_size: int, pretrained: str | None) -> Built:
-    """The network of this name; `pretrained` ("torchvision", "timm" or None) must agree with where it comes from."""
+def find(name: str, image_size: int, pretrained: str | None, channels: int = RGB) -> Built:
+    """The network of this name for so many channels; `pretrained` ("torchvision", "timm" or None) must agree with where
+    it comes from."""
     source, inner = resolve(name)
     if pretrained and pretrained != source:
         others = f', or weights "{source}"' if source in ("torchvision", "timm") else ""
         raise UserError(f"{name} has no weights pretrained by {pretrained}; use random ones, a file{others}.")
-    if source == "twofold":
-        return small.build_convnet() if inner == "convnet" else from_torchvision.build_resnet10()
     if source == "own":
-        return own.build(inner, {"image_size": image_size})
+        of_channels = {} if channels == RGB else {"in_channels": channels}
+        return own.build(inner, {"image_size": image_size, **of_channels})
+    if source == "timm":
+        with downloading(name):
+            return from_timm.build(inner, image_size, pretrained is not None, channels)
+    if inner == "convnet":
+        return small.build_convnet(channels)
     with downloading(name):
-        module = from_torchvision if source == "torchvision" else from_timm
-        return module.build(inner, image_size, pretrained is not None)
+        resnet10 = source == "twofold"
+        built = (
+            from_torchvision.build_resnet10()
+            if resnet10
+            else from_torchvision.build(inner, image_size, pretrained is not None)
+        )
+    built.lines.extend(take_channels(built.network, channels, name))
+    return built
 
 
 def is_own(name: str) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from twofold.nets.features import Features
 from twofold.pixels.backbones.built import Built, call
+from twofold.pixels.batch import RGB
 
 NAMES = ("resnet10", "convnet")
 
@@ -16,19 +17,19 @@ NAMES = ("resnet10", "convnet")
 class ConvNet(nn.Module):
     """Four 3x3 convolutions (32, 64, 128, 128 channels; strides 2, 2, 2, 1), each with BN and ReLU, then a mean.
 
-    (B, 3, H, W) -> (B, 128); the map before the mean is (B, 128, H/8, W/8).
+    (B, channels, H, W) -> (B, 128); the map before the mean is (B, 128, H/8, W/8).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 3) -> None:
         super().__init__()
-        widths, strides = (3, 32, 64, 128, 128), (2, 2, 2, 1)
+        widths, strides = (channels, 32, 64, 128, 128), (2, 2, 2, 1)
         layers: list[nn.Module] = []
         for before, after, stride in zip(widths[:-1], widths[1:], strides, strict=True):
             layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 128)."""
+        """(B, channels, H, W) -> (B, 128)."""
         return convnet_features(self, x).pooled
 
 
@@ -38,7 +39,8 @@ def convnet_features(network: Any, x: Tensor) -> Features:
     return Features(maps, F.adaptive_avg_pool2d(maps, 1).flatten(1))
 
 
-def build_convnet() -> Built:
+def build_convnet(channels: int) -> Built:
     """The four-layer network."""
-    lines = ["from twofold.images.backbones.small import ConvNet", call("model = ConvNet")]
-    return Built(ConvNet(), convnet_features, "twofold", "convnet", lines)
+    settings = {} if channels == RGB else {"channels": channels}
+    lines = ["from twofold.images.backbones.small import ConvNet", call("model = ConvNet", **settings)]
+    return Built(ConvNet(channels), convnet_features, "twofold", "convnet", lines)

@@ -16,9 +16,9 @@ Run = Callable[[nn.Module, Tensor], Features]
 LAST = "layer4"
 
 
-def stages_of(network: nn.Module, run: Run, stage: int, side: int) -> Run | None:
+def stages_of(network: nn.Module, run: Run, stage: int, side: int, channels: int = 3) -> Run | None:
     """How to run a network for the map of a stage; None where it has no such stage, or its children do not follow one
-    another as a ResNet's do. run: how it is run for its last map. side: pixels of a picture that it takes."""
+    another as a ResNet's do. run: how it is run for its last map. side, channels: of a picture that it takes."""
     if not (hasattr(network, LAST) and hasattr(network, f"layer{stage}")):
         return None
     found = partial(run_stages, f"layer{stage}")
@@ -26,7 +26,7 @@ def stages_of(network: nn.Module, run: Run, stage: int, side: int) -> Run | None
     network.eval()
     try:
         with torch.no_grad():
-            picture = torch.linspace(-1, 1, 3 * side * side).view(1, 3, side, side)
+            picture = torch.linspace(-1, 1, channels * side * side).view(1, channels, side, side)
             picture = picture.to(next(network.parameters()).device)
             alike = torch.equal(found(network, picture).pooled, run(network, picture).pooled)
     except (RuntimeError, TypeError, ValueError):  # children that do not follow one another

@@ -39,9 +39,9 @@ def apply_stem(network: Any, stem: str) -> list[str]:
     """
     lines: list[str] = []
     if stem in ("cifar", "stl"):
-        channels = network.conv1.out_channels
-        network.conv1 = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
-        lines.append(f"model.conv1 = torch.nn.Conv2d(3, {channels}, 3, 1, 1, bias=False)")
+        seen, channels = network.conv1.in_channels, network.conv1.out_channels
+        network.conv1 = nn.Conv2d(seen, channels, 3, 1, 1, bias=False)
+        lines.append(f"model.conv1 = torch.nn.Conv2d({seen}, {channels}, 3, 1, 1, bias=False)")
     if stem == "cifar":
         network.maxpool = nn.Identity()
         lines.append("model.maxpool = torch.nn.Identity()")

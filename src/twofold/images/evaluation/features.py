@@ -18,13 +18,13 @@ from twofold.runs.screen import OnProgress
 class InputSettings:
     """How images reach a backbone in evaluation.
 
-    size: px of the square input. mean, std: its normalisation, for RGB in [0, 1]. precision: "fp32" or "bf16"
+    size: px of the square input. mean, std: its normalisation, for each channel in [0, 1]. precision: "fp32" or "bf16"
     (autocast). batch_size: images at a time where nothing is learned.
     """
 
     size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     device: torch.device | str = "cpu"
     precision: str = "fp32"
     batch_size: int = 256
@@ -44,8 +44,8 @@ def stream_features(
     """
     order = torch.arange(len(images)) if indices is None else indices
     at_once = min(len(order), inputs.batch_size)
-    what = f"{at_once:,} images at a time, of {inputs.size:,} px,"
-    require(12 * at_once * inputs.size**2, what, "give a smaller --image-size or --batch-size", inputs.device)
+    what, values = f"{at_once:,} images at a time, of {inputs.size:,} px,", len(inputs.mean) * inputs.size**2
+    require(4 * at_once * values, what, "give a smaller --image-size or --batch-size", inputs.device)
     parts = order.split(inputs.batch_size)
     training = backbone.training
     backbone.eval()

@@ -12,22 +12,31 @@ from twofold.images.backbones import Backbone, rebuild_backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.splits import Split
 from twofold.images.reading import Images
+from twofold.pixels.views.augmentations import Statistics
 from twofold.pixels.views.views import evaluation_view
 from twofold.randomness import derive
 
 CALIBRATION_BATCHES = 4
 
 
-def pixels(images: Images, indices: Tensor, *, side: int = 32, batch_size: int = 512) -> Tensor:
-    """Centre crops shrunk to side x side as vectors: float32 (n, 3 * side * side) in [0, 1], on the CPU."""
-    parts = indices.split(batch_size)
-    plain = (0.0,) * 3, (1.0,) * 3
-    return torch.cat([evaluation_view(b, *plain).flatten(1).cpu() for b in images.centres(side).stream(parts)])
+def pixels(
+    images: Images, indices: Tensor, *, side: int = 32, batch_size: int = 512, statistics: Statistics | None = None
+) -> Tensor:
+    """Centre crops shrunk to side x side as vectors: float32 (n, C * side * side) in [0, 1], on the CPU.
+
+    statistics: what they are normalised with, where they are.
+    """
+    parts, count = indices.split(batch_size), images.source.pixels.count
+    mean, std = statistics or ((0.0,) * count, (1.0,) * count)
+    return torch.cat([evaluation_view(b, mean, std).flatten(1).cpu() for b in images.centres(side).stream(parts)])
 
 
-def pixel_features(split: Split, side: int) -> tuple[Tensor, Tensor]:
-    """(pixels, labels) of the images that can be read."""
-    found = pixels(split.images, split.indices, side=side)
+def pixel_features(split: Split, side: int, inputs: InputSettings | None = None) -> tuple[Tensor, Tensor]:
+    """(pixels, labels) of the images that can be read. inputs: of the network, by which channels that are kept as they
+    are are normalised, so that none counts for more by being brighter."""
+    kept = inputs is not None and split.images.source.pixels.channels
+    statistics = (inputs.mean, inputs.std) if inputs is not None and kept else None
+    found = pixels(split.images, split.indices, side=side, statistics=statistics)
     keep = split.readable()
     return found[keep], split.labels[keep]
 

@@ -46,6 +46,7 @@ def _two_views(
         inputs.size,
         seed=seed,
         statistics=(inputs.mean, inputs.std),
+        channels=images.source.pixels.channels,
     )
     training = backbone.training
     backbone.eval()

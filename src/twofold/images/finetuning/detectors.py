@@ -30,8 +30,8 @@ FINEST = 4  # pixels a cell of the finest map in a pyramid
 class Input:
     """What a model is shown. mean, std: of RGB in 0..1. precision: "fp32" or "bf16", of the body."""
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     precision: str = "fp32"
 
 

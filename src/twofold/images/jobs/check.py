@@ -10,10 +10,13 @@ import torch
 from twofold.catalog.composition import Composition
 from twofold.errors import UserError
 from twofold.images.jobs import labels
+from twofold.images.jobs.channels import lines
 from twofold.images.jobs.model import open_data
 from twofold.images.jobs.settle import settle
 from twofold.images.options import Check
 from twofold.images.reading.examining import examine
+from twofold.pixels.views.augmentations import augmentation_named
+from twofold.pixels.views.channels import left_out, statistics_of
 from twofold.printable import say
 from twofold.resources import bytes_in_words
 from twofold.training.distribution import choose_precision
@@ -32,7 +35,8 @@ def run(composition: Composition, data: str, options: Check) -> dict[str, Any]:
 
 
 def _look_at_images(composition: Composition, data: str, options: Check) -> dict[str, Any]:
-    findings = examine(data, white=options.white, fourth_channel=options.fourth_channel, **options.wanted())
+    read_as, wanted = options.read_as(), options.wanted()
+    findings = examine(data, fourth_channel=read_as.pop("fourth"), **{**wanted, **read_as})
     say("\n".join(findings.lines()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     source = open_data(data, options)
@@ -42,6 +46,9 @@ def _look_at_images(composition: Composition, data: str, options: Check) -> dict
     size = settings.image_size
     say(f"\nA run would train {settings.backbone} by {composition.name} at {size} px on {device.type}:")
     say("\n".join(plan_of(settings, unit="images").describe(len(source))))
+    off = left_out(augmentation_named(settings.views), source.pixels.count)
+    for line in lines(source.pixels, statistics_of(settings.statistics, source.pixels.count), off):
+        say(line)
     say(f"Decoded images would take {bytes_in_words(findings.decoded_bytes(2 * size))}.")
     small = findings.smaller_than(-(-size // 3))
     if small:

@@ -25,7 +25,7 @@ from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
 from twofold.images.jobs import pretrain
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.evaluate import measure, protocols_named
-from twofold.images.jobs.model import Model, open_data, open_images, open_model
+from twofold.images.jobs.model import Model, open_data, open_images, open_model, read_alike
 from twofold.images.jobs.online import UNTRAINED
 from twofold.images.jobs.settle import settle
 from twofold.images.jobs.supervised import Supervised
@@ -55,7 +55,7 @@ DENSE_OPTIONS = (*Labels.own_names(), *Dense.own_names(), *Finetuning.own_names(
 ALIKE = ("backbone", "stem", "batch_size", "image_size", "recipe")
 STORED = (
     "test", "epochs", "steps", "minutes", "recipe_of", "image_column", "label_column", "part", "class_level", "white",
-    "fourth_channel",
+    "fourth_channel", "channels", "black",
 )  # fmt: skip
 
 
@@ -155,18 +155,19 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     if by_class and test is not None and test.labels_among(source.classes or [])[0] is None:
         raise UserError(f"{options.test} has no labels; images to test on need some.")
     training, per_epoch = _shared(entries, source, data, options)
-    measuring = Evaluate(
-        test=options.test,
-        precision=training.precision,
-        workers=options.workers,
-        image_column=options.image_column,
-        label_column=options.label_column,
-        part=options.part,
-        class_level=options.class_level,
-        white=source.pixels.white,
-        fourth_channel=source.pixels.fourth or "auto",
-        **{name: getattr(options, name) for name in DENSE_OPTIONS},
-        quiet=True,
+    measuring = read_alike(
+        Evaluate(
+            test=options.test,
+            precision=training.precision,
+            workers=options.workers,
+            image_column=options.image_column,
+            label_column=options.label_column,
+            part=options.part,
+            class_level=options.class_level,
+            **{name: getattr(options, name) for name in DENSE_OPTIONS},
+            quiet=True,
+        ),
+        source.pixels,
     )
     # None where an option is as usual, like one that an earlier version did not have.
     usual = options.usual()
@@ -184,7 +185,7 @@ def _bench(entries: list[Entry], data: str, options: Compare, protocols: list[st
     about = f"{len(source):,} images of {data}{asked}; {training.backbone}, {size} px, batch {batch}"
     ceiling = None
     if options.supervised and by_class:
-        statistics = "cifar10" if training.recipe == "cifar" and size == 32 else "imagenet"
+        statistics = training.statistics
         out = Path(options.out) if options.out else default_folder(data)
         ceiling = Supervised(out, data, training, statistics, measuring)
     on_maps = any(name in DENSE for name in protocols)
@@ -209,7 +210,9 @@ def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -
         label_column=options.label_column,
         part=options.part,
         class_level=options.class_level,
+        channels=options.channels,
         white=options.white,
+        black=options.black,
         fourth_channel=options.fourth_channel,
         epochs=EPOCHS if no_budget else options.epochs,
         steps=options.steps,
@@ -225,9 +228,14 @@ def _shared(entries: list[Entry], source: Source, data: str, options: Compare) -
         complete = settle(asked, entry.composition, source, data, device.type == "cuda")
         per_epoch = plan_of(complete, unit="images").length(len(source)).steps_per_epoch
         if entry is entries[0]:
-            alike: dict[str, Any] = {name: getattr(complete, name) for name in ALIKE}
+            alike: dict[str, Any] = {name: getattr(complete, name) for name in (*ALIKE, "statistics")}
             training = replace(training, **alike)
-            build_backbone(training.backbone, image_size=cast(int, training.image_size), stem=training.stem)
+            build_backbone(
+                training.backbone,
+                image_size=cast(int, training.image_size),
+                stem=training.stem,
+                channels=source.pixels.count,
+            )
     return training, per_epoch
 
 

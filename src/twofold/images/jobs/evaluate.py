@@ -20,6 +20,7 @@ from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, remarks
 from twofold.images.finetuning.presets import PROTOCOLS as TRAINED
+from twofold.images.jobs.channels import only_rgb
 from twofold.images.jobs.dense import measure_dense, shown
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.model import Model, as_trained, open_for, open_images, print_notes
@@ -108,6 +109,8 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
     on_maps = [name for name in protocols if name in ON_MAPS]
     by_training = [name for name in protocols if name in TRAINED]
     with_labels = [name for name in protocols if name not in (*ON_MAPS, *TRAINED)]
+    if on_maps or by_training:
+        only_rgb(model.pixels, f"Protocols on maps ({', '.join(on_maps + by_training)})")
     rows = _measure_with_labels(model, with_labels, data, options) if with_labels else []
     rows += measure_dense(model, on_maps, data, options)
     if by_training:
@@ -195,8 +198,11 @@ def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
 
     sides = {task.name: features(task.model.backbone)}
     if task.floors:
-        side = min(PIXEL_SIDE, task.model.inputs.size)
-        (bank, bank_labels), (asked, asked_labels) = pixel_features(task.train, side), pixel_features(task.test, side)
+        inputs = task.model.inputs
+        side = min(PIXEL_SIDE, inputs.size)
+        (bank, bank_labels), (asked, asked_labels) = (
+            pixel_features(part, side, inputs) for part in (task.train, task.test)
+        )
         bank, asked = centred(bank, asked)
         sides |= {PIXELS: ((bank, bank_labels), (asked, asked_labels)), UNTRAINED: features(task.untrained())}
     rows = []

@@ -6,9 +6,11 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from twofold.errors import UserError
 from twofold.images.backbones.export import SUFFIXES, export
-from twofold.images.evaluation.transform import can_be_checked, check_lines, facts, turned_photograph
+from twofold.images.evaluation.transform import can_be_checked, channels_made, check_lines, facts, turned_photograph
 from twofold.images.jobs.model import Model, open_model
 from twofold.images.options import Export
 from twofold.images.reading import DecodeError, open_source
@@ -42,14 +44,18 @@ def _check(opened: Model, lines: list[str]) -> tuple[str, float]:
     """(the images on which the lines were run, the largest difference of a vector): one of the run's own where its data
     can be read here, and a made one that has to be turned."""
     backbone, named, worst = copy.deepcopy(opened.backbone).cpu().eval(), [], 0.0
-    for name, image in _images(opened.run):
+    for name, image in _images(opened):
         worst = max(worst, check_lines(lines, image, backbone, opened.inputs, opened.pixels))
         named.append(name)
     return " and ".join(named), worst
 
 
-def _images(run: Path | None) -> Iterator[tuple[str, bytes]]:
+def _images(opened: Model) -> Iterator[tuple[str, bytes | np.ndarray]]:
+    if opened.pixels.channels:
+        yield "a made array", channels_made(opened.pixels)
+        return
     yield "a JPEG turned by EXIF", turned_photograph()
+    run = opened.run
     try:
         data = str(read_config(run).get("data", "")) if run else ""
         source = open_source(data) if data and "://" not in data else None

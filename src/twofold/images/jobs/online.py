@@ -87,8 +87,8 @@ class OnlineKNN(Monitor):
         """The same question put, with the same k, to raw pixels and to the same network untrained; and the largest
         class as the answer to everything."""
         side = min(PIXEL_SIDE, self.inputs.size)
-        bank = pixel_features(self.bank, side)
-        queries = pixel_features(self.queries, side) if self.queries else None
+        bank = pixel_features(self.bank, side, self.inputs)
+        queries = pixel_features(self.queries, side, self.inputs) if self.queries else None
         rows, *asked = centred(bank[0], *([queries[0]] if queries else []))
         seen, question = (rows, bank[1]), (asked[0], queries[1]) if queries else None
         untrained = random_network(backbone, self.bank, self.inputs, self.seed)  # type: ignore[arg-type]

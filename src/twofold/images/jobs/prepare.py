@@ -19,10 +19,11 @@ def run(data: str, out: str, options: Prepare) -> Path:
             short_side=options.short_side,
             workers=options.workers,
             white=options.white,
+            black=options.black,
             fourth_channel=options.fourth_channel,
             say=print,
             on_progress=on_progress,
-            **options.wanted(),
+            **{**options.wanted(), "channels": options.channels},
         )
     say(f"Prepared: give {out} as the data from now on.")
     return Path(out)

@@ -16,13 +16,14 @@ from twofold.images.backbones.names import is_own
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.transform import facts
+from twofold.images.jobs import channels
 from twofold.images.jobs.consistency import TemporalConsistency
-from twofold.images.jobs.model import images_of, open_data
+from twofold.images.jobs.model import images_of, open_data, read_alike
 from twofold.images.jobs.online import SHOWN, OnlineKNN, knn_settings
 from twofold.images.jobs.online_correspondence import OnlineCorrespondence
 from twofold.images.jobs.samples import gallery, view_samples
 from twofold.images.jobs.settle import sampled_sides, settle
-from twofold.images.jobs.views import describe, find_views, make_views
+from twofold.images.jobs.views import RunViews, describe, find_views, make_views
 from twofold.images.options import Pretrain
 from twofold.images.reading import Images, Source
 from twofold.images.report.sections import SECTIONS
@@ -35,8 +36,6 @@ from twofold.pixels.reading.identity import file_digest
 from twofold.pixels.reading.words import by_reason
 from twofold.pixels.views import Augmentation
 from twofold.pixels.views.own import identity
-from twofold.pixels.views.per_picture import CalledViews
-from twofold.pixels.views.views import ImageViews
 from twofold.randomness import derive
 from twofold.resources import require, usable_cores
 from twofold.runs.folder import RunFolder
@@ -87,7 +86,7 @@ class Work:
     val: Images | None
     backbone: Backbone
     method: Any
-    views: ImageViews | CalledViews
+    views: RunViews
     inputs: InputSettings
     plan: Plan
     situation: Situation
@@ -101,7 +100,7 @@ def _put_together(
 ) -> Work:
     size, seed = cast(int, settings.image_size), settings.seed
     images = _images(source, settings, fabric.device)
-    alike = replace(settings, white=source.pixels.white, fourth_channel=source.pixels.fourth or "auto")
+    alike = read_alike(settings, source.pixels)
     val = _images(open_data(settings.val, alike, "valid"), settings, fabric.device) if settings.val else None
     torch.manual_seed(derive(seed, "weights"))
     backbone = build_backbone(
@@ -110,6 +109,7 @@ def _put_together(
         stem=settings.stem,
         weights=settings.weights,
         zero_init_residual=composition.zero_init_residual and settings.weights == "random",
+        channels=source.pixels.count,
     )
     length = plan.length(len(source))
     cut_here = isinstance(find_views(settings.views), Augmentation)
@@ -119,7 +119,7 @@ def _put_together(
     backbone.notes += start_from(method, settings.weights)
     views = make_views(settings, recipe, images, method.view_count)
     part = plan.batch_size // fabric.world_size
-    pixels = part * sum(12 * side**2 for side in views.sides)
+    pixels = 4 * part * sum(backbone.channels * side**2 for side in views.sides)
     what = f"{views.count} views of {part:,} images at a time, of {size:,} px,"
     require(pixels, what, "give a smaller --image-size or --batch-size", fabric.device)
     for side in set(views.sides) - {size}:
@@ -219,6 +219,7 @@ def _header(work: Work) -> Iterator[str]:
             yield from (f"{settings.val}: {note}" for note in work.online.queries.images.source.pixel_notes)
     yield f"backbone: {work.backbone.describe()}"
     yield from describe(settings, work.views)
+    yield from channels.lines(images.source.pixels, (work.views.mean, work.views.std), work.views.left_out)
     yield f"engine: {work.fabric.world_size} x {device.type}, {settings.precision}"
     yield from work.plan.describe(len(images))
     yield from work.method.notes(work.situation)

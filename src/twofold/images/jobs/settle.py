@@ -13,7 +13,9 @@ from twofold.images.options import Pretrain
 from twofold.images.reading import DecodeError, Source
 from twofold.images.reading.decode import image_size
 from twofold.images.reading.pixels import UNIT, WHOLE
+from twofold.images.reading.statistics import measure_statistics
 from twofold.pixels.views.changes import full_options
+from twofold.pixels.views.channels import statistics_text
 from twofold.pixels.views.own import Called
 from twofold.runs.folder import default_out
 from twofold.training.settling import settle_training
@@ -37,12 +39,13 @@ def settle(options: Pretrain, composition: Composition, source: Source, data: st
         out=options.out or default_out(composition.name, data),
         recipe=name,
         image_size=side,
-        white=options.white
-        or (None if pixels.white in (WHOLE, UNIT) else pixels.white),  # what files say needs no word
+        channels=pixels.channels or options.channels,
+        white=options.white if options.white is not None else None if pixels.white in (WHOLE, UNIT) else pixels.white,
+        black=options.black if options.black is not None else pixels.black or None,
         fourth_channel="drop" if pixels.fourth == "drop" else options.fourth_channel,
         backbone=_or(options.backbone, "resnet50" if gpu and side > CPU_SIDE else "resnet18"),
         views=_or(options.views, recipe.views),
-        statistics=_or(options.statistics, "cifar10" if name == "cifar" and side == 32 else "imagenet"),
+        statistics=_statistics(options.statistics, source, "cifar10" if name == "cifar" and side == 32 else "imagenet"),
         batch_size=options.batch_size or fitting_batch(len(source), recipe.plan["batch_size"] if gpu else 256),
     )
     settings = replace(settings, view_options=full_options(changes_of(settings)))
@@ -84,6 +87,13 @@ def _short_side(source: Source, i: int) -> int:
         return min(image_size(source.open(i)))
     except (DecodeError, OSError):
         return 0
+
+
+def _statistics(asked: str, source: Source, usual: str) -> str:
+    """What pixels are normalised with: as asked, usual for RGB, and measured for others."""
+    if asked == "measured" or (asked == "auto" and source.pixels.channels):
+        return statistics_text(measure_statistics(source))
+    return _or(asked, usual)
 
 
 def _or(value: str, usual: str) -> str:

@@ -14,7 +14,8 @@ from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import FinetuneRecipe, finetune
 from twofold.images.jobs.evaluate import open_splits
 from twofold.images.options import Evaluate, Pretrain
-from twofold.pixels.views.augmentations import statistics_named
+from twofold.pixels.batch import RGB
+from twofold.pixels.views.channels import statistics_of
 from twofold.randomness import derive
 from twofold.runs.screen import progress_bar
 
@@ -38,11 +39,12 @@ class Supervised(KeptCeiling):
         """See `comparison.ceiling`: the network's own accuracy, in every column of the same metric."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         training, measuring, size = self.training, replace(self.measuring, seed=seed), self.training.image_size
-        statistics = statistics_named(self.statistics)
+        channels = measuring.channels if isinstance(measuring.channels, int) else RGB
+        statistics = statistics_of(self.statistics, channels)
         inputs = InputSettings(cast(int, size), *statistics, device=device, precision=training.precision)
         train, test, classes = open_splits(self.data, measuring, inputs)
         torch.manual_seed(derive(seed, "weights"))
-        backbone = build_backbone(training.backbone, image_size=inputs.size, stem=training.stem)
+        backbone = build_backbone(training.backbone, image_size=inputs.size, stem=training.stem, channels=channels)
         recipe = FinetuneRecipe(batch_size=cast(int, training.batch_size))
         with progress_bar("training with labels", measuring.quiet) as on_progress:
             found = finetune(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import TypeAlias, cast
 
 import torch
 
 from twofold.catalog.wing import Recipe
 from twofold.errors import UserError
+from twofold.images.jobs.channels import only_rgb
 from twofold.images.options import Pretrain
 from twofold.images.reading import DecodeError, Images, Source
 from twofold.images.reading.decode import decode
@@ -22,6 +23,7 @@ from twofold.pixels.views.views import ImageViews
 from twofold.resources import usable_cores
 
 TRIED = 8  # images that callables are tried on
+RunViews: TypeAlias = ImageViews | CalledViews
 
 
 def find_views(name: str) -> Augmentation | Called:
@@ -46,6 +48,7 @@ def changes_of(settings: Pretrain) -> list[Change]:
 
 def side_given(own: Called, source: Source, seed: int) -> int | None:
     """The side of the views that callables make, by the first image that can be read."""
+    only_rgb(source.pixels, "Views that are called")
     for i in range(min(len(source), TRIED)):
         try:
             picture = decode(source.fetch(i), None, source.pixels).permute(1, 2, 0).numpy()
@@ -56,7 +59,7 @@ def side_given(own: Called, source: Source, seed: int) -> int | None:
     return None
 
 
-def make_views(settings: Pretrain, recipe: Recipe, images: Images, count: int) -> ImageViews | CalledViews:
+def make_views(settings: Pretrain, recipe: Recipe, images: Images, count: int) -> RunViews:
     """What makes `count` views of each image. recipe: the method's own. Raises UserError for what cannot be learned
     from."""
     size, found = cast(int, settings.image_size), find_views(settings.views)
@@ -68,7 +71,9 @@ def make_views(settings: Pretrain, recipe: Recipe, images: Images, count: int) -
             statistics=settings.statistics,
             count=count,
             colour=settings.colour,
+            channels=images.source.pixels.channels,
         )
+    only_rgb(images.source.pixels, "Views that are called")
     usual = augmentation_named(recipe.views)
     views = CalledViews(
         found,
@@ -89,7 +94,7 @@ def make_views(settings: Pretrain, recipe: Recipe, images: Images, count: int) -
     return views
 
 
-def describe(settings: Pretrain, views: ImageViews | CalledViews) -> Iterator[str]:
+def describe(settings: Pretrain, views: RunViews) -> Iterator[str]:
     """The views as the header of a run has them."""
     yield f"views: {views.count} of {settings.image_size} px by {settings.views}{in_words(changes_of(settings))}"
     if isinstance(views, CalledViews):

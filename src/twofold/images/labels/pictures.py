@@ -96,7 +96,7 @@ def turned_back(x: Tensor, turn: int) -> Tensor:
 
 def settle_rule(source: Source, notes: Notes) -> None:
     """Find the rule by which the pixels of the pictures are read, and note what is to be said of it."""
-    for line in settle_pixels(source):
+    for line in settle_pixels(source, channels="rgb"):
         notes.say(f"{source.path}: {line}.")
 
 

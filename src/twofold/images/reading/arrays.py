@@ -18,9 +18,11 @@ import numpy as np
 
 from twofold.bounded import ArrayError, ArrayFile, Header, check_size, read_header, read_values
 from twofold.errors import UserError, clause
+from twofold.images.reading.layout import channel_axis, guess_said, is_open
 from twofold.images.reading.row_names import RowNames
 from twofold.images.reading.source import Source
 from twofold.parts import named_among
+from twofold.pixels.batch import MOST_CHANNELS
 from twofold.pixels.reading.identity import content_digest
 from twofold.pixels.reading.labels import labels_from_values
 from twofold.pixels.reading.parts import pick, said
@@ -33,7 +35,10 @@ IMAGE_KEYS = ("images", "x_train", "train_images", "X_train", "x", "X", "data", 
 
 
 class Arrays(Source):
-    """One array (n, H, W), (n, H, W, C) or (n, C, H, W), with C 1, 3 or 4, of uint8, other integers or floats."""
+    """One array (n, H, W), (n, H, W, C) or (n, C, H, W), with C 1 to 16, of uint8, other integers or floats.
+
+    channels: C, where it is known; see `layout.channel_axis`.
+    """
 
     def __init__(
         self,
@@ -43,13 +48,16 @@ class Arrays(Source):
         labels: np.ndarray | None,
         name: str,
         notes: tuple[str, ...] = (),
+        channels: int | None = None,
     ) -> None:
         self.path = path
         self.array = name
-        self.notes = notes
         self.where = where
-        self.images = _channels_last(path, name, images)
-        self.names = RowNames([where.name], [0, len(images)])
+        self.in_parts = bool(notes)
+        self.images = _channels_last(path, name, images, channels)
+        guessed = channels is None and images.ndim == 4 and is_open(images.shape[1], images.shape[3])
+        self.notes = (*notes, *([f"{path}: {guess_said(images.shape[1:])}"] if guessed else []))
+        self.names = RowNames([where.name], [0, len(self.images)])
         self.skipped = {}
         if labels is not None:
             self.labels, self.classes = labels_from_values(labels.reshape(-1).tolist())
@@ -70,7 +78,7 @@ class Arrays(Source):
 
     def stamp(self) -> str:
         """A digest of the file's name, size and time of change."""
-        return digest([self.where.name, *self.where.stamp(), *([self.array] if self.notes else [])])
+        return digest([self.where.name, *self.where.stamp(), *([self.array] if self.in_parts else [])])
 
     def describe(self) -> str:
         """One line: the array's shape and classes."""
@@ -93,7 +101,7 @@ def open_npz(path: str, where: Place, wanted: Wanted) -> Arrays:
         raise
     except Exception as error:  # zip files and numpy's headers can be wrong in many ways
         raise UserError(f"{path} is not a whole .npz file ({clause(error)}); write or fetch it again.") from error
-    return Arrays(path, where, images, labels, key, notes)
+    return Arrays(path, where, images, labels, key, notes, wanted.channels)
 
 
 def _images_in(path: str, found: Mapping[str, Header], wanted: Wanted) -> tuple[str, tuple[str, ...]]:
@@ -118,7 +126,7 @@ def _images_in(path: str, found: Mapping[str, Header], wanted: Wanted) -> tuple[
     return (named or fitting)[0], ()
 
 
-def open_npy(path: str, where: Place) -> Arrays:
+def open_npy(path: str, where: Place, wanted: Wanted) -> Arrays:
     """The array of an .npy file, mapped from the disk where it is local."""
     try:
         with where.open() if where.fs is None else io.BytesIO(where.read()) as file:
@@ -134,7 +142,7 @@ def open_npy(path: str, where: Place) -> Arrays:
                 array = read_values(file, header)
     except (ArrayError, OSError, ValueError, OverflowError) as error:
         raise UserError(f"{path} is not a whole .npy file ({clause(error)}); write or fetch it again.") from error
-    return Arrays(path, where, array, None, "array")
+    return Arrays(path, where, array, None, "array", channels=wanted.channels)
 
 
 def open_idx(path: str, where: Place, wanted: Wanted) -> Arrays:
@@ -147,7 +155,7 @@ def open_idx(path: str, where: Place, wanted: Wanted) -> Arrays:
         raise UserError(
             f"{other} holds {len(labels)} labels but {path} {len(images)} images; give files that belong together."
         )
-    return Arrays(path, where, images, labels, "array")
+    return Arrays(path, where, images, labels, "array", channels=wanted.channels)
 
 
 def _read_idx(path: str, where: Place) -> np.ndarray:
@@ -189,16 +197,17 @@ def _labels_for(key: str, found: Mapping[str, Header]) -> str | None:
     return next((k for k in wanted if k in flat), None)
 
 
-def _channels_last(path: str, name: str, images: np.ndarray) -> np.ndarray:
+def _channels_last(path: str, name: str, images: np.ndarray, channels: int | None) -> np.ndarray:
     if images.dtype.kind not in KINDS or images.ndim not in (3, 4) or not images.size:
         raise UserError(
             f"{path}: {name} is {images.dtype}{list(images.shape)}; images are numbers (n, H, W) or (n, H, W, C)."
         )
-    if images.ndim == 4 and images.shape[-1] not in (1, 3, 4):
-        if images.shape[1] not in (1, 3, 4):
-            raise UserError(
-                f"{path}: {name} has shape {list(images.shape)}, with no axis of 1, 3 or 4 channels; choose "
-                f"three of its bands and save them as RGB."
-            )
-        images = images.transpose(0, 2, 3, 1)
-    return images
+    if images.ndim == 3 and channels and channels > 1:
+        images = images[None]  # one image, for each of several in grey would have but one channel
+    axis = channel_axis(images.shape[1], images.shape[3], channels) if images.ndim == 4 else -1
+    if axis is None:
+        raise UserError(
+            f"{path}: {name} has shape {list(images.shape)}, with no axis of {channels or f'1 to {MOST_CHANNELS}'} "
+            f"channels: choose the bands that matter and save them as (n, H, W, C)."
+        )
+    return images if axis else images.transpose(0, 2, 3, 1)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from twofold.images.reading.deep import cut, deep_strips, has_fourth, is_deep_colour, says_white, strips
+from twofold.images.reading.layout import COLOURS, channels_last
 from twofold.images.reading.pixels import WHOLE, PixelRule
 from twofold.pixels.reading.failure import DecodeError
 
@@ -33,15 +34,23 @@ def of_image(image: Image.Image, data: bytes, rule: PixelRule) -> np.ndarray:
 
 
 def of_array(pixels: np.ndarray, rule: PixelRule) -> np.ndarray:
-    """An array (H, W) or (H, W, 1, 3 or 4) of uint8, other integers or floats, as uint8 (H, W) or (H, W, 3)."""
-    if pixels.dtype.kind not in "iuf" or not pixels.size or pixels.ndim not in (2, 3):
-        raise DecodeError(f"an array of {pixels.dtype} and shape {list(pixels.shape)} is no image")
-    if pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4):
-        raise DecodeError(f"an array of shape {list(pixels.shape)} is no image")
-    pixels = rule.to_bytes(pixels)
+    """An array (H, W), (H, W, C) or (C, H, W), with C 1, 3 or 4, of any integers or floats, as uint8 (H, W) or
+    (H, W, 3)."""
+    pixels = rule.to_bytes(colours_last(pixels))
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         return pixels[..., 0]
     return _without_fourth(pixels, rule) if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
+
+
+def colours_last(pixels: np.ndarray) -> np.ndarray:
+    """An array (H, W), (H, W, C) or (C, H, W) as (H, W) or (H, W, C). Raises DecodeError where it is none of 1, 3 or 4
+    channels."""
+    if pixels.dtype.kind not in "iuf" or not pixels.size or pixels.ndim not in (2, 3):
+        raise DecodeError(f"an array of {pixels.dtype} and shape {list(pixels.shape)} is no image")
+    found = channels_last(pixels, None)
+    if found is None or (found.ndim == 3 and found.shape[2] not in COLOURS):
+        raise DecodeError(f"an array of shape {list(pixels.shape)} is no image")
+    return found
 
 
 def _joined(parts: Iterable[np.ndarray], height: int) -> np.ndarray:

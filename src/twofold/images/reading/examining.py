@@ -13,18 +13,22 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
+from twofold.images.reading.convert import colours_last
 from twofold.images.reading.decode import LONGEST, decode, explain, open_header, orientation
 from twofold.images.reading.deep import bands, has_fourth, is_deep
 from twofold.images.reading.findings import Findings
+from twofold.images.reading.kept import with_channels
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.source import Source
+from twofold.images.reading.stacks import read_stack
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.words import extension
 from twofold.printable import printable
 from twofold.resources import usable_cores
 
 CLEAR, DEEP = "transparent, laid over white", "16 or 32 bits a channel"
+SWAPS = (5, 6, 7, 8)  # EXIF turns by which height and width change places
 TINY = 16  # pixels on the short side
 TAIL = 64  # bytes at the end in which a whole file has its end mark
 ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
@@ -46,7 +50,9 @@ def examine(
     path: str,
     *,
     white: float | None = None,
+    black: float | None = None,
     fourth_channel: str = "auto",
+    channels: str | int = "auto",
     most: int | None = None,
     workers: int | None = None,
     **wanted: Any,
@@ -54,12 +60,12 @@ def examine(
     """Read all headers (or those of `most` images spread over the set) with threads, and the ends of the files.
 
     A file whose end mark is missing, and every file of a format without one (TIFF, BMP, PPM ...), is decoded in full to
-    see whether it is whole; so truncated files are found, damage in the middle of a file is not. white,
-    fourth_channel: see `looking.settle_pixels`. wanted: see `open_source`, which raises UserError.
+    see whether it is whole; so truncated files are found, damage in the middle of a file is not. white, black,
+    fourth_channel, channels: see `looking.settle_pixels`. wanted: see `open_source`, which raises UserError.
     """
     began = time.perf_counter()
-    source = open_source(path, **wanted)
-    settle_pixels(source, white, fourth_channel)
+    source = open_source(path, channels=channels if isinstance(channels, int) else None, **wanted)
+    settle_pixels(source, white, fourth_channel, channels=channels, black=black)
     rows = list(range(len(source)))
     if most is not None and most < len(rows):
         rows = sorted({int(i) for i in np.linspace(0, len(source) - 1, most)})
@@ -77,6 +83,7 @@ def examine(
         formats=dict(Counter(look.format for look in good)),
         channels=dict(Counter(look.channels for look in good).most_common()),
         pixel_notes=source.pixel_notes,
+        rule=source.pixels,
         odd=dict(Counter(kind for kind, _ in odd)),
         broken={printable(source.names[i]): look.reason for i, look in zip(rows, looks, strict=True) if look.reason},
         height=np.array([look.height for look in good], np.int64),
@@ -122,8 +129,12 @@ def _look(source: Source, i: int) -> _Look:
 
 
 def _look_at(array: np.ndarray, source: Source) -> _Look:
-    height, width = array.shape[:2]
-    count = array.shape[2] if array.ndim == 3 else 1
+    kept = source.pixels.channels
+    found = with_channels(array, kept) if kept else colours_last(array)
+    if kept:
+        decode(found, 32, source.pixels)
+    height, width = found.shape[:2]
+    count = found.shape[2] if found.ndim == 3 else 1
     odd = (*_kind(count == 4, array.dtype != np.uint8, source), *_peculiar(height, width))
     channels = f"{count} of {8 * array.dtype.itemsize} bits"
     return _Look("array", channels, odd, height, width, array.nbytes, _digest(array.tobytes()))
@@ -138,7 +149,14 @@ def _enough(file: BinaryIO, head: bytes) -> bytes:
 
 
 def _look_into(file: BinaryIO, source: Source, i: int, stored: int, mark: bytes | None) -> _Look:
-    name = source.file_name(i)
+    name, kept = source.file_name(i), source.pixels.channels
+    stack = read_stack(file) if kept else None
+    file.seek(0)
+    if stack and kept and not stack.is_plain(kept):
+        decode(file.read(), 32, source.pixels)
+        first = stack.pages[0]
+        height, width = (first.width, first.height) if first.turn in SWAPS else (first.height, first.width)
+        return _Look("TIFF", f"{kept} of {first.bits} bits", _peculiar(height, width), height, width, stored, mark)
     image = open_header(file)
     kind = image.format or ""
     channels, odd = _channels(image), list(_colour(image, source))
@@ -151,8 +169,8 @@ def _look_into(file: BinaryIO, source: Source, i: int, stored: int, mark: bytes 
     turn = 1 if unread else orientation(image)
     if turn != 1:
         odd.append("turned by EXIF")
-    width, height = image.size if turn not in (5, 6, 7, 8) else image.size[::-1]
-    if not _whole(file, kind, stored):
+    width, height = image.size if turn not in SWAPS else image.size[::-1]
+    if kept or not _whole(file, kind, stored):
         file.seek(0)
         decode(file.read(), 32, source.pixels)
     return _Look(kind, channels, (*odd, *_peculiar(height, width)), height, width, stored, mark)
@@ -179,6 +197,8 @@ def _channels(image: Image.Image) -> str:
 
 def _colour(image: Image.Image, source: Source) -> tuple[str, ...]:
     """What is odd about the colours of an image, and how they are read."""
+    if source.pixels.channels:
+        return ()
     few = bands(image) > len(image.getbands())
     more = (f"of {bands(image)} channels the first {len(image.getbands())} used",) if few else ()
     if has_fourth(image) or is_deep(image):
@@ -190,6 +210,8 @@ def _colour(image: Image.Image, source: Source) -> tuple[str, ...]:
 
 
 def _kind(fourth: bool, deep: bool, source: Source) -> tuple[str, ...]:
+    if source.pixels.channels:
+        return ()
     four = ("fourth channel, left out" if source.pixels.fourth == "drop" else CLEAR,) if fourth else ()
     return (*four, *((DEEP,) if deep else ()))
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from twofold.errors import UserError
+from twofold.images.reading.measured import HEAD, holds_numbers
 from twofold.images.reading.metadata import told as read_metadata
 from twofold.images.reading.pairing import masks_among
 from twofold.images.reading.source import EXTENSIONS, Source
@@ -67,8 +68,16 @@ class Files(Source):
         return self._stamps[i][0]
 
     def open(self, i: int) -> BinaryIO | np.ndarray:
-        """The file itself where it is local, else its bytes."""
-        return self.root.join(self.names[i]).open() if self.root.fs is None else super().open(i)
+        """The file itself where it is local and encoded, else its bytes or pixels."""
+        if self.root.fs is not None:
+            return super().open(i)
+        file = self.root.join(self.names[i]).open()
+        numbers = holds_numbers(file.read(HEAD))
+        file.seek(0)
+        if not numbers:
+            return file
+        file.close()
+        return super().open(i)
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and pieces of the bytes; a file that has gone counts as empty."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twofold.images.reading.decode import shrunk_size
+from twofold.images.reading.pixels import PLAIN, PixelRule
 from twofold.pixels.reading.words import by_reason, count_list, some_of
 
 
@@ -40,6 +41,7 @@ class Findings:
     seconds: float
     examples: dict[str, str] = field(default_factory=dict)  # peculiarity -> name of one image
     notes: tuple[str, ...] = ()  # what was guessed about the data, a sentence each
+    rule: PixelRule = PLAIN  # by which pixels are read
 
     @property
     def usable(self) -> int:
@@ -55,9 +57,9 @@ class Findings:
         return int((np.minimum(self.height, self.width) < short_side).sum())
 
     def decoded_bytes(self, short_side: int | None) -> int:
-        """Bytes of the whole set as uint8, shrunk to `short_side`."""
+        """Bytes of the whole set decoded by its rule, shrunk to `short_side`."""
         sizes = (shrunk_size(int(h), int(w), short_side) for h, w in zip(self.height, self.width, strict=True))
-        return int(sum(3 * h * w for h, w in sizes) * (self.total / max(1, self.examined)))
+        return int(sum(self.rule.bytes_of(h, w) for h, w in sizes) * (self.total / max(1, self.examined)))
 
     def lines(self, most: int = 5) -> list[str]:
         """The findings for a person, a line each."""

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from twofold.pixels.batch import RGB, indexable
+
 CHUNK = 1 << 24  # positions gathered at once, which bounds the index tensor to 128 MB
 
 
@@ -36,12 +38,13 @@ class HostMemory:
 class DeviceMemory:
     """Decoded images one after another in one buffer on a device, gathered into batches there.
 
-    Not for several threads.
+    capacity: bytes. All images have as many channels of the same type as the first. Not for several threads.
     """
 
     def __init__(self, count: int, capacity: int, device: torch.device) -> None:
-        self.flat = torch.zeros(capacity, dtype=torch.uint8, device=device)
-        self.used = 0
+        self.channels = RGB
+        self.flat = torch.zeros(capacity + capacity % 2, dtype=torch.uint8, device=device)  # may hold 16 bits
+        self.used = 0  # values
         self.full = False
         self.stored = np.zeros(count, bool)
         self.size = np.zeros((count, 2), np.int64)
@@ -50,7 +53,9 @@ class DeviceMemory:
     def put(self, indices: Sequence[int], images: Sequence[np.ndarray]) -> None:
         """Copy images to the device in one transfer. From the first that does not fit, none is kept."""
         fresh = {i: image for i, image in zip(indices, images, strict=True) if not self.stored[i]}
-        if self.full or self.used + sum(image.nbytes for image in fresh.values()) > len(self.flat):
+        for image in list(fresh.values())[:1]:
+            self.channels, self.flat = len(image), self.flat.view(torch.from_numpy(image).dtype)
+        if self.full or self.used + sum(image.size for image in fresh.values()) > len(self.flat):
             self.full = self.full or bool(fresh)
             return
         if not fresh:
@@ -59,43 +64,47 @@ class DeviceMemory:
         self.flat[self.used : self.used + len(packed)] = packed
         for i, image in fresh.items():
             self.stored[i], self.size[i], self._start[i] = True, image.shape[1:], self.used
-            self.used += image.nbytes
+            self.used += image.size
 
     def batch(self, indices: Sequence[int], height: int, width: int) -> Tensor:
-        """Images that are stored, as uint8 (B, 3, height, width) on the device, zeros right of and below each."""
+        """Images that are stored, as (B, C, height, width) on the device, zeros right of and below each."""
         start, size = torch.from_numpy(self._start[indices]), torch.from_numpy(self.size[indices])
-        return gather(self.flat, to_device(start, self.flat.device), to_device(size, self.flat.device), height, width)
+        start, size = to_device(start, self.flat.device), to_device(size, self.flat.device)
+        return gather(self.flat, start, size, height, width, self.channels)
 
 
-def gather(flat: Tensor, start: Tensor, size: Tensor, height: int, width: int) -> Tensor:
+def gather(flat: Tensor, start: Tensor, size: Tensor, height: int, width: int, channels: int = RGB) -> Tensor:
     """Images of different sizes out of one buffer, as a padded block.
 
-    flat: uint8 (bytes,), each image as contiguous (3, h, w). start: int64 (B,), where each begins. size: int64 (B, 2),
-    its h and w. Returns uint8 (B, 3, height, width), zeros outside each image.
+    flat: uint8 or uint16 (values,), each image as contiguous (C, h, w). start: int64 (B,), where each begins. size:
+    int64 (B, 2), its h and w. Returns (B, C, height, width) of the same type, zeros outside each image.
     """
     y = torch.arange(height, device=flat.device)[None, :, None]
     x = torch.arange(width, device=flat.device)[None, None, :]
-    out = flat.new_empty((len(start), 3, height, width))
-    rows = max(1, CHUNK // (height * width))
+    out = flat.new_empty((len(start), channels, height, width))
+    rows, values = max(1, CHUNK // (height * width)), indexable(flat)
+    nothing = values.new_zeros(())
     for a in range(0, len(start), rows):
         h, w = size[a : a + rows, 0, None, None], size[a : a + rows, 1, None, None]
         inside = (y < h) & (x < w)
-        where = (start[a : a + rows, None, None] + y * w + x) * inside  # outside: byte 0, blanked below
+        where = (start[a : a + rows, None, None] + y * w + x) * inside  # outside: the first value, blanked below
         plane = h * w * inside
-        for c in range(3):
-            out[a : a + rows, c] = flat[where + c * plane] * inside
+        for c in range(channels):
+            indexable(out)[a : a + rows, c] = torch.where(inside, values[where + c * plane], nothing)
     return out
 
 
 def pad(images: Sequence[np.ndarray], height: int, width: int, pinned: bool) -> Tensor:
-    """Images (3, h, w) as one uint8 block (B, 3, height, width), zeros right of and below each; numpy does the copying,
-    for in a thread beside training torch's copies would start a team of threads of their own."""
+    """Images (C, h, w) as one block (B, C, height, width) of their type, zeros right of and below each; numpy does the
+    copying, for in a thread beside training torch's copies would start a team of threads of their own."""
     same = all(image.shape[1:] == (height, width) for image in images)
+    like = images[0] if images else np.empty((RGB, 0, 0), np.uint8)
+    shape = len(images), len(like), height, width
     if not pinned:
-        block = (np.empty if same else np.zeros)((len(images), 3, height, width), np.uint8)
+        block = (np.empty if same else np.zeros)(shape, like.dtype)
         tensor = torch.from_numpy(block)
     else:
-        tensor = torch.empty((len(images), 3, height, width), dtype=torch.uint8, pin_memory=True)
+        tensor = torch.empty(shape, dtype=torch.from_numpy(like).dtype, pin_memory=True)
         block = tensor.numpy()
         if not same:
             block[:] = 0
@@ -108,7 +117,7 @@ def pad(images: Sequence[np.ndarray], height: int, width: int, pinned: bool) -> 
 
 
 def pack(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
-    """The bytes of some images one after another, on the device."""
+    """The values of some images one after another, on the device."""
     return to_device(torch.from_numpy(np.concatenate([image.reshape(-1) for image in images])), device)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from twofold.errors import UserError, clause
+from twofold.images.reading.layout import channels_last, guess_said, is_open
 from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.labels import labels_from_values
@@ -20,7 +21,6 @@ from twofold.pixels.reading.words import digest
 
 IMAGE_KEYS = ("image", "img", "picture", "jpg", "png", "pixel_values")
 LABEL_KEYS = ("label", "labels", "class", "target", "fine_label")
-CHANNELS = (1, 3, 4)
 COMPARED = 16  # images by whose pixels a set is known again
 
 
@@ -30,10 +30,13 @@ class Objects(Source):
     things: a list, an array or tensor (n, ...), a map-style data set of torch, a `datasets.Dataset`. Of a tuple the
     first thing is the image; of a mapping that under a usual name. Names are those of files, else numbers. Labels are
     taken where they can be had without reading images: see `labels_told`. label_column: of a `datasets.Dataset`, or the
-    key in mappings. Raises UserError for anything else, and where there is nothing.
+    key in mappings. channels: of arrays, where that is known; see `layout.channel_axis`. Raises UserError for anything
+    else, and where there is nothing.
     """
 
-    def __init__(self, things: Any, path: str = "", label_column: str | None = None) -> None:
+    def __init__(
+        self, things: Any, path: str = "", label_column: str | None = None, channels: int | None = None
+    ) -> None:
         if not hasattr(things, "__getitem__") or not hasattr(things, "__len__"):
             raise UserError(f"Images are a list, an array, a tensor or a map-style data set, not {_called(things)}.")
         self.path = path or f"{_called(things)} in Python"
@@ -41,7 +44,7 @@ class Objects(Source):
             raise UserError(f"{self.path} holds no images: it is empty.")
         if getattr(things, "ndim", None) not in (None, 3, 4):
             raise UserError(f"{self.path} has shape {list(things.shape)}; images are (n, H, W) or (n, H, W, channels).")
-        self.things = things
+        self.things, self.channels = things, channels
         self.skipped = {}
         plain = isinstance(things, list | tuple)
         self.names = [_name(things[i] if plain else None, i) for i in range(len(things))]
@@ -57,6 +60,9 @@ class Objects(Source):
                 f"{self.path} gives other pixels each time it is asked, as with random transforms: leave these to the "
                 "views; a run that is stopped does not go on exactly.",
             )
+        shape = [int(side) for side in getattr(things, "shape", ())][1:]
+        if channels is None and len(shape) == 3 and is_open(shape[0], shape[2]):
+            self.notes += (f"{self.path}: {guess_said(shape)}",)
 
     def read(self, i: int) -> bytes | np.ndarray:
         """The bytes or the pixels of an image."""
@@ -65,7 +71,7 @@ class Objects(Source):
                 thing = self.things[i]
         except Exception as error:  # it is the user's own code
             raise DecodeError(f"the data set gives none ({type(error).__name__}: {clause(error)})") from error
-        return pixels_of(thing)
+        return pixels_of(thing, self.channels)
 
     def fingerprint(self) -> str:
         """A digest of names and labels, and of the pixels of a few images where these are the same each time."""
@@ -127,11 +133,11 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def pixels_of(thing: Any) -> bytes | np.ndarray:
+def pixels_of(thing: Any, channels: int | None = None) -> bytes | np.ndarray:
     """The encoded bytes of an image, or its pixels (H, W) or (H, W, C): see `decode.decode`.
 
-    thing: a path or URL, bytes, an image of Pillow's, an array or tensor (H, W), (H, W, C) or (C, H, W) with C 1, 3 or
-    4; or a tuple or mapping with one. Raises DecodeError for anything else.
+    thing: a path or URL, bytes, an image of Pillow's, an array or tensor (H, W), (H, W, C) or (C, H, W) with C 1 to 16;
+    or a tuple or mapping with one. channels: C, where it is known. Raises DecodeError for anything else.
     """
     if isinstance(thing, str | os.PathLike):
         return place(os.path.expanduser(os.fspath(thing))).read(MOST_IMAGE)
@@ -140,16 +146,16 @@ def pixels_of(thing: Any) -> bytes | np.ndarray:
     if isinstance(thing, Image.Image):
         return _of_pillow(thing)
     if isinstance(thing, tuple | list) and len(thing):
-        return pixels_of(thing[0])
+        return pixels_of(thing[0], channels)
     if isinstance(thing, Mapping):
-        return _of_mapping(thing)
+        return _of_mapping(thing, channels)
     if hasattr(thing, "detach"):
         thing = thing.detach().cpu().float().numpy() if thing.is_floating_point() else thing.detach().cpu().numpy()
     if isinstance(thing, np.ndarray) and thing.ndim not in (2, 3):
         raise DecodeError(f"an array of shape {list(thing.shape)} is no image")
     if isinstance(thing, np.ndarray):
-        first = thing.ndim == 3 and thing.shape[2] not in CHANNELS and thing.shape[0] in CHANNELS
-        return thing.transpose(1, 2, 0) if first else thing
+        found = channels_last(thing, channels)
+        return thing if found is None else found
     raise DecodeError(f"{_called(thing)} is no image")
 
 
@@ -162,13 +168,13 @@ def _of_pillow(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def _of_mapping(item: Mapping[Any, Any]) -> bytes | np.ndarray:
+def _of_mapping(item: Mapping[Any, Any], channels: int | None) -> bytes | np.ndarray:
     if item.get("bytes") is not None:  # as `datasets` keeps what it has not decoded
         return bytes(item["bytes"])
     found = next((item[key] for key in (*IMAGE_KEYS, "path") if item.get(key) is not None), None)
     if found is None:
         raise DecodeError(f"a mapping without {IMAGE_KEYS[0]} among its keys ({', '.join(map(str, item))[:80]})")
-    return pixels_of(found)
+    return pixels_of(found, channels)
 
 
 def _name(thing: Any, i: int) -> str:

@@ -34,19 +34,21 @@ def open_source(
     part: str | None = None,
     class_level: int | None = None,
     role: str = "train",
+    channels: int | None = None,
 ) -> Source:
     """The images at a path, not yet read.
 
     path: a folder (nested, flat or mixed; or one that holds parquet files or tar shards, also below it), a .txt list of
     paths, .parquet, .tar, .npz, .npy, idx (also .gz), local or as an fsspec URL (s3://, https://, memory:// ...).
     {000..009} and {a,b} stand for several shards, * and ? for any. image_column, label_column: of tables, where the
-    usual names are not used. part, class_level, role: see `Wanted`. What was guessed stands in the source's notes.
-    Raises UserError for whatever is missing, empty or of no known kind.
+    usual names are not used. part, class_level, role, channels: see `Wanted`. What was guessed stands in the source's
+    notes. Raises UserError for whatever is missing, empty or of no known kind.
     """
     path = str(path)
     if is_given(path):
-        return _given(path, label_column, {"part": part, "class_level": class_level, "image_column": image_column})
-    wanted = Wanted(image_column, label_column, part, class_level, role)
+        others = {"part": part, "class_level": class_level, "image_column": image_column}
+        return _given(path, label_column, channels, others)
+    wanted = Wanted(image_column, label_column, part, class_level, role, channels)
     try:
         return _open(path, _places(path), wanted)
     except UserError:
@@ -59,12 +61,12 @@ def open_source(
         raise UserError(f"{path} cannot be read ({type(error).__name__}: {clause(error)}).") from error
 
 
-def _given(path: str, label_column: str | None, others: Mapping[str, Any]) -> Objects:
+def _given(path: str, label_column: str | None, channels: int | None, others: Mapping[str, Any]) -> Objects:
     """The images that a program handed over."""
     named = [name for name, value in others.items() if value is not None]
     if named:
         raise UserError(f"{path} is data in Python, which has neither files nor folders: leave {named[0]} out.")
-    return Objects(given(path), path, label_column)
+    return Objects(given(path), path, label_column, channels)
 
 
 def _open(path: str, places: list[Place], wanted: Wanted) -> Source:
@@ -119,7 +121,7 @@ def _open_one(path: str, places: list[Place], name: str, wanted: Wanted) -> Sour
     if wanted.names_part():
         raise UserError(f"{path} has no parts: leave --part out.")
     if name.endswith(".npy"):
-        return open_npy(path, where)
+        return open_npy(path, where, wanted)
     if "idx3" in name or "idx4" in name or name.endswith((".idx", ".idx.gz")):
         return open_idx(path, where, wanted)
     if is_image(name):

@@ -14,13 +14,13 @@ from PIL import Image
 from twofold.errors import UserError
 from twofold.files import write_bytes, write_text
 from twofold.folders import full_disk
-from twofold.images.reading.decode import PLAIN, decode, image_size, open_header, orientation
+from twofold.images.reading.decode import decode, image_size, open_header, orientation
 from twofold.images.reading.deep import has_fourth, is_deep
 from twofold.images.reading.looking import settle_pixels
 from twofold.images.reading.opening import open_source
 from twofold.images.reading.outfolder import claimed, is_done, write_manifest
 from twofold.images.reading.parquet import METADATA
-from twofold.images.reading.pixels import UNIT, WHOLE, PixelRule
+from twofold.images.reading.pixels import PLAIN, UNIT, WHOLE, PixelRule
 from twofold.images.reading.source import Source
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.unreadable import Unreadable, as_lines
@@ -44,7 +44,9 @@ def prepare(
     quality: int = 95,
     max_unreadable: float = 0.05,
     white: float | None = None,
+    black: float | None = None,
     fourth_channel: str = "auto",
+    channels: str | int = "auto",
     on_progress: OnProgress | None = None,
     say: Callable[[str], None] = lambda line: None,
     **wanted: Any,
@@ -53,18 +55,22 @@ def prepare(
     `out`.
 
     Shrunk images are JPEG of the given quality (1 to 95) with full colour resolution. JPEG, PNG and WebP images that
-    need no change keep their bytes; others that need no shrinking become PNG. All are 8-bit grey or RGB: white,
-    fourth_channel as for `looking.settle_pixels`, whose lines go to `say`. Unreadable images are left out and listed
-    in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one returns at
-    once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data. wanted: see
-    `open_source`. Raises UserError where `out` holds anything else, also what
-    was made from other data or settings, where more than max_unreadable (share) cannot be read, where another process
-    is preparing there, and where the disk is full.
+    need no change keep their bytes; others that need no shrinking become PNG. All are 8-bit grey or RGB: white, black,
+    fourth_channel, channels as for `looking.settle_pixels`, whose lines go to `say`. Unreadable images are left out and
+    listed in unreadable.txt. A killed or interrupted call goes on where it stopped when made again; a finished one
+    returns at once. on_progress(done, total) is called now and then, on_notes with what was guessed about the data.
+    wanted: see `open_source`. Raises UserError where `out` holds anything else, also what was made from other data or
+    settings, where more than max_unreadable (share) cannot be read, where another process is preparing there, where
+    the disk is full, and where channels are kept as they are.
     """
     path, out = str(path), str(out)
     _check(out, short_side, quality)
     source = open_source(path, **wanted)
-    pixel_notes = settle_pixels(source, white, fourth_channel, refuse=True)
+    pixel_notes = settle_pixels(source, white, fourth_channel, channels=channels, black=black, refuse=True)
+    if source.pixels.channels:
+        raise UserError(
+            f"{path}: prepared images are RGB, and these have {source.pixels.describe()}: train on them as they are."
+        )
     for line in (*source.notes, *(f"{path}: {note}" for note in pixel_notes)):
         say(line)
     manifest = {
@@ -100,7 +106,9 @@ def _check(out: str, short_side: int, quality: int) -> None:
 
 def _rule(rule: PixelRule) -> list[object]:
     """What of the rule makes other images than earlier versions did, which knew but one."""
-    return [rule.white, rule.fourth] if rule.white not in (None, WHOLE, UNIT) or rule.fourth == "drop" else []
+    black = [rule.black] if rule.black else []
+    other = bool(black) or rule.white not in (None, WHOLE, UNIT) or rule.fourth == "drop"
+    return [rule.white, rule.fourth, *black] if other else []
 
 
 def shrunk_bytes(data: Any, short_side: int, quality: int, rule: PixelRule = PLAIN) -> bytes:

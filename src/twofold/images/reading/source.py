@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from twofold.images.reading.measured import unpacked
 from twofold.images.reading.pixels import PixelRule
 from twofold.pixels.reading.failure import DecodeError
 from twofold.pixels.reading.labels import Labels, labels_by_classes
@@ -18,7 +19,7 @@ EXTENSIONS = frozenset(
     f".{e}"
     for e in (
         *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "avif", "bmp", "dib", "tif", "tiff"),
-        *("gif", "ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "tga", "ico"),
+        *("gif", "ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "tga", "ico", "dcm", "dicom"),
     )
 )
 
@@ -60,9 +61,10 @@ class Source(ABC):
         return None
 
     def fetch(self, i: int) -> bytes | np.ndarray:
-        """`read`, with every failure to read as a DecodeError."""
+        """`read`, with files of numbers as arrays and every failure to read as a DecodeError."""
         try:
-            return self.read(i)
+            data = self.read(i)
+            return data if isinstance(data, np.ndarray) else unpacked(data)
         except FileNotFoundError as error:
             raise DecodeError("the file does not exist") from error
         except OSError as error:
@@ -70,7 +72,7 @@ class Source(ABC):
 
     def open(self, i: int) -> BinaryIO | np.ndarray:
         """The same as a file to read a header from, without loading the rest where that is possible."""
-        data = self.read(i)
+        data = self.fetch(i)
         return data if isinstance(data, np.ndarray) else io.BytesIO(data)
 
     @abstractmethod

@@ -40,7 +40,7 @@ def one(numbered: Numbered, room: float) -> Parts:
         sections=[*([dense] if dense else []), *shown.sections, views_section(views, room, VIEWS, run.config)],
         tiles=tiles(run),
         verdicts=[collapse(run, IMAGE), *([gain] if gain else [])],
-        remarks=[] if floors or last(run.metrics, "knn") is None else [_NO_FLOORS],
+        remarks=[*_channels(run), *([] if floors or last(run.metrics, "knn") is None else [_NO_FLOORS])],
         notes=notes,
         style=shown.style,
         data=shown.data,
@@ -84,6 +84,18 @@ def _columns(
         speed(IMAGE), wait_share(IMAGE),
     ]  # fmt: skip
     return Columns(shown, others=others, coloured=False)
+
+
+def _channels(run: Run) -> list[str]:
+    """How images are shown that are no RGB."""
+    channels = run.config.get("channels")
+    if not isinstance(channels, int):
+        return []
+    shown = "the first three as red, green and blue" if channels > 2 else "the first in grey"
+    return [
+        f"The images have {channels} channel{'' if channels == 1 else 's'}. Pictures show {shown}, each channel from "
+        f"its 1st to its 99th percentile."
+    ]
 
 
 def _unmeasured(gallery: Gallery | None) -> str:

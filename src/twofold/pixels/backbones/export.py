@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from twofold.errors import UserError
 from twofold.files import beside, write_safetensors
 from twofold.nets.features import Features
+from twofold.pixels.batch import RGB
 from twofold.printable import is_text
 
 SIZES = ("image_size", "clip_size", "frames")  # of the input that a network was made for, in its blueprint
@@ -153,10 +154,10 @@ def described(
 
 
 def about_input(sizes: Sequence[int], mean: Sequence[float], std: Sequence[float]) -> str:
-    """A comment on what `x` is, for inputs (B, 3, *sizes)."""
+    """A comment on what `x` is, for inputs (B, C, *sizes)."""
     numbers = [", ".join(f"{float(v):.4g}" for v in values) for values in (mean, std)]
-    size = ", ".join(map(str, sizes))
-    return f"# x: float32 (B, 3, {size}), RGB in [0, 1], minus ({numbers[0]}), over ({numbers[1]})"
+    size, what = ", ".join(map(str, (len(mean), *sizes))), "RGB" if len(mean) == RGB else "channels"
+    return f"# x: float32 (B, {size}), {what} in [0, 1], minus ({numbers[0]}), over ({numbers[1]})"
 
 
 def onnx_lines(file: str, about: str, inputs: str) -> list[str]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from twofold.errors import UserError, clause
 from twofold.files import plainly
+from twofold.pixels.batch import MOST_CHANNELS, RGB
 
 # A checkpoint may hold a network twice; of two equally good fits the one that learns by gradient is meant.
 _TWINS = ("teacher", "encoder_k", "target", "momentum", "ema", "key")
@@ -25,6 +26,7 @@ _BRIGHTEST = 1e12
 _MAY_BE: dict[str, list[Any]] = {
     "fourth_channel": [None, "alpha", "drop"],
     "precision": ["fp32", "bf16"],
+    "deep": [False, True],
 }  # the first where it is missing
 
 
@@ -109,11 +111,17 @@ def read_metadata(
         ) from cause
     about.setdefault("method", "")
     backbone = about["backbone"] if isinstance(about["backbone"], dict) else {}
-    wrong = [name for name in ("mean", "std") if not _are_statistics(about[name], above_zero=name == "std")]
+    channels = backbone.get("channels", RGB)
+    wrong = [] if type(channels) is int and 1 <= channels <= MOST_CHANNELS else ["backbone channels"]
+    for name in ("mean", "std"):
+        wrong += [] if _are_statistics(about[name], channels, above_zero=name == "std") else [name]
     wrong += [size for size in sizes if not _is_size(about[size])]
     wrong += [] if isinstance(about["method"], str) else ["method"]
     wrong += [name for name, may_be in _MAY_BE.items() if about.get(name, may_be[0]) not in may_be]
-    wrong += [] if about.get("white") is None or _is_level(about["white"]) else ["white"]
+    white, black = about.get("white"), about.get("black", 0.0)
+    wrong += [] if _is_level(black) else ["black"]
+    wrong += [] if white is None or (_is_level(white) and _is_level(black) and white > black) else ["white"]
+    wrong += [] if about.get("channels") in (None, channels) else ["channels"]
     wrong += [f"backbone {name}" for name in texts if not isinstance(backbone.get(name), str)]
     wrong += [f"backbone {size}" for size in sizes if not _is_size(backbone.get(size))]
     if wrong:
@@ -124,15 +132,15 @@ def read_metadata(
     return about
 
 
-def _are_statistics(value: Any, above_zero: bool) -> bool:
-    """Whether a value is a number for each colour, such as an image is normalised by."""
-    numbers = isinstance(value, list) and len(value) == 3 and all(isinstance(v, int | float) for v in value)
+def _are_statistics(value: Any, channels: Any, above_zero: bool) -> bool:
+    """Whether a value is a number for each channel, such as an image is normalised by."""
+    numbers = isinstance(value, list) and len(value) == channels and all(isinstance(v, int | float) for v in value)
     return numbers and all(abs(v) < _MOST and (v > 0 or not above_zero) for v in value)
 
 
 def _is_level(value: Any) -> bool:
-    """Whether a value is a level that may count as white."""
-    return type(value) in (int, float) and 0 < value < _BRIGHTEST
+    """Whether a value is a level that may count as white or black."""
+    return type(value) in (int, float) and abs(value) < _BRIGHTEST
 
 
 def _is_size(value: Any) -> bool:

@@ -16,7 +16,8 @@ class Wanted:
 
     image_column, label_column: of a table. part: of data in parts (see `twofold.parts`), or "all", or "none" where
     folders of such names are classes. class_level: the folder in an image's path that is its class, 1 for the
-    outermost; 0 for no labels. role: what they are read for, "train", "valid", "test" or "all".
+    outermost; 0 for no labels. role: what they are read for, "train", "valid", "test" or "all". channels: how many
+    images have.
     """
 
     image_column: str | None = None
@@ -24,6 +25,7 @@ class Wanted:
     part: str | None = None
     class_level: int | None = None
     role: str = "train"
+    channels: int | None = None
 
     def names_part(self) -> bool:
         """Whether one part is asked for by name."""

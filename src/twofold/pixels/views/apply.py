@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from twofold.pixels.batch import RGB, chosen
 from twofold.pixels.views.augmentations import (
     Blur,
     Channel,
@@ -43,10 +44,10 @@ _CHUNK_BYTES = 256_000_000
 def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistics: Statistics, linear: bool) -> Tensor:
     """All views of a batch that have the same kinds of operations.
 
-    pixels: uint8 (B, 3, H, W). size: (B, 2). steps: records of V * B images, view after view. Returns float32
-    (V * B, 3, view_size, view_size).
+    pixels: uint8 or uint16 (B, C, H, W). size: (B, 2). steps: records of V * B images, view after view. Returns float32
+    (V * B, C, view_size, view_size).
     """
-    bytewise = on_host(pixels) and isinstance(steps[0].op, Crop)
+    bytewise = on_host(pixels) and isinstance(steps[0].op, Crop) and is_bytes_of_rgb(pixels)
     if bytewise:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
     if linear:
@@ -54,7 +55,7 @@ def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistic
     area = view_size**2 if bytewise else max(view_size**2, pixels.shape[2] * pixels.shape[3])
     chunk = chunk_images(pixels, area)
     count = len(steps[0].applied)
-    out = torch.empty(count, 3, view_size, view_size, device=pixels.device)
+    out = torch.empty(count, pixels.shape[1], view_size, view_size, device=pixels.device)
     by_order = on_host(pixels) and not linear
     for images in (
         _by_order(steps, count, chunk) if by_order else torch.arange(count, device=pixels.device).split(chunk)
@@ -66,11 +67,11 @@ def render(pixels: Tensor, size: Tensor, steps: Draws, view_size: int, statistic
             todo = draws[1:]
         elif isinstance(draws[0].op, Rotate):
             turn, cut, *_ = draws
-            values = pixels[rows], size[rows], turn.values[:, 0], cut.values, flips(draws)
+            values = chosen(pixels, rows), size[rows], turn.values[:, 0], cut.values, flips(draws)
             x = turned_crops(*values, view_size, _kernel(cut))
             todo = draws[2:]
         else:
-            x = floats(pixels[rows])
+            x = floats(chosen(pixels, rows))
             inside = None if isinstance(draws[0].op, Crop) else _inside(size[rows], pixels)
         for step in todo:
             if isinstance(step.op, Crop):
@@ -90,7 +91,7 @@ def parted(steps: Draws) -> tuple[Draws, Draws]:
 
 
 def coloured(x: Tensor, steps: Draws, statistics: Statistics, linear: bool) -> Tensor:
-    """The steps behind the crop on views that are cut already, float32 (n, 3, S, S) in 0..1."""
+    """The steps behind the crop on views that are cut already, float32 (n, C, S, S) in 0..1."""
     if linear:
         steps = tuple(_with_maps(step) if isinstance(step.op, Jitter) else step for step in steps)
     out, side = torch.empty_like(x), x.shape[-1]
@@ -111,12 +112,18 @@ def on_host(x: Tensor) -> bool:
 
 def chunk_images(pixels: Tensor, area: int) -> int:
     """How many images of `area` pixels are worked together."""
-    return max(1, (_CHUNK_BYTES_CPU if on_host(pixels) else _CHUNK_BYTES) // (12 * area))
+    return max(1, (_CHUNK_BYTES_CPU if on_host(pixels) else _CHUNK_BYTES) // (4 * pixels.shape[1] * area))
+
+
+def is_bytes_of_rgb(pixels: Tensor) -> bool:
+    """Whether pixels are what torch's 8-bit resampling is quick with; others are resampled as floats."""
+    return pixels.dtype == torch.uint8 and pixels.shape[1] == RGB
 
 
 def floats(pixels: Tensor) -> Tensor:
-    """uint8 (n, 3, H, W) of any layout as float32 in 0..1, planes one after the other."""
-    return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    """uint8 or uint16 (n, C, H, W) of any layout as float32 in 0..1, planes one after the other."""
+    most = torch.iinfo(pixels.dtype).max
+    return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(most)
 
 
 def _jitter(x: Tensor, step: Drawn, inside: Tensor | None, linear: bool) -> Tensor:

@@ -268,7 +268,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     ),
 }
 
-Channels: TypeAlias = tuple[float, float, float]
+Channels: TypeAlias = tuple[float, ...]
 Statistics: TypeAlias = tuple[Channels, Channels]
 
 # Mean and deviation of the channels, in 0..1, as in the authors' code.

@@ -1,6 +1,7 @@
 """Colour operations on a batch, in place, each with one parameter an image; the definitions are torchvision's.
 
-x is float32 (n, 3, H, W) in 0..1, parameters are float32 (n,), and each function returns x.
+x is float32 (n, 3, H, W) in 0..1, parameters are float32 (n,), and each function returns x. Brightness and contrast
+also take other numbers of channels, each like the grey of a picture by itself.
 """
 
 from __future__ import annotations
@@ -26,8 +27,14 @@ def brightness_(x: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast_(x: Tensor, factor: Tensor, inside: Tensor | None = None) -> Tensor:
-    """Blend with the mean luma of the image, clipped. inside: (n, 1, H, W), 1 on real pixels and 0 on padding."""
-    rest = mean_colour(x, inside) @ constant(LUMA, x.device) * (1 - factor)
+    """Blend with the mean luma of the image, clipped; where there are not three channels, each with its own mean.
+
+    inside: (n, 1, H, W), 1 on real pixels and 0 on padding.
+    """
+    mean = mean_colour(x, inside)
+    if x.shape[1] != len(LUMA):
+        return x.mul_(_wide(factor)).add_((mean * (1 - factor)[:, None])[:, :, None, None]).clamp_(0, 1)
+    rest = mean @ constant(LUMA, x.device) * (1 - factor)
     return x.mul_(_wide(factor)).add_(_wide(rest)).clamp_(0, 1)
 
 
@@ -87,6 +94,7 @@ def normalise_(x: Tensor, statistics: Statistics) -> Tensor:
 
 def jitter_by_order_(x: Tensor, applied: Tensor, values: Tensor, inside: Tensor | None = None) -> Tensor:
     """Brightness, contrast, saturation, hue in the drawn order: runs of images with one order are handled together.
+    Saturation and hue are of three channels only, here and in `jitter_by_slot_`.
 
     values: (n, 5) as drawn. Reads the orders on the host; quick where the images are sorted by order.
     """
@@ -146,6 +154,8 @@ def constant(values: tuple, device: torch.device) -> Tensor:
 
 
 def _adjust(op: int, x: Tensor, value: Tensor, inside: Tensor | None) -> None:
+    if op > 1 and x.shape[1] != len(LUMA):
+        return
     if op == 1:
         contrast_(x, value, inside)
     else:

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from twofold.errors import UserError, clause
 from twofold.pixels.batch import ImageBatch
-from twofold.pixels.views.augmentations import Statistics, statistics_named
+from twofold.pixels.views.augmentations import Statistics
 from twofold.pixels.views.calls import generators_put_back, views_of
+from twofold.pixels.views.channels import statistics_of
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.own import Called
 from twofold.pixels.views.views import plain
@@ -70,7 +71,10 @@ class CalledViews:
     be several (Linux). tried: some images, to learn what comes out. Raises UserError where that cannot be learned from.
 
     steady: whether the same seeds gave the same views twice, so that a run goes on exactly. sides: of each view.
+    left_out: nothing, as these are for RGB alone.
     """
+
+    left_out: Sequence[str] = ()
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class CalledViews:
         tried: ImageBatch,
     ) -> None:
         self.called, self.size, self.count, self.names = called, size, count, names
-        self.mean, self.std = statistics_named(statistics) if isinstance(statistics, str) else statistics
+        self.mean, self.std = statistics_of(statistics) if isinstance(statistics, str) else statistics
         if len(called.calls) not in (1, count):
             raise UserError(
                 f"{called.name} has {len(called.calls)} callables for {count} views: give one, or one for each."

@@ -1,7 +1,7 @@
 """The exact path: one image at a time with torchvision's own functions, following the same draws as the fast path.
 
-Slow, and meant for tests and for looking at what an augmentation does. A crop that comes first works on the stored
-bytes, as torchvision does with uint8 tensors; everything else is float32 in 0..1.
+Slow, and meant for tests and for looking at what an augmentation does. A crop of RGB that comes first works on the
+stored bytes, as torchvision does with uint8 tensors; everything else is float32 in 0..1.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from twofold.pixels.batch import ImageBatch
+from twofold.pixels.views.apply import is_bytes_of_rgb
 from twofold.pixels.views.augmentations import (
     Augmentation,
     Blur,
@@ -52,7 +53,7 @@ def reference_view(batch: ImageBatch, row: int, draws: Draws, size: int, statist
     """One view of image `row` of a batch."""
     high, wide = batch.size[row].tolist()
     image = batch.pixels[row, :, :high, :wide].contiguous()
-    if not isinstance(draws[0].op, Crop):
+    if not isinstance(draws[0].op, Crop) or not is_bytes_of_rgb(batch.pixels):
         image = F.to_dtype(image, torch.float32, scale=True)
     for step in draws:
         if bool(step.applied[row]):
@@ -61,7 +62,7 @@ def reference_view(batch: ImageBatch, row: int, draws: Draws, size: int, statist
 
 
 def reference_step(image: Tensor, step: Drawn, size: int, statistics: Statistics) -> Tensor:
-    """One drawn operation on one image (3, h, w): stored bytes or float32 in 0..1."""
+    """One drawn operation on one image (C, h, w): stored bytes or float32 in 0..1."""
     op, values = step.op, step.values[0].tolist()
     if isinstance(op, Crop):
         left, top, width, height = (int(value) for value in values)
@@ -73,7 +74,10 @@ def reference_step(image: Tensor, step: Drawn, size: int, statistics: Statistics
     if isinstance(op, Jitter):
         adjust = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
         for number in ORDERS[int(values[4])]:
-            image = adjust[number](image, values[number])
+            if len(image) == 3:
+                image = adjust[number](image, values[number])
+            elif number < 2:  # each channel like a grey picture
+                image = torch.cat([adjust[number](channel, values[number]) for channel in image.split(1)])
         return image
     if isinstance(op, Flip):
         return F.horizontal_flip(image)

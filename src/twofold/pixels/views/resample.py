@@ -32,9 +32,9 @@ def turned_crops(
 ) -> Tensor:
     """Images turned counterclockwise about their centres, black where there is nothing, then cut and resized.
 
-    pixels: uint8 (n, 3, H, W). size: (n, 2). degrees: (n,). box: (n, 4) left, top, width, height in whole pixels of the
-    turned image. Returns float32 (n, 3, side, side) in 0..1: torchvision's rotate(BILINEAR) and resized_crop of float
-    images. Neighbours that are turned and cut alike, the frames of a clip, are sampled together.
+    pixels: uint8 or uint16 (n, C, H, W). size: (n, 2). degrees: (n,). box: (n, 4) left, top, width, height in whole
+    pixels of the turned image. Returns float32 (n, C, side, side) in 0..1: torchvision's rotate(BILINEAR) and
+    resized_crop of float images. Neighbours that are turned and cut alike, the frames of a clip, are sampled together.
     """
     alike = torch.cat([degrees[:, None], box, size], 1)
     _, counts = torch.unique_consecutive(alike, dim=0, return_counts=True)
@@ -42,10 +42,11 @@ def turned_crops(
     for count in counts.tolist():
         rows = slice(start, start + count)
         high, wide = size[start].tolist()
-        x = pixels[rows, :, :high, :wide].contiguous(memory_format=torch.contiguous_format).float().div_(255)
+        x = pixels[rows, :, :high, :wide].contiguous(memory_format=torch.contiguous_format).float()
+        x = x.div_(torch.iinfo(pixels.dtype).max)
         grid = _turned_grid(degrees[start], box[start], high, wide)
-        cut = F.grid_sample(x.reshape(1, 3 * count, high, wide), grid, padding_mode="zeros", align_corners=False)
-        cut = cut.view(count, 3, *cut.shape[2:])
+        cut = F.grid_sample(x.reshape(1, -1, high, wide), grid, padding_mode="zeros", align_corners=False)
+        cut = cut.view(count, -1, *cut.shape[2:])
         if cut.shape[2:] != (side, side):
             cut = F.interpolate(cut, (side, side), mode=interpolation, antialias=True)
         made.append(torch.where(flip[rows, None, None, None], cut.flip(3), cut) if flip[rows].any() else cut)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from twofold.errors import UserError
-from twofold.pixels.batch import ImageBatch
+from twofold.pixels.batch import RGB, ImageBatch
 from twofold.pixels.views.apply import floats, render
 from twofold.pixels.views.augmentations import (
     Augmentation,
@@ -21,8 +21,8 @@ from twofold.pixels.views.augmentations import (
     Operation,
     Statistics,
     augmentation_named,
-    statistics_named,
 )
+from twofold.pixels.views.channels import for_channels, left_out, statistics_of
 from twofold.pixels.views.colour import normalise_
 from twofold.pixels.views.draw import Drawn, Draws, draw, geometry, side_of
 from twofold.resources import one_thread
@@ -34,13 +34,15 @@ class ImageViews:
 
     augmentation: an Augmentation or its name. size: pixels of the square views, of which small crops have a share
     (`Crop.side`). statistics: name or (mean, deviation), for augmentations that normalise. count: views of each image.
+    channels: None for RGB; else of the images, as they are, for which the augmentation is changed: see `for_channels`.
     Raises UserError for unknown names.
 
     colour: "exact" is torchvision's jitter. "linear" makes it one affine map of the colours, without clips in between
     and with the hue turned in YIQ: a sixth to a fifth cheaper on a CPU, less work for a GPU, and a visibly different
     jitter (on photographs a mean of 6 levels of 255 away for the ones for CIFAR, 9 for SimCLR's, 15 for MoCo v1's).
 
-    mean, std: what the views are normalised with (0 and 1 where the augmentation does not), for evaluation_view.
+    left_out: operations that such channels do without, by name. mean, std: what the views are normalised with (0 and 1
+    where the augmentation does not), for evaluation_view.
     """
 
     def __init__(
@@ -52,13 +54,19 @@ class ImageViews:
         statistics: str | Statistics = "imagenet",
         count: int = 2,
         colour: Literal["exact", "linear"] = "exact",
+        channels: int | None = None,
     ) -> None:
         if colour not in ("exact", "linear"):
             raise UserError(f'Colour is "exact" or "linear", not "{colour}".')
+        if colour == "linear" and channels not in (None, RGB):
+            raise UserError(f"A linear jitter is one of RGB, not of {channels} channels: leave the colour at exact.")
         self.augmentation = augmentation_named(augmentation) if isinstance(augmentation, str) else augmentation
+        self.left_out = left_out(self.augmentation, channels or RGB)
+        if channels:
+            self.augmentation = for_channels(self.augmentation, channels)
         self.size, self.seed, self.count, self.colour = size, seed, count, colour
-        chosen = statistics_named(statistics) if isinstance(statistics, str) else statistics
-        self.mean, self.std = chosen if self.augmentation.normalises else statistics_named("none")
+        chosen = statistics_of(statistics, channels or RGB) if isinstance(statistics, str) else statistics
+        self.mean, self.std = chosen if self.augmentation.normalises else statistics_of("none", channels or RGB)
 
     @property
     def sides(self) -> list[int]:
@@ -68,7 +76,7 @@ class ImageViews:
 
     @torch.no_grad()
     def __call__(self, batch: ImageBatch, epoch: int) -> Views:
-        """The views: float32 (B, 3, side, side) each (`sides`); for one (seed, epoch, index) the same in any batch."""
+        """The views: float32 (B, C, side, side) each (`sides`); for one (seed, epoch, index) the same in any batch."""
         drawn = draw(self.augmentation, batch.index, batch.size, self.seed, epoch, self.count)
         tensors: list[Tensor] = []
         with plain(batch.pixels.device):
@@ -83,7 +91,7 @@ class ImageViews:
 
 @torch.no_grad()
 def evaluation_view(batch: ImageBatch, mean: Channels, std: Channels) -> Tensor:
-    """The one view that evaluation sees, of a batch of `Images.centres`: float32 (B, 3, size, size), normalised."""
+    """The one view that evaluation sees, of a batch of `Images.centres`: float32 (B, C, size, size), normalised."""
     with plain(batch.pixels.device):
         return normalise_(floats(batch.pixels), (mean, std))
 

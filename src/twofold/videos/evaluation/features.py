@@ -29,8 +29,8 @@ class InputSettings:
     size: int
     frames: int
     stride: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     fps: float | None = None
     clips: int = CLIPS
     device: torch.device | str = "cpu"
