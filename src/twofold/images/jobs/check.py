@@ -13,9 +13,10 @@ from twofold.images.jobs import labels
 from twofold.images.jobs.channels import lines
 from twofold.images.jobs.model import open_data
 from twofold.images.jobs.settle import settle
+from twofold.images.jobs.views import find_views
 from twofold.images.options import Check
 from twofold.images.reading.examining import examine
-from twofold.pixels.views.augmentations import augmentation_named
+from twofold.pixels.views import Augmentation
 from twofold.pixels.views.channels import left_out, statistics_of
 from twofold.printable import say
 from twofold.resources import bytes_in_words
@@ -46,7 +47,8 @@ def _look_at_images(composition: Composition, data: str, options: Check) -> dict
     size = settings.image_size
     say(f"\nA run would train {settings.backbone} by {composition.name} at {size} px on {device.type}:")
     say("\n".join(plan_of(settings, unit="images").describe(len(source))))
-    off = left_out(augmentation_named(settings.views), source.pixels.count)
+    views = find_views(settings.views)
+    off = left_out(views, source.pixels.count) if isinstance(views, Augmentation) else []
     for line in lines(source.pixels, statistics_of(settings.statistics, source.pixels.count), off):
         say(line)
     say(f"Decoded images would take {bytes_in_words(findings.decoded_bytes(2 * size))}.")
