@@ -130,6 +130,7 @@ def test_values_that_are_no_numbers_are_named(tmp_path):
         opened(tmp_path, array)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_broken_file_is_a_decode_error_when_it_is_looked_at():
     for data in (b"", b"\x89PNG\r\n", b"II*\0 no more", b"plain text"):
         with pytest.raises(DecodeError):
