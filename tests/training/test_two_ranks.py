@@ -17,7 +17,6 @@ from twofold.methods.build import load
 from twofold.pixels.batch import ImageBatch
 from twofold.seam import Progress
 from twofold.training.distribution import make_fabric, make_ready
-from twofold.training.optimizer import build_optimizer
 from twofold.training.step import Updates
 
 from ..tiny import BASES, JOINT, ON_CLIPS, SYSTEMS, kind_of, together, variants
@@ -42,7 +41,7 @@ def one_step(case: str, rank: int, world: int, fabric: Any) -> dict[str, Any]:
     method = make_method(name, norm).double()
     plan = make_plan(batch_size=BATCH, accumulate=parts)
     make_ready(method, fabric, BATCH, parts)
-    updates = Updates(method, build_optimizer(method, plan), plan, fabric, print)
+    updates = Updates(method, plan, fabric, print)
     share = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     index = torch.arange(BATCH)[share]
     batch = ImageBatch(index, Pictures().pixels[index], torch.zeros(len(index), 2))

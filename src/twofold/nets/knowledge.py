@@ -55,9 +55,10 @@ class Snapshots(nn.Module):
     @torch.no_grad()
     def take(self, network: nn.Module, number: int) -> None:
         """Copy the network as snapshot `number` (from 0) over the oldest; batch statistics: mean over processes."""
-        slot = self.ring[number % len(self.ring)].state_dict()
+        slot, weights = self.ring[number % len(self.ring)].state_dict(), dict(network.named_parameters())
         for name, value in network.state_dict().items():
-            slot[name].copy_(total(value) / world() if value.is_floating_point() else value)
+            shared = name in weights or not value.is_floating_point()
+            slot[name].copy_(value if shared else total(value) / world())
 
     def train(self, mode: bool = True) -> Snapshots:
         """They stay in evaluation mode."""
