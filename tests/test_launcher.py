@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -18,6 +19,7 @@ import twofold
 from twofold.cli import main
 from twofold.errors import UserError
 from twofold.launcher import by_the_first, is_first_to_say, mistake_noted, note_mistake
+from twofold.pixels import sharding
 from twofold.processes import world
 
 WORLD = 2
@@ -59,6 +61,15 @@ def in_two(tmp_path, processes):
         return (tmp_path / "said-0").read_text(), (tmp_path / "said-1").read_text()
 
     return run
+
+
+def draw_photos(folder: Path) -> None:
+    drawn = np.random.default_rng(0)
+    for name in "ab":
+        (folder / "photos" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = drawn.integers(0, 255, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / name / f"{i}.png")
 
 
 def share_work(rank: int) -> None:
@@ -122,6 +133,22 @@ def test_alone_everything_is_as_ever():
     assert by_the_first("work", lambda: 7) == 7 and is_first_to_say("x") and not mistake_noted()
 
 
+def share_features(rank: int) -> None:
+    sharding.PART = 2
+    settings = {"image_size": 16, "precision": "fp32", "batch_size": 2, "protocols": "knn"}
+    rows = twofold.evaluate("random:resnet10", "photos", shard="auto", out="shared.json", **settings)
+    print("writes", len(list(Path("photos-features").rglob("part-*.parquet"))))
+    alone = twofold.evaluate("random:resnet10", "photos", quiet=True, **settings)
+    assert rows and rows == alone == json.loads(Path("shared.json").read_text())
+
+
+def test_all_extract_features_and_the_first_measures(in_two, tmp_path):
+    draw_photos(tmp_path)
+    said = in_two("share_features")
+    assert all("writes 24" in one for one in said)
+    assert "knn top1" in said[0] and "knn top1" not in said[1]
+
+
 def every_verb(rank: int) -> None:
     run = str(twofold.pretrain("moco", "photos", out="run", **SMALL))
     rows = twofold.evaluate(run, "photos", protocols="knn")
@@ -139,12 +166,7 @@ def every_verb(rank: int) -> None:
 
 
 def test_every_verb_is_done_once_and_after_what_it_needs(in_two, tmp_path):
-    drawn = np.random.default_rng(0)
-    for name in "ab":
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(8):
-            pixels = drawn.integers(0, 255, (16, 16, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    draw_photos(tmp_path)
     pairs = [f"u{u},i{u * i % 11}" for u in range(1, 9) for i in range(1, 7)]
     (tmp_path / "plays.csv").write_text("\n".join(["user,item", *pairs]) + "\n")
     first, second = in_two("every_verb")

@@ -52,9 +52,25 @@ def by_the_first(what: str, work: Callable[[], T]) -> T:
     number, count = here()
     if count == 1 or _alone:
         return work()
-    _calls[what] += 1
-    key = f"twofold/{hashlib.blake2b(what.encode(errors='replace'), digest_size=16).hexdigest()}/{_calls[what]}"
+    key = _key(what)
     return _work(key, work) if number == 0 else _wait(key)
+
+
+def all_arrived(what: str) -> None:
+    """Wait until each of the processes that were started together has come here. what: the same words in all."""
+    count = here()[1]
+    if count == 1 or _alone:
+        return
+    key = _key(f"arrived {what}")
+    try:
+        store = _meeting()
+        store.add(key, 1)
+        while store.add(key, 0) < count:
+            if store.check([MISTAKE]):
+                raise SystemExit(2)
+            time.sleep(POLL)
+    except RuntimeError as error:  # the first process, where the others meet, has gone
+        raise SystemExit(1) from error
 
 
 def once(verb: Callable[P, T]) -> Callable[P, T]:
@@ -114,6 +130,12 @@ def here() -> tuple[int, int]:
         if os.environ.get(number, "").isdigit() and os.environ.get(count, "").isdigit():
             return int(os.environ[number]), int(os.environ[count])
     return 0, 1
+
+
+def _key(what: str) -> str:
+    """The name in the store of what the processes do together, each time anew."""
+    _calls[what] += 1
+    return f"twofold/{hashlib.blake2b(what.encode(errors='replace'), digest_size=16).hexdigest()}/{_calls[what]}"
 
 
 def _work(key: str, work: Callable[[], T]) -> T:
