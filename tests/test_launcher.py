@@ -18,8 +18,10 @@ from PIL import Image
 import twofold
 from twofold.cli import main
 from twofold.errors import UserError
+from twofold.images.reading import open_source
 from twofold.launcher import by_the_first, is_first_to_say, mistake_noted, note_mistake
 from twofold.pixels import sharding
+from twofold.pixels.reading import walking
 from twofold.processes import world
 
 WORLD = 2
@@ -97,6 +99,21 @@ def test_the_first_works_and_all_get_what_it_returns(in_two, tmp_path):
     said = in_two("share_work")
     assert (tmp_path / "worked").read_text() == "xxx"
     assert sorted(said) == ["not said\n", "said\n"]
+
+
+def list_files(rank: int) -> None:
+    if rank == 1:
+        walking._local = None
+    assert len(by_the_first("much", lambda: bytes(20 << 20))) == 20 << 20
+    for _ in range(2):
+        source = open_source("photos", role="train")
+        assert len(source) == 16 and source.skipped["hidden"] == 1
+
+
+def test_the_first_lists_the_files_for_all(in_two, tmp_path):
+    draw_photos(tmp_path)
+    (tmp_path / "photos" / "a" / ".0.png").write_bytes(b"")
+    in_two("list_files")
 
 
 def break_down(rank: int) -> None:

@@ -22,6 +22,7 @@ P = ParamSpec("P")
 
 SOON, STAY = timedelta(seconds=10), 5.0
 POLL = 0.1  # seconds between looks at whether the first process has done its work
+PIECE = 4 << 20  # bytes; torch's store takes 8 MiB at a time
 MISTAKE = "twofold/mistake"
 _TOLD_BY = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK", "TORCHELASTIC_RUN_ID")
 _TOLD_BY_SLURM = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NODEID")
@@ -150,10 +151,22 @@ def _work(key: str, work: Callable[[], T]) -> T:
         raise
     finally:
         with suppress(Exception):  # nobody may be there to read it, and what was done is done
-            _meeting().set(key, pickle.dumps(outcome))
+            _send(_meeting(), key, pickle.dumps(outcome))
             _unread.append(key)
             if len(_unread) == 1:
                 atexit.register(_stay)
+
+
+def _send(store: Any, key: str, data: bytes) -> None:
+    """Put something of any size under a name; it is there once its last piece is."""
+    pieces = range(0, len(data), PIECE)
+    for number, begin in enumerate(pieces):
+        store.set(f"{key}/{number}", data[begin : begin + PIECE])
+    store.set(key, str(len(pieces)))
+
+
+def _received(store: Any, key: str) -> bytes:
+    return b"".join(store.get(f"{key}/{number}") for number in range(int(store.get(key))))
 
 
 def _stay() -> None:
@@ -171,7 +184,7 @@ def _wait(key: str) -> Any:
             if store.check([MISTAKE]):
                 raise SystemExit(2)
             time.sleep(POLL)
-        how, result = pickle.loads(store.get(key))  # of a process of the same command
+        how, result = pickle.loads(_received(store, key))  # of a process of the same command
         store.add(f"{key}/read", 1)
     except RuntimeError as error:  # the first process, where the others meet, has gone
         raise SystemExit(1) from error

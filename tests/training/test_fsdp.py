@@ -16,6 +16,7 @@ from twofold.errors import UserError
 from twofold.pixels.batch import ImageBatch
 from twofold.runs.checkpoint import Checkpoint, shard_file
 from twofold.seam import Monitor, Progress
+from twofold.training import distribution
 from twofold.training.distribution import make_fabric, make_ready
 from twofold.training.fsdp import gather_into, parted, share
 from twofold.training.step import Updates
@@ -89,6 +90,7 @@ def whole_runs(rank: int, folder: Path, fabrics: dict[str, Any]) -> dict[str, An
 
 def rank_of_two(rank: int, folder: Path, cases: list[str], runs: bool) -> None:
     torch.set_num_threads(1)
+    distribution.KNOWN = (*distribution.KNOWN, "tests")
     names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD, "GROUP_RANK": 0}
     os.environ |= {k: str(v) for k, v in names.items()} | {"TORCHELASTIC_RUN_ID": "here", "MASTER_ADDR": "localhost"}
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)

@@ -20,6 +20,11 @@ FORMAT = 3  # 2: another rule for the hash of the settings
 _RENAMED = {"optimiser": "optimizer", "images": "count"}  # format 1 -> 2
 
 
+class Damaged(Exception):
+    """A file beside a checkpoint, which its data needs, is missing or damaged: a clause that names it. The checkpoint
+    before may do without."""
+
+
 @dataclass
 class Checkpoint:
     """State after `step` optimizer steps of `steps`.

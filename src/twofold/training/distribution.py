@@ -19,7 +19,7 @@ from twofold.launcher import mistake_noted, note_mistake
 from twofold.nets.batch_norm import synchronise
 from twofold.printable import say
 from twofold.resources import require
-from twofold.seam import Method
+from twofold.seam import Method, Part
 from twofold.training import fsdp
 from twofold.training.sampler import check_even_parts
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 T = TypeVar("T")
+
+KNOWN = ("twofold", "torch", "torchvision", "timm")
 
 
 def make_fabric(
@@ -81,12 +83,17 @@ def make_fabric(
 
 def _data_parallel(accelerator: str, start: Literal["popen", "spawn"]) -> Any:
     from lightning_fabric.strategies import DDPStrategy
+    from torch.nn.parallel import DistributedDataParallel
 
-    # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
-    return DDPStrategy(
+    class DataParallel(DDPStrategy):
+        def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+            searched = not isinstance(module, Carrier) or module.searched
+            self._ddp_kwargs |= {"find_unused_parameters": searched, "static_graph": not searched}
+            return super().setup_module(module)
+
+    return DataParallel(
         start_method=start,
-        find_unused_parameters=True,
-        broadcast_buffers=False,
+        broadcast_buffers=False,  # each process keeps batch statistics of its own
         gradient_as_bucket_view=True,
         process_group_backend=None if accelerator == "cuda" else "gloo",
     )
@@ -116,13 +123,14 @@ class Carrier(nn.Module):
     """What data parallelism wraps: a forward pass that runs any piece of work on the method's networks.
 
     So the method keeps its own signature, and a pass over a part of a batch goes through the same door as a whole step.
+    searched: whether DDP is to look in each step for the parameters that it leaves out.
     """
 
-    def __init__(self, method: nn.Module, shared: bool = False) -> None:
+    def __init__(self, method: nn.Module, searched: bool = False) -> None:
         super().__init__()
-        self.method = method
-        if shared:
-            # DDP looks for parameters that a step leaves out, and warns at every step where it finds none: here is one.
+        self.method, self.searched = method, searched
+        if searched:
+            # DDP warns at every step where it finds none: here is one.
             self.left_out = nn.Parameter(torch.zeros(1))
 
     def forward(self, work: Callable[[], T]) -> T:
@@ -152,13 +160,25 @@ def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int)
         torch.backends.cudnn.benchmark = True
 
 
-def join(method: nn.Module, fabric: Fabric) -> Any:
-    """The method behind the door of data parallelism (call it with a piece of work); before it has an optimizer."""
+def steps_alike(method: nn.Module) -> bool:
+    """Whether every step gives a gradient to the same parameters: as its parts say, where all of it is ours or of a
+    library that is known; networks and methods of somebody's own may do as they like."""
+    parts = list(method.modules())
+    known = all(type(part).__module__.partition(".")[0] in KNOWN for part in parts)
+    return known and not any(part.leaves_out for part in parts if isinstance(part, Part))
+
+
+def join(method: nn.Module, fabric: Fabric, accumulate: int = 1) -> Any:
+    """The method behind the door of data parallelism (call it with a piece of work); before it has an optimizer.
+
+    accumulate: in how many parts a batch comes; where there are several, DDP cannot take one step for the next.
+    """
     several = fabric.world_size > 1 and not fsdp.shares_weights(fabric)
+    searched = several and (accumulate > 1 or not steps_alike(method))
     with warnings.catch_warnings():
         # broadcast_buffers has a new name in the newest torch alone.
         warnings.filterwarnings("ignore", message=".*broadcast_buffers")
-        return fabric.setup_module(Carrier(method, shared=several))
+        return fabric.setup_module(Carrier(method, searched))
 
 
 @contextmanager

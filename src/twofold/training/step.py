@@ -30,7 +30,7 @@ class Updates:
         if plan.accumulate > 1:
             check_accumulation(method)
         self.method, self.plan, self.fabric = method, plan, fabric
-        self.carrier = join(method, fabric)
+        self.carrier = join(method, fabric, plan.accumulate)
         self.optimizer = build_optimizer(method, plan)  # of the weights as they are shared out now
         by_name = self.optimizer.by_name if isinstance(self.optimizer, Several) else {"": self.optimizer}
         self.optimizers = {name: fabric.setup_optimizers(one) for name, one in by_name.items()}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twofold.control.experience.replay import Replay
 from twofold.files import write_arrays
-from twofold.seam import Damaged
+from twofold.runs.checkpoint import Damaged
 
 
 class FrameFiles:
