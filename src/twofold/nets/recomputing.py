@@ -48,11 +48,11 @@ def _first_and_again(block: nn.Module) -> tuple[AbstractContextManager[None], Ab
 
 @contextmanager
 def _with_buffers(before: list[tuple[nn.Module, str, Tensor]]) -> Iterator[None]:
-    now = [module._buffers[name] for module, name, _ in before]
+    now = [(module, name, module._buffers[name]) for module, name, _ in before]
     for module, name, value in before:
         module._buffers[name] = value
     try:
         yield
     finally:
-        for (module, name, _), value in zip(before, now, strict=True):
-            module._buffers[name] = value
+        for module, name, current in now:
+            module._buffers[name] = current

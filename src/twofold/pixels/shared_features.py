@@ -63,7 +63,7 @@ class Extraction:
     def parts(self, folder: Path) -> Parts:
         """Where they are written."""
         state = hashlib.blake2b(f"{self.about} {self.together}".encode(), digest_size=16)
-        state.update(self.indices.numpy())
+        state.update(self.indices.numpy().tobytes())
         about = state.hexdigest()
         return Parts(folder / f"{self.name}-{about[:8]}", len(self.indices), about, self.together)
 
@@ -78,7 +78,7 @@ class Extraction:
         found = [_read(parts.file(n), self.indices[list(parts.rows(n))]) for n in range(len(parts))]
         replaced = [one for _, part in found for one in part]
         self.things.replace(replaced)
-        keep = _without(self.indices, {one.index for one in replaced})
+        keep = _without(self.indices, {one.number for one in replaced})
         return torch.cat([values for values, _ in found]), self.labels[keep]
 
     def write(self, file: Path, rows: range, on_progress: OnProgress) -> None:
@@ -157,7 +157,7 @@ def _read(file: Path, indices: Tensor) -> tuple[Tensor, list[Replacement]]:
         shape = [int(size) for size in about["shape"]]
         flat = table["embedding"].combine_chunks().flatten().to_numpy()
         values = torch.from_numpy(np.array(flat, np.float32)).reshape(len(table), *shape)
-        wanted = indices[_without(indices, {one.index for one in replaced})]
+        wanted = indices[_without(indices, {one.number for one in replaced})]
         whole = table["index"].to_pylist() == wanted.tolist()
     except (OSError, ArrayError, ValueError, LookupError, TypeError) as error:  # of arrow's own errors, too
         raise UserError(f"{file} cannot be read ({clause(error)}): remove it, and give the same command.") from error

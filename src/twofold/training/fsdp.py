@@ -64,11 +64,12 @@ def share_out(carrier: nn.Module, mesh: DeviceMesh) -> nn.Module:
     return carrier
 
 
-def share(tensor: Tensor) -> Tensor:
+def share(tensor: Any) -> Tensor:
     """What this process holds of a weight."""
     from torch.distributed.tensor import DTensor
 
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    held: Tensor = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return held
 
 
 def take_whole_states(optimizer: Optimizer) -> None:

@@ -33,7 +33,7 @@ class Updates:
         self.carrier = join(method, fabric, plan.accumulate)
         self.optimizer = build_optimizer(method, plan)  # of the weights as they are shared out now
         by_name = self.optimizer.by_name if isinstance(self.optimizer, Several) else {"": self.optimizer}
-        self.optimizers = {name: fabric.setup_optimizers(one) for name, one in by_name.items()}
+        self.optimizers: dict[str, Any] = {name: fabric.setup_optimizers(one) for name, one in by_name.items()}
         self.compiled: Callable[[Callable[[], Losses]], Losses] = (
             Compilation(method, say) if plan.compile else lambda work: work()
         )

@@ -98,8 +98,8 @@ class Images(Stream[ImageBatch]):
     def replace(self, found: Iterable[Replacement]) -> None:
         """Know, from another process, which images cannot be read. UserError where they are too many."""
         for one in found:
-            self.replaced[one.index] = one.stand_in
-            self._unreadable.record(one.index, one.reason)
+            self.replaced[one.number] = one.stand_in
+            self._unreadable.record(one.number, one.reason)
 
     def describe(self) -> str:
         """One line: how large the decoded set is, where it is kept, how many threads decode."""

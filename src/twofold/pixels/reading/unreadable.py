@@ -17,7 +17,7 @@ DRAWS = 100  # replacements tried
 class Replacement(NamedTuple):
     """A thing that could not be read, by its number, which one stands in for it, and why."""
 
-    index: int
+    number: int
     stand_in: int
     reason: str
 

@@ -105,8 +105,8 @@ class Clips(Stream[ClipBatch]):
     def replace(self, found: Iterable[Replacement]) -> None:
         """Know, from another process, which videos cannot be read. UserError where they are too many."""
         for one in found:
-            self.replaced[one.index] = one.stand_in
-            self._unreadable.record(one.index, one.reason)
+            self.replaced[one.number] = one.stand_in
+            self._unreadable.record(one.number, one.reason)
 
     def describe(self) -> str:
         """One line: the decoded set, and how many threads decode."""
