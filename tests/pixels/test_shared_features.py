@@ -80,6 +80,12 @@ def test_other_settings_make_features_of_their_own(photos):
     assert evaluate(shard="1/2", floors=False, labels=0.5) == [], "other images are learned from"
 
 
+@pytest.mark.parametrize("change", [{"labels": 0.5}, {"seed": 1}, {"batch_size": 3}], ids=["labels", "seed", "batch"])
+def test_features_that_are_there_are_taken_only_where_they_are_the_same(photos, change):
+    evaluate(shard="auto", protocols="knn")
+    assert evaluate(shard="auto", protocols="knn", **change) == evaluate(protocols="knn", **change)
+
+
 def test_too_many_unreadable_images_end_it_whoever_reads_them(photos):
     for name in ("a/12.png", "a/15.png", "b/13.png"):
         (photos / name).write_bytes(b"broken")
@@ -106,6 +112,7 @@ def test_a_part_that_is_damaged_is_named(photos):
     assert part.read_bytes() == data
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_numbers_are_the_same(photos):
     expected = evaluate()
     drawn = np.random.default_rng(0)

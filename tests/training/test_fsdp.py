@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
+import twofold
 from twofold.errors import UserError
 from twofold.pixels.batch import ImageBatch
 from twofold.runs.checkpoint import Checkpoint, shard_file
@@ -202,6 +207,24 @@ def test_shards_that_are_missing_are_a_damaged_checkpoint(ranks, tmp_path):
 def test_states_without_shares_are_alike_in_all_processes():
     state = {"method": {"a": torch.ones(2)}, "optimizer": {"state": {0: {"step": 1}}, "param_groups": []}}
     assert parted(state) == (state, {})
+
+
+@pytest.mark.slow
+def test_what_shares_have_learned_is_a_backbone_like_any(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drawn = np.random.default_rng(0)
+    for i in range(24):
+        file = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawn.integers(0, 255, (40, 40, 3), np.uint8)).save(file)
+    command = "pretrain moco-v3 photos --backbone resnet18 --image-size 32 --devices 2 --strategy fsdp --steps 3"
+    words = [*command.split(), "--activation-checkpointing", "--batch-size", "8", "--out", "run", "--no-report"]
+    subprocess.run([sys.executable, "-m", "twofold", *words], check=True, timeout=300)
+    stored = Checkpoint.read(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    model = twofold.load("run")
+    for name, value in model.backbone.network.state_dict().items():
+        assert torch.equal(stored.method[f"student.backbone.network.{name}"], value), name
+    assert len(stored.method) > len(model.state_dict()) and model.encode("photos", quiet=True).shape == (24, 512)
 
 
 def test_one_device_has_nobody_to_share_with():

@@ -55,7 +55,8 @@ class Snapshots(nn.Module):
     @torch.no_grad()
     def take(self, network: nn.Module, number: int) -> None:
         """Copy the network as snapshot `number` (from 0) over the oldest; batch statistics: mean over processes."""
-        slot, weights = self.ring[number % len(self.ring)].state_dict(), dict(network.named_parameters())
+        slot = self.ring[number % len(self.ring)].state_dict()
+        weights = {name for name, _ in network.named_parameters(remove_duplicate=False)}
         for name, value in network.state_dict().items():
             shared = name in weights or not value.is_floating_point()
             slot[name].copy_(value if shared else total(value) / world())

@@ -20,7 +20,7 @@ from twofold.errors import UserError, clause
 from twofold.launcher import all_arrived, by_the_first
 from twofold.pixels.embedded import METADATA, schema_of, write_tables
 from twofold.pixels.reading.unreadable import Replacement
-from twofold.pixels.sharding import Parts, Shard
+from twofold.pixels.sharding import Parts, Shard, shard_named, take_device
 from twofold.printable import say, storable
 from twofold.runs.folder import data_name
 from twofold.runs.screen import OnProgress, progress_bar
@@ -52,7 +52,7 @@ class Extraction:
     """
 
     name: str
-    about: str
+    about: Callable[[], str]
     things: Things
     names: Sequence[str]
     indices: Tensor
@@ -62,9 +62,7 @@ class Extraction:
 
     def parts(self, folder: Path) -> Parts:
         """Where they are written."""
-        state = hashlib.blake2b(f"{self.about} {self.together}".encode(), digest_size=16)
-        state.update(self.indices.numpy().tobytes())
-        about = state.hexdigest()
+        about = digest(f"{self.about()} {self.together}", self.indices)
         return Parts(folder / f"{self.name}-{about[:8]}", len(self.indices), about, self.together)
 
     def made(self, on_progress: OnProgress) -> tuple[Tensor, Tensor]:
@@ -101,6 +99,11 @@ class Extraction:
         write_tables(file, schema, [pa.table(arrays, schema=schema)], self.name, self.name, may_be_empty=True)
 
 
+def digest(words: str, indices: Tensor) -> str:
+    """Of words and of numbers of things."""
+    return hashlib.blake2b(words.encode() + indices.numpy().tobytes(), digest_size=16).hexdigest()
+
+
 def measured_together(
     shard: Shard, folder: Path, wanted: Sequence[Extraction], measure: Callable[[], list[T]], *, quiet: bool
 ) -> list[T]:
@@ -127,8 +130,11 @@ def measured_together(
     return by_the_first(f"measuring by {folder}", measure_all)
 
 
-def only_features(protocols: Iterable[str], able: Collection[str]) -> None:
-    """Refuse to share out protocols that train or run a network, for which features do not do."""
+def begin_shard(shard: str, protocols: Iterable[str], able: Collection[str]) -> None:
+    """Take a device for a shard. Refuse one that there is not, and protocols beside those that features are enough
+    for."""
+    shard_named(shard)
+    take_device()
     for name in protocols:
         if name not in able:
             known = ", ".join(able)

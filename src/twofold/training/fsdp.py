@@ -53,7 +53,7 @@ def share_out(carrier: nn.Module, mesh: DeviceMesh) -> nn.Module:
     if scalars:
         raise UserError(f"A weight that is a single number ({scalars[0]}) cannot be shared out: leave --strategy out.")
     for tensor in (*carrier.parameters(), *carrier.buffers()):
-        first = tensor.detach().to(own.device_type)
+        first = tensor.detach().to(own.device_type).contiguous()
         dist.broadcast(first, 0)
         tensor.data.copy_(first)
     for block in repeated_blocks(carrier):
@@ -131,7 +131,7 @@ def parted(state: Mapping[Any, Any]) -> tuple[State, State]:
     own: State = {}
     for name, value in state.items():
         if isinstance(value, DTensor):
-            own[name] = value.detach().to_local()
+            own[name] = value.to_local().detach()
         elif isinstance(value, Mapping):
             alike[name], inside = parted(value)
             own |= {name: inside} if inside else {}

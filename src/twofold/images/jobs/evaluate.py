@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ from twofold.launcher import first_process
 from twofold.page import keep_results
 from twofold.pixels.report.knn import SHARED
 from twofold.pixels.report.results import table
-from twofold.pixels.sharding import shard_named, take_device
-from twofold.pixels.shared_features import features_folder, measured_together, only_features
+from twofold.pixels.sharding import shard_named
+from twofold.pixels.shared_features import begin_shard, features_folder, measured_together
 from twofold.printable import say
 from twofold.runs.folder import trained_epochs
 from twofold.runs.screen import progress_bar
@@ -59,8 +60,8 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
     protocols = protocols_named(options.protocols)
     if options.shard is not None:
-        only_features(protocols, ON_FEATURES)
-        take_device()
+        begin_shard(options.shard, protocols, ON_FEATURES)
+        options = replace(options, quiet=options.quiet or not first_process())
     opened = open_for(model, options, seed=options.seed)
     rows = measure(opened, protocols, data, as_trained(options, opened))
     if rows and first_process():

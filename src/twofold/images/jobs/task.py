@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from twofold.images.evaluation.splits import Split
 from twofold.images.jobs.model import Model
 from twofold.images.jobs.online import PIXEL_SIDE, PIXELS, UNTRAINED, knn_settings
 from twofold.pixels.sharding import about_vectors
-from twofold.pixels.shared_features import Extraction
+from twofold.pixels.shared_features import Extraction, digest
 from twofold.runs.screen import OnProgress
 
 DETAILS = {"5nn": "Euclidean, majority", "linear": "Adam on cached features, 500 epochs"}
@@ -55,19 +55,28 @@ class Task:
     def extractions(self) -> dict[str, tuple[Extraction, Extraction]]:
         """The features of each side, to learn from and to test on: the model, and its floors where these are wanted."""
         backbone, images = self.model.backbone, self.train.images
-        schema, side = schema_for(backbone, images, self.model.inputs), min(PIXEL_SIDE, self.model.inputs.size)
-        found = {self.name: self._pair("model", about_vectors(schema, backbone), partial(self._of, lambda: backbone))}
+        inputs, side = self.model.inputs, min(PIXEL_SIDE, self.model.inputs.size)
+
+        @cache
+        def weights() -> str:
+            return about_vectors(schema_for(backbone, images, inputs), backbone)
+
+        def start() -> str:  # calibrated on the images to learn from
+            return digest(
+                f"{about_vectors(schema_for(backbone, images, inputs), None)} {self.seed}", self.train.indices
+            )
+
+        found = {self.name: self._pair("model", weights, partial(self._of, lambda: backbone))}
         if self.floors:
-            found[PIXELS] = self._pair("pixels", f"{side} px", partial(self._of_pixels, side))
-            about = f"{about_vectors(schema, None)} {self.seed} {images.source.fingerprint()}"
-            found[UNTRAINED] = self._pair("untrained", about, partial(self._of, lambda: self.untrained))
+            found[PIXELS] = self._pair("pixels", lambda: f"{side} px", partial(self._of_pixels, side))
+            found[UNTRAINED] = self._pair("untrained", start, partial(self._of, lambda: self.untrained))
         return found
 
-    def _pair(self, name: str, about: str, rows: Callable[..., Tensor]) -> tuple[Extraction, Extraction]:
+    def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> tuple[Extraction, Extraction]:
         bank, asked = (
             Extraction(
                 f"{name}-{part}",
-                f"{about} {split.images.source.fingerprint()} {split.images.source.pixels}",
+                partial(_of_images, split, about),
                 split.images,
                 split.images.source.names,
                 split.indices,
@@ -84,3 +93,7 @@ class Task:
 
     def _of_pixels(self, side: int, split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
         return pixels(split.images, indices, side=side)
+
+
+def _of_images(split: Split, about: Callable[[], str]) -> str:
+    return f"{about()} {split.images.source.fingerprint()} {split.images.source.pixels}"

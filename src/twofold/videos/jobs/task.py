@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import torch
 from torch import Tensor
 
 from twofold.pixels.sharding import about_vectors
-from twofold.pixels.shared_features import Extraction
+from twofold.pixels.shared_features import Extraction, digest
 from twofold.runs.screen import OnProgress
 from twofold.videos.backbones import Backbone
 from twofold.videos.embed import schema_for
@@ -48,20 +48,27 @@ class Task:
         """The features of each side, (n, clips, D), to learn from and to test on: the model, and its floors where these
         are wanted."""
         inputs, backbone, clips = self.model.inputs, self.model.backbone, self.train.clips
-        schema = schema_for(backbone, clips, inputs, each_clip=True)
-        found = {self.name: self._pair("model", about_vectors(schema, backbone), partial(self._of, lambda: backbone))}
+
+        @cache
+        def weights() -> str:
+            return about_vectors(schema_for(backbone, clips, inputs, each_clip=True), backbone)
+
+        def start() -> str:  # calibrated on the videos to learn from
+            about = about_vectors(schema_for(backbone, clips, inputs, each_clip=True), None)
+            return digest(f"{about} {self.options.seed}", self.train.indices)
+
+        found = {self.name: self._pair("model", weights, partial(self._of, lambda: backbone))}
         if self.options.floors:
-            about = f"{about_vectors(schema, None)} {self.options.seed} {clips.source.fingerprint()}"
-            found[UNTRAINED] = self._pair("untrained", about, partial(self._of, lambda: self.untrained))
-            found[FRAMES] = self._pair("frames", inputs.describe(), self._of_frames)
+            found[UNTRAINED] = self._pair("untrained", start, partial(self._of, lambda: self.untrained))
+            found[FRAMES] = self._pair("frames", inputs.describe, self._of_frames)
         return found
 
-    def _pair(self, name: str, about: str, rows: Callable[..., Tensor]) -> tuple[Extraction, Extraction]:
+    def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> tuple[Extraction, Extraction]:
         together = max(1, self.model.inputs.batch_size // self.model.inputs.clips)
         bank, asked = (
             Extraction(
                 f"{name}-{part}",
-                f"{about} {split.clips.source.fingerprint()}",
+                partial(_of_clips, split, about),
                 split.clips,
                 split.clips.source.names,
                 split.indices,
@@ -83,3 +90,7 @@ class Task:
 
     def _of_frames(self, split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
         return frame_features(split.clips, self.model.inputs, indices)[:, None]
+
+
+def _of_clips(split: Split, about: Callable[[], str]) -> str:
+    return f"{about()} {split.clips.source.fingerprint()}"
