@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -17,7 +18,10 @@ from PIL import Image
 import twofold
 from twofold.cli import main
 from twofold.errors import UserError
+from twofold.images.reading import open_source
 from twofold.launcher import by_the_first, is_first_to_say, mistake_noted, note_mistake
+from twofold.pixels import sharding
+from twofold.pixels.reading import walking
 from twofold.processes import world
 
 WORLD = 2
@@ -61,6 +65,15 @@ def in_two(tmp_path, processes):
     return run
 
 
+def draw_photos(folder: Path) -> None:
+    drawn = np.random.default_rng(0)
+    for name in "ab":
+        (folder / "photos" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = drawn.integers(0, 255, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / name / f"{i}.png")
+
+
 def share_work(rank: int) -> None:
     def work() -> list[int]:
         assert "RANK" not in os.environ and "WORLD_SIZE" not in os.environ and world() == 1
@@ -86,6 +99,21 @@ def test_the_first_works_and_all_get_what_it_returns(in_two, tmp_path):
     said = in_two("share_work")
     assert (tmp_path / "worked").read_text() == "xxx"
     assert sorted(said) == ["not said\n", "said\n"]
+
+
+def list_files(rank: int) -> None:
+    if rank == 1:
+        walking._local = None
+    assert len(by_the_first("much", lambda: bytes(20 << 20))) == 20 << 20
+    for _ in range(2):
+        source = open_source("photos", role="train")
+        assert len(source) == 16 and source.skipped["hidden"] == 1
+
+
+def test_the_first_lists_the_files_for_all(in_two, tmp_path):
+    draw_photos(tmp_path)
+    (tmp_path / "photos" / "a" / ".0.png").write_bytes(b"")
+    in_two("list_files")
 
 
 def break_down(rank: int) -> None:
@@ -122,6 +150,22 @@ def test_alone_everything_is_as_ever():
     assert by_the_first("work", lambda: 7) == 7 and is_first_to_say("x") and not mistake_noted()
 
 
+def share_features(rank: int) -> None:
+    sharding.PART = 2
+    settings = {"image_size": 16, "precision": "fp32", "batch_size": 2, "protocols": "knn"}
+    rows = twofold.evaluate("random:resnet10", "photos", shard="auto", out="shared.json", **settings)
+    print("writes", len(list(Path("photos-features").rglob("part-*.parquet"))))
+    alone = twofold.evaluate("random:resnet10", "photos", quiet=True, **settings)
+    assert rows and rows == alone == json.loads(Path("shared.json").read_text())
+
+
+def test_all_extract_features_and_the_first_measures(in_two, tmp_path):
+    draw_photos(tmp_path)
+    said = in_two("share_features")
+    assert all("writes 24" in one for one in said)
+    assert "knn top1" in said[0] and "knn top1" not in said[1]
+
+
 def every_verb(rank: int) -> None:
     run = str(twofold.pretrain("moco", "photos", out="run", **SMALL))
     rows = twofold.evaluate(run, "photos", protocols="knn")
@@ -139,12 +183,7 @@ def every_verb(rank: int) -> None:
 
 
 def test_every_verb_is_done_once_and_after_what_it_needs(in_two, tmp_path):
-    drawn = np.random.default_rng(0)
-    for name in "ab":
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(8):
-            pixels = drawn.integers(0, 255, (16, 16, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    draw_photos(tmp_path)
     pairs = [f"u{u},i{u * i % 11}" for u in range(1, 9) for i in range(1, 7)]
     (tmp_path / "plays.csv").write_text("\n".join(["user,item", *pairs]) + "\n")
     first, second = in_two("every_verb")

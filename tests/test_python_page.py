@@ -50,6 +50,8 @@ def test_the_lines_of_the_page_run(place):
         exec(compile(small(block), "docs/python.md", "exec"), scope)
     assert scope["vectors"].shape == (2, scope["model"].width) and scope["feature"].shape == (1, scope["model"].width)
     assert len(scope["best"]) == 5 and (place / "backbone.pt").is_file() and scope["again"] == scope["own"]
+    encoded = scope["Encode"](scope["run"])({"path": np.array(["photos/red/0.png", "photos/red/2.png"])})
+    assert encoded["vector"].shape == (2, scope["model"].width)
     server = scope["server"]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/?user=u3") as answer:

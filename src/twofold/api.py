@@ -82,7 +82,7 @@ def check(
 
 
 @takes_data
-@once
+@once_or_shared
 def evaluate(model: str, data: Any, options: shared.Evaluate | None = None, **by_name: Any) -> list[dict[str, Any]]:
     """Measure a representation with labels, or recommendations by ranking; floors stand beside each number.
 

@@ -22,6 +22,7 @@ P = ParamSpec("P")
 
 SOON, STAY = timedelta(seconds=10), 5.0
 POLL = 0.1  # seconds between looks at whether the first process has done its work
+PIECE = 4 << 20  # bytes; torch's store takes 8 MiB at a time
 MISTAKE = "twofold/mistake"
 _TOLD_BY = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK", "TORCHELASTIC_RUN_ID")
 _TOLD_BY_SLURM = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NODEID")
@@ -52,9 +53,25 @@ def by_the_first(what: str, work: Callable[[], T]) -> T:
     number, count = here()
     if count == 1 or _alone:
         return work()
-    _calls[what] += 1
-    key = f"twofold/{hashlib.blake2b(what.encode(errors='replace'), digest_size=16).hexdigest()}/{_calls[what]}"
+    key = _key(what)
     return _work(key, work) if number == 0 else _wait(key)
+
+
+def all_arrived(what: str) -> None:
+    """Wait until each of the processes that were started together has come here. what: the same words in all."""
+    count = here()[1]
+    if count == 1 or _alone:
+        return
+    key = _key(f"arrived {what}")
+    try:
+        store = _meeting()
+        store.add(key, 1)
+        while store.add(key, 0) < count:
+            if store.check([MISTAKE]):
+                raise SystemExit(2)
+            time.sleep(POLL)
+    except RuntimeError as error:  # the first process, where the others meet, has gone
+        raise SystemExit(1) from error
 
 
 def once(verb: Callable[P, T]) -> Callable[P, T]:
@@ -116,6 +133,12 @@ def here() -> tuple[int, int]:
     return 0, 1
 
 
+def _key(what: str) -> str:
+    """The name in the store of what the processes do together, each time anew."""
+    _calls[what] += 1
+    return f"twofold/{hashlib.blake2b(what.encode(errors='replace'), digest_size=16).hexdigest()}/{_calls[what]}"
+
+
 def _work(key: str, work: Callable[[], T]) -> T:
     outcome: tuple[str, Any] = ("failed", None)
     try:
@@ -128,10 +151,22 @@ def _work(key: str, work: Callable[[], T]) -> T:
         raise
     finally:
         with suppress(Exception):  # nobody may be there to read it, and what was done is done
-            _meeting().set(key, pickle.dumps(outcome))
+            _send(_meeting(), key, pickle.dumps(outcome))
             _unread.append(key)
             if len(_unread) == 1:
                 atexit.register(_stay)
+
+
+def _send(store: Any, key: str, data: bytes) -> None:
+    """Put something of any size under a name; it is there once its last piece is."""
+    pieces = range(0, len(data), PIECE)
+    for number, begin in enumerate(pieces):
+        store.set(f"{key}/{number}", data[begin : begin + PIECE])
+    store.set(key, str(len(pieces)))
+
+
+def _received(store: Any, key: str) -> bytes:
+    return b"".join(store.get(f"{key}/{number}") for number in range(int(store.get(key))))
 
 
 def _stay() -> None:
@@ -149,7 +184,7 @@ def _wait(key: str) -> Any:
             if store.check([MISTAKE]):
                 raise SystemExit(2)
             time.sleep(POLL)
-        how, result = pickle.loads(store.get(key))  # of a process of the same command
+        how, result = pickle.loads(_received(store, key))  # of a process of the same command
         store.add(f"{key}/read", 1)
     except RuntimeError as error:  # the first process, where the others meet, has gone
         raise SystemExit(1) from error

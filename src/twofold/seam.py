@@ -148,7 +148,10 @@ class Losses:
 
 
 class Part:
-    """What the catalog builds by its name: a method, an addition, a ranker without training."""
+    """What the catalog builds by its name: a method, an addition, a ranker without training. leaves_out: whether some
+    steps give no gradient to some of its parameters, which several processes must know."""
+
+    leaves_out = False
 
     @classmethod
     def fit_to(cls, situation: Situation, settings: dict[str, Any]) -> dict[str, Any]:
@@ -239,10 +242,6 @@ def missing_from(method: object) -> list[str]:
     """The members of `Method` that an object lacks: what a user's own class must still define."""
     members = {*Method.__annotations__, *vars(Method), *vars(Part)}
     return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
-
-
-class Damaged(Exception):
-    """A file that data needs beside a checkpoint is missing or damaged, in a clause; the one before may do without."""
 
 
 class Stream(Generic[AnyBatch]):

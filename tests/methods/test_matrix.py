@@ -20,7 +20,6 @@ from twofold.methods.addition import Addition
 from twofold.methods.build import build, load
 from twofold.seam import Progress, Situation
 from twofold.training.distribution import make_fabric
-from twofold.training.optimizer import build_optimizer
 from twofold.training.plan import Plan
 from twofold.training.step import Updates
 from twofold.wings import composed
@@ -77,7 +76,7 @@ def two_updates(name: str) -> str:
     except UserError as refused:
         return str(refused)
     plan = Plan(batch_size=8, steps=2, optimizer="adam", lr=1e-3, weight_decay=0.0, schedule="constant", eps=1.5e-4)
-    life, updates = Life(agent), Updates(agent, build_optimizer(agent, plan), plan, make_fabric(1), print)
+    life, updates = Life(agent), Updates(agent, plan, make_fabric(1), print)
     losses = []
     for step, drawn in enumerate(life.stream(range(2))):
         losses.append(updates(drawn.views(), Progress(step, 2), 1e-3))

@@ -54,7 +54,7 @@ def test_replaced_layers_keep_their_very_parameters():
 def test_synchronised_batch_norm_of_one_process_is_plain():
     torch.manual_seed(0)
     network = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.BatchNorm1d(12, affine=False))
-    same = synchronise(copy.deepcopy(network))
+    same = synchronise(copy.deepcopy(network), torch.device("cpu"))
     assert isinstance(same[0], GlobalBatchNorm) and isinstance(same[2], GlobalBatchNorm)
     x = torch.randn(5, 3, 2, 2)
     assert_close(same(x), network(x))

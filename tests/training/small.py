@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,19 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from twofold.methods.joint_embedding import JointEmbedding
+from twofold.nets.features import Features
 from twofold.nets.queue import Queue
 from twofold.pixels.batch import ImageBatch
 from twofold.randomness import generator, uniforms
 from twofold.runs.folder import RunFolder
-from twofold.seam import Stream, Views
+from twofold.seam import Monitor, Stream, Views
 from twofold.training.distribution import make_fabric
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
 from twofold.training.plan import Plan
 from twofold.videos.views.pretext import Pretext
 
-from ..tiny import cut, exercised, kind_of, make, net_for
+from ..tiny import Net, cut, exercised, kind_of, make, net_for
 
 IMAGES, SIZE, FRAMES = 40, 8, 4
 
@@ -74,13 +75,39 @@ def without_norm(module: nn.Module) -> nn.Module:
     return module
 
 
-def make_method(name: str, norm: bool = True) -> JointEmbedding:
+class Block(nn.Module):
+    """A residual block with batch norm and dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(0.2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class BlockNet(Net):
+    """The tiny network with two blocks in the place of its second convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers[3] = nn.Conv2d(8, 8, 2, 2)
+        self.blocks = nn.Sequential(Block(), Block())
+
+    def forward(self, x: Tensor) -> Features:
+        features = self.blocks(self.layers(x))
+        return Features(features, features.mean((2, 3)))
+
+
+def make_method(name: str, norm: bool = True, net: Callable[[], nn.Module] | None = None) -> JointEmbedding:
     """A method of the catalog or a composition ("moco[shuffle]+co2"), tiny, from seed 0, with or without batch norm.
 
     Queues whose empty slots are masked hold a few keys, for without any the first step would learn nothing.
     """
     torch.manual_seed(0)
-    method = make(name, net_for(kind_of(name), norm))
+    method = make(name, net() if net else net_for(kind_of(name), norm))
     if method.mask_unfilled:
         for queue in (part for part in method.modules() if isinstance(part, Queue)):
             queue.enqueue(F.normalize(torch.randn(5, queue.rows.shape[1]), dim=1))
@@ -109,15 +136,17 @@ def run_training(
     images: Any = None,
     fabric: Fabric | None = None,
     norm: bool = True,
+    net: Callable[[], nn.Module] | None = None,
+    monitors: Sequence[Monitor] = (),
     **settings: Any,
 ) -> tuple[JointEmbedding, Outcome]:
     """Train in a folder; the method and the outcome."""
-    plan, method = make_plan(**settings), make_method(name, norm)
+    plan, method = make_plan(**settings), make_method(name, norm, net)
     fabric = fabric or make_fabric(1, accelerator="cpu")
     fabric.launch()
     run = RunFolder.open(folder, {"method": name, **vars(plan)}, writer=fabric.is_global_zero)
     try:
         views = partial(two_views, count=method.view_count, kind=kind_of(name), pretext=method.pretext)
-        return method, train(method, images or Pictures(), views, plan, run, fabric)
+        return method, train(method, images or Pictures(), views, plan, run, fabric, monitors)
     finally:
         run.close()

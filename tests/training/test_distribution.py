@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.strategies.launchers import _SubprocessScriptLauncher
 from torch import nn
 
@@ -13,7 +14,7 @@ from twofold.errors import UserError
 from twofold.launcher import first_process
 from twofold.nets.batch_norm import GlobalBatchNorm
 from twofold.training import distribution
-from twofold.training.distribution import Carrier, choose_precision, make_fabric, make_ready, together
+from twofold.training.distribution import Carrier, choose_precision, make_fabric, make_ready, steps_alike, together
 
 from .small import make_method
 
@@ -58,7 +59,7 @@ def test_devices_that_are_not_there_are_refused(monkeypatch):
 def test_several_cpu_processes_are_joined_by_gloo_without_sharing_buffers(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
     strategy = make_fabric(2, accelerator="cpu").strategy
-    assert type(strategy).__name__ == "DDPStrategy"
+    assert isinstance(strategy, DDPStrategy)
     assert strategy.process_group_backend == "gloo"
     assert strategy._ddp_kwargs["broadcast_buffers"] is False
     assert os.environ["LOCAL_WORLD_SIZE"] == "2"
@@ -86,8 +87,17 @@ def test_weights_are_channels_last_and_one_process_keeps_its_batch_norm():
     assert not any(isinstance(m, GlobalBatchNorm) for m in method.modules())
 
 
+@pytest.mark.parametrize(
+    "name, alike", [("moco+co2+unmix", True), ("byol+scrl", True), ("moco+tkc", False), ("dino", False), ("dsc", False)]
+)
+def test_parameters_are_looked_for_only_where_a_part_leaves_some_out(monkeypatch, name, alike):
+    assert not steps_alike(make_method(name)), "whose network is nobody's that is known"
+    monkeypatch.setattr(distribution, "KNOWN", (*distribution.KNOWN, "tests"))
+    assert steps_alike(make_method(name)) is alike
+
+
 class TwoDevices:
-    world_size, device = 2, CPU
+    world_size, device, strategy = 2, CPU, None
 
 
 @pytest.mark.parametrize(("name", "joined"), [("simclr", True), ("byol", True), ("moco", False)])

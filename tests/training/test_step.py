@@ -9,7 +9,6 @@ import torch
 
 from twofold.seam import Losses, Method, Progress, Term
 from twofold.training.distribution import make_fabric
-from twofold.training.optimizer import build_optimizer
 from twofold.training.plan import Plan
 from twofold.training.step import Updates
 
@@ -34,7 +33,7 @@ def test_gradients_are_shortened_as_torch_does_it(norm):
     fabric = make_fabric(1, accelerator="cpu")
     fabric.launch()
     other = copy.deepcopy(method)
-    updates = Updates(method, build_optimizer(method, plan), plan, fabric, print)
+    updates = Updates(method, plan, fabric, print)
     updates.gradients("", None, Progress(0, 1))
     updates._apply(updates.optimizers[""])
     other(None, Progress(0, 1)).total.backward()

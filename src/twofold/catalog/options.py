@@ -225,6 +225,10 @@ class Network(Options):
     """auto takes bf16 where the hardware has it."""
     compile: bool = option(False, harmless=True)
     """Use torch.compile; goes on without it where that fails."""
+    strategy: Literal["ddp", "fsdp"] = option("ddp", harmless=True)
+    """What several devices share: the batch (ddp), or weights, gradients and the optimizer's state, too (fsdp)."""
+    activation_checkpointing: bool = option(False, harmless=True)
+    """Keep the inputs of blocks alone and run these again for the gradient: less memory, more time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -192,6 +192,9 @@ class Evaluate(options.Evaluate, Columns, Labels, Dense, Finetuning, Trust):
     """Images a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     """auto takes bf16 where the hardware has it."""
+    shard: str | None = option(None)
+    """One of several processes that share the features out: 3/64, or auto by RANK and WORLD_SIZE or an array of SLURM;
+    parts that are there are passed over, and the process that finds all of them measures."""
 
 
 @dataclass(frozen=True, kw_only=True)

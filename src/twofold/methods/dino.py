@@ -39,6 +39,8 @@ class DINO(MultiCrop):
         frozen_epochs: Number of first epochs in which the last layer does not learn.
     """
 
+    leaves_out = True  # the last layer is frozen at first
+
     teacher_kind = "twin"
     center: Tensor
 

@@ -46,6 +46,8 @@ class DSC(Addition):
         feature_stage: Stage of a ResNet, 1 to 4, whose map gives the cells; the last map where 0.
     """
 
+    leaves_out = True  # prototypes of classes wait for the warm-up
+
     def __init__(
         self,
         *,

@@ -38,6 +38,8 @@ class SwAV(MultiCrop):
         frozen_epochs: Number of first epochs in which the prototypes do not learn.
     """
 
+    leaves_out = True  # prototypes are frozen at first
+
     teacher_kind = "detached"
 
     def __init__(

@@ -38,6 +38,8 @@ class TKC(Addition):
         bonus: Weight of the entropy of the teachers' importances, so that no teacher is left alone.
     """
 
+    leaves_out = True  # the knowledge transformer waits for the first teacher
+
     def __init__(
         self,
         *,

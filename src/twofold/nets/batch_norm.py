@@ -119,13 +119,13 @@ def split(module: nn.Module, groups: int) -> nn.Module:
     return replace_batch_norm(module, make)
 
 
-def synchronise(module: nn.Module) -> nn.Module:
-    """Every plain batch norm of the module over the batches of all processes."""
+def synchronise(module: nn.Module, device: torch.device) -> nn.Module:
+    """Every plain batch norm of the module over the batches of all processes. device: where it is going to run."""
 
     def make(layer: nn.Module) -> nn.Module | None:
         if not isinstance(layer, _PLAIN) or isinstance(layer, SplitBatchNorm):
             return None
-        kind = nn.SyncBatchNorm if next(layer.buffers()).is_cuda else GlobalBatchNorm
+        kind = nn.SyncBatchNorm if device.type == "cuda" else GlobalBatchNorm
         return kind(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=layer.affine)
 
     return replace_batch_norm(module, make)

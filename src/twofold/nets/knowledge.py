@@ -56,8 +56,10 @@ class Snapshots(nn.Module):
     def take(self, network: nn.Module, number: int) -> None:
         """Copy the network as snapshot `number` (from 0) over the oldest; batch statistics: mean over processes."""
         slot = self.ring[number % len(self.ring)].state_dict()
+        weights = {name for name, _ in network.named_parameters(remove_duplicate=False)}
         for name, value in network.state_dict().items():
-            slot[name].copy_(total(value) / world() if value.is_floating_point() else value)
+            shared = name in weights or not value.is_floating_point()
+            slot[name].copy_(value if shared else total(value) / world())
 
     def train(self, mode: bool = True) -> Snapshots:
         """They stay in evaluation mode."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,14 +69,21 @@ def _checked(number: int, count: int, text: str) -> Shard:
 
 @dataclass(frozen=True)
 class Parts:
-    """Files of a folder for `total` things, PART in each. about: what they hold, which all processes must agree on."""
+    """Files of a folder for `total` things, about PART in each. about: what they hold, which all processes must agree
+    on. together: how many go through a network at once, so that parts end where batches do."""
 
     folder: Path
     total: int
     about: str
+    together: int = 1
+
+    @property
+    def size(self) -> int:
+        """Things in a part."""
+        return max(PART // self.together, 1) * self.together
 
     def __len__(self) -> int:
-        return -(-self.total // PART)
+        return -(-self.total // self.size)
 
     def file(self, number: int) -> Path:
         """Where a part lies."""
@@ -84,12 +91,12 @@ class Parts:
 
     def rows(self, number: int) -> range:
         """The things in a part."""
-        return range(number * PART, min((number + 1) * PART, self.total))
+        return range(number * self.size, min((number + 1) * self.size, self.total))
 
     def claim(self) -> None:
         """Say in the folder what its parts hold. Raises UserError where they hold something else."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        said: dict[str, Any] = {"about": self.about, "things": self.total, "in a part": PART}
+        said: dict[str, Any] = {"about": self.about, "things": self.total, "in a part": self.size}
         file = self.folder / FOLDER_FILE
         if not file.exists():
             if any(self.folder.glob("part-*.parquet")):
@@ -101,9 +108,13 @@ class Parts:
                 "by --out."
             )
 
-    def missing(self, shard: Shard) -> Iterator[int]:
-        """The parts of a shard that are not there, one after the other, without what a killed process left of them."""
-        for number in shard.own(len(self)):
+    def there(self) -> int:
+        """How many parts are there."""
+        return sum(self.file(number).exists() for number in range(len(self)))
+
+    def missing(self, own: Iterable[int]) -> Iterator[int]:
+        """Those of some parts that are not there, one after the other, without what a killed process left of them."""
+        for number in own:
             if not self.file(number).exists():
                 for left in self.folder.glob(f".{self.file(number).stem}.*"):
                     with suppress(OSError):
@@ -111,12 +122,12 @@ class Parts:
                 yield number
 
 
-def about_vectors(schema: Any, network: nn.Module) -> str:
-    """A digest of what vectors are made by and of: what their file says, and the weights."""
+def about_vectors(schema: Any, network: nn.Module | None) -> str:
+    """A digest of what vectors are made by and of: what their file says, and the weights, where there are such."""
     state = hashlib.blake2b(
         schema.to_string(show_schema_metadata=True, truncate_metadata=False).encode(), digest_size=16
     )
-    for name, value in network.state_dict().items():
+    for name, value in (network.state_dict() if network else {}).items():
         state.update(name.encode())
         state.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
     return state.hexdigest()
@@ -133,12 +144,11 @@ def write_shard(shard: Shard, parts: Parts, write: Callable[[Path, range, OnProg
     """Write the parts of a shard that are not there, and say how many there are. write: (file, rows, on_progress)."""
     parts.claim()
     with progress_bar(f"embedding, shard {shard.number} of {shard.count}", quiet) as on_progress:
-        for number in parts.missing(shard):
+        for number in parts.missing(shard.own(len(parts))):
             write(parts.file(number), parts.rows(number), on_progress)
-    there = sum(parts.file(number).exists() for number in range(len(parts)))
     own = len(shard.own(len(parts)))
     among = f", the {own:,} of shard {shard.number} of {shard.count} among them" if shard.count > 1 else ""
-    say(f"{parts.folder}: {there:,} of {len(parts):,} parts are there{among}")
+    say(f"{parts.folder}: {parts.there():,} of {len(parts):,} parts are there{among}")
 
 
 def usual_folder(run: Path | None, data: str) -> Path:

@@ -20,6 +20,11 @@ FORMAT = 3  # 2: another rule for the hash of the settings
 _RENAMED = {"optimiser": "optimizer", "images": "count"}  # format 1 -> 2
 
 
+class Damaged(Exception):
+    """A file beside a checkpoint, which its data needs, is missing or damaged: a clause that names it. The checkpoint
+    before may do without."""
+
+
 @dataclass
 class Checkpoint:
     """State after `step` optimizer steps of `steps`.
@@ -30,7 +35,8 @@ class Checkpoint:
     is kept. versions: of packages, and the numbers of threads and processes, on which the bits depend, too. enough: a
     monitor has ended the run here. watch: what the collapse watch has seen. unmeasured: the row of metrics of this step
     where it is not written yet, for what its monitors measure is still to be added. data: of data that changes by being
-    learned from.
+    learned from. shards: where weights and the optimizer's state are shared out among processes, in how many files the
+    shares lie beside; a checkpoint that has been read is whole.
     """
 
     method: dict[str, Any]
@@ -47,6 +53,7 @@ class Checkpoint:
     watch: dict[str, Any] = field(default_factory=dict)
     unmeasured: dict[str, float] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    shards: int = 0
 
     def write(self, file: Path) -> None:
         """Write to a file, whole or not at all."""
@@ -59,6 +66,8 @@ class Checkpoint:
         try:
             check_stored(file)
             content = torch.load(file, map_location="cpu", weights_only=True)
+            if isinstance(content, dict) and content.get("shards"):
+                _join(content, [_read_shard(file.parent, content, i) for i in range(content["shards"])])
         except Exception as error:  # a damaged pickle can do anything but run
             raise UserError(
                 f"{file} cannot be read as a checkpoint: remove it to begin again, or restore it."
@@ -82,6 +91,28 @@ class Checkpoint:
     def finished(self) -> bool:
         """Whether the run has come to its end."""
         return (self.step >= self.steps or self.enough) and not self.unmeasured
+
+
+def shard_file(folder: Path, step: int, number: int, count: int) -> Path:
+    """Where the shares of a process, by its number from 0, lie."""
+    return folder / f"step-{step}-shard-{number + 1}-of-{count}.ckpt"
+
+
+def _read_shard(folder: Path, content: Mapping[str, Any], number: int) -> dict[str, Any]:
+    file = shard_file(folder, int(content["step"]), number, int(content["shards"]))
+    check_stored(file)
+    found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return found
+
+
+def _join(whole: dict[Any, Any], shares: list[dict[Any, Any]]) -> None:
+    """Put into a state dict what its shares, of the same form, make together along the first dimension."""
+    for name, first in shares[0].items():
+        same = [share[name] for share in shares]
+        if isinstance(first, Tensor):
+            whole[name] = torch.cat(same)
+        else:
+            _join(whole.setdefault(name, {}), same)
 
 
 def check_stored(file: Path) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from twofold.errors import UserError
-from twofold.runs.checkpoint import Checkpoint
+from twofold.files import write_atomically
+from twofold.runs.checkpoint import Checkpoint, shard_file
 
 
 class Checkpoints:
@@ -58,11 +63,29 @@ class Checkpoints:
         self._keep()
         try:
             checkpoint.write(self.last)
+            self._sweep_shards(checkpoint.step)
         except BaseException:
             if not self.last.exists():
                 with contextlib.suppress(OSError):
                     self.previous.replace(self.last)
             raise
+
+    def save_shard(self, state: Mapping[str, Any], step: int, number: int, count: int) -> None:
+        """Write what one of several processes holds of a checkpoint, before that is saved."""
+        file = shard_file(self.last.parent, step, number, count)
+        write_atomically(file, lambda handle: torch.save(state, handle))
+
+    def _sweep_shards(self, step: int) -> None:
+        """Remove the shards of neither this step nor the previous checkpoint's."""
+        shards = list(self.last.parent.glob("step-*-shard-*.ckpt"))
+        kept = {step}
+        if shards and self.previous.is_file():
+            with contextlib.suppress(Exception):  # a damaged one keeps none
+                kept.add(torch.load(self.previous, mmap=True, map_location="cpu", weights_only=True)["step"])
+        for file in shards:
+            if file.name.split("-")[1] not in map(str, kept):
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
     def _keep(self) -> None:
         if not self.last.is_file():

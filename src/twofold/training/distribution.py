@@ -7,26 +7,28 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from twofold.errors import UserError
 from twofold.launcher import mistake_noted, note_mistake
 from twofold.nets.batch_norm import synchronise
 from twofold.printable import say
 from twofold.resources import require
-from twofold.seam import Method
+from twofold.seam import Method, Part
+from twofold.training import fsdp
 from twofold.training.sampler import check_even_parts
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 T = TypeVar("T")
+
+KNOWN = ("twofold", "torch", "torchvision", "timm")
 
 
 def make_fabric(
@@ -38,8 +40,9 @@ def make_fabric(
 ) -> Fabric:
     """The engine: one process a device, joined by DDP where there are several. Call `.launch()` before training.
 
-    devices: of each node; "auto" is every GPU, or one process on a CPU. torchrun and SLURM are recognised; otherwise
-    the command starts its own processes. Raises UserError for devices that are not there.
+    devices: of each node; "auto" is every GPU, or one process on a CPU. strategy: also "fsdp", see `training.fsdp`.
+    torchrun and SLURM are recognised; otherwise the command starts its own processes. Raises UserError for devices that
+    are not there, or for one where weights are to be shared out.
     """
     from lightning_fabric import Fabric
 
@@ -61,11 +64,17 @@ def make_fabric(
     if count < 1 or (present is not None and count > present):
         raise UserError(f"{count} devices are wanted, but {present or 'at least 1'} can be used here.")
     chosen: Any = strategy
-    if strategy in ("auto", "ddp", "ddp_spawn") and (count > 1 or num_nodes > 1):
-        os.environ["LOCAL_WORLD_SIZE"] = str(
-            count
-        )  # so that the code that divides the cores knows, in the children too
-        chosen = _data_parallel(accelerator, "spawn" if strategy == "ddp_spawn" else "popen")
+    if strategy == "fsdp" and count * num_nodes == 1:
+        raise UserError("--strategy fsdp shares weights out among devices, and here is one: leave it out.")
+    if strategy in ("auto", "ddp", "ddp_spawn", "fsdp") and (count > 1 or num_nodes > 1):
+        # So that the code that divides the cores knows, in the children too.
+        os.environ["LOCAL_WORLD_SIZE"] = str(count)
+        if strategy == "fsdp":
+            chosen = fsdp.strategy(count * num_nodes, None if accelerator == "cuda" else "gloo")
+        else:
+            chosen = _data_parallel(accelerator, "spawn" if strategy == "ddp_spawn" else "popen")
+    elif strategy == "ddp":
+        chosen = "auto"
     try:
         return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
     except (ValueError, TypeError, RuntimeError) as error:  # what it finds wrong with SLURM's or the user's settings
@@ -74,12 +83,17 @@ def make_fabric(
 
 def _data_parallel(accelerator: str, start: Literal["popen", "spawn"]) -> Any:
     from lightning_fabric.strategies import DDPStrategy
+    from torch.nn.parallel import DistributedDataParallel
 
-    # Additions may leave parameters out of a step, and each process keeps batch statistics of its own.
-    return DDPStrategy(
+    class DataParallel(DDPStrategy):
+        def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+            searched = not isinstance(module, Carrier) or module.searched
+            self._ddp_kwargs |= {"find_unused_parameters": searched, "static_graph": not searched}
+            return super().setup_module(module)
+
+    return DataParallel(
         start_method=start,
-        find_unused_parameters=True,
-        broadcast_buffers=False,
+        broadcast_buffers=False,  # each process keeps batch statistics of its own
         gradient_as_bucket_view=True,
         process_group_backend=None if accelerator == "cuda" else "gloo",
     )
@@ -109,13 +123,14 @@ class Carrier(nn.Module):
     """What data parallelism wraps: a forward pass that runs any piece of work on the method's networks.
 
     So the method keeps its own signature, and a pass over a part of a batch goes through the same door as a whole step.
+    searched: whether DDP is to look in each step for the parameters that it leaves out.
     """
 
-    def __init__(self, method: nn.Module, shared: bool = False) -> None:
+    def __init__(self, method: nn.Module, searched: bool = False) -> None:
         super().__init__()
-        self.method = method
-        if shared:
-            # DDP looks for parameters that a step leaves out, and warns at every step where it finds none: here is one.
+        self.method, self.searched = method, searched
+        if searched:
+            # DDP warns at every step where it finds none: here is one.
             self.left_out = nn.Parameter(torch.zeros(1))
 
     def forward(self, work: Callable[[], T]) -> T:
@@ -123,15 +138,20 @@ class Carrier(nn.Module):
 
 
 def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int) -> None:
-    """Move a method to the device, weights as channels_last, batch norm global where it asks for that and can be."""
+    """Move a method to the device, weights as channels_last, batch norm global where it asks for that and can be.
+
+    Where weights are shared out, which moves them and keeps them as rows, it stays where it is.
+    """
     check_even_parts(batch_size, fabric.world_size, accumulate)
+    shared = fsdp.shares_weights(fabric)
     if fabric.device.type == "cuda":
-        size = sum(value.nbytes for value in method.state_dict().values())
+        size = sum(value.nbytes for value in method.state_dict().values()) // (fabric.world_size if shared else 1)
         require(size, "The method", "take a smaller network, or smaller settings of the method", fabric.device)
-    method.to(fabric.device)
     if fabric.world_size > 1 and method.batch_norm == "global":
-        synchronise(method)
-    for parameter in method.parameters():
+        synchronise(method, fabric.device)
+    if not shared:
+        method.to(fabric.device)
+    for parameter in () if shared else method.parameters():
         if parameter.ndim == 4:
             # Not `contiguous`: a 1x1 kernel is contiguous in either order, and keeps strides that its gradient lacks.
             ordered = torch.empty_like(parameter.data, memory_format=torch.channels_last)
@@ -140,13 +160,25 @@ def make_ready(method: Method, fabric: Fabric, batch_size: int, accumulate: int)
         torch.backends.cudnn.benchmark = True
 
 
-def join(method: nn.Module, optimizers: Sequence[Optimizer], fabric: Fabric) -> tuple[Any, ...]:
-    """The method behind the door of data parallelism (call it with a piece of work), and the engine's optimizers."""
+def steps_alike(method: nn.Module) -> bool:
+    """Whether every step gives a gradient to the same parameters: as its parts say, where all of it is ours or of a
+    library that is known; networks and methods of somebody's own may do as they like."""
+    parts = list(method.modules())
+    known = all(type(part).__module__.partition(".")[0] in KNOWN for part in parts)
+    return known and not any(part.leaves_out for part in parts if isinstance(part, Part))
+
+
+def join(method: nn.Module, fabric: Fabric, accumulate: int = 1) -> Any:
+    """The method behind the door of data parallelism (call it with a piece of work); before it has an optimizer.
+
+    accumulate: in how many parts a batch comes; where there are several, DDP cannot take one step for the next.
+    """
+    several = fabric.world_size > 1 and not fsdp.shares_weights(fabric)
+    searched = several and (accumulate > 1 or not steps_alike(method))
     with warnings.catch_warnings():
         # broadcast_buffers has a new name in the newest torch alone.
         warnings.filterwarnings("ignore", message=".*broadcast_buffers")
-        joined: tuple[Any, ...] = fabric.setup(Carrier(method, shared=fabric.world_size > 1), *optimizers)
-        return joined
+        return fabric.setup_module(Carrier(method, searched))
 
 
 @contextmanager

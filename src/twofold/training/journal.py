@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from twofold.errors import UserError
-from twofold.runs.checkpoint import Checkpoint, all_finite
+from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.environment import surroundings
 from twofold.runs.events import Events
 from twofold.runs.folder import Ended, RunFolder
 from twofold.runs.screen import Display, Lines, print_plainly
 from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
+from twofold.training import fsdp
 from twofold.training.interrupt import Interrupt, Interrupted
 from twofold.training.meter import Meter
 from twofold.training.optimizer import Optimizers
@@ -35,6 +36,7 @@ class Journal:
     def __init__(
         self,
         run: RunFolder,
+        whole: Method,
         method: Method,
         optimizer: Optimizers,
         data: Stream[Batch],
@@ -42,7 +44,7 @@ class Journal:
         length: Length,
         fabric: Fabric,
     ) -> None:
-        self.run, self.method, self.optimizer, self.data = run, method, optimizer, data
+        self.run, self.whole, self.method, self.optimizer, self.data = run, whole, method, optimizer, data
         self.plan, self.length, self.fabric = plan, length, fabric
         self.meter, self.watch = Meter(fabric.device), Watch(method, plan)
         self.display: Display | None = None
@@ -230,7 +232,7 @@ class Journal:
         Saves first where a kill meanwhile would cost more than `save_every` seconds, as far as that can be told.
         """
         length, began = self.length, time.monotonic()
-        if began - self.saved_at + self.measuring >= self.plan.save_every:
+        if self.fabric.broadcast(began - self.saved_at + self.measuring >= self.plan.save_every):
             self._save()
         progress = Progress(self.done, length.steps, length.epoch(self.done), length.epochs, self.plan.seed)
         row, lines = dict(self.unmeasured), Lines("measuring", lambda text: self.run.echo(text, False))
@@ -240,13 +242,14 @@ class Journal:
             lines(done, total)
 
         try:
-            for monitor in due if self.run.writer else ():
-                monitor.on_progress = on_progress
-                row |= monitor(self.method, progress)
+            with fsdp.in_one_piece(self.whole, self.method, self.fabric):
+                for monitor in due if self.run.writer else ():
+                    monitor.on_progress = on_progress
+                    row |= monitor(self.whole, progress)
         except Interrupted:
             return
         finally:
-            self.method.train()
+            self.whole.train()
         self.unmeasured, self.marked, self.marked_waited = {}, time.monotonic(), self.data.waited
         self.measuring = self.marked - began
         self._write(row)
@@ -264,29 +267,26 @@ class Journal:
         return agreed, bool(save), bool(enough), bool(open_yet)
 
     def _save(self) -> None:
-        if self.run.writer:
-            state = self.method.state_dict()
-            if not all_finite(state):
+        if self.run.writer or fsdp.shares_weights(self.fabric):
+            checkpoint = Checkpoint(
+                method=self.method.state_dict(),
+                optimizer=self.optimizer.state_dict(),
+                step=self.done,
+                steps=self.length.steps,
+                count=len(self.data),
+                seconds=self.earlier + time.monotonic() - self.begun,
+                meter=self.meter.state_dict(),
+                watch=self.watch.state_dict(),
+                row=self.row,
+                versions=surroundings(self.fabric.world_size),
+                enough=self.enough,
+                unmeasured=self.unmeasured,
+                data=self.data.state_dict(),
+            )
+            if not fsdp.save(self.run, checkpoint, self.fabric):
                 raise TrainingStopped(
                     f"The weights are not finite after step {self.done:,}; {self.last_good()}: "
                     f"lower the learning rate (now up to {self.plan.peak_lr:.4g}), in a new folder."
                 )
-            self.run.save(
-                Checkpoint(
-                    method=state,
-                    optimizer=self.optimizer.state_dict(),
-                    step=self.done,
-                    steps=self.length.steps,
-                    count=len(self.data),
-                    seconds=self.earlier + time.monotonic() - self.begun,
-                    meter=self.meter.state_dict(),
-                    watch=self.watch.state_dict(),
-                    row=self.row,
-                    versions=surroundings(self.fabric.world_size),
-                    enough=self.enough,
-                    unmeasured=self.unmeasured,
-                    data=self.data.state_dict(),
-                )
-            )
             self.run.list_unreadable(self.data.unreadable)
         self.saved, self.saved_at = self.done, time.monotonic()

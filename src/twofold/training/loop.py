@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from twofold.errors import UserError
 from twofold.files import is_disk_full
+from twofold.nets.recomputing import recompute_blocks
 from twofold.runs.folder import RunFolder
 from twofold.runs.screen import Display
 from twofold.seam import AnyBatch, Method, Monitor, Progress, Stream, Views
+from twofold.training import fsdp
 from twofold.training.distribution import make_ready, together
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
-from twofold.training.optimizer import build_optimizer
 from twofold.training.outcome import Outcome, TrainingStopped
 from twofold.training.plan import Length, Plan
 from twofold.training.sampler import batches
@@ -44,14 +46,19 @@ def train(
     everything saved.
     """
     length = plan.length(len(data))
+    whole, method = method, copy.deepcopy(method) if fsdp.shares_weights(fabric) else method
     make_ready(method, fabric, plan.batch_size, plan.accumulate)
-    optimizer = build_optimizer(method, plan)
-    updates = Updates(method, optimizer, plan, fabric, say=run.say)
-    journal = Journal(run, method, optimizer, data, plan, length, fabric)
+    if plan.recompute and not recompute_blocks(method):
+        raise UserError(
+            "--activation-checkpointing runs blocks again, and this network has none that repeat: leave it out."
+        )
+    updates = Updates(method, plan, fabric, say=run.say)
+    journal = Journal(run, whole, method, updates.optimizer, data, plan, length, fabric)
     first = journal.resume()
     if journal.finished:
         run.say(f"This run is finished: {first:,} steps of {length.steps:,} are done.")
         journal.finish()
+        fsdp.gather_into(whole, method, fabric)
         return journal.outcome(finished_before=True)
     journal.show(Display(length.steps, first=first, quiet=quiet, shown=shown) if fabric.is_global_zero else None)
     if first:
@@ -74,6 +81,7 @@ def train(
                     run.say(f"Nothing more is gained: ended after step {step + 1:,} of {length.steps:,}.")
                     break
         journal.finish()
+        fsdp.gather_into(whole, method, fabric)
         return journal.outcome()
 
 

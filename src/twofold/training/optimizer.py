@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from twofold.errors import UserError
 from twofold.resources import bytes_in_words, require
 from twofold.seam import Method, Update
+from twofold.training.fsdp import share, take_whole_states
 from twofold.training.lars import LARS
 from twofold.training.plan import Plan
 
@@ -46,13 +47,14 @@ def build_one(method: Method, plan: Plan) -> Optimizer:
         described.append(group)
     trained = [parameter for group in groups.values() for parameter in group]
     kept = {"adam": 2, "adamw": 2, "lars": 1, "sgd": 1 if plan.momentum else 0}[plan.optimizer]
-    size = sum(parameter.nbytes for parameter in trained)
+    size = sum(share(weight).nbytes for weight in trained)
     what = f"Gradients and the state of {plan.optimizer} for weights of {bytes_in_words(size)}"
     require((1 + kept) * size, what, "take a smaller network, or smaller settings of the method", trained[0].device)
     lr, decay = plan.peak_lr, plan.weight_decay
     if plan.optimizer == "lars":
         return LARS(described, lr, momentum=plan.momentum, weight_decay=decay, eta=plan.eta)
-    fused = all(p.device.type in ("cpu", "cuda") for p in trained)
+    shared = any(share(weight) is not weight for weight in trained)
+    fused = not shared and all(p.device.type in ("cpu", "cuda") for p in trained)
     if plan.optimizer == "sgd":
         sgd = torch.optim.SGD(described, lr, momentum=plan.momentum, weight_decay=decay, fused=fused)
         if plan.momentum:
@@ -60,9 +62,35 @@ def build_one(method: Method, plan: Plan) -> Optimizer:
             # momentum of zeros is what it begins with anyway.
             for parameter in trained:
                 sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        return sgd
-    kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
-    return kind(described, lr, weight_decay=decay, eps=plan.eps, fused=fused)
+        made: Optimizer = sgd
+    else:
+        kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
+        made = kind(described, lr, weight_decay=decay, eps=plan.eps, fused=fused)
+    made.register_load_state_dict_pre_hook(_as_here)
+    if shared:
+        take_whole_states(made)
+    return made
+
+
+def _as_here(optimizer: Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """A state whose steps are fused, and whose tensors are laid out, as devices and strategy have it here: a fused step
+    goes through the memory of a weight and of its state alike."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    kept = {
+        number: {name: _laid_out_like(weights[number], value) for name, value in parts.items()}
+        for number, parts in state["state"].items()
+    }
+    groups = [
+        {**group, "fused": own["fused"]}
+        for group, own in zip(state["param_groups"], optimizer.param_groups, strict=True)
+    ]
+    return {"state": kept, "param_groups": groups}
+
+
+def _laid_out_like(weight: Tensor, value: Any) -> Any:
+    if not isinstance(value, Tensor) or value.shape != weight.shape or value.stride() == weight.stride():
+        return value
+    return torch.empty_strided(weight.shape, weight.stride(), dtype=value.dtype).copy_(value)
 
 
 class Several:

@@ -38,8 +38,11 @@ class Plan:
     warmup_steps add up. milestones, drop: of the schedule "step", see `schedule.factor`. floor: rate from which warm-up
     starts and to which a cosine falls. eta: trust coefficient of LARS. accumulate: in how many parts a batch goes
     through the networks (the loss still sees it whole). clip: largest norm of the gradient, or None. eps: what Adam
-    adds to its denominator. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". log_every: steps
-    between two rows of metrics. save_every: between two checkpoints. unit: what the data is counted in.
+    adds to its denominator. precision: "bf16" (autocast; weights and losses stay float32) or "fp32". strategy: what
+    several devices share, the batch alone ("ddp") or weights, gradients and the optimizer's state, too ("fsdp").
+    recompute: whether blocks keep their inputs alone and are run again for the gradient (activation checkpointing).
+    log_every: steps between two rows of metrics. save_every: between two checkpoints. unit: what the data is counted
+    in.
     """
 
     batch_size: int
@@ -64,6 +67,8 @@ class Plan:
     accumulate: int = 1
     precision: Literal["bf16", "fp32"] = "fp32"
     compile: bool = False
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    recompute: bool = False
     log_every: int = 10
     save_every: float = 300.0
     unit: str = "items"
@@ -75,6 +80,7 @@ class Plan:
             raise UserError("Give either base_lr (scaled with the batch size) or lr (as it is), one of the two.")
         if self.batch_size < 2:
             raise UserError(f"A batch of {self.batch_size} has nothing to compare with one another: give at least 2.")
+        self._check_memory()
         for name in ("epochs", "steps", "accumulate", "log_every", "eta", "clip", "drop"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -83,6 +89,16 @@ class Plan:
             value = getattr(self, name)
             if value is not None and not (value >= 0 and math.isfinite(value)):
                 raise UserError(f"{name} is {value}, but must be a number of at least 0.")
+
+    def _check_memory(self) -> None:
+        """Refuse ways to save memory that do not go together."""
+        if self.strategy == "fsdp" and self.optimizer == "lars":
+            raise UserError("LARS needs whole weights, and --strategy fsdp shares them out: give another --optimizer.")
+        if self.strategy == "fsdp" and self.accumulate > 1:
+            raise UserError("--accumulate and --strategy fsdp do not go together: give one of the two.")
+        if self.compile and (self.strategy == "fsdp" or self.recompute):
+            other = "--strategy fsdp" if self.strategy == "fsdp" else "--activation-checkpointing"
+            raise UserError(f"--compile and {other} do not go together: give one of the two.")
 
     def length(self, count: int) -> Length:
         """The length of the run on so many things; the incomplete batch at the end of an epoch is left out."""
@@ -143,6 +159,10 @@ class Plan:
         momentum = f", momentum {self.momentum:g}" if self.optimizer in ("lars", "sgd") else ""
         bound = f", gradient norm at most {self.clip:g}" if self.clip else ""
         lines.append(f"{kind}{momentum}, weight decay {self.weight_decay:g}{bound}")
+        if self.strategy == "fsdp":
+            lines.append("weights, gradients and the optimizer's state are shared out among the devices (fsdp)")
+        if self.recompute:
+            lines.append("blocks keep their inputs alone and run again for the gradient (activation checkpointing)")
         return lines
 
     def _warmup(self, length: Length) -> float:

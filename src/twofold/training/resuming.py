@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from twofold.errors import UserError
-from twofold.runs.checkpoint import Checkpoint
+from twofold.runs.checkpoint import Checkpoint, Damaged
 from twofold.runs.folder import RunFolder
-from twofold.seam import Damaged
 from twofold.training.optimizer import check_state
 
 

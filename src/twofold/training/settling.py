@@ -92,4 +92,6 @@ def plan_of(settings: Pretrain, *, unit: str, log_every: int = 10) -> Plan:
         accumulate=settings.accumulate,
         precision=cast(Any, settings.precision),
         compile=settings.compile,
+        strategy=settings.strategy,
+        recompute=settings.activation_checkpointing,
     )

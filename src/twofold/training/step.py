@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from twofold.methods.joint_embedding import JointEmbedding
@@ -15,7 +16,7 @@ from twofold.seam import Losses, Method, Progress, Views
 from twofold.training.accumulate import accumulate, check_accumulation
 from twofold.training.compilation import Compilation
 from twofold.training.distribution import join
-from twofold.training.optimizer import Optimizers, Several, set_rate
+from twofold.training.optimizer import Several, build_optimizer, set_rate
 from twofold.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
 class Updates:
     """Called with views it makes a step's updates: one, or those that the method makes in order."""
 
-    def __init__(
-        self, method: Method, optimizer: Optimizers, plan: Plan, fabric: Fabric, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, method: Method, plan: Plan, fabric: Fabric, say: Callable[[str], None]) -> None:
         if plan.accumulate > 1:
             check_accumulation(method)
         self.method, self.plan, self.fabric = method, plan, fabric
-        by_name = optimizer.by_name if isinstance(optimizer, Several) else {"": optimizer}
-        self.carrier, *joined = join(method, list(by_name.values()), fabric)
-        self.optimizers = dict(zip(by_name, joined, strict=True))
+        self.carrier = join(method, fabric, plan.accumulate)
+        self.optimizer = build_optimizer(method, plan)  # of the weights as they are shared out now
+        by_name = self.optimizer.by_name if isinstance(self.optimizer, Several) else {"": self.optimizer}
+        self.optimizers: dict[str, Any] = {name: fabric.setup_optimizers(one) for name, one in by_name.items()}
         self.compiled: Callable[[Callable[[], Losses]], Losses] = (
             Compilation(method, say) if plan.compile else lambda work: work()
         )
@@ -76,13 +76,14 @@ class Updates:
             clip_grads_with_norm_(weights, longest, norm)
 
     def _whole(self, views: Views, progress: Progress) -> Losses:
-        def work() -> Losses:
+        def work() -> tuple[Tensor, Losses]:
             with self._autocast():
-                return self.method(views, progress)
+                losses: Losses = self.method(views, progress)
+            return losses.total, losses  # FSDP looks for the tensors of an output, and not into records
 
-        losses: Losses = self.carrier(work)
-        self.fabric.backward(losses.total)
-        return losses
+        total, losses = self.carrier(work)
+        self.fabric.backward(total)
+        return cast(Losses, losses)
 
     def _one_of_several(self, name: str, views: Views, progress: Progress) -> Losses | None:
         def work() -> Losses | None:

@@ -134,6 +134,9 @@ class Evaluate(options.Evaluate, Clips, Reading, Trust):
     """Clips a forward pass."""
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     """auto takes bf16 on GPUs that have it; on CPUs fp32 alone."""
+    shard: str | None = option(None)
+    """One of several processes that share the features out: 3/64, or auto by RANK and WORLD_SIZE or an array of SLURM;
+    parts that are there are passed over, and the process that finds all of them measures."""
 
 
 @dataclass(frozen=True, kw_only=True)

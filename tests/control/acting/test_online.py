@@ -18,7 +18,8 @@ from twofold.control.methods.rcrl import RCRL
 from twofold.control.world import World
 from twofold.errors import UserError
 from twofold.randomness import derive
-from twofold.seam import Damaged, Losses
+from twofold.runs.checkpoint import Damaged
+from twofold.seam import Losses
 
 from ..small import Counter
 

@@ -17,7 +17,6 @@ from twofold.errors import UserError
 from twofold.randomness import generator
 from twofold.seam import Progress
 from twofold.training.distribution import make_fabric
-from twofold.training.optimizer import build_optimizer
 from twofold.training.plan import Plan
 from twofold.training.step import Updates
 
@@ -43,7 +42,7 @@ def updates_of(agent: SAC) -> Updates:
     plan = Plan(batch_size=8, steps=10, lr=1e-3, optimizer="adam", weight_decay=0.0)
     fabric = make_fabric(1, accelerator="cpu")
     fabric.launch()
-    return Updates(agent, build_optimizer(agent, plan), plan, fabric, say=print)
+    return Updates(agent, plan, fabric, say=print)
 
 
 def test_targets_and_actor_move_every_second_update():

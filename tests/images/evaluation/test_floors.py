@@ -9,8 +9,8 @@ from twofold.images.evaluation.floors import centred, pixel_features, random_net
 from twofold.pixels.views.views import evaluation_view
 
 
-def test_pixels_are_the_shrunk_images(train_images):
-    found, labels = pixel_features(labelled(train_images), 8)
+def test_pixels_are_the_shrunk_images(train_images, inputs):
+    found, labels = pixel_features(labelled(train_images), 8, inputs)
     assert found.shape == (60, 3 * 8 * 8) and labels.tolist() == [0] * 20 + [1] * 20 + [2] * 20
     view = evaluation_view(train_images.centres(8).batch(torch.tensor([17])), (0, 0, 0), (1, 1, 1))
     torch.testing.assert_close(found[17], view.flatten(), rtol=1e-4, atol=1e-5)

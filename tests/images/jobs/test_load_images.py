@@ -75,6 +75,13 @@ def test_every_form_gives_the_vectors_of_embed(folder, model, expected):
             assert_close(model.encode(one, quiet=True), expected[i : i + 1], atol=1e-5, rtol=1e-4)
 
 
+def test_it_goes_through_pickle(folder, model, expected):
+    sent = pickle.loads(pickle.dumps(model))
+    assert_close(sent.encode(folder, quiet=True), expected, atol=1e-5, rtol=1e-4)
+    path = folder / "0.png"
+    assert torch.equal(sent.transform(path), model.transform(path))
+
+
 def test_arrays_and_tensors_in_any_order_of_axes(model):
     batch = np.random.default_rng(0).integers(0, 256, (5, 40, 50, 3)).astype(np.uint8)
     found = model.encode(batch, quiet=True)

@@ -1,5 +1,7 @@
 """A backbone of clips as an object: its vectors are those that `embed` writes."""
 
+import pickle
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -34,6 +36,11 @@ def test_vectors_are_those_of_embed(run, model, album):
     assert_close(model.encode(frames), expected[:2], atol=1e-4, rtol=1e-3)
     channels_first = torch.from_numpy(frames[0]).permute(0, 3, 1, 2)
     assert_close(model.encode(channels_first), expected[:1], atol=1e-4, rtol=1e-3)
+
+
+def test_it_goes_through_pickle(model, album):
+    sent = pickle.loads(pickle.dumps(model))
+    assert torch.equal(sent.encode(album / "test", quiet=True), model.encode(album / "test", quiet=True))
 
 
 def test_it_is_a_network_with_a_transform(model):

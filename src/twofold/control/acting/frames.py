@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twofold.bounded import ArrayFile
 from twofold.control.experience.replay import Replay
 from twofold.files import write_arrays
-from twofold.seam import Damaged
+from twofold.runs.checkpoint import Damaged
 
 
 class FrameFiles:

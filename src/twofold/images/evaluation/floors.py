@@ -31,12 +31,15 @@ def pixels(
     return torch.cat([evaluation_view(b, mean, std).flatten(1).cpu() for b in images.centres(side).stream(parts)])
 
 
-def pixel_features(split: Split, side: int, inputs: InputSettings | None = None) -> tuple[Tensor, Tensor]:
-    """(pixels, labels) of the images that can be read. inputs: of the network, by which channels that are kept as they
-    are are normalised, so that none counts for more by being brighter."""
-    kept = inputs is not None and split.images.source.pixels.channels
-    statistics = (inputs.mean, inputs.std) if inputs is not None and kept else None
-    found = pixels(split.images, split.indices, side=side, statistics=statistics)
+def statistics_of_pixels(images: Images, inputs: InputSettings) -> Statistics | None:
+    """What raw pixels are normalised with: as the network's input where channels are kept as they are, so that none
+    counts for more by being brighter; else nothing."""
+    return (inputs.mean, inputs.std) if images.source.pixels.channels else None
+
+
+def pixel_features(split: Split, side: int, inputs: InputSettings) -> tuple[Tensor, Tensor]:
+    """(pixels, labels) of the images that can be read. inputs: of the network."""
+    found = pixels(split.images, split.indices, side=side, statistics=statistics_of_pixels(split.images, inputs))
     keep = split.readable()
     return found[keep], split.labels[keep]
 

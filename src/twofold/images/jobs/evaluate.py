@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from twofold.evaluation.accuracy import first_answers, majority_class
 from twofold.evaluation.knn import fitting_k, five_nn, knn_predict
 from twofold.evaluation.linear import linear_probe
 from twofold.files import write_json
-from twofold.images.backbones import Backbone
 from twofold.images.evaluation.features import InputSettings
 from twofold.images.evaluation.finetune import finetune
-from twofold.images.evaluation.floors import centred, pixel_features, random_network
+from twofold.images.evaluation.floors import centred
 from twofold.images.evaluation.overlap import overlap
 from twofold.images.evaluation.sgd_linear import LINEAR_RECIPES, sgd_linear
 from twofold.images.evaluation.splits import Split, few_labels, hold_out, labelled, numbered, remarks
@@ -24,15 +23,19 @@ from twofold.images.jobs.channels import only_rgb
 from twofold.images.jobs.dense import measure_dense, shown
 from twofold.images.jobs.dense_protocols import PROTOCOLS as ON_MAPS
 from twofold.images.jobs.model import Model, as_trained, open_for, open_images, print_notes
-from twofold.images.jobs.online import MAJORITY, PIXEL_SIDE, PIXELS, UNTRAINED, Labelled, knn_settings
+from twofold.images.jobs.online import MAJORITY, PIXELS, UNTRAINED, Labelled
+from twofold.images.jobs.task import Task
 from twofold.images.options import Evaluate
 from twofold.images.report.sections import SECTIONS
+from twofold.launcher import first_process
 from twofold.page import keep_results
 from twofold.pixels.report.knn import SHARED
 from twofold.pixels.report.results import table
+from twofold.pixels.sharding import shard_named
+from twofold.pixels.shared_features import begin_shard, features_folder, measured_together
 from twofold.printable import say
 from twofold.runs.folder import trained_epochs
-from twofold.runs.screen import OnProgress, progress_bar
+from twofold.runs.screen import progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]
 
@@ -52,45 +55,19 @@ def _linear(bank: Labelled, asked: Labelled, classes: int, seed: int) -> dict[st
 
 ON_FEATURES: dict[str, OnFeatures] = {"knn": _knn, "5nn": _five_nn, "linear": _linear}
 ON_NETWORK = (*(f"linear-{name}" for name in LINEAR_RECIPES), "finetune")
-DETAILS = {"5nn": "Euclidean, majority", "linear": "Adam on cached features, 500 epochs"}
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is measured, on what: the model, the labelled images to learn from and to test on, and how."""
-
-    model: Model
-    train: Split
-    test: Split
-    classes: int
-    seed: int
-    epochs: int | None
-    floors: bool
-    on_progress: OnProgress
-
-    @property
-    def name(self) -> str:
-        """How results call the model."""
-        return self.model.method or self.model.name
-
-    def untrained(self) -> Backbone:
-        """The same network with random weights."""
-        return random_network(self.model.backbone, self.train, self.model.inputs, self.seed)
-
-    def details(self, protocol: str) -> str:
-        """The settings of a protocol in words; for "knn" once the images have been read."""
-        if protocol == "knn":
-            return knn_settings(fitting_k(self.train.read_labels()))
-        return DETAILS.get(protocol, "")
 
 
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     """Measure, print the table, keep the results in the run folder; see `api.evaluate`. Returns the results."""
     protocols = protocols_named(options.protocols)
+    if options.shard is not None:
+        begin_shard(options.shard, protocols, ON_FEATURES)
+        options = replace(options, quiet=options.quiet or not first_process())
     opened = open_for(model, options, seed=options.seed)
     rows = measure(opened, protocols, data, as_trained(options, opened))
-    say(table(rows, shown))
-    _keep(rows, opened, options.out)
+    if rows and first_process():
+        say(table(rows, shown))
+        _keep(rows, opened, options.out)
     return rows
 
 
@@ -128,8 +105,27 @@ def _measure_with_labels(model: Model, protocols: list[str], data: str, options:
         say(f"{model.name}: {len(train):,} images to learn from, {len(test):,} to test on, {classes} classes")
     with progress_bar("evaluating", options.quiet) as on_progress:
         task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
-        rows = _on_features([name for name in protocols if name in ON_FEATURES], task)
-        rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
+        wanted = task.extractions() if set(protocols) & set(ON_FEATURES) else {}
+        if options.shard is None:
+            made = {name: (bank.made(on_progress), asked.made(on_progress)) for name, (bank, asked) in wanted.items()}
+            return _measured(task, protocols, made, data, options)
+    folder = features_folder(model.run, data)
+
+    def measured() -> list[dict[str, Any]]:
+        read = {name: (bank.read(folder), asked.read(folder)) for name, (bank, asked) in wanted.items()}
+        return _measured(task, protocols, read, data, options)
+
+    both = [one for pair in wanted.values() for one in pair]
+    return measured_together(shard_named(options.shard), folder, both, measured, quiet=options.quiet)
+
+
+def _measured(
+    task: Task, protocols: list[str], sides: dict[str, tuple[Labelled, Labelled]], data: str, options: Evaluate
+) -> list[dict[str, Any]]:
+    """The results of protocols by (features, labels) of each side, to learn from and to test on."""
+    train, test = task.train, task.test
+    rows = _on_features([name for name in protocols if name in ON_FEATURES], task, sides)
+    rows += _on_network([name for name in protocols if name in ON_NETWORK], task)
     rows = _with_majority(rows, task) if task.floors else rows
     shared = overlap(train, test)
     if shared.count:
@@ -187,24 +183,11 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
     return train, test, classes
 
 
-def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
-    if not protocols:
-        return []
-
-    def features(backbone: Backbone) -> tuple[Labelled, Labelled]:
-        inputs = task.model.inputs
-        train, test = (part.features(backbone, inputs, task.on_progress) for part in (task.train, task.test))
-        return train, test
-
-    sides = {task.name: features(task.model.backbone)}
-    if task.floors:
-        inputs = task.model.inputs
-        side = min(PIXEL_SIDE, inputs.size)
-        (bank, bank_labels), (asked, asked_labels) = (
-            pixel_features(part, side, inputs) for part in (task.train, task.test)
-        )
+def _on_features(protocols: list[str], task: Task, sides: dict[str, tuple[Labelled, Labelled]]) -> list[dict[str, Any]]:
+    if PIXELS in sides:
+        (bank, bank_labels), (asked, asked_labels) = sides[PIXELS]
         bank, asked = centred(bank, asked)
-        sides |= {PIXELS: ((bank, bank_labels), (asked, asked_labels)), UNTRAINED: features(task.untrained())}
+        sides = {**sides, PIXELS: ((bank, bank_labels), (asked, asked_labels))}
     rows = []
     for protocol in protocols:
         for name, (bank_side, asked_side) in sides.items():
@@ -216,7 +199,7 @@ def _on_features(protocols: list[str], task: Task) -> list[dict[str, Any]]:
 def _on_network(protocols: list[str], task: Task) -> list[dict[str, Any]]:
     if not protocols:
         return []
-    sides = {task.name: task.model.backbone} | ({UNTRAINED: task.untrained()} if task.floors else {})
+    sides = {task.name: task.model.backbone} | ({UNTRAINED: task.untrained} if task.floors else {})
     settings: dict[str, Any] = {"seed": task.seed, "epochs": task.epochs, "on_progress": task.on_progress}
     rows = []
     for protocol in protocols:

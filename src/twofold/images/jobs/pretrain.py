@@ -63,7 +63,7 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
     """
     source = open_data(data, options)
     settings = settle(options, composition, source, data, torch.cuda.is_available())
-    fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes)
+    fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes, strategy=options.strategy)
     settings = replace(settings, precision=choose_precision(options.precision, fabric.device))
     plan = plan_of(settings, unit="images")
     plan.length(len(source))

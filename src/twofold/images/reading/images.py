@@ -22,7 +22,7 @@ from twofold.images.reading.memory import DeviceMemory, HostMemory, pad, to_devi
 from twofold.images.reading.source import Source
 from twofold.pixels.batch import ImageBatch, indexable
 from twofold.pixels.reading.failure import DecodeError
-from twofold.pixels.reading.unreadable import Unreadable, stand_ins
+from twofold.pixels.reading.unreadable import Replacement, Unreadable, stand_ins
 from twofold.resources import bytes_in_words, free_memory, local_ranks, usable_cores
 from twofold.seam import Stream
 
@@ -89,6 +89,17 @@ class Images(Stream[ImageBatch]):
     def unreadable(self) -> dict[str, str]:
         """Names of the images that could not be read so far, with the reason, in the order of the set."""
         return self._unreadable.named()
+
+    def replacements(self, indices: Tensor) -> list[Replacement]:
+        """Those of some images that could not be read, once they have been asked for."""
+        lost = [i for i in indices.tolist() if i in self.replaced]
+        return [Replacement(i, self.replaced[i], self._unreadable.reason(i)) for i in lost]
+
+    def replace(self, found: Iterable[Replacement]) -> None:
+        """Know, from another process, which images cannot be read. UserError where they are too many."""
+        for one in found:
+            self.replaced[one.number] = one.stand_in
+            self._unreadable.record(one.number, one.reason)
 
     def describe(self) -> str:
         """One line: how large the decoded set is, where it is kept, how many threads decode."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from twofold.errors import UserError
 from twofold.pixels.reading.words import by_reason
@@ -11,6 +12,14 @@ from twofold.printable import printable, spelled_out
 from twofold.randomness import derive
 
 DRAWS = 100  # replacements tried
+
+
+class Replacement(NamedTuple):
+    """A thing that could not be read, by its number, which one stands in for it, and why."""
+
+    number: int
+    stand_in: int
+    reason: str
 
 
 class Unreadable:
@@ -35,6 +44,10 @@ class Unreadable:
             found = len(self._reasons)
         if found > self.most * len(self.names) or found == len(self.names):
             raise self.too_many()
+
+    def reason(self, i: int) -> str:
+        """Why one could not be read."""
+        return self._reasons[i]
 
     def named(self) -> dict[str, str]:
         """Name, as it may be printed, to reason, in the order of the set."""

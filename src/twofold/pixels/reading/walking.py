@@ -6,13 +6,24 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from twofold.launcher import by_the_first
 from twofold.pixels.reading.places import Place
 
 
-def files_below(root: Place, skipped: Counter[str], counts: Callable[[str], bool]) -> Iterator[str]:
+def files_below(root: Place, skipped: Counter[str], counts: Callable[[str], bool]) -> list[str]:
     """The names of the files below a folder, not sorted. counts: whether a file of this name may be opened, so that a
-    broken link or a pipe of that name is counted in `skipped` instead, as is what is hidden."""
-    return _local(root.path, skipped, counts) if root.fs is None else _remote(root, skipped)
+    broken link or a pipe of that name is counted in `skipped` instead, as is what is hidden.
+
+    Of processes that torchrun or SLURM started the first looks, for all.
+    """
+
+    def listed() -> tuple[list[str], Counter[str]]:
+        passed: Counter[str] = Counter()
+        return list(_local(root.path, passed, counts) if root.fs is None else _remote(root, passed)), passed
+
+    names, passed = by_the_first(f"the files below {root}", listed)
+    skipped.update(passed)
+    return names
 
 
 def _local(top: str, skipped: Counter[str], counts: Callable[[str], bool]) -> Iterator[str]:

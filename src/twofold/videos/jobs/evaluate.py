@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +16,35 @@ from twofold.evaluation.accuracy import first_answers, majority_class
 from twofold.evaluation.knn import fitting_k, knn_predict
 from twofold.evaluation.search import nearest_rows, retrieval
 from twofold.files import write_arrays, write_json
+from twofold.launcher import first_process
 from twofold.page import keep_results
 from twofold.pixels.report.results import table
+from twofold.pixels.sharding import shard_named
+from twofold.pixels.shared_features import begin_shard, features_folder, measured_together
 from twofold.printable import say
 from twofold.runs.folder import trained_epochs
-from twofold.runs.screen import OnProgress, progress_bar
+from twofold.runs.screen import progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.background import KINDS, disturbed_features
 from twofold.videos.evaluation.features import InputSettings
 from twofold.videos.evaluation.finetune import OnlyLabels, finetune
-from twofold.videos.evaluation.floors import frame_features, random_network
 from twofold.videos.evaluation.linear import linear_on_clips
 from twofold.videos.evaluation.splits import Split, few_labels, hold_out, labelled, left_out, numbered, shared_sources
 from twofold.videos.jobs.auxiliary import ForetoldMotion, long_enough
 from twofold.videos.jobs.model import Model, clips_for, open_for, open_videos, print_notes
 from twofold.videos.jobs.neighbours import NEAREST, Neighbours
 from twofold.videos.jobs.online import FRAMES, MAJORITY, UNTRAINED
+from twofold.videos.jobs.task import Task
 from twofold.videos.options import Evaluate
 from twofold.videos.report.retrieved import FILE
 from twofold.videos.report.sections import SECTIONS
 
-PROTOCOLS = ("retrieval", "knn", "linear", "finetune", "background")
+ON_FEATURES = ("retrieval", "knn", "linear")
+PROTOCOLS = (*ON_FEATURES, "finetune", "background")
 SHARED = "videos of shared sources"  # a condition of results
 
-Side = tuple[Tensor, Tensor]  # features (n, clips, D) of the videos to learn from and to test on
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is measured, on what: the model, the labelled videos to learn from and to test on, and how."""
-
-    model: Model
-    train: Split
-    test: Split
-    classes: int
-    options: Evaluate
-    on_progress: OnProgress
-
-    @property
-    def name(self) -> str:
-        """How results call the model."""
-        return self.model.method or self.model.name
-
-    @cached_property
-    def untrained(self) -> Backbone:
-        """The same network with random weights."""
-        model = self.model
-        return random_network(model.backbone, self.train.clips, model.inputs, self.train.indices, self.options.seed)
+Labelled = tuple[Tensor, Tensor]  # features (n, clips, D) of videos, and their labels
+Side = tuple[Tensor, Tensor]  # features of the videos to learn from and to test on
 
 
 def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
@@ -70,8 +52,13 @@ def run(model: str, data: str, options: Evaluate) -> list[dict[str, Any]]:
     protocols = protocols_named(options.protocols)
     if options.auxiliary and "finetune" not in protocols:
         raise UserError("--auxiliary is learned beside the labels of finetune: give --protocols finetune.")
+    if options.shard is not None:
+        begin_shard(options.shard, protocols, ON_FEATURES)
+        options = replace(options, quiet=options.quiet or not first_process())
     opened = open_for(model, options)
     rows = measure(opened, protocols, data, options)
+    if not rows or not first_process():
+        return rows
     say(table(rows))
     if options.out:
         write_json(Path(options.out), rows)
@@ -100,17 +87,37 @@ def measure(model: Model, protocols: list[str], data: str, options: Evaluate) ->
             f"{shared:,} of the {len(test):,} videos to test on are of sources that are also learned from, or copies "
             f"(such as {first}): what they answer may be remembered, not recognised."
         )
-    rows: list[dict[str, Any]] = []
     with progress_bar("evaluating", options.quiet) as on_progress:
         task = Task(model, train, test, classes, options, on_progress)
-        on_features = [name for name in protocols if name != "finetune"]
-        sides = _sides(task) if on_features else {}
-        if "retrieval" in protocols and model.run:
-            _keep_neighbours(model.run, task, sides[task.name])
-        for protocol in protocols:
-            found = _finetuned(task) if protocol == "finetune" else _on_features(protocol, task, sides)
-            rows += _rows(protocol, task, found)
-    for line in left_out(train, "to learn from") + left_out(test, "to test on"):
+        wanted = task.extractions() if set(protocols) - {"finetune"} else {}
+        if options.shard is None:
+            made = {name: (bank.made(on_progress), asked.made(on_progress)) for name, (bank, asked) in wanted.items()}
+            return _measured(task, protocols, made, data, shared)
+    folder = features_folder(model.run, data)
+
+    def measured() -> list[dict[str, Any]]:
+        read = {name: (bank.read(folder), asked.read(folder)) for name, (bank, asked) in wanted.items()}
+        return _measured(task, protocols, read, data, shared)
+
+    both = [one for pair in wanted.values() for one in pair]
+    return measured_together(shard_named(options.shard), folder, both, measured, quiet=options.quiet)
+
+
+def _measured(
+    task: Task, protocols: list[str], labelled_sides: Mapping[str, tuple[Labelled, Labelled]], data: str, shared: int
+) -> list[dict[str, Any]]:
+    """The results of protocols by (features, labels) of each side, to learn from and to test on."""
+    sides = {name: (bank, asked) for name, ((bank, _), (asked, _)) in labelled_sides.items()}
+    if FRAMES in sides:
+        bank, asked = sides[FRAMES]
+        sides[FRAMES] = bank - bank.mean(0), asked - bank.mean(0)
+    if "retrieval" in protocols and task.model.run:
+        _keep_neighbours(task.model.run, task, sides[task.name])
+    rows: list[dict[str, Any]] = []
+    for protocol in protocols:
+        found = _finetuned(task) if protocol == "finetune" else _on_features(protocol, task, sides)
+        rows += _rows(protocol, task, found)
+    for line in left_out(task.train, "to learn from") + left_out(task.test, "to test on"):
         say(line)
     circumstances = _circumstances(task, data, shared)
     return [{**row, **circumstances} for row in rows]
@@ -133,24 +140,6 @@ def open_splits(data: str, options: Evaluate, inputs: InputSettings) -> tuple[Sp
     if classes < 2:
         raise UserError(f"{data} has one class only; give videos of at least two.")
     return (few_labels(train, options.labels, options.seed) if options.labels < 1 else train), test, classes
-
-
-def _sides(task: Task) -> dict[str, Side]:
-    """Features of the model and, where floors are wanted, of the untrained network and of raw frames."""
-    inputs = task.model.inputs
-
-    def features(backbone: Backbone) -> Side:
-        bank, asked = (split.features(backbone, inputs, task.on_progress)[0] for split in (task.train, task.test))
-        return bank, asked
-
-    sides = {task.name: features(task.model.backbone)}
-    if task.options.floors:
-        sides[UNTRAINED] = features(task.untrained)
-        bank, asked = (
-            frame_features(split.clips, inputs, split.indices)[split.readable()] for split in (task.train, task.test)
-        )
-        sides[FRAMES] = ((bank - bank.mean(0))[:, None], (asked - bank.mean(0))[:, None])
-    return sides
 
 
 def _on_features(protocol: str, task: Task, sides: Mapping[str, Side]) -> dict[str, dict[str, float]]:

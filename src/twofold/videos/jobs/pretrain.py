@@ -54,7 +54,7 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
     """
     source = open_videos(data, options)
     settings = settle(options, composition, source, data, torch.cuda.is_available())
-    fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes)
+    fabric = make_fabric(options.devices or "auto", num_nodes=options.nodes, strategy=options.strategy)
     settings = replace(settings, precision=precision_for(options.precision, fabric.device))
     plan = plan_of(settings, unit="videos", log_every=5)
     plan.length(len(source))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from twofold.pixels.reading.failure import DecodeError
-from twofold.pixels.reading.unreadable import Unreadable, stand_ins
+from twofold.pixels.reading.unreadable import Replacement, Unreadable, stand_ins
 from twofold.printable import printable
 from twofold.resources import usable_cores
 from twofold.seam import Stream
@@ -97,6 +97,17 @@ class Clips(Stream[ClipBatch]):
         other = copy(self)
         other.choose, other.waited, other._taken, other._given = choose, 0.0, 0, 0
         return other
+
+    def replacements(self, indices: Tensor) -> list[Replacement]:
+        """Those of some videos that could not be read, once they have been asked for."""
+        lost = [i for i in indices.tolist() if i in self.replaced]
+        return [Replacement(i, self.replaced[i], self._unreadable.reason(i)) for i in lost]
+
+    def replace(self, found: Iterable[Replacement]) -> None:
+        """Know, from another process, which videos cannot be read. UserError where they are too many."""
+        for one in found:
+            self.replaced[one.number] = one.stand_in
+            self._unreadable.record(one.number, one.reason)
 
     def describe(self) -> str:
         """One line: the decoded set, and how many threads decode."""

@@ -1,0 +1,96 @@
+"""What is measured on labelled videos, and the features that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+
+import torch
+from torch import Tensor
+
+from twofold.pixels.sharding import about_vectors
+from twofold.pixels.shared_features import Extraction, digest
+from twofold.runs.screen import OnProgress
+from twofold.videos.backbones import Backbone
+from twofold.videos.embed import schema_for
+from twofold.videos.evaluation.features import stream_features
+from twofold.videos.evaluation.floors import frame_features, random_network
+from twofold.videos.evaluation.splits import Split
+from twofold.videos.jobs.model import Model
+from twofold.videos.jobs.online import FRAMES, UNTRAINED
+from twofold.videos.options import Evaluate
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured, on what: the model, the labelled videos to learn from and to test on, and how."""
+
+    model: Model
+    train: Split
+    test: Split
+    classes: int
+    options: Evaluate
+    on_progress: OnProgress
+
+    @property
+    def name(self) -> str:
+        """How results call the model."""
+        return self.model.method or self.model.name
+
+    @cached_property
+    def untrained(self) -> Backbone:
+        """The same network with random weights."""
+        model = self.model
+        return random_network(model.backbone, self.train.clips, model.inputs, self.train.indices, self.options.seed)
+
+    def extractions(self) -> dict[str, tuple[Extraction, Extraction]]:
+        """The features of each side, (n, clips, D), to learn from and to test on: the model, and its floors where these
+        are wanted."""
+        inputs, backbone, clips = self.model.inputs, self.model.backbone, self.train.clips
+
+        @cache
+        def weights() -> str:
+            return about_vectors(schema_for(backbone, clips, inputs, each_clip=True), backbone)
+
+        def start() -> str:  # calibrated on the videos to learn from
+            about = about_vectors(schema_for(backbone, clips, inputs, each_clip=True), None)
+            return digest(f"{about} {self.options.seed}", self.train.indices)
+
+        found = {self.name: self._pair("model", weights, partial(self._of, lambda: backbone))}
+        if self.options.floors:
+            found[UNTRAINED] = self._pair("untrained", start, partial(self._of, lambda: self.untrained))
+            found[FRAMES] = self._pair("frames", inputs.describe, self._of_frames)
+        return found
+
+    def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> tuple[Extraction, Extraction]:
+        together = max(1, self.model.inputs.batch_size // self.model.inputs.clips)
+        bank, asked = (
+            Extraction(
+                f"{name}-{part}",
+                partial(_of_clips, split, about),
+                split.clips,
+                split.clips.source.names,
+                split.indices,
+                split.labels,
+                together,
+                partial(rows, split),
+            )
+            for part, split in (("train", self.train), ("test", self.test))
+        )
+        return bank, asked
+
+    def _of(self, network: Callable[[], Backbone], split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
+        found, done = [], 0
+        for part, rows in stream_features(network(), split.clips, self.model.inputs, indices):
+            found.append(rows)
+            done += len(part)
+            on_progress(done, len(indices))
+        return torch.cat(found)
+
+    def _of_frames(self, split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
+        return frame_features(split.clips, self.model.inputs, indices)[:, None]
+
+
+def _of_clips(split: Split, about: Callable[[], str]) -> str:
+    return f"{about()} {split.clips.source.fingerprint()}"
