@@ -11,7 +11,8 @@ import yaml
 
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint
-from twofold.runs.folder import RunFolder, data_name, trained_epochs
+from twofold.runs.folder import RunFolder, data_name
+from twofold.runs.outcome import trained_epochs
 
 CONFIG = {
     "method": "moco",

@@ -170,7 +170,7 @@ class Pretrain(Options):
     steps: int | None = option(None, least=1, seconds=1e-3)
     """Optimizer steps (or give epochs)."""
     batch_size: int | None = option(None, least=1)
-    """How much of the data a step takes, over all devices; by the recipe and the data where not given."""
+    """Things of the data in a step, over all devices; by the recipe where not given."""
     optimizer: Literal["auto", "sgd", "lars", "adam", "adamw"] = option("auto")
     """The optimizer; the recipe's where auto."""
     lr: float | None = option(None, above=0)
@@ -187,6 +187,8 @@ class Pretrain(Options):
     """Seconds between checkpoints."""
     log_every: int | None = option(None, least=1, harmless=True)
     """Steps between rows of metrics.csv."""
+    log: str = option("tensorboard", harmless=True)
+    """Trackers, commas between: tensorboard, wandb, mlflow, others; or none."""
     floors: bool = option(True, harmless=True)
     """Measure at the end what needs no training, too."""
     report: bool = option(True, harmless=True)

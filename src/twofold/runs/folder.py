@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -21,15 +21,14 @@ from twofold.runs.checkpoints import Checkpoints
 from twofold.runs.config import CONFIG_FILE, differences, read_settings, settings_hash, to_yaml
 from twofold.runs.identity import agrees, retimed
 from twofold.runs.metrics import MetricsFile
+from twofold.runs.outcome import Ended, write_outcome
 from twofold.runs.results import add_results
 from twofold.runs.schema import read_json
 from twofold.runs.screen import print_plainly
+from twofold.runs.tracking import Tracking
+from twofold.trackers.named import NONE, names_in
 
 ENVIRONMENT_FILE = "environment.json"
-
-OUTCOME_FILE = "outcome.json"
-# All that was asked; enough, since nothing more was gained; until a signal; there was nothing to train.
-Ended = Literal["finished", "enough", "stopped", "untrained"]
 
 
 class RunFolder:
@@ -44,6 +43,7 @@ class RunFolder:
         harmless: Collection[str],
         usual: Mapping[str, Any],
         places: Mapping[str, str],
+        trackers: str,
     ) -> None:
         self.path, self.config, self.writer = path, dict(config), writer
         self.harmless, self.usual, self.places = harmless, usual, places
@@ -51,6 +51,8 @@ class RunFolder:
         self.metrics = MetricsFile(path / "metrics.csv")
         self.checkpoints = Checkpoints(path / "checkpoints")
         self.echo: Callable[[str, bool], None] = print_plainly
+        self.trackers = Tracking(path, names_in(trackers) if writer else (), config, self.metrics, self.warn)
+        self.ended: Ended | None = None
         self._claim: Claim | None = None
 
     @classmethod
@@ -65,6 +67,7 @@ class RunFolder:
         harmless: Collection[str] = (),
         usual: Mapping[str, Any] = MappingProxyType({}),
         places: Mapping[str, str] = MappingProxyType({}),
+        trackers: str = NONE,
     ) -> RunFolder:
         """Begin a run in a new or empty folder, or resume the one that is there.
 
@@ -75,10 +78,10 @@ class RunFolder:
         harmless: names of settings (the last part of a dotted name counts) that may differ from the last start.
         usual: values with which a setting agrees that the folder does not know yet. places: settings that only say
         where something lies, by the key of `environment` with its fingerprint; where that agrees, they may differ.
-        Raises UserError where the folder holds something else, a run with other settings or of other data, or is being
-        written to by another process.
+        trackers: a value of --log. Raises UserError where the folder holds something else, a run with other settings
+        or of other data, or is being written to by another process, and where a tracker is not there.
         """
-        run = cls(Path(path), config, writer=writer, harmless=harmless, usual=usual, places=places)
+        run = cls(Path(path), config, writer=writer, harmless=harmless, usual=usual, places=places, trackers=trackers)
         if not writer:
             return run
         run._claim = claim(run.path, CONFIG_FILE, holds="run", doing="writing to")
@@ -91,6 +94,7 @@ class RunFolder:
 
     def close(self) -> None:
         """Let another process write to the folder."""
+        self.leave_trackers()
         if self._claim is not None:
             self._claim.close()
 
@@ -149,10 +153,26 @@ class RunFolder:
         """Where the last checkpoint lies."""
         return self.checkpoints.last
 
+    def restore(self, step: int) -> None:
+        """Take up metrics.csv where a checkpoint left it, and begin to track."""
+        if self.writer:
+            self.trackers.start(self.metrics.restore(step))
+
+    def log(self, row: Mapping[str, float]) -> None:
+        """A row of metrics, for metrics.csv and the trackers."""
+        if self.writer:
+            self.metrics.append(row)
+            self.trackers.log()
+
+    def leave_trackers(self) -> None:
+        """Give trackers what they lack yet, and close them."""
+        self.trackers.finish(self.ended or "failed")
+
     def finish(self, ended: Ended, *, steps: int = 0, epochs: int = 0) -> None:
         """Write outcome.json: how the training ended, after how many steps and epochs (begun ones count)."""
+        self.ended = ended
         if self.writer:
-            write_json(self.path / OUTCOME_FILE, {"ended": ended, "steps": steps, "epochs": epochs})
+            write_outcome(self.path, ended, steps, epochs)
 
     def list_unreadable(self, unreadable: Mapping[str, str]) -> None:
         """Write unreadable.txt: the name of each file and what is wrong with it, tab between, a line each."""
@@ -170,7 +190,9 @@ class RunFolder:
     def add_evaluation(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Put results into evaluation.json; see `results.add_results`."""
         if self.writer:
+            entries = list(entries)
             add_results(self.path, entries)
+            self.trackers.results(entries)
 
     def _take_up(self, environment: Mapping[str, Any] | None, data: str) -> None:
         sweep(self.path, self.checkpoint_file.parent)
@@ -203,16 +225,6 @@ class RunFolder:
         except UserError:
             return {}
         return before if isinstance(before, dict) else {}
-
-
-def trained_epochs(folder: Path) -> int | None:
-    """The epochs that a run has trained, or None where it does not say."""
-    try:
-        found = read_json(folder / OUTCOME_FILE)
-    except UserError:
-        return None
-    epochs = found.get("epochs") if isinstance(found, dict) else None
-    return epochs if type(epochs) is int else None
 
 
 def default_out(method: str, data: str) -> str:

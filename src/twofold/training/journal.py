@@ -13,8 +13,8 @@ import torch
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint, all_finite
 from twofold.runs.environment import surroundings
-from twofold.runs.events import Events
-from twofold.runs.folder import Ended, RunFolder
+from twofold.runs.folder import RunFolder
+from twofold.runs.outcome import Ended
 from twofold.runs.screen import Display, Lines, print_plainly
 from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
 from twofold.training.interrupt import Interrupt, Interrupted
@@ -46,7 +46,6 @@ class Journal:
         self.plan, self.length, self.fabric = plan, length, fabric
         self.meter, self.watch = Meter(fabric.device), Watch(method, plan)
         self.display: Display | None = None
-        self.events: Events | None = None
         self.row: dict[str, float] = {}
         self.unmeasured: dict[str, float] = {}
         self.messages, self.enough = set[str](), False
@@ -75,9 +74,7 @@ class Journal:
             self.first, self.earlier = found.step, found.seconds
             self.row, self.enough, self.unmeasured = dict(found.row), found.enough, dict(found.unmeasured)
         if self.run.writer and not (found is not None and found.finished):
-            written = self.first - bool(self.unmeasured)
-            self.run.metrics.restore(written)
-            self.events = Events(self.run.path / "tensorboard", written + 1)
+            self.run.restore(self.first - bool(self.unmeasured))
         self.done = self.saved = self.marked_step = self.first
         self.begun = self.marked = self.saved_at = time.monotonic()
         self.marked_waited = self.waited_before = self.data.waited
@@ -169,8 +166,8 @@ class Journal:
             self.run.echo = print_plainly
         with contextlib.suppress(UserError):
             self.run.list_unreadable(self.data.unreadable)
-        if self.events is not None:
-            self.events.close()
+        if self.run.ended in (None, "stopped"):
+            self.run.leave_trackers()
 
     def _log(self, losses: Losses, measured: bool) -> None:
         """Read the numbers of the interval; write them, but where monitors are to add theirs."""
@@ -194,10 +191,7 @@ class Journal:
 
     def _write(self, row: dict[str, float]) -> None:
         self.row |= row
-        if self.run.writer:
-            self.run.metrics.append(row)
-            if self.events is not None:
-                self.events.add(row)
+        self.run.log(row)
 
     def _timing(self, loss: float) -> dict[str, float]:
         """Where the run stands and how fast it goes."""

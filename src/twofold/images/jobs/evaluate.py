@@ -30,7 +30,7 @@ from twofold.page import keep_results
 from twofold.pixels.report.knn import SHARED
 from twofold.pixels.report.results import table
 from twofold.printable import say
-from twofold.runs.folder import trained_epochs
+from twofold.runs.outcome import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]

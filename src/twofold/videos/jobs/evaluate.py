@@ -19,7 +19,7 @@ from twofold.files import write_arrays, write_json
 from twofold.page import keep_results
 from twofold.pixels.report.results import table
 from twofold.printable import say
-from twofold.runs.folder import trained_epochs
+from twofold.runs.outcome import trained_epochs
 from twofold.runs.screen import OnProgress, progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.background import KINDS, disturbed_features
