@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 
 import pytest
 
@@ -60,6 +61,14 @@ def records(folder):
     return found
 
 
+def ended(folder):
+    """The same, once all of them are on the disk: wandb writes in a process of its own."""
+    deadline = time.monotonic() + 60
+    while not all("exit" in run for run in records(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return records(folder)
+
+
 def opened(folder):
     return RunFolder.open(folder, {"method": "moco", "report": False, "log": "wandb"}, trackers="wandb")
 
@@ -82,7 +91,7 @@ def test_a_run_goes_on_under_its_id_and_later_results_come_to_it(tmp_path):
     run.close()
     keep_results(folder, [ENTRY | {"name": "chance", "value": 0.25, "floor": True}], None)
 
-    first, second, third = records(folder)
+    first, second, third = ended(folder)
     kept = json.loads((folder / TRACKERS_FILE).read_text())["wandb"]["id"]
     assert {first["id"], second["id"], third["id"]} == {kept}
     assert first["rows"] == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.5}]
@@ -98,4 +107,4 @@ def test_an_error_marks_the_run_as_failed(tmp_path):
     run.restore(0)
     run.leave_trackers()
     run.close()
-    assert [found["exit"] for found in records(tmp_path / "run")] == [1]
+    assert [found["exit"] for found in ended(tmp_path / "run")] == [1]
