@@ -233,12 +233,6 @@ class Method(nn.Module, Part):
         return []
 
 
-def missing_from(method: object) -> list[str]:
-    """The members of `Method` that an object lacks: what a user's own class must still define."""
-    members = {*Method.__annotations__, *vars(Method), *vars(Part)}
-    return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
-
-
 class Damaged(Exception):
     """A file beside a checkpoint, which its data needs, is missing or damaged: a clause that names it. The checkpoint
     before may do without."""
@@ -257,6 +251,11 @@ class Stream(Generic[AnyBatch]):
     def unreadable(self) -> Mapping[str, str]:
         """Empty where the data is not made of files."""
         return {}
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether a longer run would have had the same data so far, and what it needs to go on is kept."""
+        return True
 
     def __len__(self) -> int:
         raise NotImplementedError

@@ -122,17 +122,15 @@ def test_what_never_arrives_is_counted(ledger, capsys):
 
 
 def test_one_that_is_down_all_the_time_is_begun_by_the_next_start(ledger, capsys):
-    ledger.mkdir()
+    run = opened(ledger)
     (ledger / "down").touch()
-    run = RunFolder(ledger, {}, writer=True, harmless=(), usual={}, places={}, trackers="ledger")
     run.restore(0)
     run.log(row(1))
-    run.leave_trackers()
+    run.close()
     assert not (ledger / "ledger.jsonl").exists() and not (ledger / TRACKERS_FILE).exists()
     (ledger / "down").unlink()
-    again = RunFolder(ledger, {}, writer=True, harmless=(), usual={}, places={}, trackers="ledger")
-    again.restore(1)
-    assert steps(ledger) == [1]
+    track(ledger, 1, [2])
+    assert steps(ledger) == [1, 2]
 
 
 def test_only_the_process_that_writes_logs(ledger):

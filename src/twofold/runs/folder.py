@@ -20,6 +20,7 @@ from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.checkpoints import Checkpoints
 from twofold.runs.config import CONFIG_FILE, differences, read_settings, settings_hash, to_yaml
 from twofold.runs.identity import agrees, retimed
+from twofold.runs.longer import LENGTHS, anew, grown, record
 from twofold.runs.metrics import MetricsFile
 from twofold.runs.outcome import Ended, write_outcome
 from twofold.runs.results import add_results
@@ -43,11 +44,13 @@ class RunFolder:
         harmless: Collection[str],
         usual: Mapping[str, Any],
         places: Mapping[str, str],
+        growing: Collection[str],
         trackers: str,
     ) -> None:
         self.path, self.config, self.writer = path, dict(config), writer
         self.harmless, self.usual, self.places = harmless, usual, places
-        self.hash = settings_hash(config, [*harmless, *places], usual)
+        self.hash = settings_hash(config, [*harmless, *places, *growing], usual)
+        self.asked = {name: config[name] for name in growing if name in config}
         self.metrics = MetricsFile(path / "metrics.csv")
         self.checkpoints = Checkpoints(path / "checkpoints")
         self.echo: Callable[[str, bool], None] = print_plainly
@@ -67,6 +70,7 @@ class RunFolder:
         harmless: Collection[str] = (),
         usual: Mapping[str, Any] = MappingProxyType({}),
         places: Mapping[str, str] = MappingProxyType({}),
+        growing: Collection[str] = (),
         trackers: str = NONE,
     ) -> RunFolder:
         """Begin a run in a new or empty folder, or resume the one that is there.
@@ -78,10 +82,20 @@ class RunFolder:
         harmless: names of settings (the last part of a dotted name counts) that may differ from the last start.
         usual: values with which a setting agrees that the folder does not know yet. places: settings that only say
         where something lies, by the key of `environment` with its fingerprint; where that agrees, they may differ.
-        trackers: a value of --log. Raises UserError where the folder holds something else, a run with other settings
-        or of other data, or is being written to by another process, and where a tracker is not there.
+        growing: names of settings that may be more than they were, where that changes nothing that was done. trackers:
+        a value of --log. Raises UserError where the folder holds something else, a run with other settings or of other
+        data, or is being written to by another process, and where a tracker is not there.
         """
-        run = cls(Path(path), config, writer=writer, harmless=harmless, usual=usual, places=places, trackers=trackers)
+        run = cls(
+            Path(path),
+            config,
+            writer=writer,
+            harmless=harmless,
+            usual=usual,
+            places=places,
+            growing=growing,
+            trackers=trackers,
+        )
         if not writer:
             return run
         run._claim = claim(run.path, CONFIG_FILE, holds="run", doing="writing to")
@@ -145,7 +159,7 @@ class RunFolder:
     def save(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint in the place of the last one, which is kept beside it; see `Checkpoints.save`."""
         if self.writer:
-            checkpoint.config = self.hash
+            checkpoint.config, checkpoint.asked = self.hash, self.asked
             self.checkpoints.save(checkpoint)
 
     @property
@@ -199,12 +213,18 @@ class RunFolder:
         file, now, before = self.path / CONFIG_FILE, environment or {}, self._begun_with()
         moved = {name for name, key in self.places.items() if agrees(before, now, key)}
         stored = read_settings(file) if file.exists() else yaml.safe_load(to_yaml(self.config))
-        if changed := differences(stored, self.config, [*self.harmless, *moved], self.usual):
-            longer = "weights" in self.config and {line.split(" ")[0] for line in changed} & {"epochs", "steps"}
-            onward = f", or --weights {self.path} to train on from what it learned" if longer else ""
+        was = grown(stored, self.asked)
+        if changed := differences(stored, self.config, [*self.harmless, *moved, *was], self.usual):
+            longer = [f"{name} was {old} and is now {self.config[name]}" for name, old in was.items()]
             raise UserError(
-                f"{self.path} holds a run with other settings ({'; '.join(changed)}): "
-                f"give the same settings to go on with it, or a new --out{onward}."
+                f"{self.path} holds a run with other settings ({'; '.join([*longer, *changed])}): "
+                f"give the same settings to go on with it, or {anew(self.path, self.config, was)}."
+            )
+        for name in [name for name in LENGTHS if name in was and not self._open_ended()]:
+            raise UserError(
+                f"{self.path} cannot go on from {was[name]:,} {name} to {self.config[name]:,} as a run of that length "
+                f"would, since its schedule, or what it keeps, is for {was[name]:,}: "
+                f"give {anew(self.path, self.config, was)}."
             )
         if agrees(before, now) is False:
             then = f" ({before['data']})" if "data" in before else ""
@@ -214,9 +234,16 @@ class RunFolder:
             self.warn(f"{line}: the content is the same, so the run goes on.")
         if retimed(before, now):
             self.warn("The data has other times of change than before, but the same content, so the run goes on.")
-        write_text(file, to_yaml(self.config))
+        for name, old in was.items():
+            self.say(f"Goes on with {name} {self.config[name]}; {old} were asked for before.")
         if environment is not None:
-            write_json(self.path / ENVIRONMENT_FILE, environment)
+            write_json(self.path / ENVIRONMENT_FILE, {**environment, **record(before, was)})
+        write_text(file, to_yaml(self.config))
+
+    def _open_ended(self) -> bool:
+        """Whether nothing of what was done so far depended on how long the run was to be."""
+        found = self.checkpoints.load(put_aside=False)[0]
+        return found is None or found.open_ended
 
     def _begun_with(self) -> dict[str, Any]:
         """What the folder records of how the run began; nothing where that cannot be read."""

@@ -17,6 +17,7 @@ from twofold.runs.folder import RunFolder
 from twofold.runs.outcome import Ended
 from twofold.runs.screen import Display, Lines, print_plainly
 from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
+from twofold.training.asked import Asked
 from twofold.training.interrupt import Interrupt, Interrupted
 from twofold.training.meter import Meter
 from twofold.training.optimizer import Optimizers
@@ -49,6 +50,7 @@ class Journal:
         self.row: dict[str, float] = {}
         self.unmeasured: dict[str, float] = {}
         self.messages, self.enough = set[str](), False
+        self.open_ended = plan.open_ended
         self.first = self.saved = self.done = 0
         self.earlier, self.measuring = 0.0, math.inf  # seconds of earlier starts, and of the last measurement
         self.marked_step, self.marked_waited, self.waited_before = 0, 0.0, 0.0
@@ -73,9 +75,12 @@ class Journal:
                 self.run.warn(message)
             self.first, self.earlier = found.step, found.seconds
             self.row, self.enough, self.unmeasured = dict(found.row), found.enough, dict(found.unmeasured)
-        if self.run.writer and not (found is not None and found.finished):
-            self.run.restore(self.first - bool(self.unmeasured))
+            self.open_ended = found.open_ended
+            if found.enough and found.asked not in ({}, self.run.asked):  # measured again, it may not be enough
+                self.enough, self.unmeasured = False, dict(found.row)
         self.done = self.saved = self.marked_step = self.first
+        if self.run.writer and not self.finished:
+            self.run.restore(self.first - bool(self.unmeasured))
         self.begun = self.marked = self.saved_at = time.monotonic()
         self.marked_waited = self.waited_before = self.data.waited
         return self.first
@@ -86,9 +91,10 @@ class Journal:
         if display is not None:
             self.run.echo = display.say
 
-    def record(self, done: int, losses: Losses, monitors: Sequence[Monitor], interrupt: Interrupt) -> int:
-        """Take in the step that makes `done` steps. Returns the signal that ends the run early, or 0."""
-        self.done = done
+    def record(self, progress: Asked, losses: Losses, monitors: Sequence[Monitor], interrupt: Interrupt) -> int:
+        """Take in a step. Returns the signal that ends the run early, or 0."""
+        self.done = done = progress.step + 1
+        self.open_ended &= not progress.length_was_asked
         self.meter.add(losses, done)
         due = self._due(monitors)
         logged = done == self.length.steps or bool(due) or done % self.plan.log_every == 0
@@ -280,6 +286,7 @@ class Journal:
                     enough=self.enough,
                     unmeasured=self.unmeasured,
                     data=self.data.state_dict(),
+                    open_ended=self.open_ended and self.data.open_ended,
                 )
             )
             self.run.list_unreadable(self.data.unreadable)

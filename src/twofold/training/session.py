@@ -65,6 +65,7 @@ class Session:
             harmless=type(settings).harmless(),
             usual=type(settings).usual() | {f"method_options.{name}": value for name, value in LATER.items()},
             places={"data": DATA, **places},
+            growing=type(settings).growing(),
             trackers=settings.log,
         )
         return cls(composition, data, settings, folder, fabric)
