@@ -260,7 +260,7 @@ def test_the_memory_of_a_large_run_is_what_its_header_would_say():
     rows = table(section(interactions(), "Memory"))
     data = SimpleNamespace(train=range(10**8), users=10**7, items=10**6)
     for row, own in zip(rows, ({}, {"augmentation": "ed"}), strict=True):
-        method = SimpleNamespace(layers=3, backbone=SimpleNamespace(width=64), **own)
+        method = SimpleNamespace(layers=3, lazy=False, backbone=SimpleNamespace(width=64), **own)
         assert row["in all"] == f"{memory_estimate(cast(Any, data), cast(Any, method)) / 1e6:,.0f} MB"
 
 

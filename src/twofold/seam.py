@@ -161,12 +161,14 @@ class Part:
 class Update:
     """One of several optimizer steps that a method makes in each step of a run, each by a loss of its own.
 
-    parameters: what it changes; one may be in several updates. lr: its rate, that of the run where None. betas: Adam's.
+    parameters: what it changes; one may be in several updates. lr: its rate, the run's where None. betas: Adam's. lazy:
+    gradients are sparse, and rows without one stay as they are.
     """
 
     parameters: Sequence[nn.Parameter]
     lr: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
+    lazy: bool = False
 
 
 class Method(nn.Module, Part):

@@ -83,12 +83,12 @@ def test_equal_runs_give_equal_bytes(made, tmp_path):
         assert one.read_bytes() == two.read_bytes(), name
 
 
-@pytest.mark.parametrize("method", ["lightgcn", "sgl", "bpr-mf"])
+@pytest.mark.parametrize("method", ["lightgcn", "sgl", "bpr-mf", "bpr-mf --method.lazy true"])
 def test_more_epochs_go_on_to_the_bytes_of_a_run_of_that_length(made, tmp_path, method):
     for out, lengths in (("on", "24"), ("straight", "4")):
         for epochs in lengths:
             words = command(made, tmp_path / out / "run", "--no-report", "--quiet", "--epochs", epochs)
-            assert main([words[0], method, *words[2:]]) == 0
+            assert main([words[0], *method.split(), *words[2:]]) == 0
     for name in ("model.safetensors", "best.safetensors", "best.json"):
         one, two = (tmp_path / which / "run" / name for which in ("on", "straight"))
         assert one.read_bytes() == two.read_bytes(), name
@@ -136,6 +136,6 @@ def test_more_epochs_are_had_from_the_run_as_weights(made, tmp_path, capsys):
     formula = ["pretrain", "popularity", str(made / "train.csv"), "--out", str(tmp_path / "formula"), "--quiet"]
     assert main(formula) == 0
     assert main([*formula, "--weights", str(run)]) == 2
-    assert "popularity is not trained: --weights means nothing for it" in capsys.readouterr().err
+    assert "popularity is not trained in steps: --weights means nothing for it" in capsys.readouterr().err
     assert main([*arguments, "--out", str(tmp_path / "other"), "--weights", str(tmp_path / "formula")]) == 2
     assert "ranks without embeddings" in capsys.readouterr().err
