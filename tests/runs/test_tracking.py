@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 
 import pytest
@@ -81,6 +82,36 @@ def test_no_step_comes_twice_after_a_kill(ledger, checkpoint, logged):
     assert [line["start"] for line in lines(ledger) if "start" in line] == [None, "page 1", "page 1"]
 
 
+def test_a_row_that_a_kill_kept_from_the_tracker_comes_later(ledger):
+    track(ledger, 0, [1, 2], ended=None)
+    run = opened(ledger)
+    run.restore(2)
+    run.metrics.append(row(3))  # and no more
+    run._claim.close()
+    track(ledger, 3, [4])
+    assert steps(ledger) == [1, 2, 3, 4]
+
+
+def test_the_record_is_whole_after_every_row(ledger):
+    run = opened(ledger, "ledger,tensorboard")
+    run.restore(0)
+    for step in (9, 10, 99, 100, 10**6):
+        run.log(row(step))
+        kept = json.loads((ledger / TRACKERS_FILE).read_text())
+        assert kept == {"ledger": {"id": "page 1", "step": step}, "tensorboard": {"id": "tensorboard", "step": step}}
+    run.close()
+
+
+def test_a_link_in_the_place_of_the_record_is_not_followed(ledger, tmp_path):
+    track(ledger, 0, [1], ended="stopped")
+    shutil.move(ledger / TRACKERS_FILE, tmp_path / "elsewhere.json")
+    before = (tmp_path / "elsewhere.json").read_text()
+    (ledger / TRACKERS_FILE).symlink_to(tmp_path / "elsewhere.json")
+    track(ledger, 1, [2])
+    assert (tmp_path / "elsewhere.json").read_text() == before
+    assert json.loads((ledger / TRACKERS_FILE).read_text())["ledger"]["step"] == 2
+
+
 def test_a_tracker_that_is_named_later_gets_what_was_logged_before(ledger):
     track(ledger, 0, [1, 2, 3], log="none", ended="stopped")
     track(ledger, 3, [4])
@@ -119,6 +150,9 @@ def test_what_never_arrives_is_counted(ledger, capsys):
     assert "3 rows of metrics and 1 results or files did not reach ledger" in capsys.readouterr().out
     assert "did not reach ledger" in (ledger / "log.txt").read_text()
     assert (ledger / "metrics.csv").read_text().count("\n") == 5
+    (ledger / "down").unlink()
+    track(ledger, 4, [5])
+    assert steps(ledger) == [1, 2, 3, 4, 5]  # a later start brings them
 
 
 def test_one_that_is_down_all_the_time_is_begun_by_the_next_start(ledger, capsys):
@@ -152,7 +186,7 @@ def test_a_damaged_record_begins_anew(ledger, damaged):
     (ledger / TRACKERS_FILE).write_text(damaged)
     track(ledger, 2, [3])
     assert [line["start"] for line in lines(ledger) if "start" in line] == [None, None]
-    assert json.loads((ledger / TRACKERS_FILE).read_text()) == {"ledger": {"id": "page 1", "step": 0}}
+    assert json.loads((ledger / TRACKERS_FILE).read_text()) == {"ledger": {"id": "page 1", "step": 3}}
 
 
 def test_a_later_measurement_reaches_the_trackers_that_know_the_run(ledger, capsys):

@@ -170,7 +170,8 @@ class RunFolder:
     def restore(self, step: int) -> None:
         """Take up metrics.csv where a checkpoint left it, and begin to track."""
         if self.writer:
-            self.trackers.start(self.metrics.restore(step))
+            self.metrics.restore(step)
+            self.trackers.start()
 
     def log(self, row: Mapping[str, float]) -> None:
         """A row of metrics, for metrics.csv and the trackers."""

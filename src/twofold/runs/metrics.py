@@ -26,16 +26,12 @@ class MetricsFile:
         self.columns: list[str] = []
         self._rows: list[dict[str, str]] = []
 
-    def restore(self, step: int) -> int:
-        """Take up a file where a checkpoint left it: rows of later steps, and a half-written one, are cut off.
-
-        Returns the last step that the file had a row of.
-        """
+    def restore(self, step: int) -> None:
+        """Take up a file where a checkpoint left it: rows of later steps, and a half-written one, are cut off."""
         columns, rows = self._read()
         self._rows = [row for row in rows if int(row["step"]) <= step]
         self.columns = columns if step else []
         self._rewrite()
-        return int(rows[-1]["step"]) if rows else 0
 
     def last_step(self) -> int:
         """The last step that the file has a row of, 0 where there is none."""

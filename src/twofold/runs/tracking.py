@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twofold.errors import UserError, clause
-from twofold.files import write_json
+from twofold.files import write_text
 from twofold.printable import say
 from twofold.runs.config import CONFIG_FILE, flatten
 from twofold.runs.metrics import MetricsFile
@@ -25,7 +26,7 @@ REST = 60.0  # seconds until a tracker that failed is tried again; twice as many
 
 @dataclass(frozen=True)
 class _Kept:
-    """What trackers.json keeps of a tracker: its id of the run, and a step up to which it has been given all rows."""
+    """What trackers.json keeps of a tracker: its id of the run, and the last step of which it was given the row."""
 
     id: str
     step: int
@@ -33,11 +34,11 @@ class _Kept:
 
 @dataclass
 class _Entry:
-    """A tracker on its way. given: the last step of which it has been given the row."""
+    """A tracker on its way. id: "" until it has been started. given: the last step of which it took the row."""
 
     name: str
     tracker: Tracker
-    started: bool = False
+    id: str = ""
     given: int = 0
     lost: int = 0
     failures: int = 0
@@ -47,9 +48,9 @@ class _Entry:
 class Tracking:
     """Gives trackers what a run logs.
 
-    A row is in metrics.csv before any tracker gets it, so what a tracker that knows the run has been given is what that
-    file held: rows that a resumed run makes again are not given again, and a tracker that is new to a run, or failed
-    for a while, gets the rows that it lacks. names: of `--log`. warn: how the user is told, once, that one failed.
+    What each was given is kept before it gets it, so that rows which a resumed run makes again are not given again; one
+    that is new to a run, or failed for a while, gets the rows that it lacks from metrics.csv. names: of `--log`. warn:
+    how the user is told, once, that one failed.
     """
 
     def __init__(
@@ -62,13 +63,10 @@ class Tracking:
     ) -> None:
         self.folder, self.config, self.metrics, self.warn = folder, config, metrics, warn
         self.entries = [_Entry(name, maker(name)()) for name in names]
-        self.held: int | None = None
 
-    def start(self, held: int) -> None:
-        """Begin, or go on. held: the last step that metrics.csv held before rows of it were cut off."""
-        self.held = held
-        self._each(lambda entry: None)
-        self.log()
+    def start(self) -> None:
+        """Begin, or go on."""
+        self._each(self._give)
 
     def log(self) -> None:
         """Give each tracker the rows that it lacks, which is mostly the newest."""
@@ -92,7 +90,7 @@ class Tracking:
         entries, self.entries = self.entries, []
         for entry in entries:
             entry.again = 0.0
-            if not entry.started and not entry.failures:
+            if not entry.id and not entry.failures:
                 continue  # nothing was to be given
             if self._try(entry, self._give):
                 self._try(entry, lambda entry: entry.tracker.finish(how))
@@ -113,7 +111,7 @@ class Tracking:
         if time.monotonic() < entry.again:
             return False
         try:
-            if not entry.started:
+            if not entry.id:
                 self._start(entry)
             do(entry)
         except Exception as error:
@@ -125,21 +123,33 @@ class Tracking:
         return True
 
     def _start(self, entry: _Entry) -> None:
-        kept = read_kept(self.folder)
-        known = kept.get(entry.name)
-        held = self.metrics.last_step() if self.held is None else self.held
-        entry.given = max(known.step, held) if known else 0
+        known = read_kept(self.folder).get(entry.name)
+        entry.given = known.step if known else 0
         found = entry.tracker.start(TrackedRun(self.folder, flatten(self.config), known.id if known else None))
-        entry.started = True
-        kept = {**kept, entry.name: _Kept(str(found), entry.given)}
-        write_json(self.folder / TRACKERS_FILE, {name: vars(one) for name, one in kept.items()})
+        entry.id = str(found)
+        self._keep(entry, entry.given)
         if known is None:
             entry.tracker.attach(self.folder / CONFIG_FILE)
 
     def _give(self, entry: _Entry) -> None:
         for step, numbers in self.metrics.since(entry.given):
-            entry.tracker.log(step, numbers)
+            self._keep(entry, step)
+            try:
+                entry.tracker.log(step, numbers)
+            except Exception:
+                self._keep(entry, entry.given)
+                raise
             entry.given = step
+
+    def _keep(self, entry: _Entry, step: int) -> None:
+        """Write down what a tracker gets, in one go over what was there: a file that is synced takes milliseconds."""
+        file, kept = self.folder / TRACKERS_FILE, {**read_kept(self.folder), entry.name: _Kept(entry.id, step)}
+        text = json.dumps({name: vars(one) for name, one in kept.items()})
+        if not file.is_file() or file.is_symlink():
+            write_text(file, text + "\n")
+            return
+        with file.open("r+", encoding="utf-8") as handle:
+            handle.write(text.ljust(file.stat().st_size - 1) + "\n")
 
 
 def read_kept(folder: Path) -> dict[str, _Kept]:
