@@ -7,8 +7,9 @@ from torch import nn
 
 from twofold.interactions.jobs.index_stream import IndexStream
 from twofold.methods.addition import Addition
+from twofold.methods.build import missing_from
 from twofold.methods.simclr import SimCLR
-from twofold.seam import Method, Monitor, Progress, Situation, missing_from
+from twofold.seam import Method, Monitor, Progress, Situation
 
 from .tiny import Net
 

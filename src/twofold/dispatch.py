@@ -10,6 +10,7 @@ from twofold.catalog import options as shared
 from twofold.catalog.composition import resolve_options
 from twofold.errors import UserError
 from twofold.given import as_path
+from twofold.trackers.named import require
 
 
 def learn(verb: str, method: str, data: str, options: shared.Pretrain | None, by_name: Mapping[str, Any]) -> Any:
@@ -22,6 +23,7 @@ def learn(verb: str, method: str, data: str, options: shared.Pretrain | None, by
     wing = wings.of_method(composition, data, wings.deciding("kind", options, by_name))
     composition = composition.on(wing.kind)
     found, options = wings.checked(wing, verb, options, by_name, f"{composition.name} learns from {wing.kind}")
+    require(options.log)
     resolve_options(composition, options.method_options or {})
     if options.recipe != "auto":
         composition.recipe(options.recipe)

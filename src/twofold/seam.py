@@ -166,12 +166,14 @@ class Part:
 class Update:
     """One of several optimizer steps that a method makes in each step of a run, each by a loss of its own.
 
-    parameters: what it changes; one may be in several updates. lr: its rate, that of the run where None. betas: Adam's.
+    parameters: what it changes; one may be in several updates. lr: its rate, the run's where None. betas: Adam's. lazy:
+    gradients are sparse, and rows without one stay as they are.
     """
 
     parameters: Sequence[nn.Parameter]
     lr: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
+    lazy: bool = False
 
 
 class Method(nn.Module, Part):
@@ -238,12 +240,6 @@ class Method(nn.Module, Part):
         return []
 
 
-def missing_from(method: object) -> list[str]:
-    """The members of `Method` that an object lacks: what a user's own class must still define."""
-    members = {*Method.__annotations__, *vars(Method), *vars(Part)}
-    return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))
-
-
 class Stream(Generic[AnyBatch]):
     """Data as the loop needs it, in batches of its own kind.
 
@@ -257,6 +253,11 @@ class Stream(Generic[AnyBatch]):
     def unreadable(self) -> Mapping[str, str]:
         """Empty where the data is not made of files."""
         return {}
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether a longer run would have had the same data so far, and what it needs to go on is kept."""
+        return True
 
     def __len__(self) -> int:
         raise NotImplementedError

@@ -32,7 +32,7 @@ def test_a_file_of_format_1_is_read_under_the_new_names(tmp_path):
     assert (found.optimizer, found.count, found.step, found.config) == ({"state": {}}, 40, 3, "")
     found.write(tmp_path / "new.ckpt")
     stored = torch.load(tmp_path / "new.ckpt", weights_only=True)
-    assert stored["format"] == 3 and stored["count"] == 40 and not stored.keys() & {"optimiser", "images"}
+    assert stored["format"] == 4 and stored["count"] == 40 and not stored.keys() & {"optimiser", "images"}
 
 
 class Trap:
@@ -45,7 +45,7 @@ def test_strangers_are_refused_and_not_executed(tmp_path, capsys):
     (tmp_path / "trap.ckpt").write_bytes(pickle.dumps({"format": 1, "a": Trap()}))
     torch.save({"format": 1, "a": Trap()}, tmp_path / "trap2.ckpt")
     torch.save({"model": torch.zeros(2)}, tmp_path / "other.ckpt")
-    torch.save({"format": 4, "method": {}}, tmp_path / "later.ckpt")
+    torch.save({"format": 5, "method": {}}, tmp_path / "later.ckpt")
     torch.save({"format": 2, "unknown": {}}, tmp_path / "unknown.ckpt")
     torch.save([1, 2], tmp_path / "list.ckpt")
     (tmp_path / "empty.ckpt").write_bytes(b"")

@@ -11,7 +11,8 @@ import yaml
 
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint
-from twofold.runs.folder import RunFolder, data_name, trained_epochs
+from twofold.runs.folder import RunFolder, data_name
+from twofold.runs.outcome import trained_epochs
 
 CONFIG = {
     "method": "moco",
@@ -244,16 +245,26 @@ def test_a_place_of_which_nothing_is_recorded_must_be_the_same(tmp_path):
         )
 
 
-def test_another_length_names_how_to_train_on(tmp_path):
-    old = {"epochs": 3, "lr": 1, "weights": None}
-    RunFolder.open(tmp_path, old).close()
-    with pytest.raises(UserError, match=r"epochs was 3 and is now 4.*, or --weights .* to train on"):
-        RunFolder.open(tmp_path, {**old, "epochs": 4})
-    without = {name: value for name, value in old.items() if name != "weights"}
-    for other in ({**old, "lr": 2}, {**without, "epochs": 4}):  # a kind of data may have no such option
+def test_another_length_beside_another_setting_names_how_to_train_on(tmp_path):
+    old, growing = {"epochs": 3, "lr": 1, "weights": None}, ("epochs",)
+    RunFolder.open(tmp_path, old, growing=growing).close()
+    with pytest.raises(UserError, match=r"epochs was 3 and is now 4; lr was 1 and is now 2.* --epochs 4 --weights "):
+        RunFolder.open(tmp_path, {**old, "epochs": 4, "lr": 2}, growing=growing)
+    without = {"epochs": 3, "lr": 1}  # a kind of data may have no such option
+    RunFolder.open(tmp_path / "other", without, growing=growing).close()
+    for folder, other in ((tmp_path, {**old, "lr": 2}), (tmp_path / "other", {"epochs": 4, "lr": 2})):
         with pytest.raises(UserError) as refused:
-            RunFolder.open(tmp_path, other)
+            RunFolder.open(folder, other, growing=growing)
         assert "--weights" not in str(refused.value)
+
+
+def test_before_anything_was_saved_a_run_may_be_asked_for_more(tmp_path):
+    for epochs in (3, 4, 6):
+        RunFolder.open(tmp_path, {"epochs": epochs}, environment={"command": f"{epochs}"}, growing=("epochs",)).close()
+    kept = json.loads((tmp_path / "environment.json").read_text())
+    assert kept == {
+        "command": "6", "asked_before": [{"epochs": 3, "command": "3"}, {"epochs": 4, "command": "4"}]
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -138,13 +138,14 @@ def run_training(
     norm: bool = True,
     net: Callable[[], nn.Module] | None = None,
     monitors: Sequence[Monitor] = (),
+    trackers: str = "none",
     **settings: Any,
 ) -> tuple[JointEmbedding, Outcome]:
     """Train in a folder; the method and the outcome."""
     plan, method = make_plan(**settings), make_method(name, norm, net)
     fabric = fabric or make_fabric(1, accelerator="cpu")
     fabric.launch()
-    run = RunFolder.open(folder, {"method": name, **vars(plan)}, writer=fabric.is_global_zero)
+    run = RunFolder.open(folder, {"method": name, **vars(plan)}, writer=fabric.is_global_zero, trackers=trackers)
     try:
         views = partial(two_views, count=method.view_count, kind=kind_of(name), pretext=method.pretext)
         return method, train(method, images or Pictures(), views, plan, run, fabric, monitors)

@@ -32,7 +32,7 @@ def checkpoint(folder):
 
 
 def test_a_run_fills_its_folder_and_learns(tmp_path):
-    method, outcome = run_training(tmp_path, "simclr", epochs=12, lr=0.01)
+    method, outcome = run_training(tmp_path, "simclr", epochs=12, lr=0.01, trackers="tensorboard")
     assert (outcome.steps, outcome.epochs, outcome.resumed_from, outcome.finished_before) == (60, 12, 0, False)
     table = rows(tmp_path)
     assert [int(r["step"]) for r in table] == list(range(2, 61, 2))

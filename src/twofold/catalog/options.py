@@ -29,13 +29,15 @@ def option(
     above: float | None = None,
     most: float | None = None,
     harmless: bool = False,
+    grows: bool = False,
     path: bool = False,
     seconds: float = 0.0,
     takes: int = 0,
 ) -> Any:
-    """A field with its default and bounds. harmless: it may differ when a run goes on. path: ~ is the home folder.
-    seconds, takes: what one of them takes at the very least, in time and in bytes of memory."""
-    given = {"least": least, "above": above, "most": most, "harmless": harmless, "path": path}
+    """A field with its default and bounds. harmless: it may differ when a run goes on. grows: it may be more then (0:
+    without end). path: ~ is the home folder. seconds, takes: what one of them takes at the very least, in time and in
+    bytes of memory."""
+    given = {"least": least, "above": above, "most": most, "harmless": harmless, "grows": grows, "path": path}
     given |= {"seconds": seconds, "takes": takes}
     return field(default=default, metadata=given)
 
@@ -79,6 +81,11 @@ class Options:
     def harmless(cls) -> tuple[str, ...]:
         """The options that may differ when a run goes on."""
         return tuple(declared.name for declared in dataclasses.fields(cls) if declared.metadata.get("harmless"))
+
+    @classmethod
+    def growing(cls) -> tuple[str, ...]:
+        """The options that may be more when a run goes on."""
+        return tuple(declared.name for declared in dataclasses.fields(cls) if declared.metadata.get("grows"))
 
     @classmethod
     def usual(cls) -> dict[str, Any]:
@@ -165,12 +172,12 @@ class Pretrain(Options):
     """The run folder; runs/METHOD-DATA where not given."""
     recipe: str = option("auto")
     """Settings that belong together, by name; `twofold methods METHOD` lists a method's."""
-    epochs: int | None = option(None, least=1, seconds=1e-3)
+    epochs: int | None = option(None, least=1, seconds=1e-3, grows=True)
     """Passes over the data (or give steps)."""
-    steps: int | None = option(None, least=1, seconds=1e-3)
+    steps: int | None = option(None, least=1, seconds=1e-3, grows=True)
     """Optimizer steps (or give epochs)."""
     batch_size: int | None = option(None, least=1)
-    """How much of the data a step takes, over all devices; by the recipe and the data where not given."""
+    """Things of the data in a step, over all devices; by the recipe where not given."""
     optimizer: Literal["auto", "sgd", "lars", "adam", "adamw"] = option("auto")
     """The optimizer; the recipe's where auto."""
     lr: float | None = option(None, above=0)
@@ -187,6 +194,8 @@ class Pretrain(Options):
     """Seconds between checkpoints."""
     log_every: int | None = option(None, least=1, harmless=True)
     """Steps between rows of metrics.csv."""
+    log: str = option("tensorboard", harmless=True)
+    """Trackers, commas between: tensorboard, wandb, mlflow, others; or none."""
     floors: bool = option(True, harmless=True)
     """Measure at the end what needs no training, too."""
     report: bool = option(True, harmless=True)

@@ -23,7 +23,13 @@ BY_NAME = {"method_options": "method", "view_options": "views"}
 
 # Settings that earlier versions lacked, each with the value at which a method does what it did there: runs of those
 # versions go on.
-LATER = {"moco.mask_unfilled": False, "densecl.feature_stage": 0, "dsc.feature_stage": 0, "scrl.feature_stage": 0}
+LATER = {
+    "moco.mask_unfilled": False,
+    "densecl.feature_stage": 0,
+    "dsc.feature_stage": 0,
+    "scrl.feature_stage": 0,
+    "lightgcn.lazy": False,
+}
 
 
 @dataclass(frozen=True)

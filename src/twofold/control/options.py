@@ -58,7 +58,7 @@ class Log(Options):
 class Pretrain(options.Pretrain, Environment, Log):
     """Options of learning to act, or from logged episodes"""
 
-    steps: int | None = option(None, least=1, seconds=1e-4)
+    steps: int | None = option(None, least=1, seconds=1e-4, grows=True)
     """Decisions of an agent; the recipe's where not given. Of logged episodes: optimizer steps."""
     replay: int | None = option(None, least=64)
     """Steps that are kept, each picture once; the recipe's where not given."""

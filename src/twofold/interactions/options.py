@@ -47,7 +47,7 @@ class Pretrain(options.Pretrain, Pairs):
     """A run folder, whose tables are trained on: users and items are found by their ids, new ones start at random."""
     titles: str | None = option(None, harmless=True, path=True)
     """A CSV, TSV or parquet file of item ids and titles, for the sample recommendations of the report."""
-    patience: int | None = option(None, least=0)
+    patience: int | None = option(None, least=0, grows=True)
     """End after so many epochs without a better one; 20 where not given, 0 for never."""
     eval_every: int | None = option(None, least=1)
     """Epochs between rankings of the validation part."""

@@ -11,7 +11,7 @@ from twofold.catalog.settings import read_settings, short_name
 from twofold.catalog.wing import Recipe
 from twofold.errors import UserError, clause
 from twofold.memory import WithinMemory
-from twofold.seam import Situation, missing_from
+from twofold.seam import Method, Part, Situation
 
 
 def build(
@@ -71,3 +71,9 @@ def load(path: str) -> Any:
     if lacking:
         raise UserError(f'"{module}.{attribute}" lacks {" and ".join(lacking)}: inherit from Method or Addition.')
     return found
+
+
+def missing_from(method: object) -> list[str]:
+    """The members of `Method` that an object lacks: what a user's own class must still define."""
+    members = {*Method.__annotations__, *vars(Method), *vars(Part)}
+    return sorted(name for name in members if not name.startswith("_") and not hasattr(method, name))

@@ -10,19 +10,30 @@ from twofold.page.read import Run, read_run
 from twofold.page.sections import Sections
 from twofold.printable import say
 from twofold.runs.config import read_config
-from twofold.runs.results import add_results
+from twofold.runs.results import FILE, add_results
+from twofold.runs.tracking import track_later
 
 __all__ = ["PAGE_FILE", "Run", "Sections", "build", "build_or_say", "keep_results", "read_run"]
 
 
 def keep_results(run: Path, entries: list[dict[str, Any]], sections: Sections) -> None:
-    """Put results into a run folder and, unless the run wanted none, its page; what cannot be written is said."""
+    """Put results into a run folder, its page unless the run wanted none, and its trackers; what cannot be written is
+    said."""
     try:
         add_results(run, entries)
-        if (run / PAGE_FILE).exists() or read_config(run).get("report", True):
-            build([run], run / PAGE_FILE, sections)
+        config = read_config(run)
     except UserError as error:
         say(f"The run folder does not keep all of this: {error}", sys.stderr)
+        return
+    if (run / PAGE_FILE).exists() or config.get("report", True):
+        try:
+            build([run], run / PAGE_FILE, sections)
+        except UserError as error:
+            say(f"The run folder does not keep all of this: {error}", sys.stderr)
+    try:
+        track_later(run, config, entries, (FILE, PAGE_FILE))
+    except UserError as error:
+        say(f"Not every tracker gets this: {error}", sys.stderr)
 
 
 def build_or_say(run: Path, sections: Sections) -> str:

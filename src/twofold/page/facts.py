@@ -56,7 +56,7 @@ def outcome(run: Run, learned: str) -> Verdict:
     """How the run ended, from what it says of it, the last logged row and whether what it learned was written, in the
     file `learned`."""
     if run.ended == "untrained":
-        return Verdict("good", "not trained", "Nothing is trained: a formula over the data ranks.")
+        return Verdict("good", "not trained", "Nothing is trained in steps: a formula over the data ranks.")
     if not run.metrics:
         return Verdict("bad", "no steps", "Nothing was logged: the run ended before its first step was written down.")
     loss, step, epoch = last(run.metrics, "loss"), last(run.metrics, "step"), last(run.metrics, "epoch")

@@ -16,7 +16,7 @@ from twofold.errors import UserError
 from twofold.files import write_atomically
 from twofold.runs.schema import finite, wrong_in
 
-FORMAT = 3  # 2: another rule for the hash of the settings
+FORMAT = 4  # 2, 3: other rules for the hash of the settings
 _RENAMED = {"optimiser": "optimizer", "images": "count"}  # format 1 -> 2
 
 
@@ -36,7 +36,8 @@ class Checkpoint:
     monitor has ended the run here. watch: what the collapse watch has seen. unmeasured: the row of metrics of this step
     where it is not written yet, for what its monitors measure is still to be added. data: of data that changes by being
     learned from. shards: where weights and the optimizer's state are shared out among processes, in how many files the
-    shares lie beside; a checkpoint that has been read is whole.
+    shares lie beside; a checkpoint that has been read is whole. asked: the settings that may grow. open_ended: nothing
+    so far depended on how long the run was to be.
     """
 
     method: dict[str, Any]
@@ -54,6 +55,8 @@ class Checkpoint:
     unmeasured: dict[str, float] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     shards: int = 0
+    asked: dict[str, Any] = field(default_factory=dict)
+    open_ended: bool = False
 
     def write(self, file: Path) -> None:
         """Write to a file, whole or not at all."""
@@ -62,7 +65,10 @@ class Checkpoint:
 
     @classmethod
     def read(cls, file: Path) -> Checkpoint:
-        """Read a file, also of format 1 or 2; nothing in it is executed. Raises UserError where it is no checkpoint."""
+        """Read a file, also of an earlier format; nothing in it is executed.
+
+        Raises UserError where it is no checkpoint.
+        """
         try:
             check_stored(file)
             content = torch.load(file, map_location="cpu", weights_only=True)
@@ -73,10 +79,10 @@ class Checkpoint:
                 f"{file} cannot be read as a checkpoint: remove it to begin again, or restore it."
             ) from error
         version = content.pop("format", None) if isinstance(content, dict) else None
-        if version in (1, 2):
+        if version in (1, 2, 3):
             # Their hash followed other rules; the settings in config.yaml are compared anyway.
             content = {_RENAMED.get(name, name): value for name, value in content.items()} | {"config": ""}
-        if version not in (1, 2, FORMAT) or not set(content) <= set(cls.__dataclass_fields__):
+        if version not in (1, 2, 3, FORMAT) or not set(content) <= set(cls.__dataclass_fields__):
             raise UserError(f"{file} is not a checkpoint of this version: remove it to begin again.")
         wrong = wrong_in(cls, content)
         numbers = [name for name in ("step", "steps", "count", "seconds") if name in content]

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("twofold", "torch", "torchvision", "lightning-fabric", "numpy", "timm")
+PACKAGES = ("twofold", "torch", "torchvision", "lightning-fabric", "numpy", "timm", "implicit")
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -20,16 +20,16 @@ from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.checkpoints import Checkpoints
 from twofold.runs.config import CONFIG_FILE, differences, read_settings, settings_hash, to_yaml
 from twofold.runs.identity import agrees, retimed
+from twofold.runs.longer import LENGTHS, anew, grown, record
 from twofold.runs.metrics import MetricsFile
+from twofold.runs.outcome import Ended, write_outcome
 from twofold.runs.results import add_results
 from twofold.runs.schema import read_json
 from twofold.runs.screen import print_plainly
+from twofold.runs.tracking import Tracking
+from twofold.trackers.named import NONE, names_in
 
 ENVIRONMENT_FILE = "environment.json"
-
-OUTCOME_FILE = "outcome.json"
-# All that was asked; enough, since nothing more was gained; until a signal; there was nothing to train.
-Ended = Literal["finished", "enough", "stopped", "untrained"]
 
 
 class RunFolder:
@@ -44,13 +44,18 @@ class RunFolder:
         harmless: Collection[str],
         usual: Mapping[str, Any],
         places: Mapping[str, str],
+        growing: Collection[str],
+        trackers: str,
     ) -> None:
         self.path, self.config, self.writer = path, dict(config), writer
         self.harmless, self.usual, self.places = harmless, usual, places
-        self.hash = settings_hash(config, [*harmless, *places], usual)
+        self.hash = settings_hash(config, [*harmless, *places, *growing], usual)
+        self.asked = {name: config[name] for name in growing if name in config}
         self.metrics = MetricsFile(path / "metrics.csv")
         self.checkpoints = Checkpoints(path / "checkpoints")
         self.echo: Callable[[str, bool], None] = print_plainly
+        self.trackers = Tracking(path, names_in(trackers) if writer else (), config, self.metrics, self.warn)
+        self.ended: Ended | None = None
         self._claim: Claim | None = None
 
     @classmethod
@@ -65,6 +70,8 @@ class RunFolder:
         harmless: Collection[str] = (),
         usual: Mapping[str, Any] = MappingProxyType({}),
         places: Mapping[str, str] = MappingProxyType({}),
+        growing: Collection[str] = (),
+        trackers: str = NONE,
     ) -> RunFolder:
         """Begin a run in a new or empty folder, or resume the one that is there.
 
@@ -75,10 +82,20 @@ class RunFolder:
         harmless: names of settings (the last part of a dotted name counts) that may differ from the last start.
         usual: values with which a setting agrees that the folder does not know yet. places: settings that only say
         where something lies, by the key of `environment` with its fingerprint; where that agrees, they may differ.
-        Raises UserError where the folder holds something else, a run with other settings or of other data, or is being
-        written to by another process.
+        growing: names of settings that may be more than they were, where that changes nothing that was done. trackers:
+        a value of --log. Raises UserError where the folder holds something else, a run with other settings or of other
+        data, or is being written to by another process, and where a tracker is not there.
         """
-        run = cls(Path(path), config, writer=writer, harmless=harmless, usual=usual, places=places)
+        run = cls(
+            Path(path),
+            config,
+            writer=writer,
+            harmless=harmless,
+            usual=usual,
+            places=places,
+            growing=growing,
+            trackers=trackers,
+        )
         if not writer:
             return run
         run._claim = claim(run.path, CONFIG_FILE, holds="run", doing="writing to")
@@ -91,6 +108,7 @@ class RunFolder:
 
     def close(self) -> None:
         """Let another process write to the folder."""
+        self.leave_trackers()
         if self._claim is not None:
             self._claim.close()
 
@@ -141,7 +159,7 @@ class RunFolder:
     def save(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint in the place of the last one, which is kept beside it; see `Checkpoints.save`."""
         if self.writer:
-            checkpoint.config = self.hash
+            checkpoint.config, checkpoint.asked = self.hash, self.asked
             self.checkpoints.save(checkpoint)
 
     @property
@@ -149,10 +167,27 @@ class RunFolder:
         """Where the last checkpoint lies."""
         return self.checkpoints.last
 
+    def restore(self, step: int) -> None:
+        """Take up metrics.csv where a checkpoint left it, and begin to track."""
+        if self.writer:
+            self.metrics.restore(step)
+            self.trackers.start()
+
+    def log(self, row: Mapping[str, float]) -> None:
+        """A row of metrics, for metrics.csv and the trackers."""
+        if self.writer:
+            self.metrics.append(row)
+            self.trackers.log()
+
+    def leave_trackers(self) -> None:
+        """Give trackers what they lack yet, and close them."""
+        self.trackers.finish(self.ended or "failed")
+
     def finish(self, ended: Ended, *, steps: int = 0, epochs: int = 0) -> None:
         """Write outcome.json: how the training ended, after how many steps and epochs (begun ones count)."""
+        self.ended = ended
         if self.writer:
-            write_json(self.path / OUTCOME_FILE, {"ended": ended, "steps": steps, "epochs": epochs})
+            write_outcome(self.path, ended, steps, epochs)
 
     def list_unreadable(self, unreadable: Mapping[str, str]) -> None:
         """Write unreadable.txt: the name of each file and what is wrong with it, tab between, a line each."""
@@ -170,19 +205,27 @@ class RunFolder:
     def add_evaluation(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Put results into evaluation.json; see `results.add_results`."""
         if self.writer:
+            entries = list(entries)
             add_results(self.path, entries)
+            self.trackers.results(entries)
 
     def _take_up(self, environment: Mapping[str, Any] | None, data: str) -> None:
         sweep(self.path, self.checkpoint_file.parent)
         file, now, before = self.path / CONFIG_FILE, environment or {}, self._begun_with()
         moved = {name for name, key in self.places.items() if agrees(before, now, key)}
         stored = read_settings(file) if file.exists() else yaml.safe_load(to_yaml(self.config))
-        if changed := differences(stored, self.config, [*self.harmless, *moved], self.usual):
-            longer = "weights" in self.config and {line.split(" ")[0] for line in changed} & {"epochs", "steps"}
-            onward = f", or --weights {self.path} to train on from what it learned" if longer else ""
+        was = grown(stored, self.asked)
+        if changed := differences(stored, self.config, [*self.harmless, *moved, *was], self.usual):
+            longer = [f"{name} was {old} and is now {self.config[name]}" for name, old in was.items()]
             raise UserError(
-                f"{self.path} holds a run with other settings ({'; '.join(changed)}): "
-                f"give the same settings to go on with it, or a new --out{onward}."
+                f"{self.path} holds a run with other settings ({'; '.join([*longer, *changed])}): "
+                f"give the same settings to go on with it, or {anew(self.path, self.config, was)}."
+            )
+        for name in [name for name in LENGTHS if name in was and not self._open_ended()]:
+            raise UserError(
+                f"{self.path} cannot go on from {was[name]:,} {name} to {self.config[name]:,} as a run of that length "
+                f"would, since its schedule, or what it keeps, is for {was[name]:,}: "
+                f"give {anew(self.path, self.config, was)}."
             )
         if agrees(before, now) is False:
             then = f" ({before['data']})" if "data" in before else ""
@@ -192,9 +235,16 @@ class RunFolder:
             self.warn(f"{line}: the content is the same, so the run goes on.")
         if retimed(before, now):
             self.warn("The data has other times of change than before, but the same content, so the run goes on.")
-        write_text(file, to_yaml(self.config))
+        for name, old in was.items():
+            self.say(f"Goes on with {name} {self.config[name]}; {old} were asked for before.")
         if environment is not None:
-            write_json(self.path / ENVIRONMENT_FILE, environment)
+            write_json(self.path / ENVIRONMENT_FILE, {**environment, **record(before, was)})
+        write_text(file, to_yaml(self.config))
+
+    def _open_ended(self) -> bool:
+        """Whether nothing of what was done so far depended on how long the run was to be."""
+        found = self.checkpoints.load(put_aside=False)[0]
+        return found is None or found.open_ended
 
     def _begun_with(self) -> dict[str, Any]:
         """What the folder records of how the run began; nothing where that cannot be read."""
@@ -203,16 +253,6 @@ class RunFolder:
         except UserError:
             return {}
         return before if isinstance(before, dict) else {}
-
-
-def trained_epochs(folder: Path) -> int | None:
-    """The epochs that a run has trained, or None where it does not say."""
-    try:
-        found = read_json(folder / OUTCOME_FILE)
-    except UserError:
-        return None
-    epochs = found.get("epochs") if isinstance(found, dict) else None
-    return epochs if type(epochs) is int else None
 
 
 def default_out(method: str, data: str) -> str:

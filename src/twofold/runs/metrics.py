@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,19 +28,23 @@ class MetricsFile:
 
     def restore(self, step: int) -> None:
         """Take up a file where a checkpoint left it: rows of later steps, and a half-written one, are cut off."""
-        self.columns, self._rows = [], []
-        if step and self.path.exists():
-            with self.path.open(newline="", encoding="utf-8", errors="replace") as handle:
-                whole = handle.read()
-            reader = csv.DictReader(io.StringIO(whole[: whole.rfind("\n") + 1]))
-            with contextlib.suppress(csv.Error):
-                self.columns = list(reader.fieldnames or [])
-            with contextlib.suppress(csv.Error):  # what cannot be read is cut off
-                for row in reader:
-                    if not re.fullmatch("[0-9]{1,18}", row.get("step") or "") or int(row["step"]) > step:
-                        break
-                    self._rows.append({name: cell or "" for name, cell in row.items() if name})
+        columns, rows = self._read()
+        self._rows = [row for row in rows if int(row["step"]) <= step]
+        self.columns = columns if step else []
         self._rewrite()
+
+    def last_step(self) -> int:
+        """The last step that the file has a row of, 0 where there is none."""
+        rows = self._rows or self._read()[1]
+        return int(rows[-1]["step"]) if rows else 0
+
+    def since(self, step: int) -> list[tuple[int, dict[str, float]]]:
+        """The rows taken up or written that are of later steps than this: each step with its numbers."""
+        later = list(itertools.takewhile(lambda row: int(row["step"]) > step, reversed(self._rows)))
+        return [
+            (int(row["step"]), {name: float(cell) for name, cell in row.items() if cell and name != "step"})
+            for row in reversed(later)
+        ]
 
     def append(self, row: Mapping[str, float]) -> None:
         """Write one row: numbers by column name."""
@@ -51,6 +56,21 @@ class MetricsFile:
             return
         with self.path.open("a", newline="", encoding="utf-8") as handle:
             handle.write(_lines(self.columns, [cells]))
+
+    def _read(self) -> tuple[list[str], list[dict[str, str]]]:
+        """Columns and rows of the file, up to where it cannot be read."""
+        columns, rows = list[str](), list[dict[str, str]]()
+        if self.path.exists():
+            with self.path.open(newline="", encoding="utf-8", errors="replace") as handle:
+                whole = handle.read()
+            reader = csv.DictReader(io.StringIO(whole[: whole.rfind("\n") + 1]))
+            with contextlib.suppress(csv.Error):
+                columns = list(reader.fieldnames or [])
+                for row in reader:
+                    if not re.fullmatch("[0-9]{1,18}", row.get("step") or ""):
+                        break
+                    rows.append({name: cell or "" for name, cell in row.items() if name})
+        return columns, rows
 
     def _rewrite(self) -> None:
         if self.columns:

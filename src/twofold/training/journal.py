@@ -13,11 +13,12 @@ import torch
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.environment import surroundings
-from twofold.runs.events import Events
-from twofold.runs.folder import Ended, RunFolder
+from twofold.runs.folder import RunFolder
+from twofold.runs.outcome import Ended
 from twofold.runs.screen import Display, Lines, print_plainly
 from twofold.seam import Batch, Losses, Method, Monitor, Progress, Stream
 from twofold.training import fsdp
+from twofold.training.asked import Asked
 from twofold.training.interrupt import Interrupt, Interrupted
 from twofold.training.meter import Meter
 from twofold.training.optimizer import Optimizers
@@ -48,10 +49,10 @@ class Journal:
         self.plan, self.length, self.fabric = plan, length, fabric
         self.meter, self.watch = Meter(fabric.device), Watch(method, plan)
         self.display: Display | None = None
-        self.events: Events | None = None
         self.row: dict[str, float] = {}
         self.unmeasured: dict[str, float] = {}
         self.messages, self.enough = set[str](), False
+        self.open_ended = plan.open_ended
         self.first = self.saved = self.done = 0
         self.earlier, self.measuring = 0.0, math.inf  # seconds of earlier starts, and of the last measurement
         self.marked_step, self.marked_waited, self.waited_before = 0, 0.0, 0.0
@@ -76,11 +77,12 @@ class Journal:
                 self.run.warn(message)
             self.first, self.earlier = found.step, found.seconds
             self.row, self.enough, self.unmeasured = dict(found.row), found.enough, dict(found.unmeasured)
-        if self.run.writer and not (found is not None and found.finished):
-            written = self.first - bool(self.unmeasured)
-            self.run.metrics.restore(written)
-            self.events = Events(self.run.path / "tensorboard", written + 1)
+            self.open_ended = found.open_ended
+            if found.enough and found.asked not in ({}, self.run.asked):  # measured again, it may not be enough
+                self.enough, self.unmeasured = False, dict(found.row)
         self.done = self.saved = self.marked_step = self.first
+        if self.run.writer and not self.finished:
+            self.run.restore(self.first - bool(self.unmeasured))
         self.begun = self.marked = self.saved_at = time.monotonic()
         self.marked_waited = self.waited_before = self.data.waited
         return self.first
@@ -91,9 +93,10 @@ class Journal:
         if display is not None:
             self.run.echo = display.say
 
-    def record(self, done: int, losses: Losses, monitors: Sequence[Monitor], interrupt: Interrupt) -> int:
-        """Take in the step that makes `done` steps. Returns the signal that ends the run early, or 0."""
-        self.done = done
+    def record(self, progress: Asked, losses: Losses, monitors: Sequence[Monitor], interrupt: Interrupt) -> int:
+        """Take in a step. Returns the signal that ends the run early, or 0."""
+        self.done = done = progress.step + 1
+        self.open_ended &= not progress.length_was_asked
         self.meter.add(losses, done)
         due = self._due(monitors)
         logged = done == self.length.steps or bool(due) or done % self.plan.log_every == 0
@@ -171,8 +174,8 @@ class Journal:
             self.run.echo = print_plainly
         with contextlib.suppress(UserError):
             self.run.list_unreadable(self.data.unreadable)
-        if self.events is not None:
-            self.events.close()
+        if self.run.ended in (None, "stopped"):
+            self.run.leave_trackers()
 
     def _log(self, losses: Losses, measured: bool) -> None:
         """Read the numbers of the interval; write them, but where monitors are to add theirs."""
@@ -196,10 +199,7 @@ class Journal:
 
     def _write(self, row: dict[str, float]) -> None:
         self.row |= row
-        if self.run.writer:
-            self.run.metrics.append(row)
-            if self.events is not None:
-                self.events.add(row)
+        self.run.log(row)
 
     def _timing(self, loss: float) -> dict[str, float]:
         """Where the run stands and how fast it goes."""
@@ -282,6 +282,7 @@ class Journal:
                 enough=self.enough,
                 unmeasured=self.unmeasured,
                 data=self.data.state_dict(),
+                open_ended=self.open_ended and self.data.open_ended,
             )
             if not fsdp.save(self.run, checkpoint, self.fabric):
                 raise TrainingStopped(

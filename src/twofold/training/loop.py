@@ -12,8 +12,9 @@ from twofold.files import is_disk_full
 from twofold.nets.recomputing import recompute_blocks
 from twofold.runs.folder import RunFolder
 from twofold.runs.screen import Display
-from twofold.seam import AnyBatch, Method, Monitor, Progress, Stream, Views
+from twofold.seam import AnyBatch, Method, Monitor, Stream, Views
 from twofold.training import fsdp
+from twofold.training.asked import Asked
 from twofold.training.distribution import make_ready, together
 from twofold.training.interrupt import Interrupt, name_of
 from twofold.training.journal import Journal
@@ -68,7 +69,7 @@ def train(
         with together(fabric), Interrupt() as interrupt:
             _end_at(journal.catch_up(monitors, interrupt), journal)
             for step, batch in enumerate(() if journal.enough else stream, start=first):
-                progress = Progress(step, length.steps, length.epoch(step), length.epochs, plan.seed)
+                progress = Asked(step, length.steps, length.epoch(step), length.epochs, plan.seed)
                 # The state of torch's own generator is a function of the step too, so resuming replays nothing.
                 reseed(fabric.device, plan.seed, "step", step, fabric.global_rank)
                 views = make_views(batch.to(fabric.device), progress.epoch)
@@ -76,10 +77,11 @@ def train(
                 losses = updates(views, progress, plan.rate(step, length))
                 method.after_step(progress)
                 data.heed(batch, losses)
-                _end_at(journal.record(step + 1, losses, monitors, interrupt), journal)
+                _end_at(journal.record(progress, losses, monitors, interrupt), journal)
                 if journal.enough:
-                    run.say(f"Nothing more is gained: ended after step {step + 1:,} of {length.steps:,}.")
                     break
+        if journal.enough:
+            run.say(f"Nothing more is gained: ended after step {journal.done:,} of {length.steps:,}.")
         journal.finish()
         fsdp.gather_into(whole, method, fabric)
         return journal.outcome()

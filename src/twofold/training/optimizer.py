@@ -94,19 +94,24 @@ def _laid_out_like(weight: Tensor, value: Any) -> Any:
 
 
 class Several:
-    """The optimizers of a method that makes several updates a step, by the name of the update. All are Adam."""
+    """The optimizers of a method that says itself what its steps update, by the name of the update. All are Adam."""
 
     def __init__(self, updates: Mapping[str, Update], plan: Plan) -> None:
         if plan.optimizer not in ("adam", "adamw"):
-            raise UserError(f"This method makes several updates a step, by adam or adamw, not by {plan.optimizer}.")
+            raise UserError(f"This method makes its own updates, by adam or adamw, not by {plan.optimizer}.")
+        if plan.weight_decay and any(update.lazy for update in updates.values()):
+            raise UserError("Weights cannot decay where only rows with a gradient are updated: give --weight-decay 0.")
         kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
         self.by_name: dict[str, Optimizer] = {}
         for name, update in updates.items():
             group = {"params": list(update.parameters), "constant": update.lr is not None}
             lr = plan.peak_lr if update.lr is None else update.lr
-            self.by_name[name] = kind(
-                [group], lr, betas=update.betas, eps=plan.eps, weight_decay=plan.weight_decay, fused=True
-            )
+            if update.lazy:
+                self.by_name[name] = torch.optim.SparseAdam([group], lr, betas=update.betas, eps=plan.eps)
+            else:
+                self.by_name[name] = kind(
+                    [group], lr, betas=update.betas, eps=plan.eps, weight_decay=plan.weight_decay, fused=True
+                )
 
     def state_dict(self) -> dict[str, Any]:
         """The state of each."""

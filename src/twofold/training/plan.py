@@ -132,6 +132,11 @@ class Plan:
             drop=self.drop,
         )
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether no learning rate depends on how long the run is."""
+        return self.schedule == "constant" or (self.schedule == "step" and min(self.milestones, default=0) >= 0)
+
     def describe(self, count: int) -> list[str]:
         """The plan in sentences: the length of the run, the learning rate as arithmetic, the optimizer."""
         length = self.length(count)

@@ -42,7 +42,8 @@ def taken_up(run: RunFolder, parts: Mapping[str, Any], steps: int, count: int, u
 
 
 def _check(run: RunFolder, found: Checkpoint, steps: int, count: int, unit: str) -> None:
-    if (found.steps, found.count) != (steps, count):
+    longer = found.open_ended and steps > found.steps
+    if found.count != count or not (found.steps == steps or longer):
         raise UserError(
             f"{run.path} holds a run of {found.steps:,} steps on {found.count:,} {unit}, and "
             f"this one has {steps:,} on {count:,}: give a new --out, or the same data."

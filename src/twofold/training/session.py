@@ -15,6 +15,7 @@ from twofold.page import PAGE_FILE, Sections, build_or_say
 from twofold.runs.environment import environment, versions
 from twofold.runs.folder import RunFolder
 from twofold.runs.identity import DATA
+from twofold.runs.results import FILE as RESULTS_FILE
 from twofold.seam import Method, Monitor, Stream, Views
 from twofold.training.loop import train
 from twofold.training.outcome import Outcome
@@ -64,6 +65,8 @@ class Session:
             harmless=type(settings).harmless(),
             usual=type(settings).usual() | {f"method_options.{name}": value for name, value in LATER.items()},
             places={"data": DATA, **places},
+            growing=type(settings).growing(),
+            trackers=settings.log,
         )
         return cls(composition, data, settings, folder, fabric)
 
@@ -109,5 +112,7 @@ class Session:
         """Make the page where it is wanted, and say what to do with the run."""
         if self.settings.report:
             self.folder.say(build_or_say(self.path, sections))
+        for name in (RESULTS_FILE, PAGE_FILE):
+            self.folder.trackers.attach(name)
         if advice:
             self.folder.say(advice)

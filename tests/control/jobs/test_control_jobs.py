@@ -70,6 +70,15 @@ def encoder(tmp_path_factory, logged):
     return twofold.pretrain("rcrl", str(logged), out=out, steps=20, recipe="bins", method_options={"rcrl.count": 8})
 
 
+def test_an_encoder_that_is_asked_for_more_steps_ends_in_the_bytes_of_a_longer_run(tmp_path, logged):
+    settings = {"save_every": 0, "report": False, "quiet": True, "method_options": {"rcrl.count": 8}}
+    for out, lengths in (("on", (4, 7)), ("straight", (7,))):
+        for steps in lengths:
+            twofold.pretrain("rcrl", str(logged), out=tmp_path / out, recipe="bins", steps=steps, **settings)
+    one, two = (tmp_path / which / "encoder.safetensors" for which in ("on", "straight"))
+    assert one.read_bytes() == two.read_bytes()
+
+
 def test_an_agent_learns_and_says_what_it_did(agent):
     log = (agent / "log.txt").read_text()
     for words in (

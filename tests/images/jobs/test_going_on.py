@@ -14,6 +14,7 @@ import yaml
 from safetensors.torch import load_file
 
 from twofold.cli import main
+from twofold.runs.results import read_results
 
 SMALL = ["--backbone", "convnet", "--image-size", "16", "--batch-size", "8", "--log-every", "1", "--precision", "fp32"]
 
@@ -77,9 +78,20 @@ def test_other_content_is_refused(made, run, tmp_path, capsys, name):
     assert str(staged / name) in capsys.readouterr().err
 
 
+def test_more_epochs_go_on_to_the_bytes_of_a_run_of_that_length(made, tmp_path):
+    steady = ["--schedule", "constant", "--warmup-epochs", "1", "--no-report", "--quiet"]
+    for out, lengths in (("on", "24"), ("straight", "4")):
+        for epochs in lengths:
+            assert main(command(made / "data.npz", tmp_path / out / "run", *steady, "--epochs", epochs)) == 0
+    one, two = (tmp_path / which / "run" for which in ("on", "straight"))
+    assert (one / "backbone.safetensors").read_bytes() == (two / "backbone.safetensors").read_bytes()
+    trained = {entry["conditions"]["epochs trained"] for entry in read_results(one)}
+    assert trained == {2, 4}
+
+
 def test_more_epochs_are_had_from_the_run_as_weights(made, run, tmp_path, capsys):
     assert again(made, run, "--epochs", "3") == 2
-    assert f"or --weights {run} to train on" in capsys.readouterr().err
+    assert f"--epochs 3 --weights {run} --out {run}-longer" in capsys.readouterr().err
     out = tmp_path / "longer"
     more = ["--weights", str(run), "--steps", "1", "--lr", "1e-12", "--weight-decay", "0", "--no-report"]
     assert main(command(made / "data.npz", out, *more)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from twofold.cli import main
 from twofold.interactions.jobs.store import read_model
+from twofold.runs.results import read_results
 
 SMALL = ["--method.dim", "4", "--batch-size", "16", "--patience", "0", "--epochs", "2"]
 
@@ -81,10 +83,40 @@ def test_equal_runs_give_equal_bytes(made, tmp_path):
         assert one.read_bytes() == two.read_bytes(), name
 
 
+@pytest.mark.parametrize("method", ["lightgcn", "sgl", "bpr-mf", "bpr-mf --method.lazy true"])
+def test_more_epochs_go_on_to_the_bytes_of_a_run_of_that_length(made, tmp_path, method):
+    for out, lengths in (("on", "24"), ("straight", "4")):
+        for epochs in lengths:
+            words = command(made, tmp_path / out / "run", "--no-report", "--quiet", "--epochs", epochs)
+            assert main([words[0], *method.split(), *words[2:]]) == 0
+    for name in ("model.safetensors", "best.safetensors", "best.json"):
+        one, two = (tmp_path / which / "run" / name for which in ("on", "straight"))
+        assert one.read_bytes() == two.read_bytes(), name
+    stored = read_results(tmp_path / "on" / "run")
+    assert {entry["conditions"]["epochs trained"] for entry in stored if not entry["floor"]} == {2, 4}
+    assert json.loads((tmp_path / "on" / "run" / "outcome.json").read_text())["epochs"] == 4
+
+
+def test_more_patience_goes_on_where_a_run_had_ended(made, tmp_path, capsys):
+    def train(out, epochs, patience):
+        words = ["--no-report", "--epochs", str(epochs), "--patience", str(patience), "--lr", "0.1"]
+        assert main(command(made, tmp_path / out / "run", *words)) == 0
+        return json.loads((tmp_path / out / "run" / "outcome.json").read_text())
+
+    short = train("on", 200, 2)
+    assert short["ended"] == "enough"
+    assert train("on", 300, 2) == short and "Nothing more is gained" in capsys.readouterr().out
+    longer = train("on", 300, 5)
+    assert longer == train("straight", 300, 5) and longer["epochs"] > short["epochs"]
+    for name in ("model.safetensors", "best.safetensors", "best.json"):
+        one, two = (tmp_path / which / "run" / name for which in ("on", "straight"))
+        assert one.read_bytes() == two.read_bytes(), name
+    assert main(command(made, tmp_path / "on" / "run", "--epochs", "300", "--patience", "3", "--lr", "0.1")) == 2
+    assert "patience was 5 and is now 3" in capsys.readouterr().err
+
+
 def test_more_epochs_are_had_from_the_run_as_weights(made, tmp_path, capsys):
     run = shutil.copytree(made / "run", tmp_path / "run")
-    assert main([*command(made, run), "--epochs", "3"]) == 2
-    assert f"or --weights {run} to train on" in capsys.readouterr().err
     grown = shutil.copytree(made, tmp_path / "grown", ignore=shutil.ignore_patterns("run"))
     (grown / "train.csv").write_text("user,item\nnew,i3\nnew,i4\n" + (grown / "train.csv").read_text()[10:])
     out, still = tmp_path / "longer", ["--lr", "1e-12", "--weight-decay", "0", "--no-report", "--steps", "1"]
@@ -104,6 +136,6 @@ def test_more_epochs_are_had_from_the_run_as_weights(made, tmp_path, capsys):
     formula = ["pretrain", "popularity", str(made / "train.csv"), "--out", str(tmp_path / "formula"), "--quiet"]
     assert main(formula) == 0
     assert main([*formula, "--weights", str(run)]) == 2
-    assert "popularity is not trained: --weights means nothing for it" in capsys.readouterr().err
+    assert "popularity is not trained in steps: --weights means nothing for it" in capsys.readouterr().err
     assert main([*arguments, "--out", str(tmp_path / "other"), "--weights", str(tmp_path / "formula")]) == 2
     assert "ranks without embeddings" in capsys.readouterr().err

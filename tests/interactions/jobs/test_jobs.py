@@ -368,7 +368,7 @@ def test_rankers_without_training_are_runs_like_others(method, plays, tmp_path, 
         assert main(verb) == 2
         assert f"{method} ranks without embeddings" in capsys.readouterr().err
     assert main(["pretrain", method, str(plays), "--out", str(out), *COLUMNS, "--epochs", "3"]) == 2
-    assert f"{method} is not trained: --epochs means nothing" in capsys.readouterr().err
+    assert f"{method} is not trained in steps: --epochs means nothing" in capsys.readouterr().err
     assert main(["check", str(plays), "--method", method, *COLUMNS]) == 0
     assert "is not trained" in capsys.readouterr().out
 

@@ -62,6 +62,11 @@ class Online(Stream[Experience]):
         self.open: dict[str, float] = {"games": 0.0, "score": 0.0, "length": 0.0}  # since numbers were last asked for
         self.marked, self.marked_frames, self.marked_updates = time.monotonic(), 0, 0
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether no weights follow the share of the run, and it has not ended: the replay goes with its end."""
+        return self.agent.beta in (0, 1) and self.updates + 1 < self.rhythm.updates
+
     def __len__(self) -> int:
         return self.rhythm.per_epoch * self.rhythm.batch_size
 

@@ -26,7 +26,7 @@ from twofold.images.options import Evaluate
 from twofold.images.reading import Images
 from twofold.printable import say
 from twofold.randomness import generator
-from twofold.runs.folder import trained_epochs
+from twofold.runs.outcome import trained_epochs
 from twofold.runs.screen import progress_bar
 
 SHORT_SIDE, VIEW_SIDE = 12, 7  # in cells: of pictures, and of the crops of `correspondence`, where not given

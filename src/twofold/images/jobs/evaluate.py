@@ -34,7 +34,7 @@ from twofold.pixels.report.results import table
 from twofold.pixels.sharding import shard_named
 from twofold.pixels.shared_features import begin_shard, features_folder, measured_together
 from twofold.printable import say
-from twofold.runs.folder import trained_epochs
+from twofold.runs.outcome import trained_epochs
 from twofold.runs.screen import progress_bar
 
 OnFeatures = Callable[[Labelled, Labelled, int, int], dict[str, float]]

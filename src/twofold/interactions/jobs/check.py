@@ -29,5 +29,5 @@ def run(composition: Composition, path: str, options: Pretrain) -> dict[str, Any
         say(f"\nA run would train {composition.name}:")
         say("\n".join(make_plan(settings).describe(len(data.train))))
     else:
-        say(f"\nA run would rank by {composition.name}, which is not trained.")
+        say(f"\nA run would rank by {composition.name}, which is not trained in steps.")
     return {**numbers, "settings": {"method": composition.name, "data": path, **settings.values()}}

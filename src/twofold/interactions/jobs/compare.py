@@ -40,7 +40,7 @@ STORED = (
 NOTES = (
     "Floors: how the most popular items, and a graph filter, rank; neither is trained.",
     "Recall, NDCG and the rest are of all items ranked for every user of the test part, 0 to 1.",
-    "What is not trained ranks the same with every seed, so its interval is 0.",
+    "A formula ranks the same with every seed, so its interval is 0.",
 )
 
 

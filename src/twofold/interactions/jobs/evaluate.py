@@ -30,7 +30,7 @@ from twofold.interactions.report.sections import SECTIONS
 from twofold.page import keep_results
 from twofold.printable import say
 from twofold.runs.config import expect, read_config
-from twofold.runs.folder import trained_epochs
+from twofold.runs.outcome import trained_epochs
 from twofold.runs.screen import progress_bar
 
 AT = (5, 10, 20, 50)

@@ -21,7 +21,8 @@ from twofold.interactions.jobs.parts import open_data
 from twofold.interactions.jobs.samples import SAMPLES_FILE, write_samples
 from twofold.interactions.jobs.settle import SPARSE, TRAINING, settle
 from twofold.interactions.jobs.start import start_from, tables_digest
-from twofold.interactions.jobs.store import ranker_of, write_data, write_model
+from twofold.interactions.jobs.store import MODEL_FILE, ranker_of, write_data, write_embeddings, write_model
+from twofold.interactions.methods.als import ALS, library
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.options import Pretrain
 from twofold.interactions.ragged import Ragged
@@ -61,12 +62,20 @@ def run(composition: Composition, data: str, options: Pretrain, *, alone: bool =
 
 
 def _rank(composition: Composition, path: str, settings: Pretrain, data: Interactions, alone: bool) -> Path:
-    """A ranker without training: its data kept, and what it is worth."""
+    """A ranker that is not trained in steps: its data kept, what was fitted, and what it is worth."""
     titles = read_titles(settings.titles) if settings.titles else None
     nothing = Bipartite(torch.empty(0, 2, dtype=torch.int64), 1, 1)  # enough to check and complete the settings
-    chosen = ranker_of(composition, nothing, settings.method_options or {})[1]
+    ranker, chosen = ranker_of(composition, nothing, settings.method_options or {}, settings.recipe)
+    fits = isinstance(ranker, ALS)
+    how = (
+        f"Fitted by implicit {library().__version__}" if fits else "Nothing is trained: a formula over the pairs ranks"
+    )
     session = _open(composition, path, replace(settings, method_options=chosen), data, without=TRAINING)
-    session.announce([*_about(data), "Nothing is trained: a formula over the pairs ranks."])
+    session.announce([*_about(data), f"{how}."])
+    if fits and not (session.path / MODEL_FILE).exists():
+        learned = Bipartite(torch.from_numpy(data.train), data.users, data.items)
+        als = cast(ALS, ranker_of(composition, learned, chosen)[0])
+        write_embeddings(session.path, *als.fit(settings.seed))
     session.folder.finish("untrained")
     _finish(session, data, titles, alone)
     session.folder.close()
@@ -225,6 +234,8 @@ def memory_estimate(data: Interactions, method: LightGCN) -> float:
     and the greater of what drawing a graph and a step need temporarily."""
     pairs, nodes = len(data.train), data.users + data.items
     table = 4.0 * nodes * method.backbone.width
+    if method.lazy:
+        return 24.0 * pairs + 3 * table
     views = 2 if hasattr(method, "augmentation") else 0
     apart = method.layers if getattr(method, "augmentation", "") == "rw" else 1
     graphs = (1 if method.layers else 0) + views * apart

@@ -53,4 +53,4 @@ def settle(options: Pretrain, composition: Composition, data: Interactions, path
 def _refuse_training(options: Pretrain, method: str) -> None:
     for name in TRAINING:
         if getattr(options, name) != options.usual()[name]:
-            raise UserError(f"{method} is not trained: {spelled(name)} means nothing for it.")
+            raise UserError(f"{method} is not trained in steps: {spelled(name)} means nothing for it.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from twofold.catalog.composition import Composition
 from twofold.errors import UserError, clause
 from twofold.files import plainly, write_atomically, write_safetensors
 from twofold.interactions.graph import Bipartite
+from twofold.interactions.methods.als import ALS
 from twofold.interactions.methods.lightgcn import LightGCN
 from twofold.interactions.ragged import Ragged
 from twofold.interactions.reading.splits import Interactions
@@ -30,6 +32,7 @@ from twofold.seam import Situation
 
 MODEL_FILE = "model.safetensors"
 TABLES = ("user_ids", "item_ids", "pairs", "held_out")
+EMPTY = MappingProxyType[str, Tensor]({})
 LEFT_OUT = "left_out"  # of version 0.1.0 on; pairs of the data that are in no part
 
 
@@ -54,7 +57,11 @@ def write_model(folder: Path, method: LightGCN) -> None:
     """model.safetensors: user, item (the tables), user_embedding, item_embedding."""
     with torch.no_grad():
         user, item = method.represent()
-    tables = dict(method.backbone.named_parameters())
+    write_embeddings(folder, user, item, dict(method.backbone.named_parameters()))
+
+
+def write_embeddings(folder: Path, user: Tensor, item: Tensor, tables: Mapping[str, Tensor] = EMPTY) -> None:
+    """model.safetensors: user_embedding (U, d) and item_embedding (I, d), beside the tables that they come from."""
     write_safetensors(folder / MODEL_FILE, {**tables, "user_embedding": user, "item_embedding": item})
 
 
@@ -82,11 +89,13 @@ class Ranker(Protocol):
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Propagated embeddings of users (U, d) and items (I, d); degree: int64 (I,), the users that each item has."""
+    """Propagated embeddings of users (U, d) and items (I, d); degree: int64 (I,), the users that each item has. als: by
+    which new users are folded in, where it made them."""
 
     user: Tensor
     item: Tensor
     degree: Tensor
+    als: ALS | None = None
 
     def scores(self, users: Tensor, having: Ragged | None = None) -> Tensor:
         """The products of some users with all items; other users are folded in."""
@@ -94,13 +103,19 @@ class Embeddings:
         return rows @ self.item.T
 
     def fold_in(self, users: Tensor, having: Ragged) -> Tensor:
-        """Embeddings (b, d) of new users from their items: one step of propagation over the frozen item embeddings.
-
-        z_u = sum over the user's items of z_i / sqrt(d_u d_i).
+        """Embeddings (b, d) of new users from their items, the items' as they are: one step of propagation,
+        z_u = sum over the user's items of z_i / sqrt(d_u d_i), or one of ALS's least squares.
         """
         row, item = having.rows(users)
+        if self.als is not None:
+            return self.als.fold_in(self.item, self.gram, row, item, len(users))
         weight = (having.count()[users][row] * self.degree[item].clamp_min(1)).rsqrt()
         return torch.zeros(len(users), self.item.shape[1]).index_add_(0, row, weight[:, None] * self.item[item])
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """The items' products with one another, summed over items: (d, d)."""
+        return self.item.T @ self.item
 
 
 @dataclass(frozen=True)
@@ -126,7 +141,9 @@ class Recommender:
     def embeddings(self) -> Embeddings:
         """Raises UserError where the method has none."""
         if not isinstance(self.ranker, Embeddings):
-            raise UserError(f"{self.method} ranks without embeddings; use a run of lightgcn, sgl or bpr-mf for this.")
+            raise UserError(
+                f"{self.method} ranks without embeddings; use a run of lightgcn, sgl, bpr-mf or als for this."
+            )
         return self.ranker
 
 
@@ -137,29 +154,38 @@ def read_model(run: str | Path) -> Recommender:
     composition = composed(str(config.get("method")))
     if composition.imports and not composition.trained:
         raise UserError(f"{folder} asks to import {composition.imports[0]}, which only a command may: run it anew.")
-    needed = [*(f"{name}.parquet" for name in TABLES), *([MODEL_FILE] if composition.trained else [])]
-    missing = [name for name in needed if not (folder / name).is_file()]
-    if missing:
-        raise UserError(
-            f"{folder} holds no {missing[0]}: the run has not finished; start the same pretrain command again."
-        )
+    _require(folder, *(f"{name}.parquet" for name in TABLES), *([MODEL_FILE] if composition.trained else []))
     user_ids, item_ids = (_ids(folder / f"{side}_ids.parquet", side) for side in ("user", "item"))
     known = (len(user_ids), len(item_ids))
     pairs, rest = (_pairs(folder / f"{name}.parquet", known) for name in ("pairs", "held_out"))
     if composition.trained:
-        tensors = read_tables(folder / MODEL_FILE)
-        _check_embeddings(folder / MODEL_FILE, tensors, known)
-        degree = torch.bincount(torch.from_numpy(pairs[:, 1]), minlength=len(item_ids))
-        ranker: Ranker = Embeddings(tensors["user_embedding"], tensors["item_embedding"], degree)
+        ranker: Ranker = _embeddings(folder, pairs, known)
     else:
         learned = Bipartite(torch.from_numpy(pairs), len(user_ids), len(item_ids))
         expect(config, folder, method_options=dict[str, Any] | None)
-        ranker = ranker_of(composition, learned, config.get("method_options") or {})[0]
+        made = ranker_of(composition, learned, config.get("method_options") or {})[0]
+        ranker = _embeddings(folder, pairs, known, made) if isinstance(made, ALS) else made
     beside = _left_out(folder)
     every = np.concatenate([pairs, rest, rows_of_pairs(beside, user_ids, item_ids)])
     return Recommender(
         composition.name, ranker, user_ids, item_ids, Ragged.of(every, len(user_ids)), pairs, rest, beside
     )
+
+
+def _require(folder: Path, *names: str) -> None:
+    """Refuse, by a UserError, a folder that lacks one of these files."""
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise UserError(
+            f"{folder} holds no {missing[0]}: the run has not finished; start the same pretrain command again."
+        )
+
+
+def _embeddings(folder: Path, pairs: np.ndarray, known: tuple[int, int], als: ALS | None = None) -> Embeddings:
+    _require(folder, MODEL_FILE)
+    tensors = read_tables(folder / MODEL_FILE)
+    _check_embeddings(folder / MODEL_FILE, tensors, known)
+    degree = torch.bincount(torch.from_numpy(pairs[:, 1]), minlength=known[1])
+    return Embeddings(tensors["user_embedding"], tensors["item_embedding"], degree, als)
 
 
 def _left_out(folder: Path) -> pa.Table:
@@ -224,11 +250,11 @@ def _damaged(file: Path, why: str) -> UserError:
 
 
 def ranker_of(
-    composition: Composition, learned: Bipartite, options: Mapping[str, Any]
-) -> tuple[Ranker, dict[str, Any]]:
-    """A ranker that needs no training, of the pairs to learn from, and every setting it was built with."""
+    composition: Composition, learned: Bipartite, options: Mapping[str, Any], recipe: str = "default"
+) -> tuple[Ranker | ALS, dict[str, Any]]:
+    """A ranker that is not trained in steps, of the pairs to learn from, and every setting it was built with."""
     situation = Situation(count=len(learned.pairs), batch_size=1)
-    return build(composition, learned, situation, composition.recipes["default"], options)
+    return build(composition, learned, situation, composition.recipes[recipe], options)
 
 
 def _as_table(pairs: np.ndarray) -> pa.Table:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from twofold.errors import UserError, above_zero, repeated
@@ -13,9 +14,10 @@ from twofold.interactions.graph import Bipartite, adjacency, propagate
 from twofold.interactions.tables import Tables
 from twofold.objectives.ranking import bpr, half_squares
 from twofold.processes import world
-from twofold.seam import Losses, Method, Progress, Term, Views
+from twofold.seam import Losses, Method, Progress, Situation, Term, Update, Views
 
 PLATEAU, PLATEAU_STEPS, LEFT = 0.68, 500, 0.6
+Rows = tuple[Tensor, ...]  # of users, of their items, and of other items, (B, d) each
 
 
 class LightGCN(Method):
@@ -29,6 +31,7 @@ class LightGCN(Method):
         reduction: How the losses of a batch are joined: their "mean", or their "sum" as in the official code.
         sampling: How triples are drawn: uniform users and one of their items ("user", official), or the pairs one by
             one ("interaction").
+        lazy: Whether a step updates the rows of its batch alone, whatever the number of items; needs 0 layers.
     """
 
     backbone: Tables
@@ -45,6 +48,7 @@ class LightGCN(Method):
         regularisation: float = 1e-4,
         reduction: Literal["mean", "sum"] = "mean",
         sampling: Literal["user", "interaction"] = "user",
+        lazy: bool = False,
     ) -> None:
         super().__init__()
         above_zero(dim=dim)
@@ -52,7 +56,9 @@ class LightGCN(Method):
         if layers < 0 or regularisation < 0:
             raise UserError(f"layers and regularisation must be at least 0, not {layers} and {regularisation}.")
         self.users, self.items, self.layers = data.users, data.items, layers
-        self.regularisation, self.reduction, self.sampling = regularisation, reduction, sampling
+        if lazy and layers:
+            raise UserError(f"lazy needs layers 0, not {layers}: propagation reaches every row.")
+        self.regularisation, self.reduction, self.sampling, self.lazy = regularisation, reduction, sampling, lazy
         self.backbone = Tables(data.users, data.items, dim, init)
         self.init = init
         self.pairs: Tensor
@@ -80,20 +86,45 @@ class LightGCN(Method):
     def forward(self, views: Views, progress: Progress) -> Losses:
         users, positives, negatives = views.tensors
         with torch.autocast(users.device.type, enabled=False):
-            nodes = torch.cat([users, positives + self.users, negatives + self.users])
-            tables = self.backbone()
-            smooth = propagate(self.graphs, tables)
-            own, liked, other = smooth.index_select(0, nodes).chunk(3)
+            rows = self._rows_alone if self.lazy else self._rows
+            (own, liked, other), plain, more = rows(users, positives, negatives)
             ranking = bpr((own * liked).sum(1), (own * other).sum(1))
             just_left = (self.left_in < 0) & (ranking.detach().mean() < LEFT)
             self.left_in = torch.where(just_left, progress.epoch, self.left_in)
-            squares = half_squares(*tables.index_select(0, nodes).chunk(3))
+            squares = half_squares(*plain)
             terms = {
                 "bpr": Term(1.0, self.reduce(ranking)),
-                **self.more_terms(tables, *nodes.chunk(3)[:2]),
+                **more,
                 "l2": Term(self.regularisation, self.reduce(squares)),
             }
         return Losses(terms, None)
+
+    def _rows(self, users: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Rows, Rows, dict[str, Term]]:
+        """Of a batch the propagated rows, those of the tables, and what the tables say further."""
+        nodes = torch.cat([users, positives + self.users, negatives + self.users])
+        tables = self.backbone()
+        smooth = propagate(self.graphs, tables).index_select(0, nodes).chunk(3)
+        more = self.more_terms(tables, *nodes.chunk(3)[:2])
+        return smooth, tables.index_select(0, nodes).chunk(3), more
+
+    def _rows_alone(self, users: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Rows, Rows, dict[str, Term]]:
+        """The same without layers, with sparse gradients."""
+        own = F.embedding(users, self.backbone.user, sparse=True)
+        liked, other = F.embedding(torch.cat([positives, negatives]), self.backbone.item, sparse=True).chunk(2)
+        return (own, liked, other), (own, liked, other), {}
+
+    def updates(self) -> Mapping[str, Update]:
+        """Where only rows of the batch are updated, by an optimizer for that."""
+        return {"rows": Update(list(self.backbone.parameters()), lazy=True)} if self.lazy else {}
+
+    def update(self, name: str, views: Views, progress: Progress) -> Losses:
+        """The losses of the one update that there is."""
+        return self(views, progress)
+
+    def check(self, situation: Situation) -> None:
+        """Refuse several processes where gradients are sparse: these are not joined."""
+        if self.lazy and situation.devices > 1:
+            raise UserError(f"lazy works in one process, not in {situation.devices}: give --devices 1.")
 
     def more_terms(self, tables: Tensor, users: Tensor, positives: Tensor) -> dict[str, Term]:
         """What a method on top of this one adds to the loss, for the tables (N, d) and the nodes (B,) of a batch."""

@@ -22,7 +22,7 @@ from twofold.pixels.report.results import table
 from twofold.pixels.sharding import shard_named
 from twofold.pixels.shared_features import begin_shard, features_folder, measured_together
 from twofold.printable import say
-from twofold.runs.folder import trained_epochs
+from twofold.runs.outcome import trained_epochs
 from twofold.runs.screen import progress_bar
 from twofold.videos.backbones import Backbone
 from twofold.videos.evaluation.background import KINDS, disturbed_features
