@@ -12,7 +12,6 @@ import yaml
 from twofold.errors import UserError
 from twofold.runs.checkpoint import Checkpoint
 from twofold.runs.folder import RunFolder, data_name
-from twofold.runs.outcome import trained_epochs
 
 CONFIG = {
     "method": "moco",
@@ -282,12 +281,3 @@ def test_a_folder_has_no_ending(tmp_path):
     for name in ("set.v1", "set.old"):
         (tmp_path / name).mkdir()
         assert data_name(str(tmp_path / name)) == name
-
-
-@pytest.mark.parametrize(
-    ("text", "epochs"), [('{"epochs": 3}', 3), ("[]", None), ("{", None), ('{"epochs": ""}', None)]
-)
-def test_epochs_that_were_trained(tmp_path, text, epochs):
-    assert trained_epochs(tmp_path) is None
-    (tmp_path / "outcome.json").write_text(text)
-    assert trained_epochs(tmp_path) == epochs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def install(site: Path, monkeypatch: pytest.MonkeyPatch, code: str = CODE) -> No
     (about / "entry_points.txt").write_text("[twofold.trackers]\nledger = keeping_a_ledger:Ledger\n")
     (site / "keeping_a_ledger.py").write_text(code)
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.delitem(__import__("sys").modules, "keeping_a_ledger", raising=False)
+    monkeypatch.delitem(sys.modules, "keeping_a_ledger", raising=False)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

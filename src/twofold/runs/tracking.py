@@ -126,7 +126,7 @@ class Tracking:
         known = read_kept(self.folder).get(entry.name)
         entry.given = known.step if known else 0
         found = entry.tracker.start(TrackedRun(self.folder, flatten(self.config), known.id if known else None))
-        entry.id = str(found)
+        entry.id = str(found) or entry.name
         self._keep(entry, entry.given)
         if known is None:
             entry.tracker.attach(self.folder / CONFIG_FILE)

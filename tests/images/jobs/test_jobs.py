@@ -83,7 +83,7 @@ def test_the_same_command_again_says_that_it_is_finished(run, photos, capsys):
 
 def test_other_settings_or_other_data_are_refused(run, photos, tmp_path, capsys):
     assert main(["pretrain", "moco+co2", str(photos), "--out", str(run), "--epochs", "3", *SMALL]) == 2
-    assert "epochs was 2 and is now 3" in capsys.readouterr().err
+    assert "cannot go on from 2 epochs to 3" in capsys.readouterr().err
     grown = tmp_path / "photos"
     grown.symlink_to(photos)
     Image.new("RGB", (30, 30)).save(photos / "red" / "new.png")

@@ -121,6 +121,9 @@ def test_it_is_a_run_like_others(run, tmp_path, capsys):
     capsys.readouterr()
     assert main(["pretrain", "als", str(run.parent / "plays.csv"), "--out", str(run), "--epochs", "3"]) == 2
     assert "als is not trained in steps: --epochs means nothing for it" in capsys.readouterr().err
+    onward = ["--weights", str(run), "--out", str(tmp_path / "on")]
+    assert main(["pretrain", "lightgcn", str(run.parent / "plays.csv"), *onward]) == 2
+    assert "keeps no tables to train on from: give a run of lightgcn" in capsys.readouterr().err
 
 
 def test_a_known_user_folded_in_is_near_to_the_one_that_was_fitted(run):

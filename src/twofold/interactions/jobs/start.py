@@ -25,10 +25,11 @@ def start_from(run: str, method: LightGCN, data: Interactions) -> str:
     sides = (("users", "user", data.user_ids, model.user_ids), ("items", "item", data.item_ids, model.item_ids))
     for side, name, ids, own in sides:
         table, target = tables.get(name), getattr(method.backbone, name)
-        if table is None or table.shape != (len(own), target.shape[1]):
-            had = f"of {table.shape[1]} numbers" if table is not None and table.ndim == 2 else "of no such kind"
+        if table is None or table.ndim != 2:
+            raise UserError(f"{run} keeps no tables to train on from: give a run of lightgcn, sgl or bpr-mf.")
+        if table.shape != (len(own), target.shape[1]):
             raise UserError(
-                f"{run} has tables {had}, and this method some of {target.shape[1]}: "
+                f"{run} has tables of {table.shape[1]} numbers, and this method some of {target.shape[1]}: "
                 "give it the --method.dim of the run."
             )
         rows = torch.from_numpy(rows_of(ids, own))

@@ -80,13 +80,14 @@ class ALS(Part):
     def fold_in(self, item: Tensor, gram: Tensor, row: Tensor, own: Tensor, users: int) -> Tensor:
         """Embeddings (users, d) of new users: the least squares of their pairs over the items' embeddings as they are.
 
-        item: (I, d). gram: item.T @ item. row, own: int64 (n,), a pair each, the place of a user and an item.
+        item: (I, d). gram: item.T @ item. row, own: int64 (n,), a pair each, the place of a user, rising, and an item.
         """
         found = torch.zeros(users, item.shape[1])
         ridge = gram + self.regularisation * torch.eye(item.shape[1])
-        for user in row.unique().tolist():
-            having = item[own[row == user]]
-            found[user] = torch.linalg.solve(ridge + self.alpha * having.T @ having, (1 + self.alpha) * having.sum(0))
+        for into, part in zip(found, own.split(torch.bincount(row, minlength=users).tolist()), strict=True):
+            if len(part):
+                having = item[part]
+                into.copy_(torch.linalg.solve(ridge + self.alpha * having.T @ having, (1 + self.alpha) * having.sum(0)))
         return found
 
 
