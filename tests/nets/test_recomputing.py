@@ -10,6 +10,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from twofold.errors import UserError
 from twofold.nets.recomputing import recompute_blocks
 
 from ..training.small import BlockNet, make_method, run_training
@@ -94,6 +95,11 @@ def test_a_teacher_learns_nothing_and_is_left_alone():
     method = make_method("byol", net=BlockNet)
     assert recompute_blocks(method) == 2
     assert not any("forward" in vars(part) for part in method.teacher.modules())
+
+
+def test_a_network_without_blocks_is_refused(tmp_path):
+    with pytest.raises(UserError, match="this network has none that repeat"):
+        run_training(tmp_path, "byol", recompute=True)
 
 
 @pytest.mark.parametrize("settings", [{}, {"accumulate": 2}])

@@ -46,7 +46,7 @@ def evaluate(**options):
 
 
 def contents(folder):
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.parquet"))}
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("part-*.parquet"))}
 
 
 def test_numbers_are_those_of_one_process_bit_by_bit(photos, capsys):

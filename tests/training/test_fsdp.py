@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.testing import assert_close
 
 import twofold
@@ -22,8 +23,8 @@ from twofold.pixels.batch import ImageBatch
 from twofold.runs.checkpoint import Checkpoint, shard_file
 from twofold.seam import Monitor, Progress
 from twofold.training import distribution
-from twofold.training.distribution import make_fabric, make_ready
-from twofold.training.fsdp import gather_into, parted, share
+from twofold.training.distribution import Carrier, make_fabric, make_ready
+from twofold.training.fsdp import gather_into, parted, share, share_out
 from twofold.training.step import Updates
 
 from ..tiny import BASES, JOINT, ON_CLIPS, kind_of, together, variants
@@ -230,6 +231,13 @@ def test_what_shares_have_learned_is_a_backbone_like_any(tmp_path, monkeypatch):
 def test_one_device_has_nobody_to_share_with():
     with pytest.raises(UserError, match="among devices, and here is one"):
         make_fabric(1, accelerator="cpu", strategy="fsdp")
+
+
+def test_a_weight_that_is_a_number_is_refused():
+    method = nn.Module()
+    method.scale = nn.Parameter(torch.ones(()))
+    with pytest.raises(UserError, match=r"single number \(method.scale\)"):
+        share_out(Carrier(method), cast(Any, None))
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,10 @@ def share_out(carrier: nn.Module, mesh: DeviceMesh) -> nn.Module:
     as one. Its `load_state_dict` takes whole tensors all the same."""
     from torch.distributed.fsdp import fully_shard
 
-    own = mesh["data_parallel"]
     scalars = [name for name, weight in carrier.named_parameters() if weight.ndim == 0]
     if scalars:
         raise UserError(f"A weight that is a single number ({scalars[0]}) cannot be shared out: leave --strategy out.")
+    own = mesh["data_parallel"]
     for tensor in (*carrier.parameters(), *carrier.buffers()):
         first = tensor.detach().to(own.device_type).contiguous()
         dist.broadcast(first, 0)
