@@ -36,11 +36,11 @@ def make_fabric(
     *,
     num_nodes: int = 1,
     accelerator: str = "auto",
-    strategy: str = "auto",
+    strategy: Literal["ddp", "fsdp"] = "ddp",
 ) -> Fabric:
-    """The engine: one process a device, joined by DDP where there are several. Call `.launch()` before training.
+    """The engine: one process a device, joined where there are several. Call `.launch()` before training.
 
-    devices: of each node; "auto" is every GPU, or one process on a CPU. strategy: also "fsdp", see `training.fsdp`.
+    devices: of each node; "auto" is every GPU, or one process on a CPU. strategy: of several; see `training.fsdp`.
     torchrun and SLURM are recognised; otherwise the command starts its own processes. Raises UserError for devices that
     are not there, or for one where weights are to be shared out.
     """
@@ -63,39 +63,35 @@ def make_fabric(
         count = 1
     if count < 1 or (present is not None and count > present):
         raise UserError(f"{count} devices are wanted, but {present or 'at least 1'} can be used here.")
-    chosen: Any = strategy
-    if strategy == "fsdp" and count * num_nodes == 1:
-        raise UserError("--strategy fsdp shares weights out among devices, and here is one: leave it out.")
-    if strategy in ("auto", "ddp", "ddp_spawn", "fsdp") and (count > 1 or num_nodes > 1):
+    chosen: Any = "auto"
+    if count * num_nodes > 1:
         # So that the code that divides the cores knows, in the children too.
         os.environ["LOCAL_WORLD_SIZE"] = str(count)
-        if strategy == "fsdp":
-            chosen = fsdp.strategy(count * num_nodes, None if accelerator == "cuda" else "gloo")
-        else:
-            chosen = _data_parallel(accelerator, "spawn" if strategy == "ddp_spawn" else "popen")
-    elif strategy == "ddp":
-        chosen = "auto"
+        backend = None if accelerator == "cuda" else "gloo"
+        chosen = fsdp.strategy(count * num_nodes, backend) if strategy == "fsdp" else _data_parallel(backend)
+    elif strategy == "fsdp":
+        raise UserError("--strategy fsdp shares weights out among devices, and here is one: leave it out.")
     try:
         return Fabric(accelerator=accelerator, devices=count, num_nodes=num_nodes, strategy=chosen)
     except (ValueError, TypeError, RuntimeError) as error:  # what it finds wrong with SLURM's or the user's settings
         raise UserError(f"These devices cannot be used ({' '.join(str(error).split()).rstrip('.')}).") from error
 
 
-def _data_parallel(accelerator: str, start: Literal["popen", "spawn"]) -> Any:
+def _data_parallel(backend: str | None) -> Any:
     from lightning_fabric.strategies import DDPStrategy
     from torch.nn.parallel import DistributedDataParallel
 
     class DataParallel(DDPStrategy):
         def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+            # With a static graph the first step tells which parameters there are gradients for.
             searched = not isinstance(module, Carrier) or module.searched
             self._ddp_kwargs |= {"find_unused_parameters": searched, "static_graph": not searched}
             return super().setup_module(module)
 
     return DataParallel(
-        start_method=start,
         broadcast_buffers=False,  # each process keeps batch statistics of its own
         gradient_as_bucket_view=True,
-        process_group_backend=None if accelerator == "cuda" else "gloo",
+        process_group_backend=backend,
     )
 
 
