@@ -6,10 +6,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -99,17 +99,26 @@ class Extraction:
         write_tables(file, schema, [pa.table(arrays, schema=schema)], self.name, self.name, may_be_empty=True)
 
 
+Pair: TypeAlias = tuple[Extraction, Extraction]  # to learn from, and to test on
+Sides: TypeAlias = dict[str, tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]  # (features, labels) of both
+
+
 def digest(words: str, indices: Tensor) -> str:
     """Of words and of numbers of things."""
     return hashlib.blake2b(words.encode() + indices.numpy().tobytes(), digest_size=16).hexdigest()
 
 
+def made_here(wanted: Mapping[str, Pair], on_progress: OnProgress) -> Sides:
+    """(features, labels) of each side, to learn from and to test on, made in this process."""
+    return {name: (bank.made(on_progress), asked.made(on_progress)) for name, (bank, asked) in wanted.items()}
+
+
 def measured_together(
-    shard: Shard, folder: Path, wanted: Sequence[Extraction], measure: Callable[[], list[T]], *, quiet: bool
+    shard: Shard, folder: Path, wanted: Mapping[str, Pair], measure: Callable[[Sides], list[T]], *, quiet: bool
 ) -> list[T]:
-    """Make what is missing of a shard; where all parts of all shards are there then, what `measure` returns, else an
-    empty list. Of processes that were started together the first measures, once all have come so far."""
-    sets = [(one, one.parts(folder)) for one in wanted]
+    """Make what is missing of a shard; where all parts of all shards are there then, what `measure` makes of the sides,
+    else an empty list. Of processes that were started together the first measures, once all have come so far."""
+    sets = [(one, one.parts(folder)) for pair in wanted.values() for one in pair]
     begin = 0
     with progress_bar(f"extracting, shard {shard.number} of {shard.count}", quiet) as on_progress:
         for one, parts in sets:
@@ -123,7 +132,7 @@ def measured_together(
     def measure_all() -> list[T]:
         there = sum(parts.there() for _, parts in sets)
         if there == begin:
-            return measure()
+            return measure({name: (bank.read(folder), asked.read(folder)) for name, (bank, asked) in wanted.items()})
         say(f"{folder}: {there:,} of {begin:,} parts are there; the process that finds all of them measures.")
         return []
 

@@ -32,7 +32,7 @@ from twofold.page import keep_results
 from twofold.pixels.report.knn import SHARED
 from twofold.pixels.report.results import table
 from twofold.pixels.sharding import shard_named
-from twofold.pixels.shared_features import begin_shard, features_folder, measured_together
+from twofold.pixels.shared_features import begin_shard, features_folder, made_here, measured_together
 from twofold.printable import say
 from twofold.runs.outcome import trained_epochs
 from twofold.runs.screen import progress_bar
@@ -107,16 +107,14 @@ def _measure_with_labels(model: Model, protocols: list[str], data: str, options:
         task = Task(model, train, test, classes, options.seed, options.epochs, options.floors, on_progress)
         wanted = task.extractions() if set(protocols) & set(ON_FEATURES) else {}
         if options.shard is None:
-            made = {name: (bank.made(on_progress), asked.made(on_progress)) for name, (bank, asked) in wanted.items()}
-            return _measured(task, protocols, made, data, options)
-    folder = features_folder(model.run, data)
-
-    def measured() -> list[dict[str, Any]]:
-        read = {name: (bank.read(folder), asked.read(folder)) for name, (bank, asked) in wanted.items()}
-        return _measured(task, protocols, read, data, options)
-
-    both = [one for pair in wanted.values() for one in pair]
-    return measured_together(shard_named(options.shard), folder, both, measured, quiet=options.quiet)
+            return _measured(task, protocols, made_here(wanted, on_progress), data, options)
+    return measured_together(
+        shard_named(options.shard),
+        features_folder(model.run, data),
+        wanted,
+        lambda sides: _measured(task, protocols, sides, data, options),
+        quiet=options.quiet,
+    )
 
 
 def _measured(

@@ -17,7 +17,7 @@ from twofold.images.evaluation.splits import Split
 from twofold.images.jobs.model import Model
 from twofold.images.jobs.online import PIXEL_SIDE, PIXELS, UNTRAINED, knn_settings
 from twofold.pixels.sharding import about_vectors
-from twofold.pixels.shared_features import Extraction, digest
+from twofold.pixels.shared_features import Extraction, Pair, digest
 from twofold.runs.screen import OnProgress
 
 DETAILS = {"5nn": "Euclidean, majority", "linear": "Adam on cached features, 500 epochs"}
@@ -52,7 +52,7 @@ class Task:
             return knn_settings(fitting_k(self.train.read_labels()))
         return DETAILS.get(protocol, "")
 
-    def extractions(self) -> dict[str, tuple[Extraction, Extraction]]:
+    def extractions(self) -> dict[str, Pair]:
         """The features of each side, to learn from and to test on: the model, and its floors where these are wanted."""
         backbone, images = self.model.backbone, self.train.images
         inputs, side = self.model.inputs, min(PIXEL_SIDE, self.model.inputs.size)
@@ -74,7 +74,7 @@ class Task:
             found[UNTRAINED] = self._pair("untrained", start, partial(self._of, lambda: self.untrained))
         return found
 
-    def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> tuple[Extraction, Extraction]:
+    def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> Pair:
         bank, asked = (
             Extraction(
                 f"{name}-{part}",

@@ -92,14 +92,11 @@ class Images(Stream[ImageBatch]):
 
     def replacements(self, indices: Tensor) -> list[Replacement]:
         """Those of some images that could not be read, once they have been asked for."""
-        lost = [i for i in indices.tolist() if i in self.replaced]
-        return [Replacement(i, self.replaced[i], self._unreadable.reason(i)) for i in lost]
+        return self._unreadable.replacements(indices.tolist(), self.replaced)
 
     def replace(self, found: Iterable[Replacement]) -> None:
         """Know, from another process, which images cannot be read. UserError where they are too many."""
-        for one in found:
-            self.replaced[one.number] = one.stand_in
-            self._unreadable.record(one.number, one.reason)
+        self._unreadable.replace(found, self.replaced)
 
     def describe(self) -> str:
         """One line: how large the decoded set is, where it is kept, how many threads decode."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from twofold.errors import UserError
@@ -48,6 +48,16 @@ class Unreadable:
     def reason(self, i: int) -> str:
         """Why one could not be read."""
         return self._reasons[i]
+
+    def replacements(self, numbers: Iterable[int], replaced: Mapping[int, int]) -> list[Replacement]:
+        """Those of some things that could not be read, by what stands in for each."""
+        return [Replacement(i, replaced[i], self.reason(i)) for i in numbers if i in replaced]
+
+    def replace(self, found: Iterable[Replacement], replaced: dict[int, int]) -> None:
+        """Note those that could not be read elsewhere, and what stands in for them. UserError as in `record`."""
+        for one in found:
+            replaced[one.number] = one.stand_in
+            self.record(one.number, one.reason)
 
     def named(self) -> dict[str, str]:
         """Name, as it may be printed, to reason, in the order of the set."""

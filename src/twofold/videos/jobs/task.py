@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from twofold.pixels.sharding import about_vectors
-from twofold.pixels.shared_features import Extraction, digest
+from twofold.pixels.shared_features import Extraction, Pair, digest
 from twofold.runs.screen import OnProgress
 from twofold.videos.backbones import Backbone
 from twofold.videos.embed import schema_for
@@ -44,7 +44,7 @@ class Task:
         model = self.model
         return random_network(model.backbone, self.train.clips, model.inputs, self.train.indices, self.options.seed)
 
-    def extractions(self) -> dict[str, tuple[Extraction, Extraction]]:
+    def extractions(self) -> dict[str, Pair]:
         """The features of each side, (n, clips, D), to learn from and to test on: the model, and its floors where these
         are wanted."""
         inputs, backbone, clips = self.model.inputs, self.model.backbone, self.train.clips
@@ -63,7 +63,7 @@ class Task:
             found[FRAMES] = self._pair("frames", inputs.describe, self._of_frames)
         return found
 
-    def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> tuple[Extraction, Extraction]:
+    def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> Pair:
         together = max(1, self.model.inputs.batch_size // self.model.inputs.clips)
         bank, asked = (
             Extraction(

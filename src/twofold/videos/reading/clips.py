@@ -100,14 +100,11 @@ class Clips(Stream[ClipBatch]):
 
     def replacements(self, indices: Tensor) -> list[Replacement]:
         """Those of some videos that could not be read, once they have been asked for."""
-        lost = [i for i in indices.tolist() if i in self.replaced]
-        return [Replacement(i, self.replaced[i], self._unreadable.reason(i)) for i in lost]
+        return self._unreadable.replacements(indices.tolist(), self.replaced)
 
     def replace(self, found: Iterable[Replacement]) -> None:
         """Know, from another process, which videos cannot be read. UserError where they are too many."""
-        for one in found:
-            self.replaced[one.number] = one.stand_in
-            self._unreadable.record(one.number, one.reason)
+        self._unreadable.replace(found, self.replaced)
 
     def describe(self) -> str:
         """One line: the decoded set, and how many threads decode."""
