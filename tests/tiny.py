@@ -75,6 +75,7 @@ TINY: dict[str, dict[str, Any]] = {
     "Popularity": {},
     "GraphFilter": {},
     "ItemKNN": {"neighbours": 3},
+    "ALS": {"factors": 3, "iterations": 2},
 }  # fmt: skip
 # By the name of an entry: settings of its addition where it has one, else of its base. Named `moco[shuffle]`.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {

@@ -20,7 +20,7 @@ from .small import NOW, Tiny, made, views_of
 NAMES = [
     base for base in BASES if kind_of(base) == "images" and base != "wmse4" and not refused(base, "unmix", "images")
 ]
-LARGE_ONLY = {"dino": {"local_views": 0}, "swav": {"local_views": 0}}
+LARGE_ONLY = {name: {"local_views": 0} for name in ("dino", "swav", "lejepa")}
 
 
 def run(name, **settings):

@@ -48,7 +48,7 @@ class LeJEPA(JointEmbedding):
         dim: int = 128,
         additions: Sequence[Addition] = (),
     ) -> None:
-        repeated(views=global_views + local_views, knots=knots)
+        repeated(global_views=global_views, local_views=local_views, knots=knots)
         above_zero(slices=slices, reach=reach, hidden=hidden, dim=dim)
         between_0_and_1(sigreg=sigreg)
         if knots < 2 or global_views < 1 or local_views < 0 or global_views + local_views < 2:

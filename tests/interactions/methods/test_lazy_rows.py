@@ -35,7 +35,7 @@ def batch(step):
 
 
 def updates(made):
-    return Updates(made, build_optimizer(made, PLAN), PLAN, make_fabric(1, accelerator="cpu"), say=print)
+    return Updates(made, PLAN, make_fabric(1, accelerator="cpu"), say=print)
 
 
 def test_loss_and_gradients_are_those_of_the_dense_one():
