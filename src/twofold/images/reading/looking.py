@@ -103,7 +103,10 @@ def _settle_colours(
     data = sum(bool(one.data) for one in four)
     chosen = fourth if fourth != "auto" else None if not four else "drop" if 2 * data > len(four) else "alpha"
     source.pixels = PixelRule(white, cast(Literal["alpha", "drop"] | None, chosen), black=black)
-    yield from (f"bands: {note}, which cannot be read: save three of the bands as RGB" for note in many)
+    yield from (
+        f"bands: {note}, which cannot be read: save three of the bands as RGB, or keep all by --channels"
+        for note in many
+    )
     yield from _pages(seen)
     yield from _levels(deep, len(seen), white, guessed)
     yield from _fourth(four, len(seen), chosen, fourth == "auto")
