@@ -89,9 +89,9 @@ def test_features_that_are_there_are_taken_only_where_they_are_the_same(photos, 
 def test_too_many_unreadable_images_end_it_whoever_reads_them(photos):
     for name in ("a/12.png", "a/15.png", "b/13.png"):
         (photos / name).write_bytes(b"broken")
-    with pytest.raises(UserError, match="46 images, of which [34] cannot be read") as alone:
+    with pytest.raises(UserError, match=r"46 images, of which [34] cannot be read") as alone:
         evaluate()
-    with pytest.raises(UserError, match="46 images, of which [34] cannot be read"):
+    with pytest.raises(UserError, match=r"46 images, of which [34] cannot be read"):
         for i in (1, 2, 3, 1):
             evaluate(shard=f"{i}/3")
     assert str(alone.value).startswith("photos holds")
