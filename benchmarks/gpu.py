@@ -34,8 +34,10 @@ from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = [(method, net) for net in ("resnet18 32", "resnet50 224") for method in ("simclr", "moco", "byol", "densecl")]
-LEARNED = ("simclr", "moco", "moco-symmetric", "byol", "wmse", "simsiam+mixsiam", "moco+mochi", "moco+co2", "moco+tkc")
-LEARNED = (*LEARNED, "moco-symmetric+unmix", "densecl", "lejepa")
+LEARNED = (
+    *("simclr", "moco", "moco-symmetric", "byol", "wmse", "simsiam+mixsiam", "moco+mochi", "moco+co2", "moco+tkc"),
+    *("moco-symmetric+unmix", "densecl", "lejepa"),
+)
 
 
 def main() -> None:
@@ -77,7 +79,7 @@ def losses(asked: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     from twofold.pixels.batch import ImageBatch
     from twofold.seam import Batch, Progress
 
-    if not asked.tiny and asked.device == "cuda":
+    if asked.device == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     now, index, graph = Progress(3, 10, 1, 3, seed=5), torch.arange(16), random_graph()
     made: dict[str, Callable[[], tuple[Any, Any]]] = {}

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,4 +138,4 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -94,8 +94,9 @@ class LeJEPA(JointEmbedding):
 
     def tested(self, record: Pass, rows: Tensor) -> Tensor:
         """SIGReg of rows (V, B, D), by the slices of this step, which are the same in every process."""
-        drawn = slices(self.dim, self.slices, record.progress.generator("slices"))
-        return sigreg(rows, drawn, knots(self.reach, self.knots))
+        if "slices" not in record.kept:
+            record.kept["slices"] = slices(self.dim, self.slices, record.progress.generator("slices"))
+        return sigreg(rows, record.kept["slices"], knots(self.reach, self.knots))
 
     def scalars(self, record: Pass) -> dict[str, Tensor]:
         """prediction and sigreg without their weights; deviation: of the projection, 1 where it is as it should be."""

@@ -6,10 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +34,11 @@ class Things(Protocol):
 
     replaced: dict[int, int]
 
+    @property
+    def source(self) -> Any:
+        """Where they come from, which has the `names` of all."""
+        ...
+
     def replacements(self, indices: Tensor) -> list[Replacement]:
         """Those of some that could not be read."""
         ...
@@ -46,15 +52,14 @@ class Things(Protocol):
 class Extraction:
     """Features of some labelled things.
 
-    name: what they are of, such as "model-train". about: all that they follow from, but the things. things, names: of
-    the whole data. indices, labels: of those that are wanted, int64 (n,). together: how many go through a network at
-    once. rows: (indices (b,), on_progress) -> float32 (b, ...), the features.
+    name: what they are of, such as "model-train". about: all that they follow from. things: of the whole data. indices,
+    labels: of those that are wanted, int64 (n,). together: how many go through a network at once. rows: (indices (b,),
+    on_progress) -> float32 (b, ...), the features.
     """
 
     name: str
     about: Callable[[], str]
     things: Things
-    names: Sequence[str]
     indices: Tensor
     labels: Tensor
     together: int
@@ -91,7 +96,7 @@ class Extraction:
         about = {"features": self.name, "shape": shape, "unreadable": replaced}
         arrays = [
             pa.array(own[keep].numpy()),
-            pa.array([storable(self.names[i]) for i in own[keep].tolist()], pa.string()),
+            pa.array([storable(self.things.source.names[i]) for i in own[keep].tolist()], pa.string()),
             pa.array(self.labels[list(rows)][keep].numpy()),
             pa.FixedSizeListArray.from_arrays(pa.array(values[keep].flatten().numpy()), math.prod(shape)),
         ]
@@ -101,6 +106,48 @@ class Extraction:
 
 Pair: TypeAlias = tuple[Extraction, Extraction]  # to learn from, and to test on
 Sides: TypeAlias = dict[str, tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]  # (features, labels) of both
+
+
+class Part(Protocol):
+    """Labelled things to learn from, or to test on."""
+
+    @property
+    def indices(self) -> Tensor:
+        """Numbers in the whole data, int64 (n,)."""
+        ...
+
+    @property
+    def labels(self) -> Tensor:
+        """A label for each, int64 (n,)."""
+        ...
+
+
+S = TypeVar("S", bound=Part)
+
+
+def paired(
+    name: str,
+    splits: tuple[S, S],
+    things: Callable[[S], Things],
+    about: Callable[[S], str],
+    rows: Callable[[S, Tensor, OnProgress], Tensor],
+    together: int,
+) -> Pair:
+    """The features of things to learn from and of those to test on; see `Extraction` for the rest, which is asked of
+    each of both."""
+    bank, asked = (
+        Extraction(
+            f"{name}-{part}",
+            partial(about, split),
+            things(split),
+            split.indices,
+            split.labels,
+            together,
+            partial(rows, split),
+        )
+        for part, split in zip(("train", "test"), splits, strict=True)
+    )
+    return bank, asked
 
 
 def digest(words: str, indices: Tensor) -> str:

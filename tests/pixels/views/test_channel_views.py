@@ -31,8 +31,15 @@ def ragged(channels: int, dtype: torch.dtype, count: int = 12) -> ImageBatch:
 def away(views: ImageViews, batch: ImageBatch) -> torch.Tensor:
     """Differences from the exact path in levels of 1/255, normalisation undone."""
     made = views(batch, 2).tensors
-    settings = {"seed": views.seed, "epoch": 2, "statistics": (views.mean, views.std), "count": views.count}
-    exact = reference_views(batch, views.augmentation, views.size, **settings)  # type: ignore[arg-type]
+    exact = reference_views(
+        batch,
+        views.augmentation,
+        views.size,
+        seed=views.seed,
+        epoch=2,
+        statistics=(views.mean, views.std),
+        count=views.count,
+    )
     std = torch.tensor(views.std)[:, None, None]
     return torch.stack([((a - b) * std).abs() * 255 for a, b in zip(made, exact, strict=True)])
 

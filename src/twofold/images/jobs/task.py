@@ -17,7 +17,8 @@ from twofold.images.evaluation.splits import Split
 from twofold.images.jobs.model import Model
 from twofold.images.jobs.online import PIXEL_SIDE, PIXELS, UNTRAINED, knn_settings
 from twofold.pixels.sharding import about_vectors
-from twofold.pixels.shared_features import Extraction, Pair, digest
+from twofold.pixels.shared_features import Pair, digest, paired
+from twofold.pixels.views.augmentations import Statistics
 from twofold.runs.screen import OnProgress
 
 DETAILS = {"5nn": "Euclidean, majority", "linear": "Adam on cached features, 500 epochs"}
@@ -70,33 +71,22 @@ class Task:
         if self.floors:
             statistics = statistics_of_pixels(images, inputs)
             about = f"{side} px {statistics or ''}"
-            found[PIXELS] = self._pair("pixels", lambda: about, partial(self._of_pixels, side))
+            found[PIXELS] = self._pair("pixels", lambda: about, partial(_of_pixels, side, statistics))
             found[UNTRAINED] = self._pair("untrained", start, partial(self._of, lambda: self.untrained))
         return found
 
     def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> Pair:
-        bank, asked = (
-            Extraction(
-                f"{name}-{part}",
-                partial(_of_images, split, about),
-                split.images,
-                split.images.source.names,
-                split.indices,
-                split.labels,
-                self.model.inputs.batch_size,
-                partial(rows, split),
-            )
-            for part, split in (("train", self.train), ("test", self.test))
-        )
-        return bank, asked
+        def whole(split: Split) -> str:
+            return f"{about()} {split.images.source.fingerprint()} {split.images.source.pixels}"
+
+        splits = (self.train, self.test)
+        return paired(name, splits, lambda split: split.images, whole, rows, self.model.inputs.batch_size)
 
     def _of(self, network: Callable[[], Backbone], split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
         return extract(network(), split.images, self.model.inputs, indices=indices, on_progress=on_progress)
 
-    def _of_pixels(self, side: int, split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
-        statistics = statistics_of_pixels(split.images, self.model.inputs)
-        return pixels(split.images, indices, side=side, statistics=statistics)
 
-
-def _of_images(split: Split, about: Callable[[], str]) -> str:
-    return f"{about()} {split.images.source.fingerprint()} {split.images.source.pixels}"
+def _of_pixels(
+    side: int, statistics: Statistics | None, split: Split, indices: Tensor, on_progress: OnProgress
+) -> Tensor:
+    return pixels(split.images, indices, side=side, statistics=statistics)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from twofold.pixels.sharding import about_vectors
-from twofold.pixels.shared_features import Extraction, Pair, digest
+from twofold.pixels.shared_features import Pair, digest, paired
 from twofold.runs.screen import OnProgress
 from twofold.videos.backbones import Backbone
 from twofold.videos.embed import schema_for
@@ -64,21 +64,11 @@ class Task:
         return found
 
     def _pair(self, name: str, about: Callable[[], str], rows: Callable[..., Tensor]) -> Pair:
+        def whole(split: Split) -> str:
+            return f"{about()} {split.clips.source.fingerprint()}"
+
         together = max(1, self.model.inputs.batch_size // self.model.inputs.clips)
-        bank, asked = (
-            Extraction(
-                f"{name}-{part}",
-                partial(_of_clips, split, about),
-                split.clips,
-                split.clips.source.names,
-                split.indices,
-                split.labels,
-                together,
-                partial(rows, split),
-            )
-            for part, split in (("train", self.train), ("test", self.test))
-        )
-        return bank, asked
+        return paired(name, (self.train, self.test), lambda split: split.clips, whole, rows, together)
 
     def _of(self, network: Callable[[], Backbone], split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
         found, done = [], 0
@@ -90,7 +80,3 @@ class Task:
 
     def _of_frames(self, split: Split, indices: Tensor, on_progress: OnProgress) -> Tensor:
         return frame_features(split.clips, self.model.inputs, indices)[:, None]
-
-
-def _of_clips(split: Split, about: Callable[[], str]) -> str:
-    return f"{about()} {split.clips.source.fingerprint()}"
